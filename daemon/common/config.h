@@ -1,0 +1,61 @@
+/*
+ * config: one file for all programs, every key known by a table (config.def): type, range, default, meaning.
+ *
+ * Each error names file, line, key, what is wrong and what would be right; unknown keys and sections are
+ * refused with the nearest known one. Sections may have instances: [lane 1], [upstream main].
+ */
+#ifndef UKETSUKE_CONFIG_H
+#define UKETSUKE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_type {
+    CONFIG_NUMBER, /* min..max */
+    CONFIG_TEXT,   /* min..max bytes */
+    CONFIG_PATH,   /* absolute, or relative to the configuration file */
+    CONFIG_CHOICE, /* one of the words in `choices`, separated by '|'; its index is the number */
+    CONFIG_FLAG,   /* yes | no */
+};
+
+enum config_key {
+#define CONFIG_KEY(section, id, name, type, min, max, fallback, choices, ja, en) CFG_##section##_##id,
+#include "config.def"
+#undef CONFIG_KEY
+    CONFIG_KEY_COUNT
+};
+
+struct config;
+
+/*
+ * Read and check everything. On failure *message is the text for the user (every error, a line each; free()
+ * it) and the result is negative. *message is NULL on success.
+ */
+int config_load(struct config **out, const char *path, char **message);
+void config_free(struct config **config);
+
+/* instance: NULL for sections without; values fall back to the table's default. The text lives as long as config. */
+int64_t config_number(const struct config *config, enum config_key key, const char *instance);
+const char *config_text(const struct config *config, enum config_key key, const char *instance);
+bool config_flag(const struct config *config, enum config_key key, const char *instance);
+/* Was it given in the file? */
+bool config_given(const struct config *config, enum config_key key, const char *instance);
+
+/* Names of the instances of a section ("lane", "upstream") in the order of the file; NULL past the end. */
+const char *config_instance(const struct config *config, const char *section, size_t i);
+
+struct config_row {
+    const char *section;
+    const char *name;
+    enum config_type type;
+    int64_t min;
+    int64_t max;
+    const char *fallback;
+    const char *choices;
+    const char *ja;
+    const char *en;
+};
+const struct config_row *config_row(enum config_key key);
+
+#endif

@@ -1,0 +1,65 @@
+#include "visit.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const states[] = {
+#define VISIT_STATE(name, text, meaning) [VISIT_##name] = text,
+#include "visit.def"
+#undef VISIT_STATE
+};
+
+static const char *const methods[] = {
+#define VISIT_METHOD(name, text) [METHOD_##name] = text,
+#include "visit.def"
+#undef VISIT_METHOD
+};
+
+static const char *const outcomes[] = {
+#define VISIT_OUTCOME(name, text, meaning) [OUTCOME_##name] = text,
+#include "visit.def"
+#undef VISIT_OUTCOME
+};
+
+static const struct {
+    const char *name;
+    const char *who;
+} actions[] = {
+    [ACTION_NONE] = {"none", ""},
+#define VISIT_ACTION(name, text, who) [ACTION_##name] = {text, who},
+#include "visit.def"
+#undef VISIT_ACTION
+};
+
+const char *visit_state_name(unsigned state)
+{
+    return state < VISIT_STATE_COUNT ? states[state] : "?";
+}
+
+const char *visit_method_name(unsigned method)
+{
+    return method < VISIT_METHOD_COUNT ? methods[method] : "?";
+}
+
+const char *visit_outcome_name(unsigned outcome)
+{
+    return outcome < VISIT_OUTCOME_COUNT ? outcomes[outcome] : "?";
+}
+
+const char *visit_action_name(unsigned action)
+{
+    return action < VISIT_ACTION_COUNT ? actions[action].name : "?";
+}
+
+const char *visit_action_who(unsigned action)
+{
+    return action < VISIT_ACTION_COUNT ? actions[action].who : "";
+}
+
+enum visit_action visit_action_of(const char *name)
+{
+    for (unsigned i = ACTION_NONE + 1; i < VISIT_ACTION_COUNT; i++)
+        if (strcmp(actions[i].name, name) == 0)
+            return (enum visit_action)i;
+    return ACTION_NONE;
+}

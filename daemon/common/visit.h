@@ -1,0 +1,87 @@
+/*
+ * visit: the vocabulary that desk, web and command share. The rows stand in visit.def.
+ */
+#ifndef UKETSUKE_VISIT_H
+#define UKETSUKE_VISIT_H
+
+#include <stdint.h>
+
+enum visit_state {
+#define VISIT_STATE(name, text, meaning) VISIT_##name,
+#include "visit.def"
+#undef VISIT_STATE
+    VISIT_STATE_COUNT
+};
+
+enum visit_method {
+#define VISIT_METHOD(name, text) METHOD_##name,
+#include "visit.def"
+#undef VISIT_METHOD
+    VISIT_METHOD_COUNT
+};
+
+enum visit_outcome {
+#define VISIT_OUTCOME(name, text, meaning) OUTCOME_##name,
+#include "visit.def"
+#undef VISIT_OUTCOME
+    VISIT_OUTCOME_COUNT
+};
+
+enum visit_action {
+    ACTION_NONE,
+#define VISIT_ACTION(name, text, who) ACTION_##name,
+#include "visit.def"
+#undef VISIT_ACTION
+    VISIT_ACTION_COUNT
+};
+
+/* What the lane may be asked now (lane_state.offers): one bit an action. */
+#define VISIT_OFFER(action) (UINT32_C(1) << (action))
+
+/* Consents, asked one by one at the kiosk (lane_action.consents, visit_item.consents). */
+enum consent_bit {
+    CONSENT_LIMIT = 1 << 0,     /* LimitApplicationCertificateRelatedConsFlg */
+    CONSENT_DRUGS = 1 << 1,     /* PharmacistsInfoConsFlg */
+    CONSENT_CHECKUP = 1 << 2,   /* SpecificHealthCheckupsInfoConsFlg */
+    CONSENT_DIAGNOSIS = 1 << 3, /* DiagnosisInfoConsFlg */
+    CONSENT_OPERATION = 1 << 4, /* OperationInfoConsFlg */
+    CONSENT_DISEASE = 1 << 5,   /* SpecificDiseasesCertificateRelatedConsFlg */
+    CONSENT_ALL = (1 << 6) - 1,
+};
+
+/* Genuineness of a card, in two parts that are never folded (record signature; challenge to the chip). */
+enum genuine {
+    GENUINE_NOT_CHECKED, /* not asked, or no issuer keys configured */
+    GENUINE_YES,
+    GENUINE_NO,
+};
+
+/* Liveness: "not checked" is neither passed nor failed. */
+enum liveness {
+    LIVENESS_NOT_CHECKED,
+    LIVENESS_PASSED,
+    LIVENESS_FAILED,
+};
+
+/* visit_item.flags */
+enum visit_flag {
+    VISIT_FLAG_LOOK = 1 << 0,        /* staff are asked to look at the person */
+    VISIT_FLAG_CACHED = 1 << 1,      /* today's answer was served from the cache */
+    VISIT_FLAG_LAST_KNOWN = 1 << 2,  /* an older answer is shown */
+    VISIT_FLAG_NOTICE = 1 << 3,      /* the answer carries a notice */
+    VISIT_FLAG_MASKED_NAME = 1 << 4, /* the name has a ● */
+    VISIT_FLAG_UNCHECKED = 1 << 5,   /* genuineness could not be checked */
+    VISIT_FLAG_RESUMED = 1 << 6,     /* the desk was restarted in the middle */
+};
+
+/* Names as text; "?" for a value out of range. */
+const char *visit_state_name(unsigned state);
+const char *visit_method_name(unsigned method);
+const char *visit_outcome_name(unsigned outcome);
+const char *visit_action_name(unsigned action);
+/* "K", "B" or "KB": who may ask for it. */
+const char *visit_action_who(unsigned action);
+/* ACTION_NONE if there is no such action. */
+enum visit_action visit_action_of(const char *name);
+
+#endif
