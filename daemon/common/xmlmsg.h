@@ -68,7 +68,10 @@ size_t xmlmsg_count(const struct xmlmsg *root);
 /* Canonical form. xmlmsg_pack allocates *out (wipe and free it); unpack checks every bound and UTF-8. */
 int xmlmsg_pack(const struct xmlmsg *root, uint8_t **out, size_t *len);
 int xmlmsg_unpack(struct xmlmsg **out, const uint8_t *data, size_t len);
-/* The same through a sealed memfd. */
+/*
+ * The same through a sealed memfd; xmlmsg_to_memfd() returns the descriptor or negative errno. Reading with
+ * `len` 0 takes the descriptor's own size (messages that carry no length: ELIGIBILITY_ASK).
+ */
 int xmlmsg_to_memfd(const struct xmlmsg *root, size_t *len);
 int xmlmsg_from_memfd(struct xmlmsg **out, int fd, size_t len);
 
