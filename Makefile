@@ -1,0 +1,199 @@
+# uketsuke (受付): one non-recursive Makefile.
+#
+#   make run [ONCE=1]   a whole reception desk on simulated hardware (installs and fetches what is missing)
+#   make check          all tests (installs and fetches what is missing)
+#   make                the programs only
+#   make bench | fuzz | lint | rig | evaluate PAIRS=FILE | install | clean
+#
+# SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer under build/asan.
+
+VERSION := 0.1.0
+SAN ?=
+OUT := build$(if $(SAN),/asan,/release)
+BIN := $(OUT)/bin
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+CC := gcc
+CXX := g++
+WARN := -Wall -Wextra -Wshadow -Wvla -Wcast-qual -Wformat=2 -Wnull-dereference -Werror
+WARN_C := $(WARN) -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
+WARN_CXX := $(WARN) -Wconversion
+WARN_TEST := $(WARN) -Wstrict-prototypes
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+OPT := -O2 -g $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
+comma := ,
+DEFS := -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
+CFLAGS := -std=c17 $(OPT) $(HARDEN) $(DEFS)
+CXXFLAGS := -std=c++17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/opencv4
+LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(SAN),-fsanitize=address$(comma)undefined)
+
+# ---- rooms: folder(s) and the libraries that a program made of them links --------------------------------------
+
+ROOMS := common xmlmsg driver broker matcher relay desk store web cli
+DIRS_common := daemon/common
+DIRS_driver := driver/usb driver/ccid driver/uvc driver/card driver/reader
+DIRS_broker := driver/broker
+DIRS_matcher := daemon/matcher
+DIRS_relay := daemon/relay
+DIRS_desk := daemon/desk
+DIRS_store := daemon/store
+DIRS_web := daemon/web
+DIRS_cli := daemon/cli
+
+LIBS_common := -lsystemd -lseccomp -linih -lcrypto
+LIBS_driver := -lusb-1.0 -lcrypto
+LIBS_broker :=
+LIBS_matcher := -lopencv_dnn -lopencv_imgproc -lopencv_core -lopenjp2 -lturbojpeg -linih -lcrypto -lpthread -lm
+LIBS_relay := -lcurl -ljansson -lexpat -lcrypto
+LIBS_desk :=
+LIBS_store := -lsqlite3 -lcrypto
+LIBS_web := -lmicrohttpd -ljansson -lcrypto
+LIBS_cli := -ljansson
+
+# program: the room whose main.c it is, and the rooms it is made of
+PROGRAMS := uketsuked uketsuke-broker uketsuke-reader uketsuke-matcher uketsuke-relay uketsuke-web uketsuke
+MAIN_uketsuked := daemon/desk/main.c
+ROOMS_uketsuked := desk store common
+MAIN_uketsuke-broker := driver/broker/main.c
+ROOMS_uketsuke-broker := broker common
+MAIN_uketsuke-reader := driver/reader/main.c
+ROOMS_uketsuke-reader := driver common
+MAIN_uketsuke-matcher := daemon/matcher/main.c
+ROOMS_uketsuke-matcher := matcher common
+MAIN_uketsuke-relay := daemon/relay/main.c
+ROOMS_uketsuke-relay := relay common
+MAIN_uketsuke-web := daemon/web/main.c
+ROOMS_uketsuke-web := web common
+MAIN_uketsuke := daemon/cli/main.c
+ROOMS_uketsuke := cli common
+
+rooms := common driver broker matcher relay desk store web cli
+objects = $(patsubst %,$(OUT)/%.o,$(filter-out %/main.c,$(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c $(d)/*.cpp))))
+archive = $(OUT)/lib/$(1).a
+libs = $(foreach r,$(1),$(LIBS_$(r)))
+
+all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program
+
+# ---- compiling -----------------------------------------------------------------------------------------------------
+
+$(OUT)/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(CFLAGS) $(if $(filter tests/unit/% tests/bench/% tests/scenario/%,$<),$(WARN_TEST),$(WARN_C)) $(CPPFLAGS_$(basename $(notdir $<))) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.cpp.o: %.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX     $<"
+	@$(CXX) $(CXXFLAGS) $(WARN_CXX) -MMD -MP -c -o $@ $<
+
+define room_rule
+$(call archive,$(1)): $(call objects,$(1))
+	@mkdir -p $$(@D)
+	@echo "  AR      $$@"
+	@rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach r,$(rooms),$(eval $(call room_rule,$(r))))
+
+define program_rule
+$(BIN)/$(1): $(OUT)/$(MAIN_$(1)).o $(foreach r,$(ROOMS_$(1)),$(call archive,$(r)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	@$(if $(filter matcher,$(ROOMS_$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ $$^ $(call libs,$(ROOMS_$(1)))
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+# SQL is part of the desk: migrations and named queries become one C file.
+SQL := $(sort $(wildcard sql/migrations/*.sql)) $(sort $(wildcard sql/queries/*.sql))
+$(OUT)/gen/sql_text.c: sql/embed.awk $(SQL)
+	@mkdir -p $(@D)
+	@echo "  GEN     $@"
+	@awk -f sql/embed.awk $(SQL) > $@
+$(OUT)/gen/sql_text.o: $(OUT)/gen/sql_text.c
+	@$(CC) $(CFLAGS) $(WARN_C) -I. -c -o $@ $<
+$(call archive,store): $(OUT)/gen/sql_text.o
+
+# ---- simulators: no code shared with the product -------------------------------------------------------------------
+
+SIM_READER_MAINS := tests/sim/reader/main_reader.c tests/sim/reader/main_vpcd.c tests/sim/reader/main_makecards.c
+SIM_READER_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out $(SIM_READER_MAINS),$(wildcard tests/sim/reader/*.c)))
+SIM_SERVICE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/service/*.c))
+SIM_LAUNCHER_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/launcher/*.c))
+SIM_GUEST_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/guest/*.c))
+SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest
+sims: $(SIMS)
+$(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
+	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+$(BIN)/sim-reader: $(OUT)/tests/sim/reader/main_reader.c.o $(OUT)/lib/simreader.a
+$(BIN)/sim-vpcd: $(OUT)/tests/sim/reader/main_vpcd.c.o $(OUT)/lib/simreader.a
+$(BIN)/sim-makecards: $(OUT)/tests/sim/reader/main_makecards.c.o $(OUT)/lib/simreader.a
+$(BIN)/sim-service: $(SIM_SERVICE_OBJS)
+$(BIN)/sim-launcher: $(SIM_LAUNCHER_OBJS)
+$(BIN)/sim-guest: $(SIM_GUEST_OBJS)
+$(SIMS):
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcrypto -lmicrohttpd -lgnutls -ljansson -lcurl -lm
+
+EVALUATE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard models/evaluate/*.c))
+evaluate-program: $(BIN)/uketsuke-evaluate
+$(BIN)/uketsuke-evaluate: $(EVALUATE_OBJS) $(call archive,matcher) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(call libs,matcher common)
+
+# ---- tests ---------------------------------------------------------------------------------------------------------
+
+# tests/unit/test_ROOM_*.c is linked with the rooms named here; helpers beside it are tests/unit/*.c without test_.
+UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+UNIT_HELPERS := $(patsubst %,$(OUT)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+TEST_ROOMS_common := common
+TEST_ROOMS_xmlmsg := common
+TEST_ROOMS_question := common
+TEST_ROOMS_usb := driver common
+TEST_ROOMS_ccid := driver common
+TEST_ROOMS_uvc := driver common
+TEST_ROOMS_card := driver common
+TEST_ROOMS_reader := driver common
+TEST_ROOMS_broker := broker common
+TEST_ROOMS_matcher := matcher common
+TEST_ROOMS_relay := relay common
+TEST_ROOMS_desk := desk store common
+TEST_ROOMS_store := store common
+TEST_ROOMS_web := web common
+TEST_ROOMS_cli := cli common
+test_room = $(word 2,$(subst _, ,$(1)))
+UMOCKDEV_CFLAGS := $(shell pkg-config --cflags umockdev-1.0 2>/dev/null)
+UMOCKDEV_LIBS := $(shell pkg-config --libs umockdev-1.0 2>/dev/null)
+$(OUT)/tests/unit/%.c.o: CFLAGS += $(subst -I,-isystem ,$(UMOCKDEV_CFLAGS)) -I.
+$(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
+$(OUT)/tests/bench/%.c.o: CFLAGS += -I.
+$(OUT)/lib/testhelpers.a: $(UNIT_HELPERS)
+	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+define unit_rule
+$(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(if $(filter store,$(call test_room,$(1))),,$(OUT)/lib/testhelpers.a) \
+    $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) $(OUT)/lib/simreader.a
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
+	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lcrypto -lpthread
+endef
+$(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
+unit-programs: $(UNIT:%=$(BIN)/%) scenario-program
+
+SCENARIO_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/scenario/*.c))
+scenario-program: $(if $(SCENARIO_OBJS),$(BIN)/scenarios)
+$(BIN)/scenarios: $(SCENARIO_OBJS) $(OUT)/lib/testhelpers.a $(call archive,desk) $(call archive,store) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(call libs,desk store common) -lcmocka
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build/release build/asan
+
+.PHONY: all sims evaluate-program unit-programs scenario-program clean

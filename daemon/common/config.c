@@ -1,0 +1,488 @@
+#include "config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INSTANCES_MAX 80
+#define NAME_MAX_BYTES 32
+
+static const struct config_row rows[CONFIG_KEY_COUNT] = {
+#define CONFIG_KEY(section, id, name, type, min, max, fallback, choices, ja, en)                   \
+    [CFG_##section##_##id] = {#section, name, CONFIG_##type, min, max, fallback, choices, ja, en},
+#include "config.def"
+#undef CONFIG_KEY
+};
+
+/* Sections that come once per instance: "[lane 1]". All others stand alone. */
+static const char *const instanced[] = {"lane", "upstream"};
+
+struct value {
+    bool given;
+    char *text;
+    int64_t number;
+};
+
+struct instance {
+    const char *section; /* one of rows[].section */
+    char name[NAME_MAX_BYTES];
+    struct value values[CONFIG_KEY_COUNT];
+};
+
+struct config {
+    char *directory; /* of the file: relative paths start there */
+    struct instance *instances;
+    size_t ninstances;
+};
+
+struct loading {
+    struct config *config;
+    const char *path;
+    FILE *errors;
+    FILE *file;
+    struct instance *current;
+    int line; /* inih as Debian builds it does not tell the line: our reader counts */
+    unsigned count;
+    bool out_of_memory;
+};
+
+const struct config_row *config_row(enum config_key key)
+{
+    return &rows[key];
+}
+
+static void complain(struct loading *l, int line, const char *what, const char *name, const char *next)
+{
+    (void)fprintf(l->errors, "%s:%d: %s: %s; %s\n", l->path, line, name, what, next);
+    l->count++;
+}
+
+/* Edit distance, for "did you mean": small words only. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[64];
+    size_t la = strlen(a), lb = strlen(b);
+
+    if (la >= 64 || lb >= 64)
+        return 64;
+    for (size_t j = 0; j <= lb; j++)
+        row[j] = (unsigned)j;
+    for (size_t i = 1; i <= la; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = (unsigned)i;
+        for (size_t j = 1; j <= lb; j++) {
+            unsigned up = row[j];
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            if (up + 1 < best)
+                best = up + 1;
+            diagonal = up;
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}
+
+static const char *nearest_key(const char *section, const char *name)
+{
+    const char *best = "";
+    unsigned least = 64;
+
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+        if (strcmp(rows[i].section, section) == 0 && distance(rows[i].name, name) < least) {
+            least = distance(rows[i].name, name);
+            best = rows[i].name;
+        }
+    return best;
+}
+
+static const char *nearest_section(const char *name)
+{
+    const char *best = "";
+    unsigned least = 64;
+
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+        if (distance(rows[i].section, name) < least) {
+            least = distance(rows[i].section, name);
+            best = rows[i].section;
+        }
+    return best;
+}
+
+static const char *known_section(const char *name)
+{
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+        if (strcmp(rows[i].section, name) == 0)
+            return rows[i].section;
+    return NULL;
+}
+
+static bool is_instanced(const char *section)
+{
+    for (size_t i = 0; i < sizeof(instanced) / sizeof(instanced[0]); i++)
+        if (strcmp(instanced[i], section) == 0)
+            return true;
+    return false;
+}
+
+static struct instance *find_instance(const struct config *config, const char *section, const char *name)
+{
+    for (size_t i = 0; i < config->ninstances; i++)
+        if (strcmp(config->instances[i].section, section) == 0 &&
+            strcmp(config->instances[i].name, name) == 0)
+            return &config->instances[i];
+    return NULL;
+}
+
+static struct instance *add_instance(struct config *config, const char *section, const char *name)
+{
+    struct instance *instance = find_instance(config, section, name);
+
+    if (instance != NULL)
+        return instance;
+    if (config->ninstances == INSTANCES_MAX)
+        return NULL;
+    instance = &config->instances[config->ninstances++];
+    instance->section = section;
+    (void)snprintf(instance->name, sizeof(instance->name), "%s", name);
+    return instance;
+}
+
+/* "[lane 1]" -> section "lane", name "1". False when the heading itself is wrong (complained about). */
+static bool split_heading(struct loading *l, int line, const char *heading, const char **section, char *name)
+{
+    char word[64];
+    const char *space = strchr(heading, ' ');
+    size_t len = space != NULL ? (size_t)(space - heading) : strlen(heading);
+    char next[128];
+
+    if (len >= sizeof(word))
+        len = sizeof(word) - 1;
+    memcpy(word, heading, len);
+    word[len] = '\0';
+    *section = known_section(word);
+    if (*section == NULL) {
+        (void)snprintf(next, sizeof(next), "did you mean [%s]?", nearest_section(word));
+        complain(l, line, "there is no such section", heading, next);
+        return false;
+    }
+    if (is_instanced(*section) != (space != NULL)) {
+        complain(l, line, space != NULL ? "this section takes no name" : "this section needs a name", heading,
+                 space != NULL ? "write it without" : "for example [lane 1] or [upstream main]");
+        return false;
+    }
+    name[0] = '\0';
+    if (space != NULL) {
+        len = strlen(space + 1);
+        if (len == 0 || len >= NAME_MAX_BYTES ||
+            strspn(space + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != len) {
+            complain(l, line, "not a usable name", heading, "use letters, digits, - and _, at most 31");
+            return false;
+        }
+        memcpy(name, space + 1, len + 1);
+    }
+    if (strcmp(*section, "lane") == 0) {
+        char *end;
+        long n = strtol(name, &end, 10);
+
+        if (*end != '\0' || n < 1 || n > 64) {
+            complain(l, line, "a lane is named by a number", heading, "use [lane 1] to [lane 64]");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool parse_number(struct loading *l, int line, const struct config_row *row, const char *text, int64_t *out)
+{
+    char *end;
+    char next[128];
+
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && *out >= row->min && *out <= row->max)
+        return true;
+    (void)snprintf(next, sizeof(next), "give a number from %lld to %lld", (long long)row->min, (long long)row->max);
+    complain(l, line, "not a number in range", row->name, next);
+    return false;
+}
+
+static bool parse_choice(struct loading *l, int line, const struct config_row *row, const char *text, int64_t *out)
+{
+    const char *at = row->choices;
+    char next[256];
+
+    for (*out = 0; *at != '\0'; (*out)++) {
+        size_t len = strcspn(at, "|");
+
+        if (strlen(text) == len && strncmp(at, text, len) == 0)
+            return true;
+        at += len + (at[len] == '|');
+    }
+    (void)snprintf(next, sizeof(next), "choose one of %s", row->choices);
+    complain(l, line, "not one of the choices", row->name, next);
+    return false;
+}
+
+static bool parse_text(struct loading *l, int line, const struct config_row *row, const char *text)
+{
+    size_t len = strlen(text);
+    char next[128];
+
+    if (len >= (size_t)row->min && len <= (size_t)row->max)
+        return true;
+    (void)snprintf(next, sizeof(next), "give %lld to %lld bytes", (long long)row->min, (long long)row->max);
+    complain(l, line, "too short or too long", row->name, next);
+    return false;
+}
+
+static char *resolve_path(const struct config *config, const char *text)
+{
+    char *out = NULL;
+
+    if (text[0] == '/' || text[0] == '\0')
+        return strdup(text);
+    if (asprintf(&out, "%s/%s", config->directory, text) < 0)
+        return NULL;
+    return out;
+}
+
+static bool parse_value(struct loading *l, int line, const struct config_row *row, const char *text, struct value *value)
+{
+    switch (row->type) {
+    case CONFIG_NUMBER:
+        if (!parse_number(l, line, row, text, &value->number))
+            return false;
+        break;
+    case CONFIG_CHOICE:
+        if (!parse_choice(l, line, row, text, &value->number))
+            return false;
+        break;
+    case CONFIG_FLAG:
+        if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0) {
+            complain(l, line, "not a yes or no", row->name, "write yes or no");
+            return false;
+        }
+        value->number = text[0] == 'y';
+        break;
+    case CONFIG_TEXT:
+    case CONFIG_PATH:
+        if (!parse_text(l, line, row, text))
+            return false;
+        break;
+    }
+    value->text = row->type == CONFIG_PATH ? resolve_path(l->config, text) : strdup(text);
+    if (value->text == NULL) {
+        l->out_of_memory = true;
+        return false;
+    }
+    value->given = true;
+    return true;
+}
+
+/*
+ * The heading of this and the following lines. Seen here rather than through inih's handler, because a heading
+ * without keys is still an instance: "[lane 2]" alone is a lane with every default.
+ */
+static void note_heading(struct loading *l, const char *line)
+{
+    const char *end = line[0] == '[' ? strchr(line, ']') : NULL;
+    const char *section;
+    char name[NAME_MAX_BYTES];
+    char heading[128];
+
+    if (line[0] != '[')
+        return;
+    l->current = NULL;
+    if (end == NULL || (size_t)(end - line) >= sizeof(heading)) {
+        complain(l, l->line, "not a heading", "line", "write it as [section] or [section name]");
+        return;
+    }
+    memcpy(heading, line + 1, (size_t)(end - line - 1));
+    heading[end - line - 1] = '\0';
+    if (!split_heading(l, l->line, heading, &section, name))
+        return;
+    l->current = add_instance(l->config, section, name);
+    if (l->current == NULL)
+        complain(l, l->line, "too many sections", heading, "at most 64 lanes and a few upstreams");
+}
+
+/* inih's reader (as fgets), with a count of the lines and a word about those that its buffer would cut. */
+static char *read_line(char *text, int size, void *arg)
+{
+    struct loading *l = arg;
+
+    if (fgets(text, size, l->file) == NULL)
+        return NULL;
+    l->line++;
+    if (strchr(text, '\n') == NULL && !feof(l->file)) {
+        int c;
+
+        complain(l, l->line, "the line is too long", "line", "keep lines below 200 bytes (shorten paths with a relative one)");
+        while ((c = fgetc(l->file)) != EOF && c != '\n')
+            ;
+        text[0] = '\0';
+    }
+    note_heading(l, text);
+    return text;
+}
+
+static int on_entry(void *arg, const char *heading, const char *name, const char *text)
+{
+    struct loading *l = arg;
+    struct instance *instance = l->current;
+    const char *section;
+    char next[128];
+    int line = l->line;
+
+    if (heading[0] == '\0')
+        complain(l, line, "stands before any section", name, "put it below a heading such as [desk]");
+    if (instance == NULL)
+        return 1; /* its heading was complained about */
+    section = instance->section;
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+        if (strcmp(rows[i].section, section) != 0 || strcmp(rows[i].name, name) != 0)
+            continue;
+        if (instance->values[i].given) {
+            complain(l, line, "given twice", name, "keep one of the two lines");
+            return 1;
+        }
+        (void)parse_value(l, line, &rows[i], text, &instance->values[i]);
+        return 1;
+    }
+    (void)snprintf(next, sizeof(next), "did you mean %s?", nearest_key(section, name));
+    complain(l, line, "there is no such key here", name, next);
+    return 1;
+}
+
+/* Give every instance its defaults. */
+static void fill_defaults(struct loading *l)
+{
+    struct config *config = l->config;
+
+    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+        if (!is_instanced(rows[i].section) && add_instance(config, rows[i].section, "") == NULL)
+            l->out_of_memory = true;
+    for (size_t n = 0; n < config->ninstances; n++)
+        for (size_t i = 0; i < CONFIG_KEY_COUNT; i++) {
+            struct value *value = &config->instances[n].values[i];
+            struct config_row row = rows[i];
+
+            if (strcmp(row.section, config->instances[n].section) != 0 || value->text != NULL)
+                continue;
+            row.min = row.type == CONFIG_NUMBER ? row.min : 0; /* "" stands for "not given" */
+            (void)parse_value(l, 0, &row, row.fallback, value);
+            value->given = false;
+        }
+}
+
+int config_load(struct config **out, const char *path, char **message)
+{
+    struct loading l = {.path = path};
+    size_t size = 0;
+    int line, r = -ENOMEM;
+
+    *out = NULL;
+    *message = NULL;
+    l.errors = open_memstream(message, &size);
+    l.config = calloc(1, sizeof(*l.config));
+    if (l.errors == NULL || l.config == NULL)
+        goto fail;
+    l.config->instances = calloc(INSTANCES_MAX, sizeof(*l.config->instances));
+    l.config->directory = strdup(path);
+    if (l.config->instances == NULL || l.config->directory == NULL)
+        goto fail;
+    {
+        char *slash = strrchr(l.config->directory, '/');
+
+        if (slash != NULL)
+            *slash = '\0';
+        else
+            (void)strcpy(l.config->directory, ".");
+    }
+    l.file = fopen(path, "re");
+    line = l.file != NULL ? ini_parse_stream(read_line, &l, on_entry, &l) : -1;
+    if (l.file == NULL) {
+        (void)fprintf(l.errors, "%s: cannot be read (%s); check the path and its permissions\n", path, strerror(errno));
+        l.count++;
+    } else if (line > 0) {
+        complain(&l, line, "not of the form `name = value`", "line", "see uketsuke.conf(5)");
+    }
+    fill_defaults(&l);
+    if (l.out_of_memory)
+        goto fail;
+    if (l.count > 0) {
+        r = -EINVAL;
+        goto fail;
+    }
+    (void)fclose(l.file);
+    (void)fclose(l.errors);
+    free(*message);
+    *message = NULL;
+    *out = l.config;
+    return 0;
+fail:
+    if (l.file != NULL)
+        (void)fclose(l.file);
+    if (l.errors != NULL)
+        (void)fclose(l.errors);
+    config_free(&l.config);
+    return r;
+}
+
+void config_free(struct config **at)
+{
+    struct config *config = *at;
+
+    if (config == NULL)
+        return;
+    *at = NULL;
+    for (size_t n = 0; config->instances != NULL && n < config->ninstances; n++)
+        for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
+            free(config->instances[n].values[i].text);
+    free(config->instances);
+    free(config->directory);
+    free(config);
+}
+
+static const struct value *find_value(const struct config *config, enum config_key key, const char *name)
+{
+    static const struct value none = {false, (char *)(uintptr_t) "", 0};
+    const struct instance *instance = find_instance(config, rows[key].section, name != NULL ? name : "");
+
+    return instance != NULL ? &instance->values[key] : &none;
+}
+
+int64_t config_number(const struct config *config, enum config_key key, const char *instance)
+{
+    return find_value(config, key, instance)->number;
+}
+
+const char *config_text(const struct config *config, enum config_key key, const char *instance)
+{
+    return find_value(config, key, instance)->text;
+}
+
+bool config_flag(const struct config *config, enum config_key key, const char *instance)
+{
+    return find_value(config, key, instance)->number != 0;
+}
+
+bool config_given(const struct config *config, enum config_key key, const char *instance)
+{
+    return find_value(config, key, instance)->given;
+}
+
+const char *config_instance(const struct config *config, const char *section, size_t i)
+{
+    for (size_t n = 0; n < config->ninstances; n++)
+        if (strcmp(config->instances[n].section, section) == 0 && i-- == 0)
+            return config->instances[n].name;
+    return NULL;
+}
