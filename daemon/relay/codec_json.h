@@ -18,7 +18,7 @@
 #ifndef UKETSUKE_CODEC_JSON_H
 #define UKETSUKE_CODEC_JSON_H
 
-#include "xmlmsg.h"
+#include "../common/xmlmsg.h"
 
 /* Once per process, before any use of jansson: its memory is wiped when it is freed. */
 void codec_json_protect(void);

@@ -28,6 +28,8 @@ struct http_exchange {
     struct timer *deadline;
     http_done_fn *done;
     void *arg;
+    uint8_t *request; /* our copy of the body: curl's own would not be wiped */
+    size_t request_len;
     uint8_t *body;
     size_t len;
     size_t size;
@@ -157,6 +159,9 @@ static void exchange_free(struct http_exchange *x)
     for (struct curl_slist *h = x->headers; h != NULL; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
     curl_slist_free_all(x->headers);
+    if (x->request != NULL)
+        explicit_bzero(x->request, x->request_len);
+    free(x->request);
     if (x->body != NULL)
         explicit_bzero(x->body, x->size);
     free(x->body);
@@ -408,9 +413,9 @@ static CURLcode set_options(struct http_exchange *x, const struct http_request *
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, x);
     SET(CURLOPT_HTTPHEADER, x->headers);
-    if (request->body != NULL) {
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
-        SET(CURLOPT_COPYPOSTFIELDS, request->body);
+    if (x->request != NULL) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->request_len);
+        SET(CURLOPT_POSTFIELDS, x->request);
     } else {
         SET(CURLOPT_HTTPGET, 1L);
     }
@@ -439,6 +444,13 @@ int http_send(struct http *http, const struct http_request *request, http_done_f
     x->easy = curl_easy_init();
     if (x->deadline == NULL || x->easy == NULL)
         goto fail;
+    if (request->body != NULL) {
+        x->request = malloc(request->len + 1);
+        if (x->request == NULL)
+            goto fail;
+        memcpy(x->request, request->body, request->len);
+        x->request_len = request->len;
+    }
     error = -EINVAL;
     if (set_options(x, request) != CURLE_OK)
         goto fail;

@@ -9,7 +9,7 @@
 #ifndef UKETSUKE_HTTP_H
 #define UKETSUKE_HTTP_H
 
-#include "clock.h"
+#include "../common/clock.h"
 
 #include <stdbool.h>
 #include <stddef.h>
