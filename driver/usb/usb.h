@@ -59,7 +59,10 @@ struct usb *usb_libusb_new(struct sd_event *loop, struct clock *clock, int fd);
 struct usb *usb_usbip_new(struct sd_event *loop, struct clock *clock, int fd, uint32_t devid,
                           enum usb_speed speed);
 
-/* Cancels everything without a callback and closes. Accepts and stores NULL. */
+/*
+ * Closes; what is running ends without a callback. Free its transfers, and the drivers that hold some,
+ * first. Accepts and stores NULL.
+ */
 void usb_free(struct usb **usb);
 
 /* Called once when the device has gone; after usb_start()'s or any later success. */
@@ -98,6 +101,12 @@ void usb_set_alt(struct usb *usb, uint8_t interface, uint8_t alt, uint64_t deadl
                  usb_done_fn *done, void *arg);
 void usb_clear_halt(struct usb *usb, uint8_t endpoint, uint64_t deadline_us, usb_done_fn *done, void *arg);
 void usb_reset(struct usb *usb, uint64_t deadline_us, usb_done_fn *done, void *arg);
+
+/*
+ * The operations above that were started with this `arg` and have not ended yet end without a callback:
+ * for an owner who is about to be freed.
+ */
+void usb_forget(struct usb *usb, const void *arg);
 
 /* -- transfers -------------------------------------------------------------------------------------- */
 

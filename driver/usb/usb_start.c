@@ -1,0 +1,163 @@
+/*
+ * How a handle learns what it holds: control requests, one after the other. USB 2.0, 9.4.
+ * The device descriptor comes first, then which configuration is active (and the first one is set when
+ * none is and nobody else would), then that configuration's descriptors, header first.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/common/bytes.h"
+#include "usb_descriptor.h"
+#include "usb_transport.h"
+
+#define GET_DESCRIPTOR 6
+#define GET_CONFIGURATION 8
+#define SET_CONFIGURATION 9
+
+enum step { DEVICE, ACTIVE, HEADER, WHOLE, CONFIGURE, STEP_COUNT };
+
+struct request_row {
+    uint8_t request_type;
+    uint8_t request;
+    uint16_t value;
+    uint16_t length;
+};
+
+static const struct request_row rows[STEP_COUNT] = {
+    [DEVICE] = { USB_DIR_IN, GET_DESCRIPTOR, USB_DT_DEVICE << 8, USB_DEVICE_BYTES },
+    [ACTIVE] = { USB_DIR_IN, GET_CONFIGURATION, 0, 1 },
+    [HEADER] = { USB_DIR_IN, GET_DESCRIPTOR, USB_DT_CONFIG << 8, USB_CONFIG_HEADER_BYTES },
+    [WHOLE] = { USB_DIR_IN, GET_DESCRIPTOR, USB_DT_CONFIG << 8, 0 },
+    [CONFIGURE] = { 0, SET_CONFIGURATION, 0, 0 },
+};
+
+static void ask(struct usb_operation *operation, enum step step, uint16_t length)
+{
+    const struct request_row *row = &rows[step];
+    struct usb_transfer *transfer = operation->transfer;
+    uint16_t value = row->value;
+
+    if (step == HEADER || step == WHOLE)
+        value = (uint16_t)(value | operation->index);
+    else if (step == CONFIGURE)
+        value = operation->wanted;
+    operation->step = (unsigned)step;
+    transfer->kind = USB_CONTROL;
+    transfer->endpoint = 0;
+    transfer->setup = (struct usb_setup){ row->request_type, row->request, value, 0 };
+    transfer->length = length != 0 ? length : row->length;
+    transfer->deadline_us = operation->deadline_us;
+    usb_submit(transfer);
+}
+
+/* True when it goes on; else `*status` is the end. */
+static bool on_device(struct usb *usb, struct usb_operation *operation, enum usb_status *status)
+{
+    const struct usb_transfer *transfer = operation->transfer;
+
+    if (transfer->actual != USB_DEVICE_BYTES || transfer->data[0] != USB_DEVICE_BYTES ||
+        transfer->data[1] != USB_DT_DEVICE || transfer->data[17] == 0) {
+        *status = USB_IO;
+        return false;
+    }
+    memcpy(usb->device, transfer->data, USB_DEVICE_BYTES);
+    ask(operation, ACTIVE, 0);
+    return true;
+}
+
+static bool on_active(struct usb *usb, struct usb_operation *operation, enum usb_status *status)
+{
+    const struct usb_transfer *transfer = operation->transfer;
+
+    if (transfer->actual != 1 || (transfer->data[0] == 0 && !usb->ops->configures)) {
+        *status = USB_IO;
+        return false;
+    }
+    operation->wanted = transfer->data[0]; /* 0: take the first and set it */
+    ask(operation, HEADER, 0);
+    return true;
+}
+
+static bool on_header(struct usb *usb, struct usb_operation *operation, enum usb_status *status)
+{
+    struct bytes_reader r;
+    uint16_t total;
+    uint8_t value;
+
+    bytes_reader_init(&r, operation->transfer->data, operation->transfer->actual);
+    *status = USB_IO;
+    if (bytes_u8(&r) < USB_CONFIG_HEADER_BYTES || bytes_u8(&r) != USB_DT_CONFIG)
+        return false;
+    total = bytes_u16le(&r);
+    bytes_u8(&r); /* bNumInterfaces: counted by ourselves */
+    value = bytes_u8(&r);
+    if (r.failed || total < USB_CONFIG_HEADER_BYTES || value == 0)
+        return false;
+    if (operation->wanted != 0 && value != operation->wanted) {
+        if (++operation->index >= usb->device[17]) /* bNumConfigurations */
+            return false;
+        ask(operation, HEADER, 0);
+        return true;
+    }
+    ask(operation, WHOLE, total);
+    return true;
+}
+
+static bool on_whole(struct usb *usb, struct usb_operation *operation, enum usb_status *status)
+{
+    const struct usb_transfer *transfer = operation->transfer;
+    bool unset = operation->wanted == 0;
+
+    *status = USB_IO;
+    if (transfer->actual < USB_CONFIG_HEADER_BYTES)
+        return false;
+    free(usb->config);
+    usb->config_len = 0;
+    usb->config = malloc(transfer->actual);
+    if (usb->config == NULL)
+        return false;
+    memcpy(usb->config, transfer->data, transfer->actual);
+    usb->config_len = transfer->actual;
+    operation->wanted = usb->config[5];
+    if (unset) {
+        ask(operation, CONFIGURE, 0);
+        return true;
+    }
+    *status = USB_OK;
+    return false;
+}
+
+static bool on_configure(struct usb *usb, struct usb_operation *operation, enum usb_status *status)
+{
+    (void)usb;
+    (void)operation;
+    *status = USB_OK;
+    return false;
+}
+
+static bool (*const answers[STEP_COUNT])(struct usb *, struct usb_operation *, enum usb_status *) = {
+    [DEVICE] = on_device, [ACTIVE] = on_active,       [HEADER] = on_header,
+    [WHOLE] = on_whole,   [CONFIGURE] = on_configure,
+};
+
+static void on_answer(struct usb_transfer *transfer, void *arg)
+{
+    struct usb_operation *operation = arg;
+    struct usb *usb = ((struct usb_request *)transfer)->usb;
+    enum usb_status status = transfer->status;
+
+    if (status == USB_OK && answers[operation->step](usb, operation, &status))
+        return;
+    usb->started = status == USB_OK;
+    usb_transport_operated(usb, operation, status);
+}
+
+void usb_start_run(struct usb *usb, struct usb_operation *operation)
+{
+    operation->transfer = usb_transfer_new(usb, USB_CONFIG_MAX, 0, on_answer, operation);
+    if (operation->transfer == NULL) {
+        usb_transport_operated(usb, operation, USB_IO);
+        return;
+    }
+    ask(operation, DEVICE, 0);
+}
