@@ -15,6 +15,7 @@
 
 #include "cards.h"
 #include "control.h"
+#include "send.h"
 #include "server.h"
 #include "service.h"
 #include "text.h"
@@ -51,7 +52,8 @@ static void main_usage(FILE *out)
     fputs("usage: sim-service --cert PEM --key PEM --client-ca PEM --people DIR --accounts JSON\n"
           "                   --ledger FILE [--port N] [--port-file FILE] [--control SOCKET]\n"
           "                   [--user-ca PEM] [--user-crl PEM] [--cards DIR] [--token-seconds N]\n"
-          "                   [--grace-months N] [--resume]\n",
+          "                   [--grace-months N] [--resume]\n"
+          "       sim-service --send SOCKET COMMAND...\n",
           out);
 }
 
@@ -281,8 +283,11 @@ int main(int argc, char **argv)
     struct options options = {.token_seconds = 600, .grace_months = 3};
     struct world world = {0};
     int signals = -1;
-    int r = main_read_options(argc, argv, &options);
+    int r;
 
+    if (argc > 3 && strcmp(argv[1], "--send") == 0)
+        return send_command(argv[2], argc - 3, argv + 3);
+    r = main_read_options(argc, argv, &options);
     if (r != 0) {
         main_usage(r < 0 ? stderr : stdout);
         return r < 0 ? 2 : 0;

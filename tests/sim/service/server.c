@@ -116,9 +116,32 @@ static int server_verify_client(gnutls_session_t session)
     memset(&purpose, 0, sizeof(purpose));
     purpose.type = GNUTLS_DT_KEY_PURPOSE_OID;
     purpose.data = (unsigned char *)(uintptr_t)GNUTLS_KP_TLS_WWW_CLIENT;
-    if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) < 0 || status != 0)
-        return GNUTLS_E_CERTIFICATE_ERROR;
-    return 0;
+    if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) >= 0 && status == 0)
+        return 0;
+    gnutls_alert_send(session, GNUTLS_AL_FATAL,
+                      (status & GNUTLS_CERT_SIGNER_NOT_FOUND) != 0 ? GNUTLS_A_UNKNOWN_CA
+                                                                   : GNUTLS_A_BAD_CERTIFICATE);
+    return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+/*
+ * libmicrohttpd closes a failed handshake without a word. A service says why, so that a client can
+ * tell a refused certificate from a dead host; hence the alert from here, before GnuTLS gives up.
+ */
+static int server_check_certificate_message(gnutls_session_t session, unsigned type, unsigned when,
+                                            unsigned incoming, const gnutls_datum_t *message)
+{
+    bool tls13 = gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
+    /* Before the list of certificates: an empty request context in TLS 1.3, nothing in 1.2. */
+    unsigned empty = tls13 ? 4 : 3;
+
+    (void)type;
+    (void)when;
+    if (incoming == 0 || message->size > empty)
+        return 0;
+    gnutls_alert_send(session, GNUTLS_AL_FATAL,
+                      tls13 ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
+    return GNUTLS_E_NO_CERTIFICATE_FOUND;
 }
 
 /* The common name of the client's certificate, for the ledger. */
@@ -545,6 +568,8 @@ static void server_on_connection(void *arg, struct MHD_Connection *connection, v
         if (session != NULL) {
             gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUIRE);
             gnutls_session_set_verify_function(session, server_verify_client);
+            gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_CERTIFICATE_PKT,
+                                               GNUTLS_HOOK_BOTH, server_check_certificate_message);
         }
         return;
     }
@@ -564,22 +589,47 @@ static void server_on_log(void *arg, const char *format, va_list args)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static int server_bind(struct server *server, uint16_t port)
+/* A socket bound to 127.0.0.1:*port; *port 0 becomes the port found. Negative errno on failure. */
+static int server_bind(uint16_t *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(*port)};
     socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
 
+    if (fd < 0)
+        return -errno;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    server->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (server->socket < 0)
-        return -errno;
-    if (setsockopt(server->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        bind(server->socket, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        getsockname(server->socket, (struct sockaddr *)&address, &length) < 0)
-        return -errno;
-    server->port = ntohs(address.sin_port);
-    return 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) < 0) {
+        int saved = errno;
+
+        close(fd);
+        return -saved;
+    }
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/*
+ * A socket keeps its port through shutdown and listen only when it was bound by number, so a port
+ * that the kernel chose is bound again by its number before the first socket lets go of it.
+ */
+static int server_bind_lasting(struct server *server, uint16_t port)
+{
+    bool any = port == 0;
+    int first = server_bind(&port);
+
+    if (first < 0)
+        return first;
+    server->port = port;
+    server->socket = first;
+    if (!any)
+        return 0;
+    server->socket = server_bind(&port);
+    close(first);
+    return server->socket < 0 ? server->socket : 0;
 }
 
 int server_create(struct server **out, struct service *service, const struct server_files *files,
@@ -599,7 +649,7 @@ int server_create(struct server **out, struct service *service, const struct ser
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&server->pause_wake, &attributes);
     pthread_condattr_destroy(&attributes);
-    r = server_bind(server, port);
+    r = server_bind_lasting(server, port);
     if (r < 0) {
         server_free(server);
         return r;
