@@ -1,0 +1,136 @@
+#include "store_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACE_TREE "answers.tree"
+#define PLACE_RAW "answers.raw"
+
+int store_answer_put(struct store *store, struct store_subject subject, struct store_answer *answer)
+{
+    uint8_t hash[STORE_HASH];
+    uint8_t *tree = NULL, *raw = NULL;
+    size_t tree_len = 0, raw_len = 0;
+    struct statement s;
+    int r;
+
+    if (answer->tree == NULL)
+        return -EINVAL;
+    r = seal_subject(store, subject.data, subject.len, hash);
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_ANSWER_INSERT);
+    statement_blob(&s, hash, sizeof(hash));
+    statement_text(&s, answer->institution);
+    statement_text(&s, answer->date);
+    statement_int(&s, answer->consents);
+    statement_int(&s, answer->usable);
+    statement_int(&s, answer->failure);
+    statement_int(&s, answer->answered_us);
+    statement_int(&s, answer->available_until_us);
+    r = statement_run(&s);
+    if (r < 0)
+        return r;
+    answer->id = (uint64_t)sqlite3_last_insert_rowid(store->db);
+    /* Sealed to its row, so the row must be there first. */
+    r = seal_close(store, PLACE_TREE, answer->id, answer->tree, answer->tree_len, &tree, &tree_len);
+    if (r == 0 && answer->raw != NULL)
+        r = seal_close(store, PLACE_RAW, answer->id, answer->raw, answer->raw_len, &raw, &raw_len);
+    if (r == 0) {
+        statement_start(&s, store, QUERY_ANSWER_SEAL);
+        statement_int(&s, (int64_t)answer->id);
+        statement_blob(&s, tree, tree_len);
+        statement_blob(&s, raw, raw_len);
+        r = statement_run(&s);
+    }
+    seal_free(&tree, tree_len);
+    seal_free(&raw, raw_len);
+    return r;
+}
+
+static int read_row(struct statement *s, struct store_answer *out)
+{
+    const uint8_t *sealed;
+    size_t len;
+    int r;
+
+    memset(out, 0, sizeof(*out));
+    out->id = (uint64_t)statement_get_int(s);
+    statement_get_text(s, out->institution, sizeof(out->institution));
+    statement_get_text(s, out->date, sizeof(out->date));
+    out->consents = (uint32_t)statement_get_int(s);
+    out->usable = (uint8_t)statement_get_int(s);
+    out->failure = (uint16_t)statement_get_int(s);
+    out->answered_us = statement_get_int(s);
+    out->available_until_us = statement_get_int(s);
+    sealed = statement_get_blob(s, &len);
+    r = seal_open(s->store, PLACE_TREE, out->id, sealed, len, &out->tree, &out->tree_len);
+    sealed = statement_get_blob(s, &len);
+    if (r == 0 && sealed != NULL)
+        r = seal_open(s->store, PLACE_RAW, out->id, sealed, len, &out->raw, &out->raw_len);
+    if (r < 0)
+        store_answer_free(out);
+    return r;
+}
+
+static int read_one(struct statement *s, struct store_answer *out)
+{
+    int r = statement_step(s);
+
+    memset(out, 0, sizeof(*out));
+    if (r > 0)
+        r = read_row(s, out);
+    else if (r == 0)
+        r = -ENOENT;
+    return statement_end(s, r);
+}
+
+int store_answer_today(struct store *store, struct store_subject subject, const char *institution, const char *date,
+                       uint32_t consents, struct store_answer *out)
+{
+    uint8_t hash[STORE_HASH];
+    struct statement s;
+    int r = seal_subject(store, subject.data, subject.len, hash);
+
+    memset(out, 0, sizeof(*out));
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_ANSWER_TODAY);
+    statement_blob(&s, hash, sizeof(hash));
+    statement_text(&s, institution);
+    statement_text(&s, date);
+    statement_int(&s, consents);
+    return read_one(&s, out);
+}
+
+int store_answer_last(struct store *store, struct store_subject subject, const char *institution, struct store_answer *out)
+{
+    uint8_t hash[STORE_HASH];
+    struct statement s;
+    int r = seal_subject(store, subject.data, subject.len, hash);
+
+    memset(out, 0, sizeof(*out));
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_ANSWER_LAST);
+    statement_blob(&s, hash, sizeof(hash));
+    statement_text(&s, institution);
+    return read_one(&s, out);
+}
+
+int store_answer_load(struct store *store, uint64_t id, struct store_answer *out)
+{
+    struct statement s;
+
+    statement_start(&s, store, QUERY_ANSWER_LOAD);
+    statement_int(&s, (int64_t)id);
+    return read_one(&s, out);
+}
+
+void store_answer_free(struct store_answer *answer)
+{
+    seal_free(&answer->tree, answer->tree_len);
+    seal_free(&answer->raw, answer->raw_len);
+    memset(answer, 0, sizeof(*answer));
+}

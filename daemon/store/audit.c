@@ -1,0 +1,195 @@
+#include "store_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLACE "audit.who"
+#define TEXT_MAX 256
+
+/* What the hash of a row covers, in this order; the row before it comes in through seal_chain(). */
+struct row {
+    uint64_t id;
+    int64_t at_us;
+    const char *event;
+    uint64_t visit;
+    uint16_t lane;
+    const uint8_t *who;
+    size_t who_len;
+    const char *detail;
+};
+
+static void put_text(struct bytes_writer *w, const void *text, size_t len)
+{
+    bytes_put_u32le(w, (uint32_t)len);
+    bytes_put(w, text, len);
+}
+
+static int row_hash(const struct store *store, const uint8_t previous[STORE_HASH], const struct row *row,
+                    uint8_t out[STORE_HASH])
+{
+    uint8_t flat[4 * TEXT_MAX];
+    struct bytes_writer w;
+
+    bytes_writer_init(&w, flat, sizeof(flat));
+    bytes_put_u64le(&w, row->id);
+    bytes_put_u64le(&w, (uint64_t)row->at_us);
+    put_text(&w, row->event, strlen(row->event));
+    bytes_put_u64le(&w, row->visit);
+    bytes_put_u16le(&w, row->lane);
+    put_text(&w, row->who, row->who_len);
+    put_text(&w, row->detail, strlen(row->detail));
+    if (w.failed)
+        return -EINVAL;
+    return seal_chain(store, previous, flat, w.used, out);
+}
+
+/* The head (count and hash of the last row) is sealed in meta: a chain cut short no longer fits it. */
+static int put_head(struct store *store)
+{
+    uint8_t head[8 + STORE_HASH];
+    uint8_t *sealed = NULL;
+    size_t len = 0;
+    struct bytes_writer w;
+    struct statement s;
+    int r;
+
+    bytes_writer_init(&w, head, sizeof(head));
+    bytes_put_u64le(&w, store->audit_rows);
+    bytes_put(&w, store->audit_hash, STORE_HASH);
+    r = seal_close(store, "meta.audit_head", 0, head, w.used, &sealed, &len);
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_META_PUT);
+    statement_text(&s, "audit_head");
+    statement_blob(&s, sealed, len);
+    r = statement_run(&s);
+    seal_free(&sealed, len);
+    return r;
+}
+
+int audit_start(struct store *store)
+{
+    struct statement s;
+    uint8_t *head = NULL;
+    size_t len = 0;
+    int r;
+
+    statement_start(&s, store, QUERY_META_GET);
+    statement_text(&s, "audit_head");
+    r = statement_step(&s);
+    if (r > 0) {
+        size_t sealed_len;
+        const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
+        struct bytes_reader in;
+
+        r = seal_open(store, "meta.audit_head", 0, sealed, sealed_len, &head, &len);
+        bytes_reader_init(&in, head, len);
+        store->audit_rows = bytes_u64le(&in);
+        if (r == 0 && in.left == STORE_HASH)
+            memcpy(store->audit_hash, bytes_take(&in, STORE_HASH), STORE_HASH);
+        else if (r == 0)
+            r = -EBADMSG;
+        seal_free(&head, len);
+    }
+    return statement_end(&s, r);
+}
+
+static int add(struct store *store, const struct row *row)
+{
+    uint8_t hash[STORE_HASH];
+    struct statement s;
+    int r = row_hash(store, store->audit_hash, row, hash);
+
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_AUDIT_ADD);
+    statement_int(&s, (int64_t)row->id);
+    statement_int(&s, row->at_us);
+    statement_text(&s, row->event);
+    statement_int(&s, (int64_t)row->visit);
+    statement_int(&s, row->lane);
+    statement_blob(&s, row->who, row->who_len);
+    statement_text(&s, row->detail);
+    statement_blob(&s, hash, sizeof(hash));
+    r = statement_run(&s);
+    if (r < 0)
+        return r;
+    store->audit_rows = row->id;
+    memcpy(store->audit_hash, hash, STORE_HASH);
+    return put_head(store);
+}
+
+int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t lane, const char *who, const char *detail)
+{
+    struct row row = {
+        .id = store->audit_rows + 1,
+        .at_us = (int64_t)clock_realtime_us(store->clock),
+        .event = event,
+        .visit = visit,
+        .lane = lane,
+        .detail = detail,
+    };
+    uint8_t *sealed = NULL;
+    bool alone = !store->in_transaction;
+    int r = 0;
+
+    if (strlen(event) > TEXT_MAX || strlen(detail) > TEXT_MAX || strlen(who) > TEXT_MAX)
+        return -EINVAL;
+    if (who[0] != '\0')
+        r = seal_close(store, PLACE, row.id, who, strlen(who), &sealed, &row.who_len);
+    row.who = sealed;
+    /* The row and the head belong together, also when the caller is in no transaction. */
+    if (r == 0 && alone)
+        r = store_begin(store);
+    if (r == 0) {
+        r = add(store, &row);
+        if (alone && r == 0)
+            r = store_commit(store);
+        else if (alone)
+            store_rollback(store);
+    }
+    seal_free(&sealed, row.who_len);
+    return r;
+}
+
+int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
+{
+    uint8_t previous[STORE_HASH] = {0};
+    struct statement s;
+    uint64_t expected = 0;
+    int r;
+
+    *bad_row = 0;
+    statement_start(&s, store, QUERY_AUDIT_WALK);
+    while ((r = statement_step(&s)) > 0) {
+        char event[TEXT_MAX + 1], detail[TEXT_MAX + 1];
+        uint8_t hash[STORE_HASH];
+        const uint8_t *stored;
+        size_t len;
+        struct row row = {.event = event, .detail = detail};
+
+        row.id = (uint64_t)statement_get_int(&s);
+        row.at_us = statement_get_int(&s);
+        statement_get_text(&s, event, sizeof(event));
+        row.visit = (uint64_t)statement_get_int(&s);
+        row.lane = (uint16_t)statement_get_int(&s);
+        row.who = statement_get_blob(&s, &row.who_len);
+        statement_get_text(&s, detail, sizeof(detail));
+        stored = statement_get_blob(&s, &len);
+        r = row_hash(store, previous, &row, hash);
+        expected++;
+        if (r < 0 || row.id != expected || len != STORE_HASH || memcmp(stored, hash, STORE_HASH) != 0) {
+            *bad_row = expected;
+            r = -EBADMSG;
+            break;
+        }
+        memcpy(previous, hash, STORE_HASH);
+    }
+    *rows = expected;
+    if (r == 0 && (expected != store->audit_rows || memcmp(previous, store->audit_hash, STORE_HASH) != 0)) {
+        *bad_row = expected + 1; /* the end was cut off */
+        r = -EBADMSG;
+    }
+    return statement_end(&s, r);
+}

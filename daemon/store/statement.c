@@ -1,0 +1,87 @@
+#include "store_internal.h"
+
+#include "../common/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+int store_errno(struct store *store, int rc)
+{
+    if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE)
+        return 0;
+    log_event(LOG_LEVEL_ERROR, "database error", LOG_NUMBER("sqlite", sqlite3_extended_errcode(store->db)));
+    return (rc & 0xff) == SQLITE_FULL ? -ENOSPC : (rc & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EIO;
+}
+
+void statement_start(struct statement *s, struct store *store, enum store_query query)
+{
+    *s = (struct statement){.store = store, .stmt = store->queries[query], .rc = SQLITE_OK};
+}
+
+static void bound(struct statement *s, int rc)
+{
+    if (s->rc == SQLITE_OK)
+        s->rc = rc;
+}
+
+void statement_int(struct statement *s, int64_t value)
+{
+    bound(s, sqlite3_bind_int64(s->stmt, ++s->bound, value));
+}
+
+void statement_text(struct statement *s, const char *value)
+{
+    bound(s, sqlite3_bind_text(s->stmt, ++s->bound, value, -1, SQLITE_STATIC));
+}
+
+void statement_blob(struct statement *s, const void *data, size_t len)
+{
+    bound(s, sqlite3_bind_blob64(s->stmt, ++s->bound, data, len, SQLITE_STATIC));
+}
+
+int statement_step(struct statement *s)
+{
+    if (s->rc == SQLITE_OK || s->rc == SQLITE_ROW)
+        s->rc = sqlite3_step(s->stmt);
+    s->read = 0;
+    if (s->rc == SQLITE_ROW)
+        return 1;
+    return store_errno(s->store, s->rc);
+}
+
+int64_t statement_get_int(struct statement *s)
+{
+    return sqlite3_column_int64(s->stmt, s->read++);
+}
+
+void statement_get_text(struct statement *s, char *out, size_t size)
+{
+    const unsigned char *text = sqlite3_column_text(s->stmt, s->read++);
+    size_t len = text != NULL ? strnlen((const char *)text, size - 1) : 0;
+
+    if (len > 0)
+        memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+const uint8_t *statement_get_blob(struct statement *s, size_t *len)
+{
+    const uint8_t *data = sqlite3_column_blob(s->stmt, s->read);
+
+    *len = (size_t)sqlite3_column_bytes(s->stmt, s->read++);
+    return data;
+}
+
+int statement_end(struct statement *s, int r)
+{
+    (void)sqlite3_reset(s->stmt);
+    (void)sqlite3_clear_bindings(s->stmt);
+    return r;
+}
+
+int statement_run(struct statement *s)
+{
+    int r = statement_step(s);
+
+    return statement_end(s, r > 0 ? 0 : r);
+}

@@ -1,0 +1,332 @@
+#include "store_internal.h"
+
+#include "../common/log.h"
+#include "sql_text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *const query_names[QUERY_COUNT] = {
+    [QUERY_META_GET] = "meta_get",
+    [QUERY_META_PUT] = "meta_put",
+    [QUERY_VISIT_OPEN] = "visit_open",
+    [QUERY_VISIT_SAVE] = "visit_save",
+    [QUERY_VISIT_LOAD] = "visit_load",
+    [QUERY_VISITS_BETWEEN] = "visits_between",
+    [QUERY_VISITS_OPEN] = "visits_open",
+    [QUERY_ANSWER_INSERT] = "answer_insert",
+    [QUERY_ANSWER_SEAL] = "answer_seal",
+    [QUERY_ANSWER_TODAY] = "answer_today",
+    [QUERY_ANSWER_LAST] = "answer_last",
+    [QUERY_ANSWER_LOAD] = "answer_load",
+    [QUERY_ANSWER_PURGE] = "answer_purge",
+    [QUERY_LINK_PUT] = "link_put",
+    [QUERY_LINK_GET] = "link_get",
+    [QUERY_CONSENT_PUT] = "consent_put",
+    [QUERY_CONSENT_PURGE] = "consent_purge",
+    [QUERY_ASK_BEGIN] = "ask_begin",
+    [QUERY_ASK_END] = "ask_end",
+    [QUERY_ASKS_OPEN] = "asks_open",
+    [QUERY_AUDIT_ADD] = "audit_add",
+    [QUERY_AUDIT_WALK] = "audit_walk",
+    [QUERY_COUNTS] = "counts",
+};
+
+/*
+ * FULL: a commit is on the disk when it returns, also through a power cut. secure_delete: what is purged
+ * leaves no bytes in free pages. trusted_schema, cell_size_check: a damaged file is found, not obeyed.
+ */
+static const char settings[] = "PRAGMA journal_mode = WAL;"
+                               "PRAGMA synchronous = FULL;"
+                               "PRAGMA foreign_keys = ON;"
+                               "PRAGMA secure_delete = ON;"
+                               "PRAGMA trusted_schema = OFF;"
+                               "PRAGMA cell_size_check = ON;"
+                               "PRAGMA temp_store = MEMORY;";
+
+static void say(char **message, const char *ja, const char *en, const char *detail)
+{
+    free(*message);
+    if (asprintf(message, "%s / %s (%s)", ja, en, detail) < 0)
+        *message = NULL;
+}
+
+static int run_sql(struct store *store, const char *sql)
+{
+    return store_errno(store, sqlite3_exec(store->db, sql, NULL, NULL, NULL));
+}
+
+static int64_t user_version(struct store *store)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t version = -1;
+
+    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        version = sqlite3_column_int64(stmt, 0);
+    (void)sqlite3_finalize(stmt);
+    return version;
+}
+
+static int newest_migration(void)
+{
+    int newest = 0;
+
+    for (const struct sql_text *t = sql_texts; t->kind != SQL_END; t++)
+        if (t->kind == SQL_MIGRATION && atoi(t->name) > newest)
+            newest = atoi(t->name);
+    return newest;
+}
+
+/* Each migration and its number are one transaction: a crash leaves the one before or the one after. */
+static int migrate(struct store *store, char **message)
+{
+    int64_t now = user_version(store);
+    char number[64];
+    int r = 0;
+
+    if (now < 0) {
+        say(message, "データベースを読めません。バックアップから戻してください", "the database cannot be read; restore a backup",
+            sqlite3_errmsg(store->db));
+        return -EIO;
+    }
+    if (now > newest_migration()) {
+        (void)snprintf(number, sizeof(number), "database %lld, program %d", (long long)now, newest_migration());
+        say(message, "データベースはより新しい版のものです。新しい版のプログラムを使ってください",
+            "the database is of a newer version; install that version again", number);
+        return -EPERM;
+    }
+    for (const struct sql_text *t = sql_texts; t->kind != SQL_END && r == 0; t++) {
+        if (t->kind != SQL_MIGRATION || atoi(t->name) <= now)
+            continue;
+        (void)snprintf(number, sizeof(number), "PRAGMA user_version = %d;", atoi(t->name));
+        r = run_sql(store, "BEGIN IMMEDIATE;");
+        if (r == 0)
+            r = run_sql(store, t->text);
+        if (r == 0)
+            r = run_sql(store, number);
+        if (r == 0)
+            r = run_sql(store, "COMMIT;");
+        if (r < 0) {
+            say(message, "データベースを更新できません。ディスクの空きを確かめてください",
+                "the database cannot be brought up to date; check the disk", t->name);
+            (void)sqlite3_exec(store->db, "ROLLBACK;", NULL, NULL, NULL);
+        } else {
+            log_event(LOG_LEVEL_NOTICE, "database migrated", LOG_NUMBER("migration", atoi(t->name)));
+        }
+    }
+    return r;
+}
+
+static int prepare(struct store *store, char **message)
+{
+    for (int i = 0; i < QUERY_COUNT; i++) {
+        const struct sql_text *t = sql_texts;
+
+        while (t->kind != SQL_END && (t->kind != SQL_QUERY || strcmp(t->name, query_names[i]) != 0))
+            t++;
+        if (t->kind == SQL_END || sqlite3_prepare_v3(store->db, t->text, -1, SQLITE_PREPARE_PERSISTENT,
+                                                     &store->queries[i], NULL) != SQLITE_OK) {
+            say(message, "データベースの形が想定と違います。バックアップから戻してください",
+                "the database has an unexpected shape; restore a backup", query_names[i]);
+            return -EIO;
+        }
+    }
+    return 0;
+}
+
+/* The wrong key must be found before anything is written under it. */
+static int check_key(struct store *store, char **message)
+{
+    static const char known[] = "uketsuke database";
+    struct statement s;
+    uint8_t *blob = NULL;
+    size_t len = 0;
+    int r;
+
+    statement_start(&s, store, QUERY_META_GET);
+    statement_text(&s, "key_check");
+    r = statement_step(&s);
+    if (r > 0) {
+        size_t sealed_len;
+        const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
+
+        r = seal_open(store, "meta.key_check", 0, sealed, sealed_len, &blob, &len);
+        seal_free(&blob, len);
+        if (r == -EBADMSG)
+            say(message, "データベースの鍵が違います。正しい鍵(database.key)を戻してください",
+                "the database key is not the right one; put the right database.key back", "key check");
+        return statement_end(&s, r);
+    }
+    (void)statement_end(&s, 0);
+    if (r < 0)
+        return r;
+    r = seal_close(store, "meta.key_check", 0, known, sizeof(known), &blob, &len);
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_META_PUT);
+    statement_text(&s, "key_check");
+    statement_blob(&s, blob, len);
+    r = statement_run(&s);
+    seal_free(&blob, len);
+    return r;
+}
+
+int store_open(struct store **out, const char *directory, const struct secret *key, struct clock *clock, char **message)
+{
+    struct store *store = calloc(1, sizeof(*store));
+    char path[4096];
+    mode_t mask;
+    int r = -ENOMEM;
+
+    *out = NULL;
+    *message = NULL;
+    if (store == NULL)
+        return r;
+    store->clock = clock;
+    if (key->len != 32) {
+        say(message, "データベースの鍵は32バイトです", "the database key must be 32 bytes", "database.key");
+        r = -EINVAL;
+        goto fail;
+    }
+    r = seal_keys(store, key);
+    if (r < 0)
+        goto fail;
+    if ((size_t)snprintf(path, sizeof(path), "%s/uketsuke.db", directory) >= sizeof(path)) {
+        r = -ENAMETOOLONG;
+        goto fail;
+    }
+    mask = umask(077); /* the database and its side files are nobody else's */
+    r = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
+    if (r == SQLITE_OK)
+        r = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
+    (void)umask(mask);
+    if (r != SQLITE_OK) {
+        say(message, "データベースを開けません。場所と権限を確かめてください",
+            "the database cannot be opened; check the path and its permissions",
+            store->db != NULL ? sqlite3_errmsg(store->db) : "out of memory");
+        r = -EIO;
+        goto fail;
+    }
+    r = migrate(store, message);
+    if (r == 0)
+        r = prepare(store, message);
+    if (r == 0)
+        r = check_key(store, message);
+    if (r == 0)
+        r = audit_start(store);
+    if (r == -EBADMSG && *message == NULL)
+        say(message, "監査ログの鎖が切れています。uketsuke audit verify で確かめてください",
+            "the chain of the audit log is broken; see uketsuke audit verify", "audit");
+    if (r < 0)
+        goto fail;
+    *out = store;
+    return 0;
+fail:
+    if (*message == NULL)
+        say(message, "データベースを開けません", "the database cannot be opened", strerror(-r));
+    store_close(&store);
+    return r;
+}
+
+void store_close(struct store **at)
+{
+    struct store *store = *at;
+
+    if (store == NULL)
+        return;
+    *at = NULL;
+    if (store->in_transaction)
+        store_rollback(store);
+    for (int i = 0; i < QUERY_COUNT; i++)
+        (void)sqlite3_finalize(store->queries[i]);
+    (void)sqlite3_close(store->db);
+    secret_free(&store->payload_key);
+    secret_free(&store->lookup_key);
+    secret_free(&store->audit_key);
+    free(store);
+}
+
+int store_begin(struct store *store)
+{
+    int r;
+
+    if (store->in_transaction)
+        return -EBUSY;
+    r = run_sql(store, "BEGIN IMMEDIATE;");
+    if (r == 0) {
+        store->in_transaction = true;
+        store->saved_rows = store->audit_rows;
+        memcpy(store->saved_hash, store->audit_hash, STORE_HASH);
+    }
+    return r;
+}
+
+int store_commit(struct store *store)
+{
+    int r;
+
+    if (!store->in_transaction)
+        return -EINVAL;
+    r = run_sql(store, "COMMIT;");
+    if (r < 0) {
+        store_rollback(store);
+        return r;
+    }
+    store->in_transaction = false;
+    store->commits++;
+    return 0;
+}
+
+void store_rollback(struct store *store)
+{
+    if (!store->in_transaction)
+        return;
+    /* SQLite may have rolled back by itself already (a full disk); that is no second error. */
+    if (sqlite3_get_autocommit(store->db) == 0)
+        (void)run_sql(store, "ROLLBACK;");
+    store->in_transaction = false;
+    store->audit_rows = store->saved_rows;
+    memcpy(store->audit_hash, store->saved_hash, STORE_HASH);
+}
+
+int store_purge(struct store *store, int64_t now_us)
+{
+    struct statement s;
+    int r;
+
+    statement_start(&s, store, QUERY_CONSENT_PURGE);
+    statement_int(&s, now_us);
+    r = statement_run(&s);
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_ANSWER_PURGE);
+    statement_int(&s, now_us);
+    r = statement_run(&s);
+    return r < 0 ? r : sqlite3_changes(store->db);
+}
+
+int store_status(struct store *store, struct store_status *out)
+{
+    struct statement s;
+    int r;
+
+    memset(out, 0, sizeof(*out));
+    statement_start(&s, store, QUERY_COUNTS);
+    r = statement_step(&s);
+    if (r > 0) {
+        out->visits = (uint64_t)statement_get_int(&s);
+        out->answers = (uint64_t)statement_get_int(&s);
+        out->links = (uint64_t)statement_get_int(&s);
+        out->asks_open = (uint64_t)statement_get_int(&s);
+        out->audit_rows = (uint64_t)statement_get_int(&s);
+        out->bytes = (uint64_t)statement_get_int(&s);
+        r = 0;
+    }
+    out->migration = (unsigned)user_version(store);
+    out->commits = store->commits;
+    return statement_end(&s, r);
+}

@@ -1,0 +1,103 @@
+/* store_internal: what the files of this room share; nobody else includes it. */
+#ifndef UKETSUKE_STORE_INTERNAL_H
+#define UKETSUKE_STORE_INTERNAL_H
+
+#include "../common/bytes.h"
+#include "store.h"
+
+#include <sqlite3.h>
+
+#define STORE_HASH 32
+#define STORE_SEAL_ROOM 29 /* version, nonce 12, tag 16 */
+#define STORE_SEALED_MAX (9u << 20)
+
+enum store_query {
+    QUERY_META_GET,
+    QUERY_META_PUT,
+    QUERY_VISIT_OPEN,
+    QUERY_VISIT_SAVE,
+    QUERY_VISIT_LOAD,
+    QUERY_VISITS_BETWEEN,
+    QUERY_VISITS_OPEN,
+    QUERY_ANSWER_INSERT,
+    QUERY_ANSWER_SEAL,
+    QUERY_ANSWER_TODAY,
+    QUERY_ANSWER_LAST,
+    QUERY_ANSWER_LOAD,
+    QUERY_ANSWER_PURGE,
+    QUERY_LINK_PUT,
+    QUERY_LINK_GET,
+    QUERY_CONSENT_PUT,
+    QUERY_CONSENT_PURGE,
+    QUERY_ASK_BEGIN,
+    QUERY_ASK_END,
+    QUERY_ASKS_OPEN,
+    QUERY_AUDIT_ADD,
+    QUERY_AUDIT_WALK,
+    QUERY_COUNTS,
+    QUERY_COUNT
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *queries[QUERY_COUNT];
+    struct clock *clock;
+    struct secret payload_key; /* AES-256-GCM */
+    struct secret lookup_key;  /* HMAC-SHA-256 of subjects */
+    struct secret audit_key;   /* HMAC-SHA-256 of the chain */
+    uint64_t audit_rows;
+    uint8_t audit_hash[STORE_HASH];
+    uint64_t saved_rows; /* the chain's head before the transaction, for a rollback */
+    uint8_t saved_hash[STORE_HASH];
+    uint64_t commits;
+    bool in_transaction;
+};
+
+/* ---- statement.c: bind in order, step, read in order ------------------------------------------------- */
+
+struct statement {
+    struct store *store;
+    sqlite3_stmt *stmt;
+    int bound;
+    int read;
+    int rc;
+};
+void statement_start(struct statement *s, struct store *store, enum store_query query);
+void statement_int(struct statement *s, int64_t value);
+void statement_text(struct statement *s, const char *value);
+/* NULL data binds NULL. Borrowed until statement_end(). */
+void statement_blob(struct statement *s, const void *data, size_t len);
+/* 1: a row; 0: done; negative errno. */
+int statement_step(struct statement *s);
+int64_t statement_get_int(struct statement *s);
+/* Copies at most size - 1 bytes. */
+void statement_get_text(struct statement *s, char *out, size_t size);
+/* Borrowed until the next step. */
+const uint8_t *statement_get_blob(struct statement *s, size_t *len);
+/* Resets (and forgets the bound values); returns `r`, or the error met. */
+int statement_end(struct statement *s, int r);
+/* Bind done: run to the end; 0 or negative errno. */
+int statement_run(struct statement *s);
+int store_errno(struct store *store, int rc);
+
+/* ---- seal.c --------------------------------------------------------------------------------------------- */
+
+int seal_keys(struct store *store, const struct secret *master);
+/* HMAC of what an answer or link is about. */
+int seal_subject(const struct store *store, const void *data, size_t len, uint8_t out[STORE_HASH]);
+/* *out is allocated (len + STORE_SEAL_ROOM); place: "visits.payload"; row binds it to its row. */
+int seal_close(const struct store *store, const char *place, uint64_t row, const void *data, size_t len,
+               uint8_t **out, size_t *out_len);
+/* *out is allocated; wipe with seal_free(). -EBADMSG when it does not open. */
+int seal_open(const struct store *store, const char *place, uint64_t row, const void *sealed, size_t len,
+              uint8_t **out, size_t *out_len);
+void seal_free(uint8_t **data, size_t len);
+int seal_chain(const struct store *store, const uint8_t previous[STORE_HASH], const void *row, size_t len,
+               uint8_t out[STORE_HASH]);
+
+/* ---- audit.c -------------------------------------------------------------------------------------------- */
+
+/* Read the head of the chain at the start. */
+int audit_start(struct store *store);
+
+#endif

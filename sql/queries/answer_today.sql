@@ -1,0 +1,3 @@
+SELECT id, institution, date, consents, usable, failure, answered_us, available_until_us, tree, raw
+FROM answers WHERE subject_hash = ?1 AND institution = ?2 AND date = ?3 AND consents = ?4
+ORDER BY id DESC LIMIT 1;

@@ -1,0 +1,1 @@
+SELECT id, at_us, event, visit, lane, who, detail, hash FROM audit ORDER BY id;

@@ -1,0 +1,1 @@
+SELECT payload FROM links WHERE subject_hash = ?1;
