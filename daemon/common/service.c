@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -136,6 +138,7 @@ int service_start(struct service *service, const char *program, int argc, char *
     memset(service, 0, sizeof(*service));
     service->program = program;
     service->instance = "";
+    service->notify_fd = -1;
     r = parse(service, argc, argv, &path);
     if (r != 0)
         return r;
@@ -171,10 +174,60 @@ int service_take_socket(struct service *service, const char *name)
     return -1;
 }
 
+/*
+ * The supervisor's notification socket, connected before the cage closes: inside it most programs may not make
+ * a socket any more, which sd_notify() would do for every word.
+ */
+static void notify_open(struct service *service)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = path != NULL ? strlen(path) : 0;
+
+    service->notify_fd = -1;
+    if (len < 2 || len >= sizeof(address.sun_path))
+        return;
+    memcpy(address.sun_path, path, len);
+    if (address.sun_path[0] == '@') /* an abstract address */
+        address.sun_path[0] = '\0';
+    service->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (service->notify_fd >= 0 &&
+        connect(service->notify_fd, (const struct sockaddr *)&address,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0) {
+        (void)close(service->notify_fd);
+        service->notify_fd = -1;
+    }
+}
+
+static void notify(const struct service *service, const char *text)
+{
+    if (service->notify_fd >= 0)
+        (void)send(service->notify_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void feed_watchdog(struct timer *timer, void *arg)
+{
+    struct service *service = arg;
+
+    notify(service, "WATCHDOG=1");
+    (void)timer_set_after(timer, service->watchdog_us / 2);
+}
+
 int service_cage(struct service *service, const struct cage_spec *spec)
 {
-    int r = cage_enter(spec);
+    int r;
 
+    notify_open(service);
+    if (sd_watchdog_enabled(0, &service->watchdog_us) > 0) {
+        service->watchdog = timer_new(service->clock, feed_watchdog, service);
+        if (service->watchdog == NULL)
+            return -ENOMEM;
+        r = timer_set_after(service->watchdog, 0);
+        if (r < 0)
+            return r;
+    }
+    log_event(LOG_LEVEL_DEBUG, "entering the cage"); /* opens the journal's socket while that is allowed */
+    r = cage_enter(spec);
     if (r < 0) {
         log_event(LOG_LEVEL_ERROR, "cannot enter the cage", LOG_ERRNO(r));
         return r;
@@ -185,10 +238,7 @@ int service_cage(struct service *service, const struct cage_spec *spec)
         (void)fflush(stdout);
         _exit(allowed == 0 ? 0 : 1);
     }
-    r = sd_event_set_watchdog(service->loop, 1);
-    if (r < 0)
-        return r;
-    (void)sd_notify(0, "READY=1");
+    notify(service, "READY=1");
     log_event(LOG_LEVEL_INFO, "ready");
     return 0;
 }
@@ -197,7 +247,7 @@ int service_run(struct service *service)
 {
     int r = sd_event_loop(service->loop);
 
-    (void)sd_notify(0, "STOPPING=1");
+    notify(service, "STOPPING=1");
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "event loop failed", LOG_ERRNO(r));
     return r == 0 ? 0 : 1;
@@ -209,6 +259,10 @@ void service_stop(struct service *service)
         if (service->sockets[i].fd >= 0)
             (void)close(service->sockets[i].fd);
     service->nsockets = 0;
+    timer_free(&service->watchdog);
+    if (service->notify_fd >= 0)
+        (void)close(service->notify_fd);
+    service->notify_fd = -1;
     clock_free(&service->clock);
     service->loop = sd_event_unref(service->loop);
     config_free(&service->config);

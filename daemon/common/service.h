@@ -29,6 +29,9 @@ struct service {
         int fd;
     } sockets[64];
     size_t nsockets;
+    int notify_fd; /* the supervisor's, -1 without one */
+    uint64_t watchdog_us;
+    struct timer *watchdog;
 };
 
 /*
