@@ -376,6 +376,9 @@ static CURLcode set_tls(CURL *easy, const struct http_tls *tls)
         r = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     if (r == CURLE_OK)
         r = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &ca);
+    /* Nobody else's authorities: Debian's curl would add its own bundle and directory. */
+    if (r == CURLE_OK)
+        r = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     if (r == CURLE_OK)
         r = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     if (r == CURLE_OK)
