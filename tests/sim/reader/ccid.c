@@ -1,0 +1,642 @@
+/*
+ * CCID Rev 1.1 as the readers in the field speak it (Sony RC-S300: extended APDU level, messages
+ * of 522 bytes at most, so that longer APDUs are chained both ways).
+ */
+#include "ccid.h"
+
+#include "util.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { HEADER = 10, PACKET = 512, QUEUE = 16 };
+
+enum { /* messages to the reader */
+    SET_PARAMETERS = 0x61, POWER_ON = 0x62, POWER_OFF = 0x63, GET_SLOT_STATUS = 0x65,
+    SECURE = 0x69, T0_APDU = 0x6A, ESCAPE = 0x6B, GET_PARAMETERS = 0x6C, RESET_PARAMETERS = 0x6D,
+    ICC_CLOCK = 0x6E, XFR_BLOCK = 0x6F, MECHANICAL = 0x71, ABORT = 0x72, SET_DATA_RATE = 0x73,
+};
+
+enum { /* messages from the reader */
+    DATA_BLOCK = 0x80, SLOT_STATUS = 0x81, PARAMETERS = 0x82, ESCAPE_ANSWER = 0x83,
+    DATA_RATE = 0x84, NOTIFY_SLOT_CHANGE = 0x50,
+};
+
+enum { /* bError */
+    E_ABORTED = 0xFF, E_MUTE = 0xFE, E_BUSY = 0xE0, E_UNSUPPORTED = 0x00, E_BAD_LENGTH = 0x01,
+    E_BAD_SLOT = 0x05, E_BAD_BYTE7 = 0x07, E_BAD_LEVEL = 0x08,
+};
+
+enum { /* wLevelParameter and bChainParameter */
+    CHAIN_WHOLE = 0x00, CHAIN_BEGINS = 0x01, CHAIN_ENDS = 0x02, CHAIN_CONTINUES = 0x03,
+    CHAIN_ASK = 0x10,
+};
+
+struct ccid_level {
+    const char *name;
+    uint32_t features;
+    uint32_t max_message;
+    /* An XfrBlock at this level: sends its own answer. */
+    void (*transfer)(struct ccid *c, const uint8_t *msg, size_t len);
+};
+
+struct answer {
+    uint8_t data[CCID_MESSAGE_MAX];
+    size_t len, sent;
+    uint64_t ready_us;
+};
+
+struct ccid {
+    const struct ccid_level *level;
+    struct faults *faults;
+    struct card *card;
+    bool powered, muted, torn, torn_next, notice;
+    uint64_t now_us;
+
+    uint8_t in[CCID_MESSAGE_MAX]; /* message being received */
+    size_t in_len;
+    struct answer queue[QUEUE];
+    size_t queued;
+
+    uint8_t command[CARD_COMMAND_MAX]; /* APDU collected from a chain */
+    size_t command_len;
+    bool collecting;
+    uint8_t response[CARD_RESPONSE_MAX];
+    size_t response_len, response_sent;
+
+    int abort_control, abort_bulk; /* bSeq of half an abort, or -1 */
+    FILE *trace;
+    uint64_t apdus, apdus_inserted;
+};
+
+static void transfer_extended(struct ccid *c, const uint8_t *msg, size_t len);
+static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len);
+
+static const struct ccid_level levels[] = {
+    /* automatic parameters, activation, voltage, clock, baud, PPS; extended APDU exchange */
+    { "extended", 0x0004007E, 522, transfer_extended },
+    { "short", 0x0002007E, 271, transfer_short },
+};
+
+const struct ccid_level *ccid_level_find(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < COUNT(levels); i++)
+        if (strcmp(levels[i].name, name) == 0)
+            return &levels[i];
+    return NULL;
+}
+
+void ccid_descriptor(const struct ccid_level *level, uint8_t d[CCID_DESCRIPTOR])
+{
+    memset(d, 0, CCID_DESCRIPTOR);
+    d[0] = CCID_DESCRIPTOR;
+    d[1] = 0x21;
+    util_put_le16(d + 2, 0x0110);
+    d[5] = 0x07;                  /* 5, 3, 1.8 V */
+    util_put_le32(d + 6, 0x02);   /* T=1 */
+    util_put_le32(d + 10, 4000);  /* clock, kHz */
+    util_put_le32(d + 14, 4000);
+    util_put_le32(d + 19, 10752); /* bps at 4 MHz, F=372, D=1 */
+    util_put_le32(d + 23, 344086);
+    util_put_le32(d + 28, 254);   /* IFSD */
+    util_put_le32(d + 40, level->features);
+    util_put_le32(d + 44, level->max_message);
+    d[48] = 0xff; /* class of GET RESPONSE and ENVELOPE: as the command */
+    d[49] = 0xff;
+    d[53] = 1;    /* one command at a time */
+}
+
+struct ccid *ccid_new(const struct ccid_level *level, struct faults *faults)
+{
+    struct ccid *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return NULL;
+    c->level = level;
+    c->faults = faults;
+    ccid_reset(c);
+    return c;
+}
+
+void ccid_free(struct ccid **c)
+{
+    free(*c);
+    *c = NULL;
+}
+
+static void power_off(struct ccid *c)
+{
+    c->powered = false;
+    c->collecting = false;
+    c->response_len = c->response_sent = 0;
+    if (c->card)
+        card_reset(c->card);
+}
+
+void ccid_reset(struct ccid *c)
+{
+    c->in_len = 0;
+    c->queued = 0;
+    c->abort_control = c->abort_bulk = -1;
+    c->notice = c->card != NULL;
+    power_off(c);
+}
+
+void ccid_set_card(struct ccid *c, struct card *card)
+{
+    power_off(c);
+    c->card = card;
+    c->muted = false;
+    c->torn = false;
+    c->notice = true;
+    if (card) {
+        card_reset(card);
+        c->apdus_inserted = 0;
+    }
+}
+
+struct card *ccid_card(const struct ccid *c)
+{
+    return c->card;
+}
+
+bool ccid_powered(const struct ccid *c)
+{
+    return c->powered;
+}
+
+bool ccid_take_torn(struct ccid *c)
+{
+    bool torn = c->torn;
+
+    c->torn = false;
+    return torn;
+}
+
+void ccid_set_trace(struct ccid *c, FILE *trace)
+{
+    c->trace = trace;
+}
+
+uint64_t ccid_apdus_since_insertion(const struct ccid *c)
+{
+    return c->apdus_inserted;
+}
+
+uint64_t ccid_apdus(const struct ccid *c)
+{
+    return c->apdus;
+}
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static unsigned icc_status(const struct ccid *c)
+{
+    return !c->card || c->torn ? 2 : c->powered ? 0 : 1;
+}
+
+static struct answer *queue_push(struct ccid *c, const uint8_t *data, size_t len, uint64_t ready_us)
+{
+    struct answer *a;
+
+    if (c->queued == QUEUE)
+        return NULL; /* a host that floods and never reads loses answers */
+    a = &c->queue[c->queued++];
+    memcpy(a->data, data, len);
+    a->len = len;
+    a->sent = 0;
+    a->ready_us = ready_us;
+    return a;
+}
+
+/*
+ * Sends one answer to msg, through the faults that concern answers. status: bits 6-7 of bStatus.
+ * specific is the tenth byte.
+ */
+static void answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned status,
+                   unsigned error, unsigned specific, const uint8_t *data, size_t len)
+{
+    const struct fault *f = faults_hit(c->faults, FAULT_AT_ANSWER, 0);
+    uint64_t ready = c->now_us, i;
+    uint8_t m[CCID_MESSAGE_MAX];
+
+    m[0] = (uint8_t)type;
+    m[5] = msg[5];
+    m[6] = msg[6];
+    m[7] = (uint8_t)(status | icc_status(c));
+    m[8] = (uint8_t)error;
+    m[9] = (uint8_t)specific;
+    if (f && f->kind == FAULT_SILENT)
+        return;
+    if (f && f->kind == FAULT_BERROR) {
+        m[7] = (uint8_t)(0x40 | icc_status(c));
+        m[8] = (uint8_t)f->arg;
+        len = 0;
+    }
+    memcpy(m + HEADER, data ? data : m, len);
+    util_put_le32(m + 1, (uint32_t)len + (f && f->kind == FAULT_WRONG_LENGTH ? 7 : 0));
+    if (f && f->kind == FAULT_WRONG_SEQ)
+        m[6]++;
+    if (f && f->kind == FAULT_WRONG_SLOT)
+        m[5]++;
+    if (f && f->kind == FAULT_EXTEND) {
+        uint8_t wait[HEADER] = { DATA_BLOCK, 0, 0, 0, 0, msg[5], msg[6],
+                                 (uint8_t)(0x80 | icc_status(c)), 1, 0 };
+
+        for (i = 0; i < f->arg && i < QUEUE - 4; i++) {
+            queue_push(c, wait, HEADER, ready);
+            ready += f->arg2 * 1000;
+        }
+    }
+    if (f && f->kind == FAULT_STALE) {
+        uint8_t stale[HEADER] = { (uint8_t)type, 0, 0, 0, 0, msg[5], (uint8_t)(msg[6] - 1), m[7] };
+
+        queue_push(c, stale, HEADER, ready);
+    }
+    queue_push(c, m, HEADER + len, ready);
+    if (f && f->kind == FAULT_TWICE)
+        queue_push(c, m, HEADER + len, ready);
+}
+
+static void fail(struct ccid *c, const uint8_t *msg, unsigned type, unsigned error)
+{
+    answer(c, msg, type, 0x40, error, 0, NULL, 0);
+}
+
+/* ---- APDUs ------------------------------------------------------------------------------- */
+
+static void trace_apdu(const struct ccid *c, const uint8_t *a, size_t len)
+{
+    const uint8_t *sw = c->response + c->response_len - 2;
+    uint64_t us = c->now_us;
+
+    if (!c->trace)
+        return;
+    /* the header and lengths only: data may hold a PIN or a verification number */
+    fprintf(c->trace, "%llu.%06llu %s %02X %02X %02X%02X len=%zu -> %zu %02X%02X\n",
+            (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
+            card_application(c->card), a[0], len > 1 ? a[1] : 0, len > 2 ? a[2] : 0,
+            len > 3 ? a[3] : 0, len, c->response_len - 2, sw[0], sw[1]);
+    fflush(c->trace);
+}
+
+/* Runs a whole APDU on the card. False when there is no answer because the card is gone or mute. */
+static bool run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
+{
+    const struct fault *f = faults_hit(c->faults, FAULT_AT_APDU, 0);
+
+    c->apdus++;
+    c->apdus_inserted++;
+    c->response_sent = 0;
+    if (f && (f->kind == FAULT_MUTE || f->kind == FAULT_TORN_IN)) {
+        c->muted = true;
+        c->torn = f->kind == FAULT_TORN_IN;
+        return false;
+    }
+    if (c->muted)
+        return false;
+    if (f && f->kind == FAULT_SW) {
+        util_put_be16(c->response, (unsigned)f->arg);
+        c->response_len = 2;
+    } else {
+        c->response_len = card_transmit(c->card, apdu, len, c->response);
+    }
+    trace_apdu(c, apdu, len);
+    c->torn_next = f && f->kind == FAULT_TORN;
+    return true;
+}
+
+/* The next piece of the response, as large as a message may be. */
+static void send_response(struct ccid *c, const uint8_t *msg)
+{
+    size_t room = c->level->max_message - HEADER, left = c->response_len - c->response_sent, n;
+    bool first = c->response_sent == 0, last = left <= room;
+    unsigned chain = first ? (last ? CHAIN_WHOLE : CHAIN_BEGINS)
+                           : (last ? CHAIN_ENDS : CHAIN_CONTINUES);
+
+    n = last ? left : room;
+    answer(c, msg, DATA_BLOCK, 0, 0, chain, c->response + c->response_sent, n);
+    c->response_sent += n;
+    if (last)
+        c->response_len = c->response_sent = 0;
+}
+
+static bool collect(struct ccid *c, const uint8_t *data, size_t len)
+{
+    if (len > sizeof(c->command) - c->command_len) {
+        c->collecting = false;
+        return false;
+    }
+    memcpy(c->command + c->command_len, data, len);
+    c->command_len += len;
+    return true;
+}
+
+static void execute_collected(struct ccid *c, const uint8_t *msg)
+{
+    c->collecting = false;
+    if (c->command_len < 4)
+        fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
+    else if (run_apdu(c, c->command, c->command_len))
+        send_response(c, msg);
+    else
+        fail(c, msg, DATA_BLOCK, E_MUTE);
+}
+
+static void transfer_extended(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    unsigned level = util_get_le16(msg + 8);
+    bool begins = level == CHAIN_WHOLE || level == CHAIN_BEGINS;
+
+    if (level == CHAIN_ASK) {
+        if (len > HEADER || c->response_sent == 0)
+            fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
+        else
+            send_response(c, msg);
+        return;
+    }
+    if (level > CHAIN_CONTINUES || begins == c->collecting) {
+        c->collecting = false;
+        fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
+        return;
+    }
+    if (begins) {
+        c->response_len = c->response_sent = 0;
+        c->command_len = 0;
+        c->collecting = true;
+    }
+    if (!collect(c, msg + HEADER, len - HEADER))
+        fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
+    else if (level == CHAIN_WHOLE || level == CHAIN_ENDS)
+        execute_collected(c, msg);
+    else
+        answer(c, msg, DATA_BLOCK, 0, 0, CHAIN_ASK, NULL, 0);
+}
+
+static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    const uint8_t *apdu = msg + HEADER;
+    size_t n = len - HEADER;
+
+    if (util_get_le16(msg + 8) != 0) {
+        fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
+    } else if (n < 4 || n > 261 || (n > 5 && apdu[4] == 0)) {
+        fail(c, msg, DATA_BLOCK, E_BAD_LENGTH); /* extended lengths are beyond this reader */
+    } else {
+        c->command_len = 0;
+        collect(c, apdu, n);
+        execute_collected(c, msg);
+    }
+}
+
+/* ---- commands ---------------------------------------------------------------------------- */
+
+static void do_power_on(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    uint8_t atr[CARD_ATR_MAX];
+    size_t n;
+
+    (void)len;
+    if (msg[7] > 3) {
+        fail(c, msg, DATA_BLOCK, E_BAD_BYTE7);
+        return;
+    }
+    power_off(c);
+    n = c->card && !c->torn && !c->muted ? card_atr(c->card, atr) : 0;
+    c->powered = n > 0;
+    if (c->powered)
+        answer(c, msg, DATA_BLOCK, 0, 0, 0, atr, n);
+    else
+        fail(c, msg, DATA_BLOCK, E_MUTE);
+}
+
+static void do_power_off(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    (void)len;
+    power_off(c);
+    answer(c, msg, SLOT_STATUS, 0, 0, 1, NULL, 0);
+}
+
+static void do_slot_status(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    (void)len;
+    answer(c, msg, SLOT_STATUS, 0, 0, c->powered ? 0 : 1, NULL, 0);
+}
+
+static void do_transfer(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    if (!c->card || c->torn || !c->powered)
+        fail(c, msg, DATA_BLOCK, E_MUTE);
+    else
+        c->level->transfer(c, msg, len);
+    if (c->torn_next) { /* the answer still left with a card in the slot */
+        c->torn_next = false;
+        c->torn = true;
+    }
+}
+
+/* The T=1 parameters of the card; this reader negotiates them by itself. */
+static void do_parameters(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    static const uint8_t t1[7] = { 0x11, 0x10, 0xFF, 0x45, 0x00, 0xFE, 0x00 };
+
+    if (!c->powered)
+        fail(c, msg, PARAMETERS, E_MUTE);
+    else if (msg[0] == SET_PARAMETERS && (msg[7] != 1 || len != HEADER + sizeof(t1)))
+        fail(c, msg, PARAMETERS, E_BAD_BYTE7);
+    else
+        answer(c, msg, PARAMETERS, 0, 0, 1, t1, sizeof(t1));
+}
+
+static void do_clock(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    (void)len;
+    answer(c, msg, SLOT_STATUS, 0, 0, 0, NULL, 0);
+}
+
+static void do_data_rate(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    uint8_t rates[8];
+
+    if (len != HEADER + sizeof(rates)) {
+        fail(c, msg, DATA_RATE, E_BAD_LENGTH);
+        return;
+    }
+    util_put_le32(rates, 4000);
+    util_put_le32(rates + 4, 10752);
+    answer(c, msg, DATA_RATE, 0, 0, 0, rates, sizeof(rates));
+}
+
+static void finish_abort(struct ccid *c, const uint8_t *msg)
+{
+    c->abort_control = c->abort_bulk = -1;
+    c->queued = 0;
+    c->collecting = false;
+    c->response_len = c->response_sent = 0;
+    answer(c, msg, SLOT_STATUS, 0, 0, c->powered ? 0 : 1, NULL, 0);
+}
+
+static void do_abort(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    (void)len;
+    c->abort_bulk = msg[6];
+    if (c->abort_control == c->abort_bulk)
+        finish_abort(c, msg);
+}
+
+static void do_unsupported(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    (void)len;
+    fail(c, msg, msg[0] == ESCAPE ? ESCAPE_ANSWER : msg[0] == MECHANICAL ? SLOT_STATUS : DATA_BLOCK,
+         E_UNSUPPORTED);
+}
+
+static const struct {
+    uint8_t type, answer;
+    bool carries_data;
+    void (*run)(struct ccid *c, const uint8_t *msg, size_t len);
+} commands[] = {
+    { SET_PARAMETERS, PARAMETERS, true, do_parameters },
+    { POWER_ON, DATA_BLOCK, false, do_power_on },
+    { POWER_OFF, SLOT_STATUS, false, do_power_off },
+    { GET_SLOT_STATUS, SLOT_STATUS, false, do_slot_status },
+    { SECURE, DATA_BLOCK, true, do_unsupported }, /* no PIN pad */
+    { T0_APDU, SLOT_STATUS, true, do_unsupported },
+    { ESCAPE, ESCAPE_ANSWER, true, do_unsupported },
+    { GET_PARAMETERS, PARAMETERS, false, do_parameters },
+    { RESET_PARAMETERS, PARAMETERS, false, do_parameters },
+    { ICC_CLOCK, SLOT_STATUS, false, do_clock },
+    { XFR_BLOCK, DATA_BLOCK, true, do_transfer },
+    { MECHANICAL, SLOT_STATUS, false, do_unsupported },
+    { ABORT, SLOT_STATUS, false, do_abort },
+    { SET_DATA_RATE, DATA_RATE, true, do_data_rate },
+};
+
+static bool busy(const struct ccid *c)
+{
+    return c->queued > 0 && c->queue[c->queued - 1].ready_us > c->now_us;
+}
+
+static void dispatch(struct ccid *c, const uint8_t *msg, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < COUNT(commands) && commands[i].type != msg[0]; i++)
+        ;
+    if (i == COUNT(commands))
+        fail(c, msg, SLOT_STATUS, E_UNSUPPORTED);
+    else if (util_get_le32(msg + 1) != len - HEADER || (!commands[i].carries_data && len > HEADER))
+        fail(c, msg, commands[i].answer, E_BAD_LENGTH);
+    else if (msg[5] != 0)
+        fail(c, msg, commands[i].answer, E_BAD_SLOT);
+    else if (c->abort_control >= 0 && msg[0] != ABORT)
+        fail(c, msg, commands[i].answer, E_ABORTED);
+    else if (busy(c) && msg[0] != ABORT)
+        fail(c, msg, commands[i].answer, E_BUSY);
+    else
+        commands[i].run(c, msg, len);
+}
+
+int ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
+                 size_t cap)
+{
+    unsigned value = util_get_le16(setup + 2);
+
+    c->now_us = now_us;
+    if (setup[0] == 0x21 && setup[1] == 0x01) { /* ABORT: bSeq in the high byte, slot in the low */
+        if ((value & 0xff) != 0)
+            return -EPIPE;
+        c->abort_control = (int)(value >> 8);
+        if (c->abort_bulk == c->abort_control) {
+            uint8_t msg[HEADER] = { ABORT, 0, 0, 0, 0, 0, (uint8_t)c->abort_bulk };
+
+            finish_abort(c, msg);
+        }
+        return 0;
+    }
+    if (setup[0] == 0xA1 && (setup[1] == 0x02 || setup[1] == 0x03) && cap >= 4) {
+        util_put_le32(data, setup[1] == 0x02 ? 4000 : 10752);
+        return 4;
+    }
+    return -EPIPE;
+}
+
+int ccid_bulk_out(struct ccid *c, uint64_t now_us, const uint8_t *data, size_t len)
+{
+    size_t want;
+
+    c->now_us = now_us;
+    if (len > c->level->max_message - c->in_len) {
+        c->in_len = 0;
+        return -EPIPE;
+    }
+    memcpy(c->in + c->in_len, data, len);
+    c->in_len += len;
+    if (c->in_len < HEADER) {
+        c->in_len = len % PACKET == 0 && len > 0 ? c->in_len : 0;
+        return c->in_len ? 0 : -EPIPE;
+    }
+    want = HEADER + (size_t)util_get_le32(c->in + 1);
+    /* a full packet that leaves the message incomplete is followed by more */
+    if (c->in_len < want && len > 0 && len % PACKET == 0)
+        return 0;
+    want = c->in_len;
+    c->in_len = 0;
+    dispatch(c, c->in, want);
+    return 0;
+}
+
+bool ccid_ready(const struct ccid *c, uint64_t now_us)
+{
+    return c->queued > 0 && c->queue[0].ready_us <= now_us;
+}
+
+uint64_t ccid_next_us(const struct ccid *c)
+{
+    return c->queued > 0 ? c->queue[0].ready_us : UINT64_MAX;
+}
+
+int ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap)
+{
+    struct answer *a = &c->queue[0];
+    size_t n;
+
+    if (!ccid_ready(c, now_us))
+        return -EAGAIN;
+    n = a->len - a->sent;
+    if (n > cap) {
+        /* the host took whole packets only: the rest follows; else it asked too little */
+        if (cap == 0 || cap % PACKET != 0)
+            return -EOVERFLOW;
+        n = cap;
+    }
+    memcpy(out, a->data + a->sent, n);
+    a->sent += n;
+    if (a->sent == a->len) {
+        c->queued--;
+        memmove(&c->queue[0], &c->queue[1], c->queued * sizeof(c->queue[0]));
+    }
+    return (int)n;
+}
+
+bool ccid_notice_pending(const struct ccid *c)
+{
+    return c->notice;
+}
+
+int ccid_interrupt_in(struct ccid *c, uint8_t *out, size_t cap)
+{
+    if (!c->notice)
+        return -EAGAIN;
+    if (cap < 2)
+        return -EOVERFLOW;
+    out[0] = NOTIFY_SLOT_CHANGE;
+    out[1] = (uint8_t)(2 | (c->card && !c->torn ? 1 : 0));
+    c->notice = false;
+    return 2;
+}
