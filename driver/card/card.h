@@ -119,7 +119,10 @@ bool card_engine_powered(const struct card_engine *engine);
 
 /* These return 0, or start nothing: -EBUSY, -ENODEV (no channel), -EINVAL. */
 
-/* Which card is it: token, user certificate, chain, both counters. From here on only this card is served. */
+/*
+ * Which card is it: token, user certificate, chain, both counters. From here on only this card is served:
+ * when it has been off the reader, the other operations read the certificate again before anything else.
+ */
 int card_engine_identify(struct card_engine *engine, uint64_t deadline_us, card_done_fn *done, void *arg);
 
 struct card_sign_request {
@@ -155,7 +158,7 @@ int card_engine_off(struct card_engine *engine, card_done_fn *done, void *arg);
 
 /* Ask for an early end: CARD_END_CANCELLED, or the real outcome if that was quicker. No-op when idle. */
 void card_engine_cancel(struct card_engine *engine);
-/* The visit is over: forget which card it was and wipe what was read. Only while idle. */
+/* The visit is over: forget which card it was, now or when the operation under way has ended. */
 void card_engine_forget(struct card_engine *engine);
 
 #endif

@@ -170,6 +170,9 @@ static void report(struct card_engine *e)
     e->operation = NULL;
     e->phase = CARD_PHASE_IDLE;
     e->done = NULL;
+    if (e->forget)
+        forget_card(e);
+    e->forget = false;
     if (done != NULL)
         done(e, &report, arg);
     explicit_bzero(&report, sizeof(report));
@@ -267,8 +270,10 @@ void card_engine_card_gone(struct card_engine *e)
 
 void card_engine_forget(struct card_engine *e)
 {
-    if (card_engine_busy(e))
+    if (card_engine_busy(e)) {
+        e->forget = true;
         return;
+    }
     wipe_operation(e);
     forget_card(e);
 }

@@ -75,6 +75,7 @@ struct card_engine {
     uint8_t certificate_der[4096];
     size_t certificate_len;
     bool has_certificate;
+    bool forget; /* as soon as the operation under way has ended */
 
     /* the operation under way */
     const struct card_operation *operation;

@@ -95,6 +95,7 @@ int card_engine_identify(struct card_engine *e, uint64_t deadline_us, card_done_
 {
     int rc = card_engine_prepare(e, deadline_us);
 
+    e->identified = rc == 0 ? false : e->identified;
     if (rc == 0)
         card_engine_run(e, &operation, done, arg);
     return rc;
