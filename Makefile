@@ -26,8 +26,8 @@ WARN_TEST := $(WARN) -Wstrict-prototypes
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 OPT := -O2 -g $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
 comma := ,
-DEFS := -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
-CFLAGS := -std=c17 $(OPT) $(HARDEN) $(DEFS)
+DEFS := -I. -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
+CFLAGS := -std=c17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/libusb-1.0
 CXXFLAGS := -std=c++17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/opencv4
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(SAN),-fsanitize=address$(comma)undefined)
 
