@@ -187,7 +187,7 @@ static bool answer_owns(const json_t *account, const char *institution)
     return false;
 }
 
-/* The first thing wrong with the header; ANSWER_NOTICE_ALREADY never comes back from here. */
+/* False: *fault is the first thing wrong with the header. */
 static bool answer_check_header(const struct request *request, enum answer_code *fault)
 {
     const char *institution = answer_institution(request);
@@ -217,8 +217,6 @@ json_t *answer_check_request(const struct service *service, const struct request
 
     if (json_is_object(found) && answer_check_header(request, &fault))
         return found;
-    if (json_is_object(answer_request_header(request)) && !json_is_object(found))
-        fault = ANSWER_SHAPE;
     answer_fail_segment(service, request, reference, answer_codes[fault].code,
                         answer_codes[fault].message, reply);
     return NULL;

@@ -225,7 +225,8 @@ static void control_help(struct control *control, const char *rest, char *answer
     (void)control;
     (void)rest;
     for (size_t i = 0; i < CONTROL_COMMANDS && used < size; i++)
-        used += (size_t)snprintf(answer + used, size - used, " %s;", control_commands[i].name);
+        used += (size_t)snprintf(answer + used, size - used, " %s (%s);", control_commands[i].name,
+                                 control_commands[i].help);
     for (const struct behaviour_kind *kind = behaviour_kinds(); kind->name != NULL && used < size;
          kind++)
         used += (size_t)snprintf(answer + used, size - used, " %s (%s);", kind->name, kind->help);

@@ -117,9 +117,10 @@ static char *main_read_file(const char *path)
 {
     FILE *file = fopen(path, "re");
     char *text = NULL;
-    size_t length = 0;
 
     if (file != NULL) {
+        size_t length = 0;
+
         text = calloc(1, 65536 + 1);
         if (text != NULL)
             length = fread(text, 1, 65536, file);
@@ -247,10 +248,9 @@ static int main_open_server(struct world *world, const struct options *options)
 static int main_loop(struct world *world, int signals)
 {
     struct pollfd polls[CONTROL_POLLS + 1];
-    size_t count;
 
     while (!control_wants_quit(world->control)) {
-        count = control_prepare(world->control, polls);
+        size_t count = control_prepare(world->control, polls);
         polls[count] = (struct pollfd){.fd = signals, .events = POLLIN};
         if (poll(polls, count + 1, -1) < 0) {
             if (errno == EINTR)

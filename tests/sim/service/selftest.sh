@@ -85,17 +85,20 @@ tell() { "$binary" --send "$control" "$@"; }
 call() { # PATH [curl options...]
     path=$1
     shift
+    case "$*" in
+    *Content-Type*) ;;
+    *) set -- "$@" -H "Content-Type: $type" ;;
+    esac
     rm -f "$work/answer"
     curl -sS --max-time 5 --cacert "$pki/ca.pem" --cert "$pki/client.pem" --key "$pki/client.key" \
-        -o "$work/answer" -w '%{http_code}' -H "Content-Type: $type" "$@" "$base$path" 2>"$work/curl-error"
+        -o "$work/answer" -w '%{http_code}' "$@" "$base$path" 2>"$work/curl-error"
     echo $? >"$work/rc"
 }
 
 rc() { cat "$work/rc"; }
 
-log_in() { # [USER] -> token
-    call $AUTH -d "{\"userId\":\"${1:-sim-user}\",\"password\":\"sim-password-not-secret\"}" \
-        >"$work/status"
+log_in() { # -> token
+    call $AUTH -d '{"userId":"sim-user","password":"sim-password-not-secret"}' >"$work/status"
     token=$(json .result.idToken)
 }
 
@@ -212,7 +215,7 @@ same "wrong password" 401 "$(call $AUTH -d '{"userId":"sim-user","password":"x"}
 same "status in the JSON" 401 "$(json .status)"
 same "no password" 400 "$(call $AUTH -d '{"userId":"sim-user"}')"
 same "no JSON" 400 "$(call $AUTH -d 'userId=sim-user')"
-same "no JSON type" 415 "$(type=text/plain; call $AUTH -d '{}')"
+same "no JSON type" 415 "$(call $AUTH -H 'Content-Type: text/plain' -d '{}')"
 log_in
 same "right password" 200 "$(cat "$work/status")"
 same "four members of result" "accessToken idToken linkSysCharCd refreshToken" \
@@ -375,7 +378,7 @@ same "the rule itself, by a public insurer number" 0 $?
 
 wrong=
 for file in "$here"/../cards/*.card; do
-    [ -f "$file" ] && grep -q '^auth-serial = ' "$file" || continue
+    if ! grep -qs '^auth-serial = ' "$file"; then continue; fi
     if grep -q '^kind = juki' "$file"; then continue; fi # has no user certificate
     name=$(basename "$file" .card)
     card_says=$(sed -n 's/^birth = //p; s/^sex = //p; s/^name = //p' "$file" | sort | tr '\n' ' ')
@@ -580,13 +583,14 @@ tell status 503 >/dev/null
 same "status" "503 503" "$(try) $(json .status)"
 tell garbage >/dev/null
 status=$(try)
-jq . "$work/answer" >/dev/null 2>&1
-same "garbage: 200 and no JSON" "200 no" "$status $([ $? -ne 0 ] && echo no || echo yes)"
+if jq . "$work/answer" >/dev/null 2>&1; then is_json=yes; else is_json=no; fi
+same "garbage: 200 and no JSON" "200 no" "$status $is_json"
 tell redirect >/dev/null
 same "redirect" 302 "$(try)"
 tell half >/dev/null
 try >/dev/null
-same "half: curl sees a cut" yes "$([ "$(rc)" != 0 ] && [ -s "$work/answer" ] && echo yes || echo "$(rc)")"
+if [ "$(rc)" != 0 ] && [ -s "$work/answer" ]; then cut=yes; else cut=no; fi
+same "half: curl sees a cut, after some bytes" yes $cut
 tell drip 2 >/dev/null
 from=$(milliseconds)
 same "drip: whole in the end" 200 "$(try --max-time 20)"
@@ -671,6 +675,37 @@ same "one line a request" $((count + 1)) "$(lines)"
 same "counts by the control socket" "$(jq -s length "$ledger")" "$(tell ledger | sed 's/^ok //' | jq .lines)"
 same "a request id of blanks" 400 "$(try -H 'X-Request-Id: a b')"
 
+# Killed among twenty requests: whoever got an answer stands in the ledger.
+log_in
+printf '%s' "$good" >"$work/request"
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    curl -sS --max-time 5 --cacert "$pki/ca.pem" --cert "$pki/client.pem" --key "$pki/client.key" \
+        -o /dev/null -w '%{http_code}' -H "Content-Type: $type" -H "Authorization: $token" \
+        -H "X-Request-Id: kill-$n" --data-binary "@$work/request" "$base$SEARCH" \
+        >"$work/killed-$n" 2>/dev/null &
+    pids="${pids:-} $!"
+done
+tries=0
+while [ "$(grep -c 'kill-' "$ledger")" -lt 8 ] && [ $tries -lt 100 ]; do
+    sleep 0.02
+    tries=$((tries + 1))
+done
+kill -9 "$service"
+wait "$service" 2>/dev/null
+# shellcheck disable=SC2086
+wait $pids
+answered=0
+missing=
+for file in "$work"/killed-*; do
+    [ "$(cat "$file")" = 200 ] || continue
+    answered=$((answered + 1))
+    grep -q "\"request_id\":\"kill-${file##*-}\"" "$ledger" || missing="$missing ${file##*-}"
+done
+same "killed in mid-work: no answer ($answered given) without its line" "" "$missing"
+same "and every line is whole" 0 "$(jq -c . "$ledger" >/dev/null 2>&1; echo $?)"
+start --resume
+log_in
+
 statement
 sign franck
 kept=$(session CardSession franck pin)
@@ -688,6 +723,15 @@ register first
 body_is "resumed: registered" already .RegistrationOutcome
 ask $EXTENSION/card_session "$kept" >/dev/null
 body_is "resumed: the nonce is used up" SIMPRC216 .ProcessingResultCode
+stop
+
+# ---- a service with another certificate -------------------------------------------------------
+
+start --cert "$pki/wrong-host.pem" --key "$pki/wrong-host.key"
+tls "a certificate for another host" "curl: (60)" --cacert "$pki/ca.pem"
+stop
+start --cert "$pki/wrong-server.pem" --key "$pki/wrong-server.key"
+tls "a certificate of another authority" "curl: (60)" --cacert "$pki/ca.pem"
 stop
 
 # ---- whose certificate: serial, issuer, revocation ----------------------------------------------

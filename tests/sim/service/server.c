@@ -74,9 +74,10 @@ static bool server_pause(struct server *server, long milliseconds)
         until.tv_nsec -= 1000000000L;
     }
     pthread_mutex_lock(&server->pause_lock);
-    while (!server->stopping &&
-           pthread_cond_timedwait(&server->pause_wake, &server->pause_lock, &until) == 0)
-        continue;
+    while (!server->stopping) {
+        if (pthread_cond_timedwait(&server->pause_wake, &server->pause_lock, &until) != 0)
+            break;
+    }
     stopping = server->stopping;
     pthread_mutex_unlock(&server->pause_lock);
     return !stopping;

@@ -122,12 +122,22 @@ static void service_apply(struct service *service, const json_t *effect)
     }
 }
 
+static void service_remember(struct service *service, const struct request *request,
+                             const char *digest, const struct reply *reply)
+{
+    char key[256];
+
+    service_once_key(request, key, sizeof(key));
+    json_object_set_new(service->answered, key,
+                        json_pack("{s:s, s:i, s:O}", "digest", digest, "status", reply->status,
+                                  "answer", reply->body));
+}
+
 static void service_act(struct service *service, const struct route *route,
                         struct request *request, struct reply *reply)
 {
     bool once = route->once && request->request_id != NULL;
     char digest[65] = "";
-    char key[256];
 
     if (once && !service_digest(request, digest)) {
         service_reply_status(reply, 500, "no digest");
@@ -138,12 +148,8 @@ static void service_act(struct service *service, const struct route *route,
     route->handle(service, request, reply);
     if (reply->effect != NULL)
         service_apply(service, reply->effect);
-    if (!once || reply->status != 200)
-        return;
-    service_once_key(request, key, sizeof(key));
-    json_object_set_new(service->answered, key,
-                        json_pack("{s:s, s:i, s:O}", "digest", digest, "status", reply->status,
-                                  "answer", reply->body));
+    if (once && reply->status == 200)
+        service_remember(service, request, digest, reply);
 }
 
 void service_handle(struct service *service, const struct route *route, struct request *request,
@@ -184,11 +190,12 @@ void service_resume_line(void *arg, const json_t *line)
     const char *nonce = json_string_value(json_object_get(line, "nonce"));
     json_t *first = json_object_get(line, "first_answer");
     json_t *effect = json_object_get(line, "effect");
-    char key[256];
 
     if (effect != NULL)
         service_apply(service, effect);
     if (path != NULL && id != NULL && first != NULL) {
+        char key[256];
+
         snprintf(key, sizeof(key), "%s %s", path, id);
         json_object_set(service->answered, key, first);
     }
