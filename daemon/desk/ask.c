@@ -1,0 +1,504 @@
+#include "ask.h"
+
+#include "numbers.h"
+#include "visit.h"
+
+#include "../common/log.h"
+#include "../common/memfd.h"
+#include "../common/question.h"
+#include "../common/xmlmsg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OUTCOME_ANSWERED 0 /* eligibility_answer.outcome */
+#define OUTCOME_DOUBTFUL 2
+#define ASK_ENDS_NEVER 255
+
+static const struct upstream *upstream_of(const struct visit *v)
+{
+    unsigned index = v->lane != NULL ? v->lane->upstream : 0;
+
+    if (v->lane == NULL)
+        for (unsigned i = 0; i < v->desk->nlanes; i++)
+            if (v->desk->lanes[i]->number == v->record.lane)
+                index = v->desk->lanes[i]->upstream;
+    return &v->desk->upstreams[index];
+}
+
+static unsigned upstream_index(const struct visit *v)
+{
+    return (unsigned)(upstream_of(v) - v->desk->upstreams);
+}
+
+static bool offers(const struct visit *v, uint32_t capability)
+{
+    return (upstream_of(v)->capabilities & capability) != 0;
+}
+
+/* The numbers that name this visit's patient: keyed in now, or linked to the card at an earlier visit. */
+static bool find_numbers(const struct visit *v, struct store_numbers *out)
+{
+    if (v->facts.has_numbers) {
+        *out = v->facts.numbers;
+        return true;
+    }
+    return v->record.has_subject && store_link_get(v->desk->store, v->record.subject, out) == 0;
+}
+
+/* A card speaks for itself where the upstream listens; a PIN visit needs the signed statement for that. */
+static bool can_session(const struct visit *v)
+{
+    return offers(v, CAPABILITY_CARD_SESSION) && !v->facts.has_numbers &&
+           v->facts.certificate.len > 0 &&
+           (v->record.method != METHOD_PIN || v->facts.statement.len > 0);
+}
+
+void ask_lookup_subject(const struct visit *v, uint8_t out[32])
+{
+    memset(out, 0, 32);
+    (void)snprintf((char *)out, 32, "look-up %llu", (unsigned long long)v->record.id);
+}
+
+bool ask_possible(const struct visit *v)
+{
+    return v->record.method != METHOD_NONE && (can_session(v) || ask_without_card(v));
+}
+
+bool ask_without_card(const struct visit *v)
+{
+    struct store_numbers numbers;
+    bool can = (v->lane == NULL || !offers(v, CAPABILITY_CARD_SESSION)) &&
+               offers(v, CAPABILITY_BY_NUMBERS) && find_numbers(v, &numbers);
+
+    explicit_bzero(&numbers, sizeof(numbers));
+    return can && !(v->ask.row.id != 0 && v->ask.row.kind != UPSTREAM_BY_NUMBERS);
+}
+
+uint32_t ask_consents(const struct visit *v)
+{
+    /* By numbers only the limit's consent has an element in the question. */
+    uint32_t carried = offers(v, CAPABILITY_CARD_SESSION) ? (uint32_t)CONSENT_ALL : CONSENT_LIMIT;
+
+    return v->lane == NULL ? 0 : v->desk->settings.consents & carried;
+}
+
+bool ask_can_register(const struct visit *v)
+{
+    return v->lane != NULL && offers(v, CAPABILITY_REGISTER) && !v->facts.registration_tried &&
+           v->facts.certificate.len > 0;
+}
+
+struct store_subject ask_subject(const struct visit *v, char buffer[ASK_SUBJECT_MAX])
+{
+    if (v->record.has_subject)
+        return (struct store_subject){v->record.subject, sizeof(v->record.subject)};
+    return (struct store_subject){buffer,
+                                  numbers_subject(&v->facts.numbers, buffer, ASK_SUBJECT_MAX)};
+}
+
+void ask_drop_answer(struct visit *v)
+{
+    store_answer_free(&v->answer.stored);
+    explicit_bzero(&v->answer, sizeof(v->answer));
+}
+
+/* ---- what is known already ------------------------------------------------------------------------------ */
+
+static struct decide_expect expect_of(const struct visit *v)
+{
+    /* In face mode nothing but the signed record binds certificate and photo to one person. */
+    bool compare = v->record.method == METHOD_FACE;
+
+    return (struct decide_expect){.institution = v->desk->settings.institution,
+                                  .birth = compare ? v->facts.birth : NULL,
+                                  .sex = v->facts.sex};
+}
+
+static int decide_stored(const struct visit *v, const struct store_answer *stored,
+                         struct decision *out)
+{
+    struct decide_expect expect = expect_of(v);
+    struct xmlmsg *tree;
+    int r = xmlmsg_unpack(&tree, stored->tree, stored->tree_len);
+
+    if (r < 0)
+        return r;
+    decide(tree, &expect, out);
+    xmlmsg_free(&tree);
+    return 0;
+}
+
+static bool subject_known(const struct visit *v)
+{
+    return v->record.has_subject || v->facts.has_numbers;
+}
+
+/* Today's answer of the same consents serves today; only a usable one, others may have changed since. */
+static bool serve_today(struct visit *v)
+{
+    char buffer[ASK_SUBJECT_MAX], today[9];
+    struct pending_answer *answer = &v->answer;
+    bool served = false;
+
+    if (!subject_known(v))
+        return false;
+    ask_drop_answer(v);
+    desk_today(v->desk, today);
+    if (store_answer_today(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
+                           today, v->record.consents, &answer->stored) == 0) {
+        served = answer->stored.usable != 0 &&
+                 decide_stored(v, &answer->stored, &answer->decision) == 0;
+        if (!served)
+            ask_drop_answer(v);
+    }
+    explicit_bzero(buffer, sizeof(buffer));
+    answer->there = answer->cached = served;
+    return served;
+}
+
+static int load_last(const struct visit *v, struct pending_answer *out)
+{
+    char buffer[ASK_SUBJECT_MAX];
+    int r = -ENOENT;
+
+    memset(out, 0, sizeof(*out));
+    if (subject_known(v))
+        r = store_answer_last(v->desk->store, ask_subject(v, buffer),
+                              v->desk->settings.institution, &out->stored);
+    if (r == 0)
+        r = decide_stored(v, &out->stored, &out->decision);
+    if (r == 0 && (out->decision.result != DECIDE_USABLE || out->decision.other_person))
+        r = -ENOENT;
+    if (r < 0)
+        store_answer_free(&out->stored);
+    out->there = out->cached = r == 0;
+    explicit_bzero(buffer, sizeof(buffer));
+    return r;
+}
+
+bool ask_last_known(const struct visit *v)
+{
+    struct pending_answer last;
+    bool known = load_last(v, &last) == 0;
+
+    store_answer_free(&last.stored);
+    explicit_bzero(&last, sizeof(last));
+    return known;
+}
+
+int ask_load_last(struct visit *v)
+{
+    ask_drop_answer(v);
+    return load_last(v, &v->answer);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------- */
+
+static int begin(struct visit *v, uint8_t kind, bool writes)
+{
+    struct store_ask *row = &v->ask.row;
+    uint64_t now = clock_realtime_us(v->desk->clock);
+    int r;
+
+    /* Still open from before a restart, and it only reads: the same question under the same name. */
+    if (row->id != 0 && row->kind == kind && row->writes == 0 && !writes)
+        return 0;
+    if (row->id != 0) {
+        r = ask_end(v, v->ask.sent ? OUTCOME_DOUBTFUL : 1);
+        if (r < 0)
+            return r;
+    }
+    memset(&v->ask, 0, sizeof(v->ask));
+    row->visit = v->record.id;
+    row->kind = kind;
+    row->writes = writes;
+    row->outcome = ASK_ENDS_NEVER;
+    row->asked_us = (int64_t)now;
+    (void)snprintf(row->correlation, sizeof(row->correlation), "U%llu-%llx-%u",
+                   (unsigned long long)v->record.id, (unsigned long long)now,
+                   (unsigned)v->record.step);
+    r = store_ask_begin(v->desk->store, row);
+    if (r == 0)
+        v->desk->metrics.asks++;
+    return r;
+}
+
+static void raise_next(struct visit *v, enum desk_event_kind kind, uint16_t failure)
+{
+    v->next = kind;
+    v->next_failure = failure;
+}
+
+int ask_begin(struct visit *v)
+{
+    struct store_numbers numbers;
+    bool known;
+    int r = 0;
+
+    if (serve_today(v)) {
+        v->desk->metrics.cache_hits++;
+        if (v->ask.row.id != 0)
+            r = ask_end(v, v->ask.sent ? OUTCOME_DOUBTFUL : 1);
+        raise_next(v, EVENT_ANSWERED, v->answer.decision.failure);
+        return r;
+    }
+    v->desk->metrics.cache_misses++;
+    known = find_numbers(v, &numbers);
+    explicit_bzero(&numbers, sizeof(numbers));
+    if (v->lane != NULL && can_session(v))
+        r = begin(v, UPSTREAM_CARD_SESSION, false);
+    else if (known && offers(v, CAPABILITY_BY_NUMBERS))
+        r = begin(v, UPSTREAM_BY_NUMBERS, false);
+    else if (offers(v, CAPABILITY_BY_NUMBERS) && v->record.has_subject)
+        raise_next(v, EVENT_LINK_NEEDED, FAILURE_NONE);
+    else
+        raise_next(v, EVENT_CANNOT_ASK, FAILURE_NONE);
+    return r;
+}
+
+int ask_begin_registration(struct visit *v)
+{
+    return begin(v, UPSTREAM_REGISTER, true);
+}
+
+int ask_end(struct visit *v, uint8_t outcome)
+{
+    int r = store_ask_end(v->desk->store, v->ask.row.id, outcome);
+
+    if (r == 0) {
+        int64_t took = (int64_t)clock_realtime_us(v->desk->clock) - v->ask.row.asked_us;
+
+        v->cancel_request = v->ask.sent && outcome != OUTCOME_ANSWERED ? v->ask.row.id : 0;
+        v->record.ask_ms += took > 0 ? (uint32_t)(took / 1000) : 0;
+        metrics_stage(&v->desk->metrics, STAGE_ASK, took > 0 ? (uint32_t)(took / 1000) : 0);
+        memset(&v->ask, 0, sizeof(v->ask));
+    }
+    return r;
+}
+
+static struct xmlmsg *make_question(const struct visit *v)
+{
+    char today[9];
+    struct store_numbers linked;
+    struct xmlmsg *tree;
+    struct question_header header = {.institution = v->desk->settings.institution,
+                                     .date = today,
+                                     .correlation = v->ask.row.correlation};
+    struct question_card card = {
+        .certificate = v->facts.certificate.data,
+        .certificate_len = v->facts.certificate.len,
+        .method = visit_method_name(v->record.method),
+        .statement = v->facts.statement.data,
+        .statement_len = v->record.method == METHOD_PIN ? v->facts.statement.len : 0,
+        .signature = v->facts.signature.data,
+        .signature_len = v->record.method == METHOD_PIN ? v->facts.signature.len : 0,
+        .consents_asked = ask_consents(v),
+        .consents = v->record.consents};
+    struct question_numbers numbers = {.limit_consent = (v->record.consents & CONSENT_LIMIT) != 0 ||
+                                                        v->facts.limit_consent};
+
+    desk_today(v->desk, today);
+    if (v->ask.row.kind == UPSTREAM_CARD_SESSION)
+        return question_card_session(&header, &card);
+    if (v->ask.row.kind == UPSTREAM_REGISTER)
+        return question_register(&header, &card);
+    if (!find_numbers(v, &linked))
+        return NULL;
+    numbers.insurer = linked.insurer;
+    numbers.symbol = linked.symbol;
+    numbers.number = linked.number;
+    numbers.branch = linked.branch;
+    numbers.birth = linked.birth;
+    tree = question_by_numbers(&header, &numbers);
+    explicit_bzero(&linked, sizeof(linked));
+    return tree;
+}
+
+void ask_send(struct visit *v)
+{
+    struct desk_ports *ports = &v->desk->ports;
+    struct msg_eligibility_ask body = {.request = v->ask.row.id,
+                                       .visit = v->record.id,
+                                       .kind = v->ask.row.kind,
+                                       .writes = v->ask.row.writes};
+    struct xmlmsg *tree;
+    uint32_t left = visit_left_ms(v);
+    size_t len;
+    int fd;
+
+    /* Nothing to ask, under way already, or nobody to ask yet: the relay's return sends it. */
+    if (v->ask.row.id == 0 || v->ask.sent || !upstream_of(v)->up)
+        return;
+    tree = make_question(v);
+    fd = tree != NULL ? xmlmsg_to_memfd(tree, &len) : -ENOMEM;
+    xmlmsg_free(&tree);
+    if (fd < 0) {
+        log_event(LOG_LEVEL_ERROR, "question not made", LOG_NUMBER("visit", v->record.id),
+                  LOG_ERRNO(fd));
+        return;
+    }
+    /* The relay ends a little before the state does, so that its own words are heard. */
+    body.budget_ms = left > 500 ? left - 250 : left;
+    (void)MESSAGE_TEXT(body.correlation, v->ask.row.correlation);
+    v->ask.sent = ports->send(ports->arg, PEER_RELAY, upstream_index(v), MSG_ELIGIBILITY_ASK, &body,
+                              &fd, 1) == 0;
+    (void)close(fd);
+}
+
+void ask_cancel(struct visit *v)
+{
+    struct desk_ports *ports = &v->desk->ports;
+    struct msg_eligibility_cancel body = {.request = v->cancel_request};
+
+    /* Within a step the question has ended already; without one (the store refused) it is still there. */
+    if (body.request == 0 && v->ask.sent)
+        body.request = v->ask.row.id;
+    if (body.request != 0)
+        (void)ports->send(ports->arg, PEER_RELAY, upstream_index(v), MSG_ELIGIBILITY_CANCEL, &body,
+                          NULL, 0);
+    v->cancel_request = 0;
+}
+
+/* ---- the relay -------------------------------------------------------------------------------------------- */
+
+static void each_asking(struct desk *desk, unsigned upstream, enum desk_event_kind kind)
+{
+    struct visit *next;
+
+    for (unsigned i = 0; i < desk->nlanes; i++) {
+        struct visit *v = desk->lanes[i]->visit;
+
+        if (v->record.state == VISIT_ELIGIBILITY && upstream_index(v) == upstream) {
+            if (kind == EVENT_RELAY_LOST && !v->ask.row.writes)
+                v->ask.sent = false;
+            (void)visit_raise(v, kind, FAILURE_NONE);
+        }
+    }
+    for (struct visit *v = desk->lookups; v != NULL; v = next) {
+        next = v->next_lookup;
+        if (v->record.state == VISIT_ELIGIBILITY && upstream_index(v) == upstream) {
+            if (kind == EVENT_RELAY_LOST)
+                v->ask.sent = false;
+            (void)visit_raise(v, kind, FAILURE_NONE);
+        }
+    }
+}
+
+void ask_relay_up(struct desk *desk, unsigned upstream)
+{
+    desk->upstreams[upstream].up = true;
+    each_asking(desk, upstream, EVENT_RELAY_BACK);
+}
+
+void ask_relay_down(struct desk *desk, unsigned upstream)
+{
+    desk->upstreams[upstream].up = false;
+    each_asking(desk, upstream, EVENT_RELAY_LOST);
+}
+
+/* A sealed memfd as bytes of our own; *len 0 and NULL when there is none. */
+static int copy_memfd(int fd, uint8_t **out, size_t *len)
+{
+    const uint8_t *map;
+    struct stat st;
+    int r;
+
+    *out = NULL;
+    *len = 0;
+    if (fstat(fd, &st) != 0)
+        return -errno;
+    if (st.st_size <= 0 || st.st_size > (off_t)XMLMSG_BYTES_MAX)
+        return -EMSGSIZE;
+    r = memfd_map(fd, (size_t)st.st_size, XMLMSG_BYTES_MAX, &map);
+    if (r < 0)
+        return r;
+    *out = malloc((size_t)st.st_size);
+    if (*out != NULL) {
+        memcpy(*out, map, (size_t)st.st_size);
+        *len = (size_t)st.st_size;
+    }
+    memfd_unmap(map, (size_t)st.st_size);
+    return *out != NULL ? 0 : -ENOMEM;
+}
+
+/* The answer as it came, decided; what it says about time and consents is what was asked. */
+static int take_answer(struct visit *v, const struct message *message)
+{
+    struct pending_answer *answer = &v->answer;
+    struct store_answer *stored = &answer->stored;
+    int r;
+
+    ask_drop_answer(v);
+    r = copy_memfd(message->fds[0], &stored->tree, &stored->tree_len);
+    if (r == 0)
+        r = copy_memfd(message->fds[1], &stored->raw, &stored->raw_len);
+    if (r == 0)
+        r = decide_stored(v, stored, &answer->decision);
+    if (r < 0) {
+        ask_drop_answer(v);
+        return r;
+    }
+    (void)MESSAGE_TEXT(stored->institution, v->desk->settings.institution);
+    desk_today(v->desk, stored->date);
+    stored->consents = v->record.consents;
+    stored->answered_us = (int64_t)clock_realtime_us(v->desk->clock);
+    answer->registration = v->ask.row.kind == UPSTREAM_REGISTER;
+    answer->there = true;
+    return 0;
+}
+
+static bool take_eligibility_answer(struct desk *desk, const struct message *message)
+{
+    const struct msg_eligibility_answer *body = &message->body.eligibility_answer;
+    struct visit *v = desk_visit(desk, body->visit);
+    struct desk_event e = {.fd = -1, .body = &message->body, .failure = body->failure};
+    int r;
+
+    if (body->outcome > 3 || (body->outcome == OUTCOME_ANSWERED && message->nfds != 2))
+        return false;
+    /* Late: the visit went on without it. */
+    if (v == NULL || v->ask.row.id == 0 || v->ask.row.id != body->request)
+        return true;
+    if (body->outcome == OUTCOME_ANSWERED) {
+        r = take_answer(v, message);
+        if (r < 0) {
+            log_event(LOG_LEVEL_ERROR, "answer not readable", LOG_NUMBER("visit", body->visit),
+                      LOG_ERRNO(r));
+            e.kind = v->ask.row.writes ? EVENT_DOUBTFUL : EVENT_UNAVAILABLE;
+            e.failure = FAILURE_ELIGIBILITY_GARBLED;
+        } else {
+            e.kind = EVENT_ANSWERED;
+            e.failure = v->answer.decision.failure;
+        }
+    } else if (body->outcome == OUTCOME_DOUBTFUL && v->ask.row.writes) {
+        e.kind = EVENT_DOUBTFUL;
+    } else {
+        e.kind = EVENT_UNAVAILABLE;
+        if (e.failure == FAILURE_NONE || e.failure >= FAILURE_COUNT)
+            e.failure = FAILURE_ELIGIBILITY_UNREACHABLE;
+    }
+    (void)visit_event(v, &e);
+    return true;
+}
+
+bool ask_relay_message(struct desk *desk, unsigned upstream, const struct message *message)
+{
+    struct upstream *u = &desk->upstreams[upstream];
+
+    switch (message->type) {
+    case MSG_UPSTREAM_STATE:
+        u->capabilities = message->body.upstream_state.capabilities;
+        u->breaker = message->body.upstream_state.breaker;
+        u->failure = message->body.upstream_state.failure;
+        return true;
+    case MSG_ELIGIBILITY_ANSWER:
+        return take_eligibility_answer(desk, message);
+    default:
+        return false;
+    }
+}

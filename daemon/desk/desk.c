@@ -1,0 +1,104 @@
+#include "desk.h"
+
+#include "lane.h"
+#include "visit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define JST_SECONDS (9 * 3600)
+
+int desk_new(struct desk **out, struct clock *clock, struct store *store,
+             const struct desk_settings *settings, const struct desk_ports *ports)
+{
+    struct desk *desk = calloc(1, sizeof(*desk));
+
+    *out = desk;
+    if (desk == NULL)
+        return -ENOMEM;
+    desk->clock = clock;
+    desk->store = store;
+    desk->settings = *settings;
+    desk->ports = *ports;
+    return 0;
+}
+
+void desk_free(struct desk **desk)
+{
+    struct desk *d = *desk;
+
+    if (d == NULL)
+        return;
+    for (unsigned i = 0; i < d->nlanes; i++)
+        lane_free(&d->lanes[i]);
+    while (d->lookups != NULL) {
+        struct visit *v = d->lookups;
+
+        d->lookups = v->next_lookup;
+        visit_free(&v);
+    }
+    free(d);
+    *desk = NULL;
+}
+
+int desk_add_upstream(struct desk *desk, const char *name, uint32_t capabilities)
+{
+    struct upstream *u;
+
+    for (unsigned i = 0; i < desk->nupstreams; i++)
+        if (strcmp(desk->upstreams[i].name, name) == 0)
+            return (int)i;
+    if (desk->nupstreams == DESK_UPSTREAMS_MAX)
+        return -ENOSPC;
+    u = &desk->upstreams[desk->nupstreams];
+    if (MESSAGE_TEXT(u->name, name) < 0)
+        return -ENAMETOOLONG;
+    u->capabilities = capabilities;
+    u->failure = FAILURE_ELIGIBILITY_UNREACHABLE;
+    return (int)desk->nupstreams++;
+}
+
+int desk_add_lane(struct desk *desk, uint16_t number, const char *label, unsigned upstream)
+{
+    struct lane *lane;
+    int r;
+
+    if (desk->nlanes == DESK_LANES_MAX)
+        return -ENOSPC;
+    if (number == 0 || desk_lane(desk, number) != NULL || upstream >= desk->nupstreams)
+        return -EINVAL;
+    r = lane_new(&lane, desk, number, label, upstream);
+    if (r < 0)
+        return r;
+    lane->index = desk->nlanes;
+    desk->lanes[desk->nlanes++] = lane;
+    return 0;
+}
+
+struct lane *desk_lane(struct desk *desk, uint16_t number)
+{
+    for (unsigned i = 0; i < desk->nlanes; i++)
+        if (desk->lanes[i]->number == number)
+            return desk->lanes[i];
+    return NULL;
+}
+
+struct visit *desk_visit(struct desk *desk, uint64_t id)
+{
+    struct visit *v = desk->by_id[id % DESK_HASH];
+
+    while (v != NULL && v->record.id != id)
+        v = v->next_hash;
+    return id != 0 ? v : NULL;
+}
+
+void desk_today(const struct desk *desk, char out[9])
+{
+    time_t now = (time_t)(clock_realtime_us(desk->clock) / CLOCK_SECOND) + JST_SECONDS;
+    struct tm tm;
+
+    if (gmtime_r(&now, &tm) == NULL || strftime(out, 9, "%Y%m%d", &tm) != 8)
+        out[0] = '\0';
+}

@@ -1,0 +1,155 @@
+#include "numbers.h"
+
+#include "../common/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SYMBOL_CHARACTERS 20 /* 記号 and 番号: at most 20 characters */
+#define BIRTH_FIRST "18680101"
+
+/* By the day: 明治6年 (1873) is when the calendar became Gregorian, so 明治 is taken from there. */
+static const struct {
+    char letter;
+    char digit;
+    int first_year;
+    const char *from;
+    const char *until; /* the last day */
+} eras[] = {
+    {'M', '1', 1868, "18730101", "19120729"}, {'T', '2', 1912, "19120730", "19261224"},
+    {'S', '3', 1926, "19261225", "19890107"}, {'H', '4', 1989, "19890108", "20190430"},
+    {'R', '5', 2019, "20190501", "99991231"},
+};
+
+/* Half width, without blanks. False when it does not fit or is no text. */
+static bool fold(const char *text, char *out, size_t size)
+{
+    const char *end = text + strlen(text);
+    size_t n = 0;
+
+    while (text < end) {
+        uint32_t c = utf8_next(&text, end);
+
+        if (c == UINT32_MAX)
+            return false;
+        if (c == ' ' || c == 0x3000)
+            continue;
+        if (c >= 0xff01 && c <= 0xff5e)
+            c -= 0xff01 - 0x21;
+        if (c > 0x7e || c < 0x21 || n + 1 >= size)
+            return false;
+        out[n++] = (char)c;
+    }
+    out[n] = '\0';
+    return true;
+}
+
+static bool all_digits(const char *text)
+{
+    return text[0] != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+static bool is_day(int year, int month, int day)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return month >= 1 && month <= 12 && day >= 1 &&
+           day <= days[month - 1] + (month == 2 && leap ? 1 : 0);
+}
+
+static int two(const char *at)
+{
+    return (at[0] - '0') * 10 + (at[1] - '0');
+}
+
+static bool from_era(const char *text, char out[9])
+{
+    for (size_t i = 0; i < sizeof(eras) / sizeof(eras[0]); i++) {
+        char letter = (char)(text[0] & ~0x20);
+        int year;
+
+        if ((letter != eras[i].letter && text[0] != eras[i].digit) || two(text + 1) == 0)
+            continue;
+        year = eras[i].first_year + two(text + 1) - 1;
+        (void)snprintf(out, 5, "%04u", (unsigned)year % 10000);
+        memcpy(out + 4, text + 3, 5);
+        return strcmp(out, eras[i].from) >= 0 && strcmp(out, eras[i].until) <= 0;
+    }
+    return false;
+}
+
+static bool check_birth(const char *text, const char *today, char out[9])
+{
+    char folded[16];
+
+    if (!fold(text, folded, sizeof(folded)))
+        return false;
+    if (strlen(folded) == 8 && all_digits(folded))
+        memcpy(out, folded, 9);
+    else if (strlen(folded) != 7 || !all_digits(folded + 1) || !from_era(folded, out))
+        return false;
+    return strcmp(out, BIRTH_FIRST) >= 0 && strcmp(out, today) <= 0 &&
+           is_day(two(out) * 100 + two(out + 2), two(out + 4), two(out + 6));
+}
+
+/* As on the card, without blanks at its ends: 1 to 20 visible characters when it must be there. */
+static bool check_symbol(const char *text, char *out, size_t size)
+{
+    const char *end;
+    size_t n = 0;
+
+    while (*text == ' ' || strncmp(text, "\xe3\x80\x80", 3) == 0)
+        text += *text == ' ' ? 1 : 3;
+    end = text + strlen(text);
+    while (end > text && (end[-1] == ' ' || (end - text >= 3 && memcmp(end - 3, "\xe3\x80\x80", 3) == 0)))
+        end -= end[-1] == ' ' ? 1 : 3;
+    if ((size_t)(end - text) >= size)
+        return false;
+    memcpy(out, text, (size_t)(end - text));
+    out[end - text] = '\0';
+    for (const char *at = out, *stop = out + (end - text); at < stop; n++) {
+        uint32_t c = utf8_next(&at, stop);
+
+        if (c < 0x20 || c == 0x7f || c == UINT32_MAX)
+            return false;
+    }
+    return n <= SYMBOL_CHARACTERS;
+}
+
+const char *numbers_check(const struct numbers_entry *entry, const char *today, struct store_numbers *out)
+{
+    size_t n;
+
+    memset(out, 0, sizeof(*out));
+    /* 保険者番号 has eight digits; 国民健康保険 and 退職 print six, padded in front with blanks or zeros. */
+    if (!fold(entry->insurer, out->insurer, sizeof(out->insurer)) || !all_digits(out->insurer))
+        return "insurer";
+    n = strlen(out->insurer);
+    if ((n != 6 && n != 8) || strspn(out->insurer, "0") == n)
+        return "insurer";
+    if (!check_symbol(entry->symbol, out->symbol, sizeof(out->symbol)))
+        return "symbol";
+    if (!check_symbol(entry->number, out->number, sizeof(out->number)) || out->number[0] == '\0')
+        return "number";
+    if (!fold(entry->branch, out->branch, sizeof(out->branch)) ||
+        (out->branch[0] != '\0' && !all_digits(out->branch)))
+        return "branch";
+    if (strlen(out->branch) == 1) {
+        out->branch[1] = out->branch[0];
+        out->branch[0] = '0';
+        out->branch[2] = '\0';
+    }
+    if (!check_birth(entry->birth, today, out->birth))
+        return "birth";
+    return NULL;
+}
+
+size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t size)
+{
+    const char *insurer = numbers->insurer + strspn(numbers->insurer, "0");
+    int n = snprintf(out, size, "numbers\n%s\n%s\n%s\n%s\n%s", insurer, numbers->symbol,
+                     numbers->number, numbers->branch, numbers->birth);
+
+    return n > 0 && (size_t)n < size ? (size_t)n : 0;
+}
