@@ -1,0 +1,98 @@
+/*
+ * decision: from the scores of many frames to one answer about a visit. Pure: no clock, no pictures.
+ *
+ * The question. Let m be the mean score of this person, today, before this camera, against this photo; the score
+ * of one frame is m plus frame noise. A single comparison at threshold T has the false match rate f that was
+ * measured for T, noise included. We accept only when we are sure that m itself is at or above T:
+ *
+ *     P(accept an impostor) <= P(m >= T) + P(accept although m < T)
+ *
+ * The first part is not above f in the upper tail, where noise only adds (m is what is left of a single score when
+ * the noise is averaged away). The second part is held down by a boundary that the running sum crosses with
+ * probability at most ALPHA_ACCEPT, however often we look and whenever we stop (Robbins' mixture boundary, from
+ * Ville's inequality, for noise that is sub-Gaussian with standard deviation SIGMA):
+ *
+ *     sum(w s) - T W  >=  sqrt((W sigma^2 + rho) (ln((W sigma^2 + rho) / rho) + 2 ln(1 / alpha)))
+ *
+ * with W the evidence so far. So a lucky frame cannot win: one frame is never enough (W >= EVIDENCE_ACCEPT, and at
+ * least two frames each at or above T), and there is no looser level for anybody who tries longer.
+ *
+ * Evidence is not the number of frames. Frames of a moment are nearly the same picture; each good frame counts
+ * w = min(1, time since the last counted one / TAU). The first counts 1, a byte-identical repetition nothing.
+ *
+ * Not the same: the mirrored boundary with ALPHA_REJECT, so that a right person is refused with that probability
+ * at most beyond what the threshold itself costs. Clearly different (m below the threshold of FMR 1e-2): after
+ * EVIDENCE_REJECT over SPAN_REJECT. Not good enough (m below T): only after much more of both, so that there is
+ * time to take off a mask or come nearer.
+ *
+ * Liveness: the mean of the passive scores, weighed the same; known from EVIDENCE_LIVE on. It decides only if the
+ * manifest says that it gates: then failed means "presentation attack", and acceptance waits for passed.
+ *
+ * Once made, a decision stands.
+ */
+#ifndef UKETSUKE_DECISION_H
+#define UKETSUKE_DECISION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/common/visit.h"
+
+#define DECISION_SIGMA 0.06       /* of frame noise; measured 0.03 to 0.05 within videos (models/README.md) */
+#define DECISION_RHO (2 * DECISION_SIGMA * DECISION_SIGMA) /* the boundary is tightest near W = 2 */
+#define DECISION_ALPHA_ACCEPT 0.05
+#define DECISION_ALPHA_REJECT 0.01
+#define DECISION_TAU_US 120000
+#define DECISION_EVIDENCE_ACCEPT 1.9
+#define DECISION_FRAMES_ACCEPT 2
+#define DECISION_EVIDENCE_REJECT 8.0
+#define DECISION_SPAN_REJECT_US 1500000
+#define DECISION_EVIDENCE_DOUBT 30.0
+#define DECISION_SPAN_DOUBT_US 6000000
+#define DECISION_EVIDENCE_LIVE 1.9
+
+/* As in MATCH_RESULT. */
+enum decision { DECISION_NOT_YET, DECISION_SAME, DECISION_NOT_SAME, DECISION_ATTACK };
+
+struct decision_rule {
+    float threshold; /* T: cosine for the false match rate aimed at */
+    float different; /* below this a person is clearly another: the threshold of FMR 1e-2, never above T */
+    float live_pass, live_fail;
+    bool live_gates;
+};
+
+struct decision_state {
+    enum decision decision;
+    enum liveness liveness;
+    double evidence; /* W */
+    double sum;      /* of w s */
+    double live_evidence;
+    double live_sum;
+    uint32_t good_frames;  /* counted at all */
+    uint32_t above_frames; /* of these with a score at or above T */
+    uint64_t first_us, last_us;
+};
+
+/*
+ * Threshold and rejection bound of a rule. thresholds: of the manifest, for FMR 1e-2 and below; fmr: which one;
+ * override_milli: a configured threshold as cosine x 1000 in its place, 0 for none.
+ */
+void decision_rule_set(struct decision_rule *rule, const float *thresholds, unsigned fmr, int override_milli);
+
+void decision_init(struct decision_state *state);
+
+/*
+ * A good frame with its score. captured_us: monotonic, of the capture; a frame from before the last one, or
+ * `repeated` (the same bytes again), is no evidence. live: NULL when the frame has no liveness score.
+ */
+void decision_add(struct decision_state *state, const struct decision_rule *rule, uint64_t captured_us, bool repeated,
+                  float score, const float *live);
+
+/* Half width of what is not known about the mean: the boundary above divided by W. */
+double decision_radius(double evidence, double alpha);
+
+/* Mean of the evidence so far; 0 before any. */
+double decision_mean(const struct decision_state *state);
+double decision_live_mean(const struct decision_state *state);
+
+#endif

