@@ -1,0 +1,189 @@
+#include "pairing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool hex4(const char *text, uint16_t *out)
+{
+    char *end;
+
+    if (strspn(text, "0123456789abcdefABCDEF") < 4)
+        return false;
+    *out = (uint16_t)strtoul((const char[]){text[0], text[1], text[2], text[3], 0}, &end, 16);
+    return *end == 0;
+}
+
+static int copy(char *out, size_t size, const char *text)
+{
+    if (text[0] == 0 || strlen(text) >= size)
+        return -EINVAL;
+    strcpy(out, text);
+    return 0;
+}
+
+static int parse_port(struct spec *out, const char *text)
+{
+    if (strspn(text, "0123456789-.") != strlen(text))
+        return -EINVAL;
+    return copy(out->port, sizeof(out->port), text);
+}
+
+static int parse_id(struct spec *out, const char *text)
+{
+    if (!hex4(text, &out->vendor) || text[4] != ':' || !hex4(text + 5, &out->product))
+        return -EINVAL;
+    if (text[9] == 0)
+        return 0;
+    return text[9] == '/' ? copy(out->serial, sizeof(out->serial), text + 10) : -EINVAL;
+}
+
+static int parse_usbip(struct spec *out, const char *text)
+{
+    return copy(out->path, sizeof(out->path), text);
+}
+
+static const struct {
+    const char *word;
+    enum spec_kind kind;
+    bool reader;
+    bool camera;
+    int (*rest)(struct spec *out, const char *text); /* NULL: the word is all */
+} words[] = {
+    {"only", SPEC_ONLY, true, true, NULL},
+    {"same", SPEC_SAME, false, true, NULL},
+    {"none", SPEC_NONE, false, true, NULL},
+    {"port=", SPEC_PORT, true, true, parse_port},
+    {"id=", SPEC_ID, true, true, parse_id},
+    {"usbip=", SPEC_USBIP, true, false, parse_usbip},
+};
+
+static int parse(struct spec *out, const char *text, bool camera)
+{
+    size_t len;
+
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        len = strlen(words[i].word);
+        if (camera ? !words[i].camera : !words[i].reader)
+            continue;
+        out->kind = words[i].kind;
+        if (words[i].rest == NULL && strcmp(text, words[i].word) == 0)
+            return 0;
+        if (words[i].rest != NULL && strncmp(text, words[i].word, len) == 0)
+            return words[i].rest(out, text + len);
+    }
+    return -EINVAL;
+}
+
+int spec_parse_reader(struct spec *out, const char *text)
+{
+    return parse(out, text, false);
+}
+
+int spec_parse_camera(struct spec *out, const char *text)
+{
+    return parse(out, text, true);
+}
+
+/* -- matching --------------------------------------------------------------------------------------- */
+
+static bool fits(const struct spec *spec, const struct plugged *device, bool camera)
+{
+    switch (spec->kind) {
+    case SPEC_PORT:
+        return strcmp(spec->port, device->port) == 0 && (!camera || device->camera);
+    case SPEC_ID:
+        return spec->vendor == device->vendor && spec->product == device->product &&
+               (spec->serial[0] == 0 || strcmp(spec->serial, device->serial) == 0) && (!camera || device->camera);
+    case SPEC_ONLY:
+        return camera ? device->camera : device->reader;
+    default:
+        return false;
+    }
+}
+
+/*
+ * The one device that fits and is free for this lane. `avoid`: a camera of its own goes before the one that is
+ * built into the lane's reader, so that "only" means the only other one where there is one.
+ */
+static enum pairing_result choose(const struct spec *spec, bool camera, size_t lane, const struct plugged *devices,
+                                  size_t ndevices, size_t *owner, size_t avoid, size_t *out)
+{
+    enum pairing_result result = PAIRING_ABSENT;
+    size_t found = PAIRING_NO_DEVICE;
+    size_t count = 0;
+
+    for (size_t i = 0; i < ndevices; i++) {
+        if (!fits(spec, &devices[i], camera))
+            continue;
+        if (owner[i] != PAIRING_NO_DEVICE && owner[i] != lane) {
+            result = PAIRING_TAKEN;
+            continue;
+        }
+        if (i == avoid)
+            continue;
+        found = i;
+        count++;
+    }
+    if (count == 0 && avoid != PAIRING_NO_DEVICE && fits(spec, &devices[avoid], camera)) {
+        found = avoid;
+        count = 1;
+    }
+    if (count > 1)
+        return PAIRING_AMBIGUOUS;
+    if (count == 0)
+        return result;
+    owner[found] = lane;
+    *out = found;
+    return PAIRING_FOUND;
+}
+
+static void match_reader(struct pairing *lane, size_t index, const struct plugged *devices, size_t ndevices, size_t *owner)
+{
+    lane->reader_result = choose(&lane->reader_spec, false, index, devices, ndevices, owner, PAIRING_NO_DEVICE, &lane->reader);
+}
+
+static void match_camera(struct pairing *lane, size_t index, const struct plugged *devices, size_t ndevices, size_t *owner)
+{
+    lane->camera_result = choose(&lane->camera_spec, true, index, devices, ndevices, owner, lane->reader, &lane->camera);
+}
+
+/* The camera inside the reader needs no choice. */
+static void match_same(struct pairing *lane, const struct plugged *devices)
+{
+    if (lane->reader_result == PAIRING_SIMULATED) {
+        lane->camera_result = PAIRING_SIMULATED;
+    } else if (lane->reader != PAIRING_NO_DEVICE && devices[lane->reader].camera) {
+        lane->camera_result = PAIRING_FOUND;
+        lane->camera = lane->reader;
+    } else {
+        lane->camera_result = PAIRING_ABSENT;
+    }
+}
+
+void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *devices, size_t ndevices, size_t *owner)
+{
+    static const enum spec_kind order[] = {SPEC_PORT, SPEC_ID, SPEC_ONLY};
+
+    for (size_t i = 0; i < ndevices; i++)
+        owner[i] = PAIRING_NO_DEVICE;
+    for (size_t i = 0; i < nlanes; i++) {
+        lanes[i].reader = PAIRING_NO_DEVICE;
+        lanes[i].camera = PAIRING_NO_DEVICE;
+        lanes[i].reader_result = lanes[i].reader_spec.kind == SPEC_USBIP ? PAIRING_SIMULATED : PAIRING_NOT_WANTED;
+        lanes[i].camera_result = PAIRING_NOT_WANTED;
+    }
+    for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+        for (size_t i = 0; i < nlanes; i++)
+            if (lanes[i].reader_spec.kind == order[k])
+                match_reader(&lanes[i], i, devices, ndevices, owner);
+        /* Before the next kind of readers: a camera that is named by its port is not anybody's "only" device. */
+        for (size_t i = 0; i < nlanes; i++)
+            if (lanes[i].camera_spec.kind == order[k])
+                match_camera(&lanes[i], i, devices, ndevices, owner);
+    }
+    for (size_t i = 0; i < nlanes; i++)
+        if (lanes[i].camera_spec.kind == SPEC_SAME)
+            match_same(&lanes[i], devices);
+}

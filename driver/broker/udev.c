@@ -1,0 +1,160 @@
+#include "udev.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-device.h>
+
+#define CLASS_HUB "09"
+#define CLASS_SMART_CARD "0b"
+#define CLASS_VIDEO "0e"
+
+struct udev_watch {
+    sd_device_monitor *monitor;
+    udev_changed_fn *changed;
+    void *arg;
+};
+
+static int on_device(sd_device_monitor *monitor, sd_device *device, void *arg)
+{
+    struct udev_watch *watch = arg;
+
+    (void)monitor;
+    (void)device;
+    watch->changed(watch->arg);
+    return 0;
+}
+
+int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed, void *arg)
+{
+    struct udev_watch *watch = calloc(1, sizeof(*watch));
+    int rc;
+
+    *out = NULL;
+    if (watch == NULL)
+        return -ENOMEM;
+    watch->changed = changed;
+    watch->arg = arg;
+    rc = sd_device_monitor_new(&watch->monitor);
+    if (rc >= 0)
+        rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "usb", "usb_device");
+    if (rc >= 0)
+        rc = sd_device_monitor_attach_event(watch->monitor, loop);
+    if (rc >= 0)
+        rc = sd_device_monitor_start(watch->monitor, on_device, watch);
+    if (rc < 0) {
+        udev_watch_free(&watch);
+        return rc;
+    }
+    *out = watch;
+    return 0;
+}
+
+void udev_watch_free(struct udev_watch **watch)
+{
+    if (*watch == NULL)
+        return;
+    sd_device_monitor_unref((*watch)->monitor);
+    free(*watch);
+    *watch = NULL;
+}
+
+static const char *attribute(sd_device *device, const char *name)
+{
+    const char *value = NULL;
+
+    return sd_device_get_sysattr_value(device, name, &value) >= 0 ? value : "";
+}
+
+static void text(char *out, size_t size, const char *value)
+{
+    /* A device may call itself what it likes: what does not fit or is not plain text is left out. */
+    size_t n = 0;
+
+    for (; value[n] != 0 && n + 1 < size; n++)
+        out[n] = value[n] >= ' ' && value[n] < 0x7f ? value[n] : '?';
+    out[n] = 0;
+}
+
+static uint8_t speed_of(const char *megabits)
+{
+    static const struct {
+        const char *megabits;
+        uint8_t speed;
+    } rows[] = {{"1.5", 1}, {"12", 2}, {"480", 3}, {"5000", 5}, {"10000", 5}, {"20000", 5}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(rows[i].megabits, megabits) == 0)
+            return rows[i].speed;
+    return 0;
+}
+
+static void look_at_interfaces(sd_device *device, struct plugged *out)
+{
+    const char *suffix = NULL;
+    const char *driver;
+    const char *class;
+
+    for (sd_device *child = sd_device_get_child_first(device, &suffix); child != NULL;
+         child = sd_device_get_child_next(device, &suffix)) {
+        class = attribute(child, "bInterfaceClass");
+        if (strcmp(class, CLASS_SMART_CARD) == 0)
+            out->reader = true;
+        if (strcmp(class, CLASS_VIDEO) == 0)
+            out->camera = true;
+        driver = NULL;
+        if (class[0] != 0 && out->holder[0] == 0 && sd_device_get_driver(child, &driver) >= 0)
+            text(out->holder, sizeof(out->holder), driver);
+    }
+}
+
+/* False: a hub, or gone while being looked at. */
+static bool describe(sd_device *device, struct plugged *out)
+{
+    const char *port = NULL;
+    const char *node = NULL;
+
+    memset(out, 0, sizeof(*out));
+    if (strcmp(attribute(device, "bDeviceClass"), CLASS_HUB) == 0 || sd_device_get_sysname(device, &port) < 0 ||
+        sd_device_get_devname(device, &node) < 0)
+        return false;
+    text(out->port, sizeof(out->port), port);
+    text(out->node, sizeof(out->node), node);
+    text(out->serial, sizeof(out->serial), attribute(device, "serial"));
+    text(out->name, sizeof(out->name), attribute(device, "product"));
+    out->vendor = (uint16_t)strtoul(attribute(device, "idVendor"), NULL, 16);
+    out->product = (uint16_t)strtoul(attribute(device, "idProduct"), NULL, 16);
+    out->busnum = (uint32_t)strtoul(attribute(device, "busnum"), NULL, 10);
+    out->devnum = (uint32_t)strtoul(attribute(device, "devnum"), NULL, 10);
+    out->speed = speed_of(attribute(device, "speed"));
+    look_at_interfaces(device, out);
+    return true;
+}
+
+static int by_port(const void *a, const void *b)
+{
+    return strcmp(((const struct plugged *)a)->port, ((const struct plugged *)b)->port);
+}
+
+int udev_list(struct plugged *out, size_t most)
+{
+    sd_device_enumerator *all = NULL;
+    size_t n = 0;
+    int rc = sd_device_enumerator_new(&all);
+
+    if (rc >= 0)
+        rc = sd_device_enumerator_add_match_subsystem(all, "usb", 1);
+    if (rc >= 0)
+        rc = sd_device_enumerator_add_match_property(all, "DEVTYPE", "usb_device");
+    /* Without a udev daemon nothing is ever marked as ready; the devices are there all the same. */
+    if (rc >= 0)
+        rc = sd_device_enumerator_allow_uninitialized(all);
+    for (sd_device *d = rc >= 0 ? sd_device_enumerator_get_device_first(all) : NULL; d != NULL && n < most;
+         d = sd_device_enumerator_get_device_next(all))
+        if (describe(d, &out[n]))
+            n++;
+    sd_device_enumerator_unref(all);
+    qsort(out, n, sizeof(out[0]), by_port);
+    return rc < 0 ? rc : (int)n;
+}

@@ -1,0 +1,28 @@
+/*
+ * udev: what is plugged into this host, and word of every change. The only file that talks to libsystemd's
+ * sd-device; devices come as plain records (pairing.h).
+ */
+#ifndef UKETSUKE_UDEV_H
+#define UKETSUKE_UDEV_H
+
+#include <stddef.h>
+
+#include "pairing.h"
+
+struct sd_event;
+struct udev_watch;
+
+typedef void udev_changed_fn(void *arg);
+
+/* Begin to watch: `changed` after every coming and going of a USB device. 0 or negative errno. */
+int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed, void *arg);
+/* Accepts and stores NULL. */
+void udev_watch_free(struct udev_watch **watch);
+
+/*
+ * The USB devices that are plugged now, hubs left out, in the order of their ports. Returns how many (at most
+ * `most`), or negative errno.
+ */
+int udev_list(struct plugged *out, size_t most);
+
+#endif
