@@ -182,25 +182,30 @@ start
 
 # ---- mutual TLS -------------------------------------------------------------------------------
 
+# In TLS 1.3 the client has sent its request before it learns of the refusal, and the reset that meets
+# it may overtake the alert; so "" wants only that there is no answer. In TLS 1.2 the alert always arrives.
 tls() { # NAME EXPECTED_TEXT_OF_CURL [curl options]
     name=$1 expected=$2
     shift 2
-    curl -sS --max-time 5 -o /dev/null "$@" "$base$EXTENSION/capabilities" 2>"$work/curl-error"
-    case "$(cat "$work/curl-error")" in
-    *"$expected"*) same "$name" refused refused ;;
-    *) same "$name" "$expected" "$(cat "$work/curl-error")" ;;
+    status=$(curl -sS --max-time 5 -o /dev/null -w '%{http_code}' "$@" "$base$EXTENSION/capabilities" \
+        2>"$work/curl-error")
+    case "$status $(cat "$work/curl-error")" in
+    "000 "*"$expected"*) same "$name" refused refused ;;
+    *) same "$name" "$expected" "$status $(cat "$work/curl-error")" ;;
     esac
 }
 
 client="--cert $pki/client.pem --key $pki/client.key"
 # shellcheck disable=SC2086
 {
-tls "TLS 1.3 without a client certificate" "alert certificate required" --cacert "$pki/ca.pem"
+tls "TLS 1.3 without a client certificate" "" --cacert "$pki/ca.pem"
+tls "TLS 1.3 with one of another authority" "" --cacert "$pki/ca.pem" \
+    --cert "$pki/wrong-client.pem" --key "$pki/wrong-client.key"
 tls "TLS 1.2 without a client certificate" "alert handshake failure" --cacert "$pki/ca.pem" \
     --tls-max 1.2
 tls "a client certificate of another authority" "alert unknown ca" --cacert "$pki/ca.pem" \
-    --cert "$pki/wrong-client.pem" --key "$pki/wrong-client.key"
-tls "a server certificate is no client certificate" "alert bad certificate" \
+    --tls-max 1.2 --cert "$pki/wrong-client.pem" --key "$pki/wrong-client.key"
+tls "a server certificate is no client certificate" "alert bad certificate" --tls-max 1.2 \
     --cacert "$pki/ca.pem" --cert "$pki/server.pem" --key "$pki/server.key"
 tls "a client that knows another authority" "certificate" --cacert "$pki/wrong-ca.pem" $client
 tls "TLS 1.1" "curl: (35)" --cacert "$pki/ca.pem" $client --tls-max 1.1 \
