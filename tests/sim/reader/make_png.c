@@ -110,7 +110,7 @@ static void draw(uint8_t *rows, size_t stride, const char *text, unsigned scale,
             for (x = 0; x < GLYPH_W * scale; x++) {
                 unsigned px = left + (unsigned)i * GLYPH_STEP * scale + x;
 
-                if (px >= width || !(g[y / scale] >> (GLYPH_W - 1 - x / scale) & 1u))
+                if (px >= width || !((unsigned)g[y / scale] >> (GLYPH_W - 1 - x / scale) & 1u))
                     continue;
                 /* a set bit is white: clear it for ink; each row starts with its filter byte */
                 rows[(top + y) * stride + 1 + px / 8] &= (uint8_t)~(0x80u >> px % 8);

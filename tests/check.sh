@@ -1,0 +1,98 @@
+#!/bin/bash
+# check.sh: everything that `make check` shows, each part with its own line and log under build/check/.
+# The last line is "N passed, N failed"; the exit status is 0 only when nothing failed.
+set -u
+cd "$(dirname "$0")/.."
+logs=build/check
+passed=0 failed=0
+rm -rf "$logs"
+mkdir -p "$logs"
+started=$(date +%s)
+
+add() { # add NAME PASSED FAILED: one finished part
+    passed=$((passed + $2)) failed=$((failed + $3))
+    printf '%-4s %-44s %5d passed %3d failed   %4ds\n' "$([ "$3" -eq 0 ] && echo ok || echo FAIL)" "$1" "$2" "$3" \
+        "$(($(date +%s) - started))"
+    if [ "$3" -gt 0 ]; then
+        grep -nE '\[  FAILED|\[  ERROR|^not ok|FAIL|rror:|Sanitizer|ALLOWED' "$logs/$1.log" | head -n 12
+        echo "     see $logs/$1.log"
+    fi
+}
+
+# Counts from a log: cmocka's own closing lines, else the last "N passed, N failed". A part that says neither, or
+# that ends with a status other than its counts promise, has failed.
+count() { # count NAME STATUS
+    local p f line
+    if grep -q '^\[  PASSED  \]' "$logs/$1.log"; then
+        p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s)\..*/\1/p' "$logs/$1.log" | awk '{n += $1} END {print n + 0}')
+        f=$(sed -n 's/^\[  FAILED  \] .*: \([0-9]*\) test(s), listed below.*/\1/p; s/^\[  FAILED  \] \([0-9]*\) test(s), listed below.*/\1/p' \
+            "$logs/$1.log" | awk '{n += $1} END {print n + 0}')
+    else
+        line=$(grep -E '^([^ ]+: )?[0-9]+ passed, [0-9]+ failed' "$logs/$1.log" | tail -n 1)
+        p=$(sed -nE 's/^([^ ]+: )?([0-9]+) passed.*/\2/p' <<<"$line")
+        f=$(sed -nE 's/.* ([0-9]+) failed.*/\1/p' <<<"$line")
+    fi
+    p=${p:-0} f=${f:-0}
+    if [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+    if [ "$p" -eq 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+    add "$1" "$p" "$f"
+}
+
+part() { # part NAME SECONDS COMMAND...
+    local name=$1 limit=$2
+    shift 2
+    local status=0
+    timeout -k 10 "$limit" "$@" >"$logs/$name.log" 2>&1 || status=$?
+    [ "$status" -ne 124 ] || echo "timed out after $limit s" >>"$logs/$name.log"
+    count "$name" "$status"
+}
+
+must() { # must NAME COMMAND...: without it nothing else makes sense
+    local name=$1
+    shift
+    if ! "$@" >"$logs/$name.log" 2>&1; then
+        tail -n 30 "$logs/$name.log"
+        add "$name" 0 1
+        echo "$passed passed, $failed failed"
+        exit 1
+    fi
+    printf '%-4s %-44s %30ds\n' ok "$name" "$(($(date +%s) - started))"
+}
+
+jobs=$(nproc)
+must packages make -s --no-print-directory setup-check
+must models-and-cards make -s --no-print-directory models cards
+must build make -s --no-print-directory -j"$jobs" all unit-programs
+must build-sanitized make -s --no-print-directory -j"$jobs" SAN=1 all unit-programs
+
+export UKETSUKE_MODELS=$PWD/build/models UKETSUKE_FRAMES=$PWD/build/sim/videos UKETSUKE_CARDS=$PWD/build/sim/cards
+export UKETSUKE_PKI=$PWD/build/sim/pki UKETSUKE_STILLS=$PWD/build/sim/stills UKETSUKE_SOURCE=$PWD
+# Leaks are looked for in the unit tests; a caged program cannot run the leak checker (it needs ptrace).
+sanitizer="abort_on_error=1:detect_stack_use_after_return=1"
+
+unit() { # unit VARIANT: every tests/unit program of one build, two at a time
+    local variant=$1 bin=build/$1/bin name
+    export UKETSUKE_BIN=$PWD/$bin
+    for test in tests/unit/test_*.c; do basename "$test" .c; done |
+        xargs -P "$jobs" -I{} tests/run-unit.sh "$bin" {} "$logs" "$variant" "$sanitizer"
+    for test in tests/unit/test_*.c; do
+        name=$(basename "$test" .c)-$variant
+        count "$name" "$(cat "$logs/$name.status")"
+    done
+}
+unit release
+unit asan
+
+export UKETSUKE_BIN=$PWD/build/release/bin
+[ ! -x build/release/bin/scenarios ] || part scenarios 300 build/release/bin/scenarios tests/scenario
+part architecture 60 tests/architecture.sh build/release/bin
+part cages 60 tests/cages.sh build build/release/bin
+part opensc-on-the-card 120 tests/rig/opensc.sh build/release/bin build/sim/cards
+part service-self-test 180 tests/sim/service/selftest.sh build/release/bin
+part visits 240 tests/desk.sh build build/release/bin 8640
+part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
+part kills 900 tests/desk.sh build build/release/bin 8660 --kills
+part sources 120 tests/sources.sh
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

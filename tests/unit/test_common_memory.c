@@ -1,0 +1,174 @@
+/* Secrets, sealed memory, bounded bytes, log lines. */
+#include "daemon/common/bytes.h"
+#include "daemon/common/log.h"
+#include "daemon/common/memfd.h"
+#include "daemon/common/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void a_secret_is_locked_kept_out_of_dumps_and_wiped(void **state)
+{
+    struct secret secret;
+    char line[512], want[32];
+    FILE *maps;
+    int found = 0, locked = 0, dontdump = 0;
+
+    (void)state;
+    assert_int_equal(secret_new(&secret, 100), 0);
+    assert_int_equal(secret_set(&secret, "5678", 4), 0);
+    assert_int_equal(secret.len, 4);
+    assert_int_equal(secret_set(&secret, line, 101), -ENOSPC);
+    /* The kernel's own word: VmFlags "lo" locked, "dd" not dumped. */
+    (void)snprintf(want, sizeof(want), "%lx-", (unsigned long)secret.data & ~4095ul);
+    maps = fopen("/proc/self/smaps", "re");
+    assert_non_null(maps);
+    while (fgets(line, sizeof(line), maps) != NULL) {
+        if (strncmp(line, want, strlen(want)) == 0)
+            found = 1;
+        if (found && strncmp(line, "VmFlags:", 8) == 0) {
+            locked = strstr(line, " lo") != NULL;
+            dontdump = strstr(line, " dd") != NULL;
+            break;
+        }
+    }
+    (void)fclose(maps);
+#ifdef __SANITIZE_ADDRESS__
+    locked = 1; /* the sanitizer's runtime does not let mlock() through */
+#endif
+    assert_true(found && locked && dontdump);
+    secret_wipe(&secret);
+    assert_int_equal(secret.len, 0);
+    assert_memory_equal(secret.data, "\0\0\0\0", 4);
+    secret_free(&secret);
+    assert_null(secret.data);
+    secret_free(&secret);
+}
+
+static void secrets_compare_by_content(void **state)
+{
+    struct secret a, b;
+
+    (void)state;
+    assert_int_equal(secret_new(&a, 8), 0);
+    assert_int_equal(secret_new(&b, 8), 0);
+    (void)secret_set(&a, "1234", 4);
+    (void)secret_set(&b, "1234", 4);
+    assert_true(secret_equal(&a, &b));
+    (void)secret_set(&b, "1235", 4);
+    assert_false(secret_equal(&a, &b));
+    (void)secret_set(&b, "12345", 5);
+    assert_false(secret_equal(&a, &b));
+    secret_free(&a);
+    secret_free(&b);
+}
+
+static void only_sealed_memory_of_the_right_size_is_mapped(void **state)
+{
+    const uint8_t *map;
+    int fd = memfd_seal("x", "12345", 5), open_fd, file;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(memfd_map(fd, 5, 5, &map), 0);
+    assert_memory_equal(map, "12345", 5);
+    memfd_unmap(map, 5);
+    assert_int_equal(memfd_map(fd, 4, 100, &map), -EMSGSIZE);
+    assert_int_equal(memfd_map(fd, 6, 100, &map), -EMSGSIZE);
+    assert_int_equal(memfd_map(fd, 5, 4, &map), -EMSGSIZE);
+    assert_int_equal(memfd_map(fd, 0, 4, &map), -EMSGSIZE);
+    assert_null(map);
+    assert_true(pwrite(fd, "9", 1, 0) < 0 && ftruncate(fd, 9) < 0);
+    (void)close(fd);
+    open_fd = memfd_create("unsealed", MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(open_fd, 5), 0);
+    assert_int_equal(memfd_map(open_fd, 5, 5, &map), -EPERM);
+    (void)close(open_fd);
+    file = open("/etc/hostname", O_RDONLY);
+    assert_int_equal(memfd_map(file, 5, 5, &map), -EBADF);
+    (void)close(file);
+    assert_int_equal(memfd_map(-1, 5, 5, &map), -EBADF);
+}
+
+static void a_read_past_the_end_fails_and_stays_failed(void **state)
+{
+    static const uint8_t data[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    struct bytes_reader r;
+
+    (void)state;
+    bytes_reader_init(&r, data, sizeof(data));
+    assert_int_equal(bytes_u8(&r), 1);
+    assert_int_equal(bytes_u16le(&r), 0x0302);
+    assert_int_equal(bytes_u32be(&r), 0x04050607);
+    assert_int_equal(bytes_u32le(&r), 0);
+    assert_true(r.failed);
+    assert_int_equal(bytes_u8(&r), 0);
+    assert_null(bytes_take(&r, 1));
+    assert_false(bytes_done(&r));
+    bytes_reader_init(&r, data, sizeof(data));
+    assert_null(bytes_take(&r, SIZE_MAX));
+    bytes_reader_init(&r, NULL, 0);
+    assert_true(bytes_done(&r));
+}
+
+static void a_write_past_the_end_fails_and_writes_nothing(void **state)
+{
+    uint8_t out[4] = {0, 0, 0, 0xee};
+    struct bytes_writer w;
+
+    (void)state;
+    bytes_writer_init(&w, out, 3);
+    bytes_put_u16be(&w, 0x0102);
+    bytes_put_u16be(&w, 0x0304);
+    assert_true(w.failed);
+    bytes_put_u8(&w, 5);
+    assert_int_equal(w.used, 2);
+    assert_int_equal(out[3], 0xee);
+}
+
+static char last_line[1024];
+
+static void keep(enum log_level level, const char *line, void *arg)
+{
+    (void)level;
+    (void)arg;
+    (void)snprintf(last_line, sizeof(last_line), "%s", line);
+}
+
+static void a_log_line_is_one_line_of_typed_fields(void **state)
+{
+    (void)state;
+    log_open("test", "", LOG_LEVEL_INFO);
+    log_capture(keep, NULL);
+    log_event(LOG_LEVEL_INFO, "visit opened", LOG_NUMBER("visit", 7), LOG_HEX("sw", 0x63c2), LOG_ERRNO(-ENOSPC),
+              LOG_FAILURE(FAILURE_PIN_WRONG), LOG_NAME("state", "pin"),
+              LOG_PUBLIC("path", log_public_from_config("/a\nb")));
+    assert_string_equal(last_line, "visit opened visit=7 sw=0x63c2 error=ENOSPC failure=P001 state=pin path=/a?b");
+    last_line[0] = '\0';
+    log_event(LOG_LEVEL_DEBUG, "too much");
+    assert_string_equal(last_line, "");
+    log_capture(NULL, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_secret_is_locked_kept_out_of_dumps_and_wiped),
+        cmocka_unit_test(secrets_compare_by_content),
+        cmocka_unit_test(only_sealed_memory_of_the_right_size_is_mapped),
+        cmocka_unit_test(a_read_past_the_end_fails_and_stays_failed),
+        cmocka_unit_test(a_write_past_the_end_fails_and_writes_nothing),
+        cmocka_unit_test(a_log_line_is_one_line_of_typed_fields),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
