@@ -25,7 +25,7 @@ cd "$1"
 exec 9>.lock
 flock -w 60 9
 
-work=$(mktemp -d ./.work.XXXXXX)
+work=$(mktemp -d -p .)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 
