@@ -20,13 +20,13 @@ MAKEFLAGS += --no-builtin-rules
 comma := ,
 CC := gcc
 CXX := g++
-WARN := -Wall -Wextra -Wshadow -Wvla -Wcast-qual -Wformat=2 -Wnull-dereference -Werror
+WARN := -Wall -Wextra -Wshadow -Wvla -Wcast-qual -Wformat=2 -Werror
 WARN_C := $(WARN) -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
 WARN_CXX := $(WARN) -Wconversion
 WARN_TEST := $(WARN) -Wstrict-prototypes -Wno-format-truncation
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 OPT := -O2 -g $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
-DEFS := -I. -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
+DEFS := -I. -Idaemon/common -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
 CFLAGS := -std=c17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/libusb-1.0
 CXXFLAGS := -std=c++17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/opencv4
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(SAN),-fsanitize=address$(comma)undefined)
