@@ -8,7 +8,7 @@ mkdir -p "$3"
 desk=$(realpath "$3")
 here=$(realpath "$(dirname "$0")")
 source=$(realpath "$here/../..")
-mkdir -p "$desk/run" "$desk/log" "$desk/state" "$desk/credentials" "$desk/tokens"
+mkdir -p "$desk/run" "$desk/log" "$desk/state" "$desk/credentials" "$desk/tokens" "$desk/card-state"
 chmod 700 "$desk" "$desk"/*
 
 secret() { # secret FILE BYTES [text]: random, made once
@@ -64,7 +64,7 @@ for n in $(seq "$lanes"); do
 
 [lane $n]
 label = 窓口$n
-reader = usbip=run/usbip-$n.sock
+reader = usbip=$desk/run/usbip-$n.sock
 camera = same
 token-file = tokens/lane-$n
 EOF
@@ -79,13 +79,12 @@ ln -sfn "$source/daemon/web/pages" "$desk/pages"
     echo "set DESK $desk"
     echo "set BUILD $build"
     cat <<'EOF'
-program service $BIN/sim-service --port PORT --cert $BUILD/sim/pki/server.pem --key $BUILD/sim/pki/server.key --client-ca $BUILD/sim/pki/ca.pem --user-ca $BUILD/sim/cards/trust/auth-ca.pem --people SOURCE/tests/sim/service/people --accounts SOURCE/tests/sim/service/accounts.json --cards $BUILD/sim/cards --ledger $DESK/log/ledger.jsonl --control $DESK/run/service.control --port-file $DESK/run/service.port
+program service $BIN/sim-service --port PORT --cert $BUILD/sim/pki/server.pem --key $BUILD/sim/pki/server.key --client-ca $BUILD/sim/pki/ca.pem --user-ca $BUILD/sim/cards/trust/auth-ca.pem --user-crl $BUILD/sim/cards/trust/auth-ca.crl.pem --resume --people SOURCE/tests/sim/service/people --accounts SOURCE/tests/sim/service/accounts.json --cards SOURCE/tests/sim/cards --ledger $DESK/log/ledger.jsonl --control $DESK/run/service.control --port-file $DESK/run/service.port
   ready file $DESK/run/service.port
 EOF
     for n in $(seq "$lanes"); do
-        mkdir -p "$desk/cards-$n"
         cat <<EOF
-program device-$n \$BIN/sim-reader --usbip \$DESK/run/usbip-$n.sock --control \$DESK/run/device-$n.control --cards \$BUILD/sim/cards --videos \$BUILD/sim/videos --serial SIM$n
+program device-$n \$BIN/sim-reader --usbip \$DESK/run/usbip-$n.sock --control \$DESK/run/device-$n.control --cards \$BUILD/sim/cards --videos \$BUILD/sim/videos --state \$DESK/card-state --serial SIM$n
   ready file \$DESK/run/device-$n.control
 program reader-$n \$BIN/uketsuke-reader --config \$DESK/uketsuke.conf --instance $n
   listen reader seqpacket \$DESK/run/reader-$n.sock
