@@ -271,6 +271,7 @@ static uint64_t sync_deadline(struct ccid *ccid)
 
 static void sync_end(struct ccid *ccid)
 {
+    ccid->sync_stalled = ccid->sync_again = false;
     ccid->phase = PHASE_IDLE;
     ccid->out_of_step = false;
     ccid_next(ccid);
@@ -319,14 +320,19 @@ static void on_cleared(struct usb *usb, enum usb_status status, void *arg)
     if (ccid->sync_step == SYNC_CLEAR_OUT) {
         ccid->sync_step = SYNC_CLEAR_IN;
         usb_clear_halt(usb, ccid->place.bulk_in, sync_deadline(ccid), on_cleared, ccid);
+    } else if (ccid->sync_stalled && !ccid->sync_again) {
+        /* A halted pipe kept the abort's message back, while the reader has its request already. */
+        ccid->sync_again = true;
+        ccid_sync(ccid);
     } else {
         sync_end(ccid);
     }
     ccid_leave(ccid);
 }
 
-static void sync_clear(struct ccid *ccid)
+static void sync_clear(struct ccid *ccid, enum usb_status status)
 {
+    ccid->sync_stalled = status == USB_STALL;
     ccid->sync_step = SYNC_CLEAR_OUT;
     usb_clear_halt(ccid->usb, ccid->place.bulk_out, sync_deadline(ccid), on_cleared, ccid);
 }
@@ -337,7 +343,7 @@ static void sync_out_done(struct ccid *ccid, enum usb_status status)
         ccid->sync_step = SYNC_READ;
         read_answer(ccid, sync_deadline(ccid));
     } else {
-        sync_clear(ccid);
+        sync_clear(ccid, status);
     }
 }
 
@@ -350,6 +356,6 @@ static void sync_in_done(struct ccid *ccid, enum usb_status status)
         ccid->counters.stale_answers++;
         read_answer(ccid, ccid->in->deadline_us);
     } else {
-        sync_clear(ccid);
+        sync_clear(ccid, status);
     }
 }

@@ -108,6 +108,8 @@ struct ccid {
     bool polled; /* the interrupt pipe is missing, or has failed for good */
     unsigned interrupt_failures;
     unsigned sync_step;
+    bool sync_stalled; /* a pipe was halted, which may have been the only trouble */
+    bool sync_again;   /* the second try */
     unsigned open_slot; /* which slot ccid_open() asks now */
 
     /* what was sent last */

@@ -1,0 +1,370 @@
+/* The simulator's functions under the names they have here; see sim_rig.h. */
+#define control_execute sim_control_execute
+#define control_finish sim_control_finish
+#define control_take_torn sim_control_take_torn
+#define device_bulk_in sim_device_bulk_in
+#define device_bulk_out sim_device_bulk_out
+#define device_clear_halt sim_device_clear_halt
+#define device_control sim_device_control
+#define device_free sim_device_free
+#define device_interrupt_in sim_device_interrupt_in
+#define device_iso_in sim_device_iso_in
+#define device_new sim_device_new
+#define device_plug sim_device_plug
+#define device_plugged sim_device_plugged
+#define device_put_descriptors sim_device_put_descriptors
+#define device_reset sim_device_reset
+#define device_set_interface sim_device_set_interface
+#define buf_free sim_buf_free
+#define usbip_accept sim_usbip_accept
+#define usbip_free sim_usbip_free
+#define usbip_new sim_usbip_new
+#define usbip_ready sim_usbip_ready
+#define usbip_serve sim_usbip_serve
+
+#include "../sim/reader/control.h"
+#include "../sim/reader/device.h"
+#include "../sim/reader/usbip.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver/usb/usb.h"
+#include "sim_rig.h"
+#include "umock_device.h"
+
+#define TAG_LISTEN (1ull << 32)
+#define TAG_CONNECTION (2ull << 32)
+#define IMPORT_BYTES 40
+#define IMPORTED_BYTES 320
+
+struct sim_rig {
+    enum sim_transport transport;
+    struct sim sim;
+    struct umock_device *umock;
+    struct usbip *usbip;
+    int epoll_fd, listen_fd;
+    struct sockaddr_un address;
+    socklen_t address_len;
+    pthread_mutex_t mutex;
+    pthread_t thread;
+    bool stop;
+    char dir[64];
+    char answer[1024];
+};
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "sim_rig: %s\n", what);
+    abort();
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* -- the model under umockdev ----------------------------------------------------------------------- */
+
+static int model_control(void *model, uint64_t now, const uint8_t setup[8], uint8_t *data, size_t size)
+{
+    struct sim_rig *rig = model;
+    int n = device_control(rig->sim.device, now, setup, data, size);
+
+    return n > (int)size ? (int)size : n;
+}
+
+static int model_out(void *model, uint64_t now, unsigned endpoint, const uint8_t *data, size_t len)
+{
+    struct sim_rig *rig = model;
+    int n = device_bulk_out(rig->sim.device, now, endpoint, data, len);
+
+    control_take_torn(&rig->sim);
+    return n;
+}
+
+static int model_in(void *model, uint64_t now, unsigned endpoint, uint8_t *data, size_t size)
+{
+    struct sim_rig *rig = model;
+    int n = endpoint == ENDPOINT_INTERRUPT
+                ? device_interrupt_in(rig->sim.device, now, endpoint, data, size)
+                : device_bulk_in(rig->sim.device, now, endpoint, data, size);
+
+    control_take_torn(&rig->sim);
+    return n;
+}
+
+static int model_packet(void *model, uint64_t now, unsigned endpoint, uint8_t *data, size_t size)
+{
+    struct sim_rig *rig = model;
+
+    return device_iso_in(rig->sim.device, now, endpoint, data, size);
+}
+
+static int model_set_interface(void *model, uint64_t now, unsigned interface, unsigned alternate)
+{
+    struct sim_rig *rig = model;
+
+    return device_set_interface(rig->sim.device, now, interface, alternate);
+}
+
+static int model_clear_halt(void *model, unsigned endpoint)
+{
+    struct sim_rig *rig = model;
+
+    return device_clear_halt(rig->sim.device, endpoint);
+}
+
+static void model_reset(void *model, uint64_t now)
+{
+    struct sim_rig *rig = model;
+
+    device_reset(rig->sim.device, now);
+}
+
+static bool model_plugged(void *model)
+{
+    struct sim_rig *rig = model;
+
+    return device_plugged(rig->sim.device);
+}
+
+static const struct umock_model model = {
+    .control = model_control,
+    .out = model_out,
+    .in = model_in,
+    .packet = model_packet,
+    .set_interface = model_set_interface,
+    .clear_halt = model_clear_halt,
+    .reset = model_reset,
+    .plugged = model_plugged,
+};
+
+/* -- the model behind its own USB/IP host ------------------------------------------------------------ */
+
+static void *serve(void *arg)
+{
+    struct sim_rig *rig = arg;
+    bool stop = false;
+
+    while (!stop) {
+        struct epoll_event events[4];
+        int n = epoll_wait(rig->epoll_fd, events, 4, 1);
+
+        pthread_mutex_lock(&rig->mutex);
+        for (int i = 0; i < n; i++) {
+            uint64_t tag = events[i].data.u64;
+
+            if (tag == TAG_LISTEN)
+                usbip_accept(rig->usbip, rig->listen_fd);
+            else
+                usbip_ready(rig->usbip, tag & 0xffffffff, events[i].events, now_us());
+        }
+        usbip_serve(rig->usbip, now_us());
+        control_take_torn(&rig->sim);
+        stop = rig->stop;
+        pthread_mutex_unlock(&rig->mutex);
+    }
+    return NULL;
+}
+
+static void start_usbip(struct sim_rig *rig)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+    struct sockaddr_un automatic = { .sun_family = AF_UNIX };
+
+    rig->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    rig->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    rig->address_len = sizeof(rig->address);
+    /* A name in the abstract space, chosen by the kernel. */
+    must(bind(rig->listen_fd, (struct sockaddr *)&automatic, sizeof(sa_family_t)) == 0 &&
+             listen(rig->listen_fd, 1) == 0 &&
+             getsockname(rig->listen_fd, (struct sockaddr *)&rig->address, &rig->address_len) == 0,
+         "socket");
+    event.data.u64 = TAG_LISTEN;
+    must(epoll_ctl(rig->epoll_fd, EPOLL_CTL_ADD, rig->listen_fd, &event) == 0, "epoll");
+    must(usbip_new(&rig->usbip, rig->sim.device, rig->epoll_fd, TAG_CONNECTION) == 0, "usbip");
+    rig->sim.usbip = rig->usbip;
+    must(pthread_create(&rig->thread, NULL, serve, rig) == 0, "thread");
+}
+
+/* OP_REQ_IMPORT of bus id "1-1" and its answer, which is the broker's business. */
+static int import(struct sim_rig *rig, uint32_t *devid)
+{
+    uint8_t request[IMPORT_BYTES] = { 0x01, 0x11, 0x80, 0x03, 0, 0, 0, 0, '1', '-', '1' };
+    uint8_t reply[IMPORTED_BYTES];
+    const uint8_t *numbers = reply + 8 + 256 + 32;
+    size_t got = 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    must(connect(fd, (struct sockaddr *)&rig->address, rig->address_len) == 0, "connect");
+    must(send(fd, request, sizeof(request), 0) == (ssize_t)sizeof(request), "request");
+    while (got < sizeof(reply)) {
+        ssize_t n = recv(fd, reply + got, sizeof(reply) - got, 0);
+
+        must(n > 0, "import");
+        got += (size_t)n;
+    }
+    must(reply[7] == 0, "import refused");
+    *devid = (uint32_t)numbers[2] << 24 | (uint32_t)numbers[3] << 16 | (uint32_t)numbers[6] << 8 |
+             numbers[7];
+    return fd;
+}
+
+/* -- life ------------------------------------------------------------------------------------------- */
+
+static void write_file(const struct sim_rig *rig, const char *card, const char *name, const void *data,
+                       size_t len)
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", rig->dir, card);
+    mkdir(path, 0700);
+    snprintf(path, sizeof(path), "%s/%s/%s", rig->dir, card, name);
+    file = fopen(path, "we");
+    must(file != NULL && fwrite(data, 1, len, file) == len && fclose(file) == 0, path);
+}
+
+static void make_cards(struct sim_rig *rig)
+{
+    static const char plain[] = "atr = 3BE000FF8131FE4514\napplications = jpki\n";
+    static const char mute[] = "atr = none\n";
+    uint8_t bytes[SIM_RIG_FILE_BYTES];
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 256);
+    strcpy(rig->dir, "/tmp/sim-rig-XXXXXX");
+    must(mkdtemp(rig->dir) != NULL, "mkdtemp");
+    write_file(rig, "plain", "card.conf", plain, strlen(plain));
+    write_file(rig, "plain", "jpki-0002.bin", bytes, sizeof(bytes));
+    write_file(rig, "mute", "card.conf", mute, strlen(mute));
+}
+
+static void remove_cards(const struct sim_rig *rig)
+{
+    static const char *const names[] = { "plain/card.conf", "plain/jpki-0002.bin", "mute/card.conf",
+                                         "plain.state",     "mute.state",          "plain",
+                                         "mute",            "" };
+    char path[256];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", rig->dir, names[i]);
+        if (unlink(path) != 0)
+            rmdir(path);
+    }
+}
+
+struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level)
+{
+    struct sim_rig *rig = calloc(1, sizeof(*rig));
+    struct device_options options = { .serial = "0001", .level = level, .seed = 1 };
+    struct buf descriptors = { 0 };
+
+    must(rig != NULL, "calloc");
+    rig->transport = transport;
+    rig->epoll_fd = rig->listen_fd = -1;
+    pthread_mutex_init(&rig->mutex, NULL);
+    make_cards(rig);
+    rig->sim.cards_dir = rig->sim.state_dir = rig->sim.videos_dir = rig->dir;
+    must(device_new(&rig->sim.device, &options) == 0, "device");
+    device_plug(rig->sim.device, now_us());
+    if (transport == SIM_USBIP) {
+        start_usbip(rig);
+        return rig;
+    }
+    device_put_descriptors(rig->sim.device, &descriptors);
+    rig->umock = umock_device_new(&model, rig, descriptors.data, descriptors.len);
+    buf_free(&descriptors);
+    /* Its host has configured it, as a kernel does. */
+    umock_device_lock(rig->umock);
+    must(device_control(rig->sim.device, now_us(), (const uint8_t[8]){ 0, 9, 1 }, NULL, 0) >= 0,
+         "configure");
+    umock_device_unlock(rig->umock);
+    return rig;
+}
+
+void sim_rig_free(struct sim_rig **slot)
+{
+    struct sim_rig *rig = *slot;
+
+    if (rig == NULL)
+        return;
+    *slot = NULL;
+    umock_device_free(&rig->umock);
+    if (rig->usbip != NULL) {
+        pthread_mutex_lock(&rig->mutex);
+        rig->stop = true;
+        pthread_mutex_unlock(&rig->mutex);
+        pthread_join(rig->thread, NULL);
+        usbip_free(&rig->usbip);
+        close(rig->listen_fd);
+        close(rig->epoll_fd);
+    }
+    control_finish(&rig->sim);
+    device_free(&rig->sim.device);
+    remove_cards(rig);
+    pthread_mutex_destroy(&rig->mutex);
+    free(rig);
+}
+
+struct usb *sim_rig_usb(struct sim_rig *rig, struct sd_event *loop, struct clock *clock)
+{
+    struct usb *usb;
+
+    if (rig->transport == SIM_LIBUSB) {
+        usb = usb_libusb_new(loop, clock, umock_device_open(rig->umock));
+    } else {
+        uint32_t devid;
+        int fd = import(rig, &devid);
+
+        usb = usb_usbip_new(loop, clock, fd, devid, USB_SPEED_HIGH);
+    }
+    must(usb != NULL, "usb");
+    return usb;
+}
+
+const char *sim_rig_ask(struct sim_rig *rig, const char *line)
+{
+    char copy[CONTROL_LINE];
+
+    snprintf(copy, sizeof(copy), "%s", line);
+    if (rig->umock != NULL)
+        umock_device_lock(rig->umock);
+    else
+        pthread_mutex_lock(&rig->mutex);
+    control_execute(&rig->sim, copy, rig->answer, sizeof(rig->answer));
+    if (rig->umock != NULL)
+        umock_device_unlock(rig->umock);
+    else
+        pthread_mutex_unlock(&rig->mutex);
+    return rig->answer;
+}
+
+void sim_rig_do(struct sim_rig *rig, const char *line)
+{
+    const char *answer = sim_rig_ask(rig, line);
+
+    if (strncmp(answer, "ok", 2) != 0)
+        fprintf(stderr, "%s: %s\n", line, answer);
+    must(strncmp(answer, "ok", 2) == 0, "the simulator refuses");
+}
+
+void sim_rig_hold(struct sim_rig *rig, unsigned interface)
+{
+    must(rig->umock != NULL, "only usbfs knows other holders");
+    umock_device_hold(rig->umock, interface, true);
+}
