@@ -50,7 +50,7 @@ static int parse_extended(struct apdu *a, const uint8_t *b, size_t len)
     return 0;
 }
 
-int apdu_parse(struct apdu *a, const uint8_t *b, size_t len)
+int sim_apdu_parse(struct apdu *a, const uint8_t *b, size_t len)
 {
     memset(a, 0, sizeof(*a));
     if (len < 4)

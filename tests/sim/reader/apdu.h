@@ -18,6 +18,6 @@ struct apdu {
 };
 
 /* 0, or -EINVAL when the lengths do not agree with the bytes (status word 6700). */
-int apdu_parse(struct apdu *a, const uint8_t *bytes, size_t len);
+int sim_apdu_parse(struct apdu *a, const uint8_t *bytes, size_t len);
 
 #endif

@@ -25,12 +25,12 @@ enum { /* VC_REQUEST_ERROR_CODE_CONTROL */
 
 enum picture_source { SOURCE_OFF, SOURCE_FILM, SOURCE_FROZEN, SOURCE_DARK };
 
-const struct camera_size camera_sizes[CAMERA_SIZES] = {
+const struct camera_size sim_camera_sizes[CAMERA_SIZES] = {
     { 640, 480, 614400, { 333333, 666666, 1000000 } },
     { 320, 240, 153600, { 333333, 666666, 1000000 } },
 };
 
-const uint16_t camera_packet_size[CAMERA_ALTERNATES] = {
+const uint16_t sim_camera_packet_size[CAMERA_ALTERNATES] = {
     192, 384, 512, 1024, 0x0800 | 1024, 0x1000 | 1024,
 };
 
@@ -73,7 +73,7 @@ struct camera {
     uint64_t pictures;
 };
 
-uint32_t camera_control_bits(unsigned entity)
+uint32_t sim_camera_control_bits(unsigned entity)
 {
     uint32_t bits = 0;
     size_t i;
@@ -84,7 +84,7 @@ uint32_t camera_control_bits(unsigned entity)
     return bits;
 }
 
-struct camera *camera_new(struct faults *faults, uint64_t seed)
+struct camera *sim_camera_new(struct faults *faults, uint64_t seed)
 {
     struct camera *c = calloc(1, sizeof(*c));
     bool failed = false;
@@ -95,12 +95,12 @@ struct camera *camera_new(struct faults *faults, uint64_t seed)
     c->faults = faults;
     c->prng.state = seed;
     for (i = 0; i < CAMERA_SIZES; i++) {
-        frames_black(&c->black[i], camera_sizes[i].width, camera_sizes[i].height);
+        sim_frames_black(&c->black[i], sim_camera_sizes[i].width, sim_camera_sizes[i].height);
         failed = failed || c->black[i].failed;
     }
-    camera_reset(c);
+    sim_camera_reset(c);
     if (failed)
-        camera_free(&c);
+        sim_camera_free(&c);
     return c;
 }
 
@@ -110,10 +110,10 @@ static void close_film(struct camera *c)
 
     c->jpeg = NULL;
     for (i = 0; i < CAMERA_SIZES; i++)
-        frames_close(&c->film[i]);
+        sim_frames_close(&c->film[i]);
 }
 
-void camera_free(struct camera **c)
+void sim_camera_free(struct camera **c)
 {
     size_t i;
 
@@ -121,13 +121,13 @@ void camera_free(struct camera **c)
         return;
     close_film(*c);
     for (i = 0; i < CAMERA_SIZES; i++)
-        buf_free(&(*c)->black[i]);
+        sim_buf_free(&(*c)->black[i]);
     free((*c)->noise);
     free(*c);
     *c = NULL;
 }
 
-void camera_reset(struct camera *c)
+void sim_camera_reset(struct camera *c)
 {
     size_t i;
 
@@ -140,46 +140,46 @@ void camera_reset(struct camera *c)
     c->last_error = ERROR_NONE;
 }
 
-int camera_show(struct camera *c, const char *dir, size_t first)
+int sim_camera_show(struct camera *c, const char *dir, size_t first)
 {
     struct frames *film[CAMERA_SIZES] = { NULL };
     int r;
     size_t i;
 
-    r = frames_open(&film[0], dir, false);
+    r = sim_frames_open(&film[0], dir, false);
     if (r == 0)
-        r = frames_open(&film[1], dir, true);
+        r = sim_frames_open(&film[1], dir, true);
     if (r < 0) {
         for (i = 0; i < CAMERA_SIZES; i++)
-            frames_close(&film[i]);
+            sim_frames_close(&film[i]);
         return r;
     }
     close_film(c);
     memcpy(c->film, film, sizeof(film));
-    c->position = (uint64_t)first * 10000000u / frames_fps(film[0]);
+    c->position = (uint64_t)first * 10000000u / sim_frames_fps(film[0]);
     c->source = SOURCE_FILM;
     c->stopped = false;
     return 0;
 }
 
-void camera_off(struct camera *c)
+void sim_camera_off(struct camera *c)
 {
     c->source = SOURCE_OFF;
     c->jpeg = NULL;
 }
 
-void camera_freeze(struct camera *c)
+void sim_camera_freeze(struct camera *c)
 {
     c->source = c->film[0] ? SOURCE_FROZEN : SOURCE_OFF;
 }
 
-void camera_dark(struct camera *c)
+void sim_camera_dark(struct camera *c)
 {
     c->source = SOURCE_DARK;
     c->jpeg = NULL;
 }
 
-uint64_t camera_pictures(const struct camera *c)
+uint64_t sim_camera_pictures(const struct camera *c)
 {
     return c->pictures;
 }
@@ -198,9 +198,9 @@ static void put_probe(uint8_t p[CAMERA_PROBE], unsigned size, unsigned rate)
     util_put_le16(p, 1); /* bmHint: frame interval */
     p[2] = 1;
     p[3] = (uint8_t)(size + 1);
-    util_put_le32(p + 4, camera_sizes[size].interval[rate]);
+    util_put_le32(p + 4, sim_camera_sizes[size].interval[rate]);
     util_put_le16(p + 16, 32); /* wDelay, ms */
-    util_put_le32(p + 18, camera_sizes[size].max_frame);
+    util_put_le32(p + 18, sim_camera_sizes[size].max_frame);
     util_put_le32(p + 22, payload_size(size, rate));
     util_put_le32(p + 26, CAMERA_CLOCK_HZ);
     p[30] = 3; /* FID and EOF are used */
@@ -220,7 +220,7 @@ static bool take_probe(const uint8_t *p, uint8_t *size, uint8_t *rate)
     *size = p[3] >= 1 && p[3] <= CAMERA_SIZES ? (uint8_t)(p[3] - 1) : 0;
     *rate = 0;
     for (i = 0; interval > 0 && i < CAMERA_INTERVALS; i++) {
-        uint32_t mine = camera_sizes[*size].interval[i];
+        uint32_t mine = sim_camera_sizes[*size].interval[i];
 
         distance = mine > interval ? mine - interval : interval - mine;
         if (distance < best) {
@@ -350,8 +350,8 @@ static int unit_control(struct camera *c, size_t i, const uint8_t setup[8], uint
     return (int)want;
 }
 
-int camera_control(struct camera *c, unsigned interface, const uint8_t setup[8], uint8_t *data,
-                   size_t cap)
+int sim_camera_control(struct camera *c, unsigned interface, const uint8_t setup[8], uint8_t *data,
+                       size_t cap)
 {
     unsigned entity = setup[5], selector = setup[3];
     bool entity_known = false;
@@ -378,17 +378,17 @@ int camera_control(struct camera *c, unsigned interface, const uint8_t setup[8],
 
 /* ---- pictures ---------------------------------------------------------------------------- */
 
-int camera_set_alternate(struct camera *c, unsigned alternate, uint64_t now_us)
+int sim_camera_set_alternate(struct camera *c, unsigned alternate, uint64_t now_us)
 {
     if (alternate > CAMERA_ALTERNATES)
         return -EPIPE;
     c->alternate = alternate;
     c->jpeg = NULL;
-    c->due_us = now_us + camera_sizes[c->size].interval[c->rate] / 10;
+    c->due_us = now_us + sim_camera_sizes[c->size].interval[c->rate] / 10;
     return 0;
 }
 
-unsigned camera_alternate(const struct camera *c)
+unsigned sim_camera_alternate(const struct camera *c)
 {
     return c->alternate;
 }
@@ -404,13 +404,13 @@ static int fetch_picture(struct camera *c)
         c->jpeg_len = c->black[c->size].len;
         return 0;
     }
-    return frames_get(film, (size_t)(c->position * frames_fps(film) / 10000000u), &c->jpeg,
-                      &c->jpeg_len);
+    return sim_frames_get(film, (size_t)(c->position * sim_frames_fps(film) / 10000000u), &c->jpeg,
+                          &c->jpeg_len);
 }
 
 static void apply_frame_fault(struct camera *c)
 {
-    const struct fault *f = faults_hit(c->faults, FAULT_AT_FRAME, 0);
+    const struct fault *f = sim_faults_hit(c->faults, FAULT_AT_FRAME, 0);
     uint8_t *noise;
 
     c->with_error = f && f->kind == FAULT_CAMERA_ERROR;
@@ -425,7 +425,7 @@ static void apply_frame_fault(struct camera *c)
     if (f && f->kind == FAULT_CAMERA_GARBAGE) {
         noise = realloc(c->noise, c->jpeg_len + 1);
         if (noise) {
-            prng_fill(&c->prng, noise, c->jpeg_len);
+            sim_prng_fill(&c->prng, noise, c->jpeg_len);
             c->noise = noise;
             c->jpeg = noise;
         }
@@ -435,7 +435,7 @@ static void apply_frame_fault(struct camera *c)
 /* A picture is exposed at each interval; those the bus had no time for are lost. */
 static void begin_picture(struct camera *c, uint64_t now_us)
 {
-    uint64_t interval = camera_sizes[c->size].interval[c->rate];
+    uint64_t interval = sim_camera_sizes[c->size].interval[c->rate];
 
     c->pts = (uint32_t)(c->due_us * (CAMERA_CLOCK_HZ / 1000000));
     do {
@@ -451,14 +451,14 @@ static void begin_picture(struct camera *c, uint64_t now_us)
     apply_frame_fault(c);
 }
 
-size_t camera_packet(struct camera *c, uint64_t now_us, uint8_t *out, size_t cap)
+size_t sim_camera_packet(struct camera *c, uint64_t now_us, uint8_t *out, size_t cap)
 {
     size_t room, n = 0;
     uint16_t size;
 
     if (c->alternate == 0)
         return 0;
-    size = camera_packet_size[c->alternate - 1];
+    size = sim_camera_packet_size[c->alternate - 1];
     room = (size_t)(size & 0x7ffu) * (1u + (size >> 11));
     if (room > payload_size(c->size, c->rate))
         room = payload_size(c->size, c->rate);
@@ -491,7 +491,7 @@ size_t camera_packet(struct camera *c, uint64_t now_us, uint8_t *out, size_t cap
         c->jpeg = NULL;
         c->pictures++;
     }
-    if (n > 0 && faults_hit(c->faults, FAULT_AT_PACKET, 0))
+    if (n > 0 && sim_faults_hit(c->faults, FAULT_AT_PACKET, 0))
         return 0; /* lost on the way */
     return HEADER + n;
 }

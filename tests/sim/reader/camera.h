@@ -22,36 +22,36 @@ struct camera_size {
     uint32_t interval[CAMERA_INTERVALS]; /* 100 ns, shortest first */
 };
 
-extern const struct camera_size camera_sizes[CAMERA_SIZES];
+extern const struct camera_size sim_camera_sizes[CAMERA_SIZES];
 /* wMaxPacketSize of alternate 1 + i, as in the endpoint descriptor (mult in bits 12..11). */
-extern const uint16_t camera_packet_size[CAMERA_ALTERNATES];
+extern const uint16_t sim_camera_packet_size[CAMERA_ALTERNATES];
 
 /* Unit and terminal numbers of the VideoControl interface. */
 enum { CAMERA_TERMINAL = 1, CAMERA_PROCESSING = 2, CAMERA_OUTPUT = 3 };
 /* bmControls of the two, made from the table of controls. */
-uint32_t camera_control_bits(unsigned entity);
+uint32_t sim_camera_control_bits(unsigned entity);
 
 struct camera;
 
-struct camera *camera_new(struct faults *faults, uint64_t seed);
-void camera_free(struct camera **c);
-void camera_reset(struct camera *c);
+struct camera *sim_camera_new(struct faults *faults, uint64_t seed);
+void sim_camera_free(struct camera **c);
+void sim_camera_reset(struct camera *c);
 
 /* What stands before the lens: a directory of frames, from picture `first` on. 0 or -errno. */
-int camera_show(struct camera *c, const char *dir, size_t first);
-void camera_off(struct camera *c);    /* delivers no pictures */
-void camera_freeze(struct camera *c); /* the same picture again and again */
-void camera_dark(struct camera *c);   /* black pictures */
+int sim_camera_show(struct camera *c, const char *dir, size_t first);
+void sim_camera_off(struct camera *c);    /* delivers no pictures */
+void sim_camera_freeze(struct camera *c); /* the same picture again and again */
+void sim_camera_dark(struct camera *c);   /* black pictures */
 
-/* Class requests; interface 0 = VideoControl, 1 = VideoStreaming. Length of the answer or -EPIPE. */
-int camera_control(struct camera *c, unsigned interface, const uint8_t setup[8], uint8_t *data,
-                   size_t cap);
+/* Class requests; interface 0 = VideoControl, 1 = VideoStreaming. Answer's length or -EPIPE. */
+int sim_camera_control(struct camera *c, unsigned interface, const uint8_t setup[8], uint8_t *data,
+                       size_t cap);
 /* Alternate setting of the streaming interface: 0 stops. 0 or -EPIPE. */
-int camera_set_alternate(struct camera *c, unsigned alternate, uint64_t now_us);
-unsigned camera_alternate(const struct camera *c);
+int sim_camera_set_alternate(struct camera *c, unsigned alternate, uint64_t now_us);
+unsigned sim_camera_alternate(const struct camera *c);
 /* Payload of the isochronous microframe at now_us; 0 = nothing sent. */
-size_t camera_packet(struct camera *c, uint64_t now_us, uint8_t *out, size_t cap);
+size_t sim_camera_packet(struct camera *c, uint64_t now_us, uint8_t *out, size_t cap);
 /* Pictures sent whole since start, for status and tests. */
-uint64_t camera_pictures(const struct camera *c);
+uint64_t sim_camera_pictures(const struct camera *c);
 
 #endif

@@ -27,7 +27,7 @@ static int load_key(struct ef *ef, const char *path)
     BIO *bio;
     int r;
 
-    r = util_read_file(path, EF_FILE_MAX, &pem, &len);
+    r = sim_util_read_file(path, EF_FILE_MAX, &pem, &len);
     if (r < 0)
         return r;
     bio = BIO_new_mem_buf(pem, (int)len);
@@ -46,7 +46,7 @@ static int load_secret(const struct card *card, const struct ap *ap, struct ef *
     int maximum;
 
     ef_key_name(key, "secret", ap, ef);
-    value = settings_get(card->conf, key, NULL);
+    value = sim_settings_get(card->conf, key, NULL);
     if (!value)
         return -ENOENT;
     if (sscanf(value, "%16s %d", secret, &maximum) != 2 || maximum < 1 || maximum > 15)
@@ -54,7 +54,7 @@ static int load_secret(const struct card *card, const struct ap *ap, struct ef *
     strcpy(ef->secret, secret);
     ef->maximum = maximum;
     ef_key_name(key, "tries", ap, ef);
-    value = settings_get(card->conf, key, NULL);
+    value = sim_settings_get(card->conf, key, NULL);
     ef->tries = value ? atoi(value) : maximum;
     return ef->tries < 0 || ef->tries > maximum ? -EINVAL : 0;
 }
@@ -68,9 +68,9 @@ static int load_ef(const struct card *card, const struct ap *ap, struct ef *ef, 
 
     memcpy(ef->guards, ef->layout->guards, sizeof(ef->guards));
     ef_key_name(key, "guard", ap, ef);
-    guard = settings_get(card->conf, key, NULL);
+    guard = sim_settings_get(card->conf, key, NULL);
     if (guard) {
-        if (util_parse_u64(guard, 16, 0xffff, &value) < 0)
+        if (sim_util_parse_u64(guard, 16, 0xffff, &value) < 0)
             return -EINVAL;
         memset(ef->guards, 0, sizeof(ef->guards));
         ef->guards[0] = (uint16_t)value;
@@ -83,7 +83,7 @@ static int load_ef(const struct card *card, const struct ap *ap, struct ef *ef, 
         return -ENAMETOOLONG;
     if (ef->layout->kind == EF_KEY)
         return load_key(ef, path);
-    return util_read_file(path, EF_FILE_MAX, &ef->data, &ef->len);
+    return sim_util_read_file(path, EF_FILE_MAX, &ef->data, &ef->len);
 }
 
 /* A file that was not made for this card is a file the card does not have. */
@@ -103,7 +103,7 @@ static int load_application(struct card *card, const struct ap_layout *layout, c
         r = load_ef(card, ap, ef, dir);
         if (r == -ENOENT)
             continue;
-        ap->ef_count++; /* counted even on error, so that card_close frees it */
+        ap->ef_count++; /* counted even on error, so that sim_card_close frees it */
         if (r < 0) {
             card->ap_count++;
             return r;
@@ -143,21 +143,21 @@ static void apply_state(struct card *card, const struct settings *state)
             if (ef->layout->kind != EF_SECRET)
                 continue;
             ef_key_name(key, "tries", ap, ef);
-            v = settings_get(state, key, NULL);
+            v = sim_settings_get(state, key, NULL);
             tries = v ? atoi(v) : ef->tries;
             if (tries >= 0 && tries <= ef->maximum)
                 ef->tries = tries;
             ef_key_name(key, "value", ap, ef);
-            v = settings_get(state, key, NULL);
+            v = sim_settings_get(state, key, NULL);
             if (v && strlen(v) <= SECRET_MAX)
                 strcpy(ef->secret, v);
         }
     }
 }
 
-int card_save_state(const struct card *card)
+int sim_card_save_state(const struct card *card)
 {
-    struct settings *state = settings_new();
+    struct settings *state = sim_settings_new();
     char key[KEY_NAME_MAX], number[12];
     size_t i, j;
     int r = state ? 0 : -ENOMEM;
@@ -172,15 +172,15 @@ int card_save_state(const struct card *card)
                 continue;
             ef_key_name(key, "tries", ap, ef);
             snprintf(number, sizeof(number), "%d", ef->tries);
-            r = settings_set(state, key, number);
+            r = sim_settings_set(state, key, number);
             ef_key_name(key, "value", ap, ef);
             if (r == 0)
-                r = settings_set(state, key, ef->secret);
+                r = sim_settings_set(state, key, ef->secret);
         }
     }
     if (r == 0)
-        r = settings_save(state, card->state_path);
-    settings_free(&state);
+        r = sim_settings_save(state, card->state_path);
+    sim_settings_free(&state);
     return r;
 }
 
@@ -190,17 +190,17 @@ static int load_card(struct card *card, const char *dir)
     size_t i;
     int r;
 
-    atr = settings_get(card->conf, "atr", "none");
+    atr = sim_settings_get(card->conf, "atr", "none");
     if (strcmp(atr, "none") != 0) {
-        r = util_from_hex(atr, card->atr, sizeof(card->atr));
+        r = sim_util_from_hex(atr, card->atr, sizeof(card->atr));
         if (r < 0)
             return r;
         card->atr_len = (size_t)r;
     }
-    apps = settings_get(card->conf, "applications", "");
+    apps = sim_settings_get(card->conf, "applications", "");
     card->has_mf = *apps != 0;
-    for (i = 0; i < card_layout_count(); i++) {
-        const struct ap_layout *layout = card_layout(i);
+    for (i = 0; i < sim_card_layout_count(); i++) {
+        const struct ap_layout *layout = sim_card_layout(i);
 
         if (!list_has(apps, layout->name))
             continue;
@@ -211,8 +211,8 @@ static int load_card(struct card *card, const char *dir)
     return 0;
 }
 
-int card_open(struct card **out, const char *dir, const char *state_dir, const char *name,
-              uint64_t seed)
+int sim_card_open(struct card **out, const char *dir, const char *state_dir, const char *name,
+                  uint64_t seed)
 {
     char card_dir[PATH_MAX], path[PATH_MAX];
     struct settings *state = NULL;
@@ -221,9 +221,9 @@ int card_open(struct card **out, const char *dir, const char *state_dir, const c
 
     if (!*name || strchr(name, '/') || name[0] == '.')
         return -ENOENT;
-    r = util_path(card_dir, sizeof(card_dir), dir, name, NULL);
+    r = sim_util_path(card_dir, sizeof(card_dir), dir, name, NULL);
     if (r == 0)
-        r = util_path(path, sizeof(path), card_dir, "card.conf", NULL);
+        r = sim_util_path(path, sizeof(path), card_dir, "card.conf", NULL);
     if (r < 0)
         return r;
     card = calloc(1, sizeof(*card));
@@ -231,31 +231,31 @@ int card_open(struct card **out, const char *dir, const char *state_dir, const c
         return -ENOMEM;
     card->prng.state = seed;
     card->name = strdup(name);
-    r = card->name ? settings_load(&card->conf, path, NULL) : -ENOMEM;
+    r = card->name ? sim_settings_load(&card->conf, path, NULL) : -ENOMEM;
     if (r == 0)
         r = load_card(card, card_dir);
     if (r == 0)
-        r = util_path(path, sizeof(path), state_dir, name, ".state");
+        r = sim_util_path(path, sizeof(path), state_dir, name, ".state");
     if (r < 0)
         goto out;
     card->state_path = strdup(path);
-    r = card->state_path ? settings_load(&state, path, NULL) : -ENOMEM;
+    r = card->state_path ? sim_settings_load(&state, path, NULL) : -ENOMEM;
     if (r == -ENOENT)
         r = 0; /* never used yet */
     if (r < 0)
         goto out;
     if (state)
         apply_state(card, state);
-    card_reset(card);
+    sim_card_reset(card);
     *out = card;
     card = NULL;
 out:
-    settings_free(&state);
-    card_close(&card);
+    sim_settings_free(&state);
+    sim_card_close(&card);
     return r;
 }
 
-void card_close(struct card **card)
+void sim_card_close(struct card **card)
 {
     size_t i, j;
 
@@ -267,25 +267,25 @@ void card_close(struct card **card)
             EVP_PKEY_free((*card)->aps[i].efs[j].key);
         }
     }
-    settings_free(&(*card)->conf);
+    sim_settings_free(&(*card)->conf);
     free((*card)->state_path);
     free((*card)->name);
     free(*card);
     *card = NULL;
 }
 
-const char *card_name(const struct card *card)
+const char *sim_card_name(const struct card *card)
 {
     return card->name;
 }
 
-size_t card_atr(const struct card *card, uint8_t atr[CARD_ATR_MAX])
+size_t sim_card_atr(const struct card *card, uint8_t atr[CARD_ATR_MAX])
 {
     memcpy(atr, card->atr, card->atr_len);
     return card->atr_len;
 }
 
-void card_reset(struct card *card)
+void sim_card_reset(struct card *card)
 {
     size_t i, j;
 
@@ -296,18 +296,18 @@ void card_reset(struct card *card)
     card->ef = NULL;
 }
 
-size_t card_transmit(struct card *card, const uint8_t *command, size_t len, uint8_t *response)
+size_t sim_card_transmit(struct card *card, const uint8_t *command, size_t len, uint8_t *response)
 {
     struct response r = { response, 0 };
     struct apdu a;
     unsigned sw;
 
-    sw = apdu_parse(&a, command, len) < 0 ? 0x6700 : card_execute(card, &a, &r);
+    sw = sim_apdu_parse(&a, command, len) < 0 ? 0x6700 : sim_card_execute(card, &a, &r);
     util_put_be16(response + r.len, sw);
     return r.len + 2;
 }
 
-const char *card_application(const struct card *card)
+const char *sim_card_application(const struct card *card)
 {
     return card->ap ? card->ap->layout->name : "mf";
 }
@@ -328,7 +328,7 @@ static struct ef *nth_secret(const struct card *card, size_t n, const struct ap 
     return NULL;
 }
 
-bool card_counter(const struct card *card, size_t i, struct card_counter *out)
+bool sim_card_counter(const struct card *card, size_t i, struct card_counter *out)
 {
     const struct ap *ap;
     const struct ef *ef = nth_secret(card, i, &ap);
@@ -342,7 +342,7 @@ bool card_counter(const struct card *card, size_t i, struct card_counter *out)
     return true;
 }
 
-int card_set_counter(struct card *card, const char *key, int left)
+int sim_card_set_counter(struct card *card, const char *key, int left)
 {
     char name[KEY_NAME_MAX];
     const struct ap *ap;
@@ -351,7 +351,7 @@ int card_set_counter(struct card *card, const char *key, int left)
     uint16_t file;
     size_t i;
 
-    if (card_layout_alias(key, &ap_name, &file)) {
+    if (sim_card_layout_alias(key, &ap_name, &file)) {
         snprintf(name, sizeof(name), "%s.%04X", ap_name, file);
         key = name;
     }
@@ -364,12 +364,12 @@ int card_set_counter(struct card *card, const char *key, int left)
         if (left < 0 || left > ef->maximum)
             return -ERANGE;
         ef->tries = left;
-        return card_save_state(card);
+        return sim_card_save_state(card);
     }
     return -ENOENT;
 }
 
-int card_reset_counters(struct card *card)
+int sim_card_reset_counters(struct card *card)
 {
     const struct ap *ap;
     struct ef *ef;
@@ -381,5 +381,5 @@ int card_reset_counters(struct card *card)
         if (r < 0)
             return r;
     }
-    return card_save_state(card);
+    return sim_card_save_state(card);
 }

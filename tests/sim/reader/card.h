@@ -22,24 +22,24 @@ enum {
 struct card;
 
 /* Opens dir/name; the state file is state_dir/name.state. seed feeds GET CHALLENGE. 0 or -errno. */
-int card_open(struct card **out, const char *dir, const char *state_dir, const char *name,
-              uint64_t seed);
-void card_close(struct card **card);
+int sim_card_open(struct card **out, const char *dir, const char *state_dir, const char *name,
+                  uint64_t seed);
+void sim_card_close(struct card **card);
 
-const char *card_name(const struct card *card);
+const char *sim_card_name(const struct card *card);
 /* Answer to reset; 0 bytes from a card that does not answer (mute, upside down). */
-size_t card_atr(const struct card *card, uint8_t atr[CARD_ATR_MAX]);
+size_t sim_card_atr(const struct card *card, uint8_t atr[CARD_ATR_MAX]);
 /* Power-up, warm reset or power-off: selections and verified secrets are forgotten. */
-void card_reset(struct card *card);
+void sim_card_reset(struct card *card);
 
 /*
  * One command in, one response out, status word included. Returns the length, 2 at least.
  * response must have room for CARD_RESPONSE_MAX bytes.
  */
-size_t card_transmit(struct card *card, const uint8_t *command, size_t len, uint8_t *response);
+size_t sim_card_transmit(struct card *card, const uint8_t *command, size_t len, uint8_t *response);
 
 /* Name of the selected application ("mf" before any), for traces. */
-const char *card_application(const struct card *card);
+const char *sim_card_application(const struct card *card);
 
 /* A retry counter, in the order of the card's layout; false past the last one. */
 struct card_counter {
@@ -48,10 +48,10 @@ struct card_counter {
     int left;
     int maximum;
 };
-bool card_counter(const struct card *card, size_t i, struct card_counter *out);
+bool sim_card_counter(const struct card *card, size_t i, struct card_counter *out);
 /* key: "application.EEEE" or an alias such as "auth-pin". 0, -ENOENT, -ERANGE or -errno. */
-int card_set_counter(struct card *card, const char *key, int left);
+int sim_card_set_counter(struct card *card, const char *key, int left);
 /* All counters and values back to those of card.conf. 0 or -errno. */
-int card_reset_counters(struct card *card);
+int sim_card_reset_counters(struct card *card);
 
 #endif

@@ -200,7 +200,7 @@ static unsigned cmd_verify(struct card *card, const struct apdu *a, struct respo
     ef->verified = a->lc == strlen(ef->secret) && memcmp(a->data, ef->secret, a->lc) == 0;
     ef->tries = ef->verified ? ef->maximum : ef->tries - 1;
     /* A try that cannot be written down must not be answered as if it had counted. */
-    if (card_save_state(card) < 0) {
+    if (sim_card_save_state(card) < 0) {
         ef->verified = false;
         return 0x6F00;
     }
@@ -227,7 +227,7 @@ static unsigned cmd_change_secret(struct card *card, const struct apdu *a, struc
         return 0x6A80;
     memcpy(ef->secret, a->data, a->lc);
     ef->secret[a->lc] = 0;
-    return card_save_state(card) < 0 ? 0x6F00 : 0x9000;
+    return sim_card_save_state(card) < 0 ? 0x6F00 : 0x9000;
 }
 
 static unsigned cmd_get_challenge(struct card *card, const struct apdu *a, struct response *r)
@@ -236,7 +236,7 @@ static unsigned cmd_get_challenge(struct card *card, const struct apdu *a, struc
         return 0x6A86;
     if (a->lc || a->le == 0 || a->le > 256)
         return 0x6700;
-    prng_fill(&card->prng, r->data, a->le);
+    sim_prng_fill(&card->prng, r->data, a->le);
     r->len = a->le;
     return 0x9000;
 }
@@ -256,7 +256,7 @@ static unsigned cmd_internal_authenticate(struct card *card, const struct apdu *
         return sw;
     if (card->ap->layout->internal_auth_key != ef->layout->id)
         return 0x6985;
-    return card_compute_signature(ef, 0, a->data, a->lc, r);
+    return sim_card_compute_signature(ef, 0, a->data, a->lc, r);
 }
 
 static unsigned cmd_sign(struct card *card, const struct apdu *a, struct response *r)
@@ -279,7 +279,7 @@ static unsigned cmd_sign(struct card *card, const struct apdu *a, struct respons
         return 0x6700;
     if (!is_open(card->ap, ef))
         return 0x6982;
-    sw = card_compute_signature(ef, a->p1, a->data, a->lc, r);
+    sw = sim_card_compute_signature(ef, a->p1, a->data, a->lc, r);
     if (sw == 0x9000 && r->len > a->le) {
         r->len = 0;
         sw = 0x6700;
@@ -301,13 +301,13 @@ static unsigned cmd_get_data(struct card *card, const struct apdu *a, struct res
     if (a->lc || a->le == 0)
         return 0x6700;
     snprintf(key, sizeof(key), "data-object.%04X", tag);
-    hex = card->ap ? NULL : settings_get(card->conf, key, NULL);
+    hex = card->ap ? NULL : sim_settings_get(card->conf, key, NULL);
     if (!hex)
         return 0x6A88;
-    n = util_from_hex(hex, value, sizeof(value));
+    n = sim_util_from_hex(hex, value, sizeof(value));
     if (n < 0)
         return 0x6F00;
-    buf_put_tlv(&b, tag, value, (size_t)n);
+    sim_buf_put_tlv(&b, tag, value, (size_t)n);
     if (b.failed) {
         sw = 0x6F00;
     } else if (b.len > a->le) {
@@ -316,7 +316,7 @@ static unsigned cmd_get_data(struct card *card, const struct apdu *a, struct res
         memcpy(r->data, b.data, b.len);
         r->len = b.len;
     }
-    buf_free(&b);
+    sim_buf_free(&b);
     return sw;
 }
 
@@ -344,7 +344,7 @@ static unsigned refuse_class(unsigned cla)
     return cla & 0x0c ? 0x6882 : 0x6881;
 }
 
-unsigned card_execute(struct card *card, const struct apdu *a, struct response *r)
+unsigned sim_card_execute(struct card *card, const struct apdu *a, struct response *r)
 {
     unsigned sw = refuse_class(a->cla);
     bool ins_known = false;

@@ -40,10 +40,10 @@ struct ap_layout {
 };
 
 /* All applications known; ap_count() of them. */
-const struct ap_layout *card_layout(size_t i);
-size_t card_layout_count(void);
+const struct ap_layout *sim_card_layout(size_t i);
+size_t sim_card_layout_count(void);
 /* Name such as "auth-pin" to application and file; false when unknown. */
-bool card_layout_alias(const char *alias, const char **ap, uint16_t *file);
+bool sim_card_layout_alias(const char *alias, const char **ap, uint16_t *file);
 
 struct ef {
     const struct ef_layout *layout;
@@ -83,13 +83,14 @@ struct response {
 };
 
 /* Executes a parsed command; returns the status word. */
-unsigned card_execute(struct card *card, const struct apdu *a, struct response *r);
+unsigned sim_card_execute(struct card *card, const struct apdu *a, struct response *r);
 
 /* PKCS#1 signing as P1 of the signature command selects; status word. */
-unsigned card_compute_signature(const struct ef *key, unsigned p1, const uint8_t *in, size_t len,
-                                struct response *r);
+unsigned sim_card_compute_signature(const struct ef *key, unsigned p1, const uint8_t *in,
+                                    size_t len,
+                                    struct response *r);
 
 /* Write counters and changed secrets; 0 or -errno. */
-int card_save_state(const struct card *card);
+int sim_card_save_state(const struct card *card);
 
 #endif

@@ -86,17 +86,17 @@ static const struct {
     { "juki-pin", "juki", 0x001C },
 };
 
-const struct ap_layout *card_layout(size_t i)
+const struct ap_layout *sim_card_layout(size_t i)
 {
     return i < COUNT(layouts) ? &layouts[i] : NULL;
 }
 
-size_t card_layout_count(void)
+size_t sim_card_layout_count(void)
 {
     return COUNT(layouts);
 }
 
-bool card_layout_alias(const char *alias, const char **ap, uint16_t *file)
+bool sim_card_layout_alias(const char *alias, const char **ap, uint16_t *file)
 {
     size_t i;
 

@@ -27,8 +27,9 @@ static const struct {
     { 1, 255, true, false, true },       /* 05 PSS, card hashes */
 };
 
-unsigned card_compute_signature(const struct ef *key, unsigned p1, const uint8_t *in, size_t len,
-                                struct response *r)
+unsigned sim_card_compute_signature(const struct ef *key, unsigned p1, const uint8_t *in,
+                                    size_t len,
+                                    struct response *r)
 {
     uint8_t input[sizeof(sha256_prefix) + RAW_MAX];
     size_t n = 0, out = 4096;

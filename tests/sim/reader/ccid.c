@@ -4,6 +4,7 @@
  */
 #include "ccid.h"
 
+#include "apdu.h"
 #include "util.h"
 
 #include <errno.h>
@@ -81,7 +82,7 @@ static const struct ccid_level levels[] = {
     { "short", 0x0002007E, 271, transfer_short },
 };
 
-const struct ccid_level *ccid_level_find(const char *name)
+const struct ccid_level *sim_ccid_level_find(const char *name)
 {
     size_t i;
 
@@ -91,7 +92,7 @@ const struct ccid_level *ccid_level_find(const char *name)
     return NULL;
 }
 
-void ccid_descriptor(const struct ccid_level *level, uint8_t d[CCID_DESCRIPTOR])
+void sim_ccid_descriptor(const struct ccid_level *level, uint8_t d[CCID_DESCRIPTOR])
 {
     memset(d, 0, CCID_DESCRIPTOR);
     d[0] = CCID_DESCRIPTOR;
@@ -111,7 +112,7 @@ void ccid_descriptor(const struct ccid_level *level, uint8_t d[CCID_DESCRIPTOR])
     d[53] = 1;    /* one command at a time */
 }
 
-struct ccid *ccid_new(const struct ccid_level *level, struct faults *faults)
+struct ccid *sim_ccid_new(const struct ccid_level *level, struct faults *faults)
 {
     struct ccid *c = calloc(1, sizeof(*c));
 
@@ -119,11 +120,11 @@ struct ccid *ccid_new(const struct ccid_level *level, struct faults *faults)
         return NULL;
     c->level = level;
     c->faults = faults;
-    ccid_reset(c);
+    sim_ccid_reset(c);
     return c;
 }
 
-void ccid_free(struct ccid **c)
+void sim_ccid_free(struct ccid **c)
 {
     free(*c);
     *c = NULL;
@@ -135,10 +136,10 @@ static void power_off(struct ccid *c)
     c->collecting = false;
     c->response_len = c->response_sent = 0;
     if (c->card)
-        card_reset(c->card);
+        sim_card_reset(c->card);
 }
 
-void ccid_reset(struct ccid *c)
+void sim_ccid_reset(struct ccid *c)
 {
     c->in_len = 0;
     c->queued = 0;
@@ -147,7 +148,7 @@ void ccid_reset(struct ccid *c)
     power_off(c);
 }
 
-void ccid_set_card(struct ccid *c, struct card *card)
+void sim_ccid_set_card(struct ccid *c, struct card *card)
 {
     power_off(c);
     c->card = card;
@@ -155,22 +156,22 @@ void ccid_set_card(struct ccid *c, struct card *card)
     c->torn = false;
     c->notice = true;
     if (card) {
-        card_reset(card);
+        sim_card_reset(card);
         c->apdus_inserted = 0;
     }
 }
 
-struct card *ccid_card(const struct ccid *c)
+struct card *sim_ccid_card(const struct ccid *c)
 {
     return c->card;
 }
 
-bool ccid_powered(const struct ccid *c)
+bool sim_ccid_powered(const struct ccid *c)
 {
     return c->powered;
 }
 
-bool ccid_take_torn(struct ccid *c)
+bool sim_ccid_take_torn(struct ccid *c)
 {
     bool torn = c->torn;
 
@@ -178,17 +179,17 @@ bool ccid_take_torn(struct ccid *c)
     return torn;
 }
 
-void ccid_set_trace(struct ccid *c, FILE *trace)
+void sim_ccid_set_trace(struct ccid *c, FILE *trace)
 {
     c->trace = trace;
 }
 
-uint64_t ccid_apdus_since_insertion(const struct ccid *c)
+uint64_t sim_ccid_apdus_since_insertion(const struct ccid *c)
 {
     return c->apdus_inserted;
 }
 
-uint64_t ccid_apdus(const struct ccid *c)
+uint64_t sim_ccid_apdus(const struct ccid *c)
 {
     return c->apdus;
 }
@@ -221,7 +222,7 @@ static struct answer *queue_push(struct ccid *c, const uint8_t *data, size_t len
 static void answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned status,
                    unsigned error, unsigned specific, const uint8_t *data, size_t len)
 {
-    const struct fault *f = faults_hit(c->faults, FAULT_AT_ANSWER, 0);
+    const struct fault *f = sim_faults_hit(c->faults, FAULT_AT_ANSWER, 0);
     uint64_t ready = c->now_us, i;
     uint8_t m[CCID_MESSAGE_MAX];
 
@@ -270,25 +271,29 @@ static void fail(struct ccid *c, const uint8_t *msg, unsigned type, unsigned err
 
 /* ---- APDUs ------------------------------------------------------------------------------- */
 
-static void trace_apdu(const struct ccid *c, const uint8_t *a, size_t len)
+static void trace_apdu(const struct ccid *c, const uint8_t *bytes, size_t len)
 {
     const uint8_t *sw = c->response + c->response_len - 2;
     uint64_t us = c->now_us;
+    struct apdu a;
 
     if (!c->trace)
         return;
-    /* the header and lengths only: data may hold a PIN or a verification number */
-    fprintf(c->trace, "%llu.%06llu %s %02X %02X %02X%02X len=%zu -> %zu %02X%02X\n",
+    /* header and lengths only: the data may be a PIN or a verification number */
+    if (sim_apdu_parse(&a, bytes, len) < 0)
+        a.lc = a.le = 0;
+    fprintf(c->trace, "%llu.%06llu %s CLA=%02X INS=%02X P1P2=%02X%02X Lc=%zu Le=%zu -> %zu "
+            "%02X%02X\n",
             (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
-            card_application(c->card), a[0], len > 1 ? a[1] : 0, len > 2 ? a[2] : 0,
-            len > 3 ? a[3] : 0, len, c->response_len - 2, sw[0], sw[1]);
+            sim_card_application(c->card), a.cla, a.ins, a.p1, a.p2, a.lc, a.le,
+            c->response_len - 2, sw[0], sw[1]);
     fflush(c->trace);
 }
 
 /* Runs a whole APDU on the card. False when there is no answer because the card is gone or mute. */
 static bool run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
 {
-    const struct fault *f = faults_hit(c->faults, FAULT_AT_APDU, 0);
+    const struct fault *f = sim_faults_hit(c->faults, FAULT_AT_APDU, 0);
 
     c->apdus++;
     c->apdus_inserted++;
@@ -304,7 +309,7 @@ static bool run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
         util_put_be16(c->response, (unsigned)f->arg);
         c->response_len = 2;
     } else {
-        c->response_len = card_transmit(c->card, apdu, len, c->response);
+        c->response_len = sim_card_transmit(c->card, apdu, len, c->response);
     }
     trace_apdu(c, apdu, len);
     c->torn_next = f && f->kind == FAULT_TORN;
@@ -407,7 +412,7 @@ static void do_power_on(struct ccid *c, const uint8_t *msg, size_t len)
         return;
     }
     power_off(c);
-    n = c->card && !c->torn && !c->muted ? card_atr(c->card, atr) : 0;
+    n = c->card && !c->torn && !c->muted ? sim_card_atr(c->card, atr) : 0;
     c->powered = n > 0;
     if (c->powered)
         answer(c, msg, DATA_BLOCK, 0, 0, 0, atr, n);
@@ -542,8 +547,8 @@ static void dispatch(struct ccid *c, const uint8_t *msg, size_t len)
         commands[i].run(c, msg, len);
 }
 
-int ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
-                 size_t cap)
+int sim_ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
+                     size_t cap)
 {
     unsigned value = util_get_le16(setup + 2);
 
@@ -566,7 +571,7 @@ int ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], uint8_
     return -EPIPE;
 }
 
-int ccid_bulk_out(struct ccid *c, uint64_t now_us, const uint8_t *data, size_t len)
+int sim_ccid_bulk_out(struct ccid *c, uint64_t now_us, const uint8_t *data, size_t len)
 {
     size_t want;
 
@@ -591,22 +596,22 @@ int ccid_bulk_out(struct ccid *c, uint64_t now_us, const uint8_t *data, size_t l
     return 0;
 }
 
-bool ccid_ready(const struct ccid *c, uint64_t now_us)
+bool sim_ccid_ready(const struct ccid *c, uint64_t now_us)
 {
     return c->queued > 0 && c->queue[0].ready_us <= now_us;
 }
 
-uint64_t ccid_next_us(const struct ccid *c)
+uint64_t sim_ccid_next_us(const struct ccid *c)
 {
     return c->queued > 0 ? c->queue[0].ready_us : UINT64_MAX;
 }
 
-int ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap)
+int sim_ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap)
 {
     struct answer *a = &c->queue[0];
     size_t n;
 
-    if (!ccid_ready(c, now_us))
+    if (!sim_ccid_ready(c, now_us))
         return -EAGAIN;
     n = a->len - a->sent;
     if (n > cap) {
@@ -624,12 +629,12 @@ int ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap)
     return (int)n;
 }
 
-bool ccid_notice_pending(const struct ccid *c)
+bool sim_ccid_notice_pending(const struct ccid *c)
 {
     return c->notice;
 }
 
-int ccid_interrupt_in(struct ccid *c, uint8_t *out, size_t cap)
+int sim_ccid_interrupt_in(struct ccid *c, uint8_t *out, size_t cap)
 {
     if (!c->notice)
         return -EAGAIN;

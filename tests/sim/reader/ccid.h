@@ -19,42 +19,42 @@ enum { CCID_DESCRIPTOR = 54, CCID_MESSAGE_MAX = 1024, CCID_NOTICE_MAX = 2 };
 struct ccid_level;
 
 /* "extended" or "short"; NULL when there is no such level. */
-const struct ccid_level *ccid_level_find(const char *name);
+const struct ccid_level *sim_ccid_level_find(const char *name);
 /* The class descriptor (54 bytes) of a reader at this level. */
-void ccid_descriptor(const struct ccid_level *level, uint8_t out[CCID_DESCRIPTOR]);
+void sim_ccid_descriptor(const struct ccid_level *level, uint8_t out[CCID_DESCRIPTOR]);
 
 struct ccid;
 
 /* faults is shared with the device and outlives the reader. */
-struct ccid *ccid_new(const struct ccid_level *level, struct faults *faults);
-void ccid_free(struct ccid **c);
+struct ccid *sim_ccid_new(const struct ccid_level *level, struct faults *faults);
+void sim_ccid_free(struct ccid **c);
 /* USB reset or configuration: queues emptied, card powered off, presence announced anew. */
-void ccid_reset(struct ccid *c);
+void sim_ccid_reset(struct ccid *c);
 
 /* The card stays the caller's; NULL takes it out. */
-void ccid_set_card(struct ccid *c, struct card *card);
-struct card *ccid_card(const struct ccid *c);
-bool ccid_powered(const struct ccid *c);
+void sim_ccid_set_card(struct ccid *c, struct card *card);
+struct card *sim_ccid_card(const struct ccid *c);
+bool sim_ccid_powered(const struct ccid *c);
 /* True once after a fault took the card out; the caller then removes it. */
-bool ccid_take_torn(struct ccid *c);
+bool sim_ccid_take_torn(struct ccid *c);
 
 /* One line per APDU, secrets left out; NULL stops. The stream stays the caller's. */
-void ccid_set_trace(struct ccid *c, FILE *trace);
-uint64_t ccid_apdus_since_insertion(const struct ccid *c);
-uint64_t ccid_apdus(const struct ccid *c);
+void sim_ccid_set_trace(struct ccid *c, FILE *trace);
+uint64_t sim_ccid_apdus_since_insertion(const struct ccid *c);
+uint64_t sim_ccid_apdus(const struct ccid *c);
 
 /* Class control requests (abort, clock and data rates). Length of the answer, or -EPIPE. */
-int ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
-                 size_t cap);
+int sim_ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
+                     size_t cap);
 /* Bytes from the host; a message may come in several transfers. 0, or -EPIPE. */
-int ccid_bulk_out(struct ccid *c, uint64_t now_us, const uint8_t *data, size_t len);
+int sim_ccid_bulk_out(struct ccid *c, uint64_t now_us, const uint8_t *data, size_t len);
 /* Whether an answer is ready, and when the next one will be (UINT64_MAX: none queued). */
-bool ccid_ready(const struct ccid *c, uint64_t now_us);
-uint64_t ccid_next_us(const struct ccid *c);
+bool sim_ccid_ready(const struct ccid *c, uint64_t now_us);
+uint64_t sim_ccid_next_us(const struct ccid *c);
 /* The oldest ready answer, or the rest of it; -EAGAIN, -EOVERFLOW when cap breaks a packet. */
-int ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap);
+int sim_ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap);
 /* A pending slot-change notice; -EAGAIN when nothing changed. */
-bool ccid_notice_pending(const struct ccid *c);
-int ccid_interrupt_in(struct ccid *c, uint8_t *out, size_t cap);
+bool sim_ccid_notice_pending(const struct ccid *c);
+int sim_ccid_interrupt_in(struct ccid *c, uint8_t *out, size_t cap);
 
 #endif

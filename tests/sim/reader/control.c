@@ -40,22 +40,22 @@ static void append(struct answer *a, const char *format, ...)
 
 static void take_out(struct sim *sim)
 {
-    ccid_set_card(device_reader(sim->device), NULL);
-    card_close(&sim->card);
+    sim_ccid_set_card(sim_device_reader(sim->device), NULL);
+    sim_card_close(&sim->card);
 }
 
-bool control_take_torn(struct sim *sim)
+bool sim_control_take_torn(struct sim *sim)
 {
-    if (!ccid_take_torn(device_reader(sim->device)))
+    if (!sim_ccid_take_torn(sim_device_reader(sim->device)))
         return false;
     take_out(sim);
     return true;
 }
 
-void control_finish(struct sim *sim)
+void sim_control_finish(struct sim *sim)
 {
     take_out(sim);
-    ccid_set_trace(device_reader(sim->device), NULL);
+    sim_ccid_set_trace(sim_device_reader(sim->device), NULL);
     if (sim->trace)
         fclose(sim->trace);
     sim->trace = NULL;
@@ -68,18 +68,18 @@ static void cmd_insert(struct sim *sim, size_t n, char **words, struct answer *a
 
     (void)n;
     if (sim->card) {
-        reply(a, "error card %s is in the slot: remove it first", card_name(sim->card));
+        reply(a, "error card %s is in the slot: remove it first", sim_card_name(sim->card));
         return;
     }
     sim->seed++;
-    r = card_open(&card, sim->cards_dir, sim->state_dir, words[1], sim->seed);
+    r = sim_card_open(&card, sim->cards_dir, sim->state_dir, words[1], sim->seed);
     if (r < 0) {
         reply(a, "error no card %s (%s): see the directories in %s", words[1], strerror(-r),
               sim->cards_dir);
         return;
     }
     sim->card = card;
-    ccid_set_card(device_reader(sim->device), card);
+    sim_ccid_set_card(sim_device_reader(sim->device), card);
     reply(a, "ok %s", words[1]);
 }
 
@@ -100,8 +100,10 @@ static void cmd_camera(struct sim *sim, size_t n, char **words, struct answer *a
     static const struct {
         const char *word;
         void (*set)(struct camera *c);
-    } states[] = { { "off", camera_off }, { "freeze", camera_freeze }, { "dark", camera_dark } };
-    struct camera *camera = device_camera(sim->device);
+    } states[] = { { "off", sim_camera_off },
+                   { "freeze", sim_camera_freeze },
+                   { "dark", sim_camera_dark } };
+    struct camera *camera = sim_device_camera(sim->device);
     char dir[PATH_MAX];
     uint64_t first = 1;
     size_t i;
@@ -115,14 +117,14 @@ static void cmd_camera(struct sim *sim, size_t n, char **words, struct answer *a
         reply(a, "ok %s", words[1]);
         return;
     }
-    if ((n > 2 && (util_parse_u64(words[2], 10, 99999, &first) < 0 || first == 0)) ||
+    if ((n > 2 && (sim_util_parse_u64(words[2], 10, 99999, &first) < 0 || first == 0)) ||
         strchr(words[1], '/') || words[1][0] == '.') {
         reply(a, "error wrong words: camera NAME [FRAME from 1] | off | freeze | dark");
         return;
     }
-    r = util_path(dir, sizeof(dir), sim->videos_dir, words[1], NULL);
+    r = sim_util_path(dir, sizeof(dir), sim->videos_dir, words[1], NULL);
     if (r == 0)
-        r = camera_show(camera, dir, (size_t)first - 1);
+        r = sim_camera_show(camera, dir, (size_t)first - 1);
     if (r < 0) {
         reply(a, "error no frames %s (%s): make them with make-frames.sh", words[1], strerror(-r));
         return;
@@ -133,19 +135,19 @@ static void cmd_camera(struct sim *sim, size_t n, char **words, struct answer *a
 
 static void cmd_status(struct sim *sim, size_t n, char **words, struct answer *a)
 {
-    struct ccid *reader = device_reader(sim->device);
+    struct ccid *reader = sim_device_reader(sim->device);
 
     (void)n;
     (void)words;
     reply(a,
           "ok plugged=%d imported=%d configured=%u card=%s powered=%d application=%s camera=%s "
           "alternate=%u pictures=%llu faults=%zu",
-          device_plugged(sim->device), sim->usbip && usbip_imported(sim->usbip),
-          device_configuration(sim->device), sim->card ? card_name(sim->card) : "-",
-          ccid_powered(reader), sim->card ? card_application(sim->card) : "-", sim->camera,
-          camera_alternate(device_camera(sim->device)),
-          (unsigned long long)camera_pictures(device_camera(sim->device)),
-          faults_armed(device_faults(sim->device)));
+          sim_device_plugged(sim->device), sim->usbip && sim_usbip_imported(sim->usbip),
+          sim_device_configuration(sim->device), sim->card ? sim_card_name(sim->card) : "-",
+          sim_ccid_powered(reader), sim->card ? sim_card_application(sim->card) : "-", sim->camera,
+          sim_camera_alternate(sim_device_camera(sim->device)),
+          (unsigned long long)sim_camera_pictures(sim_device_camera(sim->device)),
+          sim_faults_armed(sim_device_faults(sim->device)));
 }
 
 /* The card by name: the one in the slot, or opened for the moment (*opened, to be closed). */
@@ -155,9 +157,9 @@ static struct card *find_card(struct sim *sim, const char *name, struct card **o
     int r;
 
     *opened = NULL;
-    if (sim->card && strcmp(card_name(sim->card), name) == 0)
+    if (sim->card && strcmp(sim_card_name(sim->card), name) == 0)
         return sim->card;
-    r = card_open(opened, sim->cards_dir, sim->state_dir, name, 0);
+    r = sim_card_open(opened, sim->cards_dir, sim->state_dir, name, 0);
     if (r < 0) {
         reply(a, "error no card %s (%s): see the directories in %s", name, strerror(-r),
               sim->cards_dir);
@@ -172,7 +174,7 @@ static void list_counters(const struct card *card, struct answer *a)
     size_t i;
 
     reply(a, "ok");
-    for (i = 0; card_counter(card, i, &c); i++)
+    for (i = 0; sim_card_counter(card, i, &c); i++)
         append(a, " %s.%04X=%d/%d", c.application, c.file, c.left, c.maximum);
 }
 
@@ -183,7 +185,7 @@ static void cmd_counters(struct sim *sim, size_t n, char **words, struct answer 
     (void)n;
     if (card)
         list_counters(card, a);
-    card_close(&opened);
+    sim_card_close(&opened);
 }
 
 static void cmd_set_counter(struct sim *sim, size_t n, char **words, struct answer *a)
@@ -195,15 +197,15 @@ static void cmd_set_counter(struct sim *sim, size_t n, char **words, struct answ
     (void)n;
     if (!card)
         return;
-    r = util_parse_u64(words[3], 10, 15, &left);
+    r = sim_util_parse_u64(words[3], 10, 15, &left);
     if (r == 0)
-        r = card_set_counter(card, words[2], (int)left);
+        r = sim_card_set_counter(card, words[2], (int)left);
     if (r < 0)
         reply(a, "error cannot set %s to %s (%s): see 'counters %s'", words[2], words[3],
               strerror(-r), words[1]);
     else
         list_counters(card, a);
-    card_close(&opened);
+    sim_card_close(&opened);
 }
 
 static void cmd_reset_counters(struct sim *sim, size_t n, char **words, struct answer *a)
@@ -214,23 +216,23 @@ static void cmd_reset_counters(struct sim *sim, size_t n, char **words, struct a
     (void)n;
     if (!card)
         return;
-    r = card_reset_counters(card);
+    r = sim_card_reset_counters(card);
     if (r < 0)
         reply(a, "error cannot write the counters: %s", strerror(-r));
     else
         list_counters(card, a);
-    card_close(&opened);
+    sim_card_close(&opened);
 }
 
 static void cmd_apdus(struct sim *sim, size_t n, char **words, struct answer *a)
 {
-    struct ccid *reader = device_reader(sim->device);
+    struct ccid *reader = sim_device_reader(sim->device);
 
     (void)n;
     (void)words;
     reply(a, "ok insertion=%llu total=%llu",
-          (unsigned long long)ccid_apdus_since_insertion(reader),
-          (unsigned long long)ccid_apdus(reader));
+          (unsigned long long)sim_ccid_apdus_since_insertion(reader),
+          (unsigned long long)sim_ccid_apdus(reader));
 }
 
 static void cmd_trace(struct sim *sim, size_t n, char **words, struct answer *a)
@@ -247,7 +249,7 @@ static void cmd_trace(struct sim *sim, size_t n, char **words, struct answer *a)
         reply(a, "error wrong words: trace on FILE | trace off");
         return;
     }
-    ccid_set_trace(device_reader(sim->device), f);
+    sim_ccid_set_trace(sim_device_reader(sim->device), f);
     if (sim->trace)
         fclose(sim->trace);
     sim->trace = f;
@@ -258,10 +260,10 @@ static void cmd_fault(struct sim *sim, size_t n, char **words, struct answer *a)
 {
     char why[160];
 
-    if (faults_arm(device_faults(sim->device), words + 1, n - 1, why, sizeof(why)) < 0)
+    if (sim_faults_arm(sim_device_faults(sim->device), words + 1, n - 1, why, sizeof(why)) < 0)
         reply(a, "error %s", why);
     else
-        reply(a, "ok armed=%zu", faults_armed(device_faults(sim->device)));
+        reply(a, "ok armed=%zu", sim_faults_armed(sim_device_faults(sim->device)));
 }
 
 static void cmd_faults(struct sim *sim, size_t n, char **words, struct answer *a)
@@ -270,12 +272,12 @@ static void cmd_faults(struct sim *sim, size_t n, char **words, struct answer *a
 
     (void)n;
     if (strcmp(words[1], "off") == 0) {
-        faults_clear(device_faults(sim->device));
+        sim_faults_clear(sim_device_faults(sim->device));
         reply(a, "ok");
     } else if (strcmp(words[1], "list") == 0) {
         reply(a, "ok endpoints: control bulk-out bulk-in interrupt iso");
-        for (i = 0; faults_help(i); i++)
-            append(a, "; %s", faults_help(i));
+        for (i = 0; sim_faults_help(i); i++)
+            append(a, "; %s", sim_faults_help(i));
     } else {
         reply(a, "error wrong words: faults off | faults list");
     }
@@ -285,7 +287,7 @@ static void cmd_unplug(struct sim *sim, size_t n, char **words, struct answer *a
 {
     (void)n;
     (void)words;
-    device_unplug(sim->device);
+    sim_device_unplug(sim->device);
     reply(a, "ok");
 }
 
@@ -293,8 +295,8 @@ static void cmd_plug(struct sim *sim, size_t n, char **words, struct answer *a)
 {
     (void)n;
     (void)words;
-    if (!device_plugged(sim->device))
-        device_plug(sim->device, util_now_us());
+    if (!sim_device_plugged(sim->device))
+        sim_device_plug(sim->device, sim_util_now_us());
     reply(a, "ok");
 }
 
@@ -343,7 +345,7 @@ static void cmd_help(struct sim *sim, size_t n, char **words, struct answer *a)
         append(a, "%s %s", i ? ";" : "", commands[i].usage);
 }
 
-void control_execute(struct sim *sim, char *line, char *text, size_t cap)
+void sim_control_execute(struct sim *sim, char *line, char *text, size_t cap)
 {
     struct answer a = { text, cap - 1 };
     char *words[WORDS_MAX + 1], *save = NULL, *w;

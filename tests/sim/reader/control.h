@@ -26,10 +26,10 @@ struct sim {
 };
 
 /* Executes one line (changed in place) and writes the answer, newline included. */
-void control_execute(struct sim *sim, char *line, char *answer, size_t cap);
+void sim_control_execute(struct sim *sim, char *line, char *answer, size_t cap);
 /* Takes a card out that a fault tore off; call after serving transfers. True when it did. */
-bool control_take_torn(struct sim *sim);
+bool sim_control_take_torn(struct sim *sim);
 /* Card out, trace closed. */
-void control_finish(struct sim *sim);
+void sim_control_finish(struct sim *sim);
 
 #endif

@@ -17,8 +17,8 @@ enum { CLASS_CCID = 0x0B, CLASS_VIDEO = 0x0E, SC_CONTROL = 1, SC_STREAMING = 2, 
 
 static void put_le16(struct buf *b, unsigned v)
 {
-    buf_put_u8(b, v & 0xff);
-    buf_put_u8(b, v >> 8);
+    sim_buf_put_u8(b, v & 0xff);
+    sim_buf_put_u8(b, v >> 8);
 }
 
 static void put_le32(struct buf *b, uint32_t v)
@@ -29,14 +29,14 @@ static void put_le32(struct buf *b, uint32_t v)
 
 static void put_bytes(struct buf *b, const uint8_t *bytes, size_t len)
 {
-    buf_put(b, bytes, len);
+    sim_buf_put(b, bytes, len);
 }
 
 #define PUT(b, ...)                                                 \
     put_bytes((b), (const uint8_t[]){ __VA_ARGS__ },                \
               sizeof((const uint8_t[]){ __VA_ARGS__ }))
 
-void descriptors_device(uint8_t d[DEVICE_DESCRIPTOR])
+void sim_descriptors_device(uint8_t d[DEVICE_DESCRIPTOR])
 {
     memset(d, 0, DEVICE_DESCRIPTOR);
     d[0] = DEVICE_DESCRIPTOR;
@@ -67,7 +67,7 @@ static void put_endpoint(struct buf *b, unsigned address, unsigned attributes, u
 {
     PUT(b, 7, DT_ENDPOINT, (uint8_t)address, (uint8_t)attributes);
     put_le16(b, size);
-    buf_put_u8(b, interval);
+    sim_buf_put_u8(b, interval);
 }
 
 static void put_reader(struct buf *b, const struct ccid_level *level)
@@ -75,8 +75,8 @@ static void put_reader(struct buf *b, const struct ccid_level *level)
     uint8_t class_descriptor[CCID_DESCRIPTOR];
 
     put_interface(b, INTERFACE_CCID, 0, 3, CLASS_CCID, 0, STRING_READER);
-    ccid_descriptor(level, class_descriptor);
-    buf_put(b, class_descriptor, sizeof(class_descriptor));
+    sim_ccid_descriptor(level, class_descriptor);
+    sim_buf_put(b, class_descriptor, sizeof(class_descriptor));
     put_endpoint(b, ENDPOINT_OUT, 2, 512, 0);
     put_endpoint(b, ENDPOINT_IN, 2, 512, 0);
     put_endpoint(b, ENDPOINT_INTERRUPT, 3, 8, 8); /* 16 ms */
@@ -85,8 +85,8 @@ static void put_reader(struct buf *b, const struct ccid_level *level)
 static void put_camera_control(struct buf *b)
 {
     struct buf units = { 0 };
-    uint32_t terminal = camera_control_bits(CAMERA_TERMINAL);
-    uint32_t processing = camera_control_bits(CAMERA_PROCESSING);
+    uint32_t terminal = sim_camera_control_bits(CAMERA_TERMINAL);
+    uint32_t processing = sim_camera_control_bits(CAMERA_PROCESSING);
 
     put_interface(b, INTERFACE_CONTROL, 0, 0, CLASS_VIDEO, SC_CONTROL, STRING_CAMERA);
     /* camera: input terminal 0x0201 without optics data */
@@ -101,10 +101,10 @@ static void put_camera_control(struct buf *b)
     put_le16(b, 13 + (unsigned)units.len);
     put_le32(b, CAMERA_CLOCK_HZ);
     PUT(b, 1, INTERFACE_STREAMING);
-    buf_put(b, units.data, units.len);
+    sim_buf_put(b, units.data, units.len);
     if (units.failed)
         b->failed = true;
-    buf_free(&units);
+    sim_buf_free(&units);
 }
 
 static void put_size(struct buf *b, unsigned index, const struct camera_size *s)
@@ -120,7 +120,7 @@ static void put_size(struct buf *b, unsigned index, const struct camera_size *s)
     put_le32(b, (uint32_t)(s->max_frame * 8 * fastest));
     put_le32(b, s->max_frame);
     put_le32(b, s->interval[0]);
-    buf_put_u8(b, CAMERA_INTERVALS);
+    sim_buf_put_u8(b, CAMERA_INTERVALS);
     for (i = 0; i < CAMERA_INTERVALS; i++)
         put_le32(b, s->interval[i]);
 }
@@ -133,22 +133,22 @@ static void put_camera_streaming(struct buf *b)
     put_interface(b, INTERFACE_STREAMING, 0, 0, CLASS_VIDEO, SC_STREAMING, 0);
     PUT(&formats, 11, DT_CS_INTERFACE, VS_FORMAT_MJPEG, 1, CAMERA_SIZES, 0, 1, 0, 0, 0, 0);
     for (i = 0; i < CAMERA_SIZES; i++)
-        put_size(&formats, i + 1, &camera_sizes[i]);
-    PUT(&formats, 6, DT_CS_INTERFACE, VS_COLORFORMAT, 1, 1, 4); /* BT.709 primaries, BT.601 matrix */
+        put_size(&formats, i + 1, &sim_camera_sizes[i]);
+    PUT(&formats, 6, DT_CS_INTERFACE, VS_COLORFORMAT, 1, 1, 4); /* BT.709, matrix of BT.601 */
     PUT(b, 14, DT_CS_INTERFACE, VS_INPUT_HEADER, 1);
     put_le16(b, 14 + (unsigned)formats.len);
     PUT(b, ENDPOINT_ISO, 0, CAMERA_OUTPUT, 0, 0, 0, 1, 0);
-    buf_put(b, formats.data, formats.len);
+    sim_buf_put(b, formats.data, formats.len);
     if (formats.failed)
         b->failed = true;
-    buf_free(&formats);
+    sim_buf_free(&formats);
     for (i = 0; i < CAMERA_ALTERNATES; i++) {
         put_interface(b, INTERFACE_STREAMING, i + 1, 1, CLASS_VIDEO, SC_STREAMING, 0);
-        put_endpoint(b, ENDPOINT_ISO, 0x05, camera_packet_size[i], 1);
+        put_endpoint(b, ENDPOINT_ISO, 0x05, sim_camera_packet_size[i], 1);
     }
 }
 
-void descriptors_configuration(struct buf *out, const struct ccid_level *level)
+void sim_descriptors_configuration(struct buf *out, const struct ccid_level *level)
 {
     size_t start = out->len;
 
@@ -162,7 +162,7 @@ void descriptors_configuration(struct buf *out, const struct ccid_level *level)
         util_put_le16(out->data + start + 2, (unsigned)(out->len - start));
 }
 
-bool descriptors_string(struct buf *out, unsigned i, const char *serial)
+bool sim_descriptors_string(struct buf *out, unsigned i, const char *serial)
 {
     static const char *const texts[] = {
         [STRING_MAKER] = "uketsuke simulator",
@@ -184,8 +184,8 @@ bool descriptors_string(struct buf *out, unsigned i, const char *serial)
     len = strlen(text);
     if (len > 126)
         len = 126;
-    buf_put_u8(out, (unsigned)(2 + 2 * len));
-    buf_put_u8(out, DT_STRING);
+    sim_buf_put_u8(out, (unsigned)(2 + 2 * len));
+    sim_buf_put_u8(out, DT_STRING);
     for (k = 0; k < len; k++)
         put_le16(out, (unsigned char)text[k]);
     return !out->failed;

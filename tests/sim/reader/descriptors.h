@@ -16,10 +16,10 @@ enum {
     DEVICE_DESCRIPTOR = 18,
 };
 
-void descriptors_device(uint8_t out[DEVICE_DESCRIPTOR]);
+void sim_descriptors_device(uint8_t out[DEVICE_DESCRIPTOR]);
 /* The whole configuration, appended. */
-void descriptors_configuration(struct buf *out, const struct ccid_level *level);
+void sim_descriptors_configuration(struct buf *out, const struct ccid_level *level);
 /* String i in USB form (0 = languages), appended; false when there is none. */
-bool descriptors_string(struct buf *out, unsigned i, const char *serial);
+bool sim_descriptors_string(struct buf *out, unsigned i, const char *serial);
 
 #endif

@@ -35,9 +35,9 @@ struct device {
     struct endpoint endpoints[COUNT(endpoint_addresses)];
 };
 
-int device_new(struct device **out, const struct device_options *options)
+int sim_device_new(struct device **out, const struct device_options *options)
 {
-    const struct ccid_level *level = ccid_level_find(options->level);
+    const struct ccid_level *level = sim_ccid_level_find(options->level);
     struct device *d;
     size_t i;
 
@@ -52,41 +52,41 @@ int device_new(struct device **out, const struct device_options *options)
     d->plugged = true;
     for (i = 0; i < COUNT(endpoint_addresses); i++)
         d->endpoints[i].address = endpoint_addresses[i];
-    d->faults = faults_new();
-    d->ccid = d->faults ? ccid_new(level, d->faults) : NULL;
-    d->camera = d->faults ? camera_new(d->faults, options->seed + 1) : NULL;
-    descriptors_configuration(&d->configuration_descriptor, level);
+    d->faults = sim_faults_new();
+    d->ccid = d->faults ? sim_ccid_new(level, d->faults) : NULL;
+    d->camera = d->faults ? sim_camera_new(d->faults, options->seed + 1) : NULL;
+    sim_descriptors_configuration(&d->configuration_descriptor, level);
     if (!d->ccid || !d->camera || d->configuration_descriptor.failed) {
-        device_free(&d);
+        sim_device_free(&d);
         return -ENOMEM;
     }
     *out = d;
     return 0;
 }
 
-void device_free(struct device **d)
+void sim_device_free(struct device **d)
 {
     if (!*d)
         return;
-    camera_free(&(*d)->camera);
-    ccid_free(&(*d)->ccid);
-    faults_free(&(*d)->faults);
-    buf_free(&(*d)->configuration_descriptor);
+    sim_camera_free(&(*d)->camera);
+    sim_ccid_free(&(*d)->ccid);
+    sim_faults_free(&(*d)->faults);
+    sim_buf_free(&(*d)->configuration_descriptor);
     free(*d);
     *d = NULL;
 }
 
-struct ccid *device_reader(struct device *d)
+struct ccid *sim_device_reader(struct device *d)
 {
     return d->ccid;
 }
 
-struct camera *device_camera(struct device *d)
+struct camera *sim_device_camera(struct device *d)
 {
     return d->camera;
 }
 
-struct faults *device_faults(struct device *d)
+struct faults *sim_device_faults(struct device *d)
 {
     return d->faults;
 }
@@ -111,44 +111,44 @@ static void clear_endpoints(struct device *d)
     }
 }
 
-void device_reset(struct device *d, uint64_t now_us)
+void sim_device_reset(struct device *d, uint64_t now_us)
 {
     (void)now_us;
     d->configuration = 0;
     clear_endpoints(d);
-    ccid_reset(d->ccid);
-    camera_reset(d->camera);
+    sim_ccid_reset(d->ccid);
+    sim_camera_reset(d->camera);
 }
 
-void device_unplug(struct device *d)
+void sim_device_unplug(struct device *d)
 {
     d->plugged = false;
-    device_reset(d, 0);
+    sim_device_reset(d, 0);
 }
 
-void device_plug(struct device *d, uint64_t now_us)
+void sim_device_plug(struct device *d, uint64_t now_us)
 {
-    device_reset(d, now_us);
+    sim_device_reset(d, now_us);
     d->plugged = true;
 }
 
-bool device_plugged(const struct device *d)
+bool sim_device_plugged(const struct device *d)
 {
     return d->plugged;
 }
 
-unsigned device_configuration(const struct device *d)
+unsigned sim_device_configuration(const struct device *d)
 {
     return d->configuration;
 }
 
-void device_put_descriptors(const struct device *d, struct buf *out)
+void sim_device_put_descriptors(const struct device *d, struct buf *out)
 {
     uint8_t dev[DEVICE_DESCRIPTOR];
 
-    descriptors_device(dev);
-    buf_put(out, dev, sizeof(dev));
-    buf_put(out, d->configuration_descriptor.data, d->configuration_descriptor.len);
+    sim_descriptors_device(dev);
+    sim_buf_put(out, dev, sizeof(dev));
+    sim_buf_put(out, d->configuration_descriptor.data, d->configuration_descriptor.len);
 }
 
 /* ---- faults of transfers ----------------------------------------------------------------- */
@@ -168,7 +168,7 @@ static int fault_before(struct device *d, uint64_t now_us, unsigned address, str
         e->blocked_until = 0;
         return 0;
     }
-    f = faults_hit(d->faults, FAULT_AT_TRANSFER, address);
+    f = sim_faults_hit(d->faults, FAULT_AT_TRANSFER, address);
     if (!f)
         return 0;
     *fault = *f;
@@ -179,7 +179,7 @@ static int fault_before(struct device *d, uint64_t now_us, unsigned address, str
     case FAULT_BABBLE:
         return -EOVERFLOW;
     case FAULT_UNPLUG:
-        device_unplug(d);
+        sim_device_unplug(d);
         return -ENODEV;
     case FAULT_SLOW:
         e->blocked_until = now_us + f->arg * 1000 + 1;
@@ -195,7 +195,7 @@ static size_t fault_after(struct device *d, const struct fault *f, uint8_t *in, 
     if (f->kind == FAULT_SHORT && f->arg < len)
         len = f->arg;
     if (f->kind == FAULT_GARBAGE && in)
-        prng_fill(&d->prng, in, len);
+        sim_prng_fill(&d->prng, in, len);
     return len;
 }
 
@@ -234,7 +234,7 @@ static int get_descriptor(struct device *d, unsigned value, unsigned asked, uint
 
     switch (value >> 8) {
     case 1:
-        descriptors_device(dev);
+        sim_descriptors_device(dev);
         return give(data, cap, dev, sizeof(dev), asked);
     case 2:
         if ((value & 0xff) == 0)
@@ -242,27 +242,28 @@ static int get_descriptor(struct device *d, unsigned value, unsigned asked, uint
                      asked);
         return r;
     case 3:
-        if (descriptors_string(&s, value & 0xff, d->serial))
+        if (sim_descriptors_string(&s, value & 0xff, d->serial))
             r = give(data, cap, s.data, s.len, asked);
-        buf_free(&s);
+        sim_buf_free(&s);
         return r;
     default:
         return -EPIPE;
     }
 }
 
-int device_set_interface(struct device *d, uint64_t now_us, unsigned interface, unsigned alternate)
+int sim_device_set_interface(struct device *d, uint64_t now_us, unsigned interface,
+                             unsigned alternate)
 {
     if (!d->plugged)
         return -ENODEV;
     if (d->configuration == 0 || interface >= INTERFACES)
         return -EPIPE;
     if (interface == INTERFACE_STREAMING)
-        return camera_set_alternate(d->camera, alternate, now_us);
+        return sim_camera_set_alternate(d->camera, alternate, now_us);
     return alternate ? -EPIPE : 0;
 }
 
-int device_clear_halt(struct device *d, unsigned endpoint)
+int sim_device_clear_halt(struct device *d, unsigned endpoint)
 {
     struct endpoint *e = find_endpoint(d, endpoint);
 
@@ -280,8 +281,8 @@ static int set_configuration(struct device *d, unsigned value)
         return -EPIPE;
     d->configuration = value;
     clear_endpoints(d);
-    ccid_reset(d->ccid);
-    camera_reset(d->camera);
+    sim_ccid_reset(d->ccid);
+    sim_camera_reset(d->camera);
     return 0;
 }
 
@@ -308,7 +309,9 @@ static int standard_request(struct device *d, uint64_t now_us, const uint8_t set
     case GET_STATUS:
         return get_status(d, recipient, index, data, cap);
     case CLEAR_FEATURE:
-        return recipient == 2 && value == FEATURE_HALT ? device_clear_halt(d, index & 0xff) : -EPIPE;
+        if (recipient != 2 || value != FEATURE_HALT)
+            return -EPIPE;
+        return sim_device_clear_halt(d, index & 0xff);
     case SET_FEATURE:
         e = find_endpoint(d, index & 0xff);
         if (recipient != 2 || value != FEATURE_HALT || !e || e->address == 0)
@@ -327,10 +330,10 @@ static int standard_request(struct device *d, uint64_t now_us, const uint8_t set
     case GET_INTERFACE:
         if (d->configuration == 0 || index >= INTERFACES || cap < 1)
             return -EPIPE;
-        data[0] = (uint8_t)(index == INTERFACE_STREAMING ? camera_alternate(d->camera) : 0);
+        data[0] = (uint8_t)(index == INTERFACE_STREAMING ? sim_camera_alternate(d->camera) : 0);
         return 1;
     case SET_INTERFACE:
-        return device_set_interface(d, now_us, index, value);
+        return sim_device_set_interface(d, now_us, index, value);
     default:
         return -EPIPE;
     }
@@ -344,14 +347,14 @@ static int class_request(struct device *d, uint64_t now_us, const uint8_t setup[
     if ((setup[0] & 0x1f) != 1 || d->configuration == 0)
         return -EPIPE;
     if (interface == INTERFACE_CCID)
-        return ccid_control(d->ccid, now_us, setup, data, cap);
+        return sim_ccid_control(d->ccid, now_us, setup, data, cap);
     if (interface == INTERFACE_CONTROL || interface == INTERFACE_STREAMING)
-        return camera_control(d->camera, interface - INTERFACE_CONTROL, setup, data, cap);
+        return sim_camera_control(d->camera, interface - INTERFACE_CONTROL, setup, data, cap);
     return -EPIPE;
 }
 
-int device_control(struct device *d, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
-                   size_t cap)
+int sim_device_control(struct device *d, uint64_t now_us, const uint8_t setup[8], uint8_t *data,
+                       size_t cap)
 {
     bool in = setup[0] & 0x80;
     size_t asked = util_get_le16(setup + 6);
@@ -379,8 +382,8 @@ int device_control(struct device *d, uint64_t now_us, const uint8_t setup[8], ui
 
 /* ---- data pipes -------------------------------------------------------------------------- */
 
-int device_bulk_out(struct device *d, uint64_t now_us, unsigned endpoint, const uint8_t *data,
-                    size_t len)
+int sim_device_bulk_out(struct device *d, uint64_t now_us, unsigned endpoint, const uint8_t *data,
+                        size_t len)
 {
     int r = endpoint != ENDPOINT_OUT ? -EPIPE : endpoint_state(d, now_us, endpoint);
     struct fault f;
@@ -390,38 +393,40 @@ int device_bulk_out(struct device *d, uint64_t now_us, unsigned endpoint, const 
     if (r < 0)
         return r;
     len = fault_after(d, &f, NULL, len);
-    r = ccid_bulk_out(d->ccid, now_us, data, len);
+    r = sim_ccid_bulk_out(d->ccid, now_us, data, len);
     if (r < 0)
         find_endpoint(d, endpoint)->halted = true;
     return r < 0 ? r : (int)len;
 }
 
-int device_bulk_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t *out, size_t cap)
+int sim_device_bulk_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t *out,
+                       size_t cap)
 {
     int r = endpoint != ENDPOINT_IN ? -EPIPE : endpoint_state(d, now_us, endpoint);
     struct fault f;
 
     if (r == 0)
-        r = ccid_ready(d->ccid, now_us) ? fault_before(d, now_us, endpoint, &f) : -EAGAIN;
+        r = sim_ccid_ready(d->ccid, now_us) ? fault_before(d, now_us, endpoint, &f) : -EAGAIN;
     if (r == 0)
-        r = ccid_bulk_in(d->ccid, now_us, out, cap);
+        r = sim_ccid_bulk_in(d->ccid, now_us, out, cap);
     return r < 0 ? r : (int)fault_after(d, &f, out, (size_t)r);
 }
 
-int device_interrupt_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t *out,
-                        size_t cap)
+int sim_device_interrupt_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t *out,
+                            size_t cap)
 {
     int r = endpoint != ENDPOINT_INTERRUPT ? -EPIPE : endpoint_state(d, now_us, endpoint);
     struct fault f;
 
     if (r == 0)
-        r = ccid_notice_pending(d->ccid) ? fault_before(d, now_us, endpoint, &f) : -EAGAIN;
+        r = sim_ccid_notice_pending(d->ccid) ? fault_before(d, now_us, endpoint, &f) : -EAGAIN;
     if (r == 0)
-        r = ccid_interrupt_in(d->ccid, out, cap);
+        r = sim_ccid_interrupt_in(d->ccid, out, cap);
     return r < 0 ? r : (int)fault_after(d, &f, out, (size_t)r);
 }
 
-int device_iso_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t *out, size_t cap)
+int sim_device_iso_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t *out,
+                      size_t cap)
 {
     int r = endpoint != ENDPOINT_ISO ? -EPIPE : endpoint_state(d, now_us, endpoint);
     struct fault f;
@@ -430,14 +435,16 @@ int device_iso_in(struct device *d, uint64_t now_us, unsigned endpoint, uint8_t 
         r = fault_before(d, now_us, endpoint, &f);
     if (r < 0)
         return r == -EAGAIN ? 0 : r; /* a late microframe is an empty one */
-    return (int)fault_after(d, &f, out, camera_packet(d->camera, now_us, out, cap));
+    return (int)fault_after(d, &f, out, sim_camera_packet(d->camera, now_us, out, cap));
 }
 
-uint64_t device_next_us(const struct device *d, uint64_t now_us)
+uint64_t sim_device_next_us(const struct device *d, uint64_t now_us)
 {
-    uint64_t next = ccid_next_us(d->ccid);
+    uint64_t next = sim_ccid_next_us(d->ccid);
     size_t i;
 
+    if (next <= now_us)
+        next = UINT64_MAX; /* ready already: it waits for a transfer or a blocked endpoint */
     for (i = 0; i < COUNT(endpoint_addresses); i++)
         if (d->endpoints[i].blocked_until > now_us && d->endpoints[i].blocked_until < next)
             next = d->endpoints[i].blocked_until;

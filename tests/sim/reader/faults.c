@@ -62,28 +62,28 @@ static const struct {
     { "iso", 0x83 },
 };
 
-struct faults *faults_new(void)
+struct faults *sim_faults_new(void)
 {
     return calloc(1, sizeof(struct faults));
 }
 
-void faults_free(struct faults **f)
+void sim_faults_free(struct faults **f)
 {
     free(*f);
     *f = NULL;
 }
 
-void faults_clear(struct faults *f)
+void sim_faults_clear(struct faults *f)
 {
     f->count = 0;
 }
 
-size_t faults_armed(const struct faults *f)
+size_t sim_faults_armed(const struct faults *f)
 {
     return f->count;
 }
 
-const char *faults_help(size_t i)
+const char *sim_faults_help(size_t i)
 {
     return i < COUNT(kinds) ? kinds[i].usage : NULL;
 }
@@ -101,7 +101,7 @@ static bool parse_endpoint(const char *word, unsigned *address)
     return false;
 }
 
-int faults_arm(struct faults *f, char *const *words, size_t count, char *why, size_t why_cap)
+int sim_faults_arm(struct faults *f, char *const *words, size_t count, char *why, size_t why_cap)
 {
     struct fault new = { 0 };
     size_t i, k = 1;
@@ -116,14 +116,15 @@ int faults_arm(struct faults *f, char *const *words, size_t count, char *why, si
     new.kind = kinds[i].kind;
     new.point = kinds[i].point;
     new.every = kinds[i].every;
-    if (new.point == FAULT_AT_TRANSFER && (k >= count || !parse_endpoint(words[k++], &new.endpoint)))
+    if (new.point == FAULT_AT_TRANSFER &&
+        (k >= count || !parse_endpoint(words[k++], &new.endpoint)))
         goto usage;
-    if (count != k + 1 + kinds[i].args || util_parse_u64(words[k++], 10, N_MAX, &new.n) < 0 ||
+    if (count != k + 1 + kinds[i].args || sim_util_parse_u64(words[k++], 10, N_MAX, &new.n) < 0 ||
         new.n == 0)
         goto usage;
-    if (kinds[i].args > 0 && util_parse_u64(words[k++], kinds[i].base, N_MAX, &new.arg) < 0)
+    if (kinds[i].args > 0 && sim_util_parse_u64(words[k++], kinds[i].base, N_MAX, &new.arg) < 0)
         goto usage;
-    if (kinds[i].args > 1 && util_parse_u64(words[k], 10, N_MAX, &new.arg2) < 0)
+    if (kinds[i].args > 1 && sim_util_parse_u64(words[k], 10, N_MAX, &new.arg2) < 0)
         goto usage;
     if (f->count == FAULTS_MAX) {
         snprintf(why, why_cap, "too many faults armed: 'faults off' first");
@@ -137,7 +138,7 @@ usage:
     return -EINVAL;
 }
 
-const struct fault *faults_hit(struct faults *f, enum fault_point point, unsigned endpoint)
+const struct fault *sim_faults_hit(struct faults *f, enum fault_point point, unsigned endpoint)
 {
     const struct fault *hit = NULL;
     size_t i = 0;

@@ -59,18 +59,18 @@ struct fault {
 
 struct faults;
 
-struct faults *faults_new(void);
-void faults_free(struct faults **f);
+struct faults *sim_faults_new(void);
+void sim_faults_free(struct faults **f);
 /*
- * words: KIND [ENDPOINT] N [ARG [ARG2]]; see faults_help. 0, or -EINVAL/-ENOSPC with a sentence
+ * words: KIND [ENDPOINT] N [ARG [ARG2]]; see sim_faults_help. 0, or -EINVAL/-ENOSPC with a sentence
  * in why.
  */
-int faults_arm(struct faults *f, char *const *words, size_t count, char *why, size_t why_cap);
-void faults_clear(struct faults *f);
-size_t faults_armed(const struct faults *f);
+int sim_faults_arm(struct faults *f, char *const *words, size_t count, char *why, size_t why_cap);
+void sim_faults_clear(struct faults *f);
+size_t sim_faults_armed(const struct faults *f);
 /* One occasion passes. NULL, or the fault that fires now, valid until the next call. */
-const struct fault *faults_hit(struct faults *f, enum fault_point point, unsigned endpoint);
+const struct fault *sim_faults_hit(struct faults *f, enum fault_point point, unsigned endpoint);
 /* Line i of the list of kinds, NULL past the end. */
-const char *faults_help(size_t i);
+const char *sim_faults_help(size_t i);
 
 #endif

@@ -50,7 +50,7 @@ static size_t count_frames(const struct frames *f)
     return low;
 }
 
-int frames_open(struct frames **out, const char *dir, bool half)
+int sim_frames_open(struct frames **out, const char *dir, bool half)
 {
     struct frames *f = calloc(1, sizeof(*f));
     char path[PATH_MAX];
@@ -60,11 +60,11 @@ int frames_open(struct frames **out, const char *dir, bool half)
 
     if (!f)
         return -ENOMEM;
-    r = util_path(f->dir, sizeof(f->dir), dir, half ? "half" : ".", NULL);
+    r = sim_util_path(f->dir, sizeof(f->dir), dir, half ? "half" : ".", NULL);
     if (r == 0)
-        r = util_path(path, sizeof(path), dir, "fps", NULL);
+        r = sim_util_path(path, sizeof(path), dir, "fps", NULL);
     if (r == 0)
-        r = util_read_file(path, 16, &text, &len);
+        r = sim_util_read_file(path, 16, &text, &len);
     if (r == 0)
         f->fps = (unsigned)strtoul((char *)text, NULL, 10);
     free(text);
@@ -72,7 +72,7 @@ int frames_open(struct frames **out, const char *dir, bool half)
     if (r == 0 && (f->count == 0 || f->fps == 0 || f->fps > 120))
         r = -EINVAL;
     if (r < 0)
-        frames_close(&f);
+        sim_frames_close(&f);
     else
         *out = f;
     return r;
@@ -85,7 +85,7 @@ static void unmap(struct frames *f)
     f->map = NULL;
 }
 
-void frames_close(struct frames **f)
+void sim_frames_close(struct frames **f)
 {
     if (!*f)
         return;
@@ -94,17 +94,17 @@ void frames_close(struct frames **f)
     *f = NULL;
 }
 
-size_t frames_count(const struct frames *f)
+size_t sim_frames_count(const struct frames *f)
 {
     return f->count;
 }
 
-unsigned frames_fps(const struct frames *f)
+unsigned sim_frames_fps(const struct frames *f)
 {
     return f->fps;
 }
 
-int frames_get(struct frames *f, size_t i, const uint8_t **jpeg, size_t *len)
+int sim_frames_get(struct frames *f, size_t i, const uint8_t **jpeg, size_t *len)
 {
     char path[PATH_MAX];
     struct stat st;
@@ -142,34 +142,34 @@ int frames_get(struct frames *f, size_t i, const uint8_t **jpeg, size_t *len)
  * 11 -> "10"); one AC table with end-of-block only ("0"). The first luminance difference is -1024
  * (black), all else is zero: eight bits a block, three blocks an 8x8 unit.
  */
-void frames_black(struct buf *out, unsigned width, unsigned height)
+void sim_frames_black(struct buf *out, unsigned width, unsigned height)
 {
     /* class and id, sixteen counts of codes by length, symbols */
     static const uint8_t dc[19] = { [1] = 1, [2] = 1, [18] = 11 };
     static const uint8_t ac[18] = { [0] = 0x10, [1] = 1 };
     size_t blocks = (size_t)((width + 7) / 8) * ((height + 7) / 8) * 3, bits;
 
-    buf_put(out, "\xff\xd8\xff\xdb\x00\x43\x00", 7);
-    buf_fill(out, 1, 64);
-    buf_put(out, "\xff\xc0\x00\x11\x08", 5);
-    buf_put_be16(out, height);
-    buf_put_be16(out, width);
-    buf_put(out, "\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00", 10);
-    buf_put(out, "\xff\xc4", 2);
-    buf_put_be16(out, 2 + sizeof(dc));
-    buf_put(out, dc, sizeof(dc));
-    buf_put(out, "\xff\xc4", 2);
-    buf_put_be16(out, 2 + sizeof(ac));
-    buf_put(out, ac, sizeof(ac));
-    buf_put(out, "\xff\xda\x00\x0c\x03\x01\x00\x02\x00\x03\x00\x00\x3f\x00", 14);
+    sim_buf_put(out, "\xff\xd8\xff\xdb\x00\x43\x00", 7);
+    sim_buf_fill(out, 1, 64);
+    sim_buf_put(out, "\xff\xc0\x00\x11\x08", 5);
+    sim_buf_put_be16(out, height);
+    sim_buf_put_be16(out, width);
+    sim_buf_put(out, "\x03\x01\x11\x00\x02\x11\x00\x03\x11\x00", 10);
+    sim_buf_put(out, "\xff\xc4", 2);
+    sim_buf_put_be16(out, 2 + sizeof(dc));
+    sim_buf_put(out, dc, sizeof(dc));
+    sim_buf_put(out, "\xff\xc4", 2);
+    sim_buf_put_be16(out, 2 + sizeof(ac));
+    sim_buf_put(out, ac, sizeof(ac));
+    sim_buf_put(out, "\xff\xda\x00\x0c\x03\x01\x00\x02\x00\x03\x00\x00\x3f\x00", 14);
     /*
      * First block: category "10", -1024 as the eleven bits 01111111111, end "0"; then "0" "0" of
      * the second block fill two bytes. A last incomplete byte is padded with ones.
      */
-    buf_put(out, "\x9f\xf8", 2);
+    sim_buf_put(out, "\x9f\xf8", 2);
     bits = (blocks - 2) * 2;
-    buf_fill(out, 0, bits / 8);
+    sim_buf_fill(out, 0, bits / 8);
     if (bits % 8)
-        buf_put_u8(out, 0xffu >> bits % 8);
-    buf_put(out, "\xff\xd9", 2);
+        sim_buf_put_u8(out, 0xffu >> bits % 8);
+    sim_buf_put(out, "\xff\xd9", 2);
 }

@@ -8,6 +8,7 @@
 #include "util.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -111,17 +113,21 @@ static void take_handed_over(struct program *p)
     const char *names = getenv("LISTEN_FDNAMES");
     uint64_t n, i;
     size_t len;
+    int fd;
 
-    if (!count || !names || util_parse_u64(count, 10, 16, &n) < 0)
+    if (!count || !names || sim_util_parse_u64(count, 10, 16, &n) < 0)
         return;
     if (pid && strtol(pid, NULL, 10) != getpid())
         return;
     for (i = 0; i < n && *names; i++) {
         len = strcspn(names, ":");
+        fd = LISTEN_FIRST + (int)i;
         if (len == 5 && strncmp(names, "usbip", 5) == 0)
-            p->listen_usbip[0] = LISTEN_FIRST + (int)i;
+            p->listen_usbip[0] = fd;
         else if (len == 7 && strncmp(names, "control", 7) == 0)
-            p->listen_control = LISTEN_FIRST + (int)i;
+            p->listen_control = fd;
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
         names += len + (names[len] == ':');
     }
 }
@@ -201,7 +207,7 @@ static bool run_line(struct program *p, struct client *c, char *line)
     char answer[ANSWER_MAX] = "";
     ssize_t len;
 
-    control_execute(&p->sim, line, answer, sizeof(answer));
+    sim_control_execute(&p->sim, line, answer, sizeof(answer));
     len = (ssize_t)strlen(answer);
     return send(c->fd, answer, (size_t)len, MSG_NOSIGNAL) == len;
 }
@@ -235,7 +241,7 @@ static void read_client(struct program *p, struct client *c)
 
 static void arm_timer(const struct program *p, uint64_t now_us)
 {
-    uint64_t at = usbip_next_us(p->sim.usbip, now_us);
+    uint64_t at = sim_usbip_next_us(p->sim.usbip, now_us);
     struct itimerspec spec = { 0 };
 
     if (at != UINT64_MAX) {
@@ -253,13 +259,13 @@ static void handle(struct program *p, const struct epoll_event *ev)
 
     switch (ev->data.u64 & TAG_MASK) {
     case TAG_USBIP_LISTEN:
-        usbip_accept(p->sim.usbip, p->listen_usbip[index]);
+        sim_usbip_accept(p->sim.usbip, p->listen_usbip[index]);
         break;
     case TAG_CONTROL_LISTEN:
         accept_client(p);
         break;
     case TAG_USBIP:
-        usbip_ready(p->sim.usbip, index, ev->events, util_now_us());
+        sim_usbip_ready(p->sim.usbip, index, ev->events, sim_util_now_us());
         break;
     case TAG_CLIENT:
         if (p->clients[index].fd >= 0)
@@ -289,10 +295,10 @@ static int run(struct program *p)
             return -errno;
         for (i = 0; i < n; i++)
             handle(p, &events[i]);
-        now_us = util_now_us();
-        usbip_serve(p->sim.usbip, now_us);
-        if (control_take_torn(&p->sim))
-            usbip_serve(p->sim.usbip, now_us);
+        now_us = sim_util_now_us();
+        sim_usbip_serve(p->sim.usbip, now_us);
+        if (sim_control_take_torn(&p->sim))
+            sim_usbip_serve(p->sim.usbip, now_us);
         arm_timer(p, now_us);
     }
     return 0;
@@ -323,11 +329,11 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         case 'm': o->camera = optarg; break;
         case 'i': o->card = optarg; break;
         case 't':
-            if (util_parse_u64(optarg, 10, 65535, &o->tcp_port) < 0)
+            if (sim_util_parse_u64(optarg, 10, 65535, &o->tcp_port) < 0)
                 return false;
             break;
         case 'r':
-            if (util_parse_u64(optarg, 10, UINT64_MAX, &o->device.seed) < 0)
+            if (sim_util_parse_u64(optarg, 10, UINT64_MAX, &o->device.seed) < 0)
                 return false;
             break;
         default:
@@ -347,7 +353,7 @@ static int first_command(struct program *p, const char *verb, const char *name)
     if (!name)
         return 0;
     snprintf(line, sizeof(line), "%s %s", verb, name);
-    control_execute(&p->sim, line, answer, sizeof(answer));
+    sim_control_execute(&p->sim, line, answer, sizeof(answer));
     if (strncmp(answer, "ok", 2) == 0)
         return 0;
     fprintf(stderr, "sim-reader: %s", answer);
@@ -361,10 +367,10 @@ static void finish(struct program *p)
     for (i = 0; i < CLIENTS; i++)
         if (p->clients[i].fd >= 0)
             close_client(p, &p->clients[i]);
-    usbip_free(&p->sim.usbip);
+    sim_usbip_free(&p->sim.usbip);
     if (p->sim.device)
-        control_finish(&p->sim);
-    device_free(&p->sim.device);
+        sim_control_finish(&p->sim);
+    sim_device_free(&p->sim.device);
     if (p->unlink_usbip)
         unlink(p->unlink_usbip);
     if (p->unlink_control)
@@ -387,11 +393,12 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    r = device_new(&p->sim.device, &o.device);
+    mkdir(p->sim.state_dir, 0755); /* an existing one is right; else writing there will say */
+    r = sim_device_new(&p->sim.device, &o.device);
     if (r == 0)
         r = open_events(p);
     if (r == 0)
-        r = usbip_new(&p->sim.usbip, p->sim.device, p->epoll_fd, TAG_USBIP);
+        r = sim_usbip_new(&p->sim.usbip, p->sim.device, p->epoll_fd, TAG_USBIP);
     if (r == 0)
         r = first_command(p, "camera", o.camera);
     if (r == 0)

@@ -113,11 +113,11 @@ static int serve(int fd, struct card *card)
         if (r <= 0)
             return r;
         if (len == 1 && in[0] == CONTROL_ATR) {
-            r = write_frame(fd, out, card_atr(card, out + 2));
+            r = write_frame(fd, out, sim_card_atr(card, out + 2));
         } else if (len == 1 && in[0] <= CONTROL_RESET) {
-            card_reset(card);
+            sim_card_reset(card);
         } else if (len > 1) {
-            size_t n = card_transmit(card, in, len, out + 2);
+            size_t n = sim_card_transmit(card, in, len, out + 2);
 
             if (n > FRAME_MAX) {
                 util_put_be16(out + 2, 0x6700); /* more than this protocol can carry */
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
         case 'd': cards = optarg; break;
         case 'c': name = optarg; break;
         case 's': state = optarg; break;
-        case 'p': r = util_parse_u64(optarg, 10, 65535, &port); break;
+        case 'p': r = sim_util_parse_u64(optarg, 10, 65535, &port); break;
         case 'l': raise_loopback(); break; /* if it fails, connecting will say so */
         default: r = -EINVAL;
         }
@@ -156,7 +156,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    r = card_open(&card, cards, state ? state : cards, name, 1);
+    r = sim_card_open(&card, cards, state ? state : cards, name, 1);
     if (r < 0) {
         fprintf(stderr, "sim-vpcd: card %s in %s: %s\n", name, cards, strerror(-r));
         return 1;
@@ -167,6 +167,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "sim-vpcd: port %llu: %s\n", (unsigned long long)port, strerror(-r));
     if (fd >= 0)
         close(fd);
-    card_close(&card);
+    sim_card_close(&card);
     return r < 0;
 }

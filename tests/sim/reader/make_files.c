@@ -11,7 +11,7 @@ enum { OFFSETS_FACE = 9, OFFSETS_TEXT = 4, HASH = SHA256_DIGEST_LENGTH };
 
 static const char *person_get(const struct settings *person, const char *key)
 {
-    return settings_get(person, key, "");
+    return sim_settings_get(person, key, "");
 }
 
 /* First day of each era, newest first, and the Gregorian year before its year 1. */
@@ -25,12 +25,12 @@ static const struct {
     { 18730101, 1867 }, /* Meiji, from its solar calendar on */
 };
 
-bool make_era_date(char out[7], const char *birth)
+bool sim_make_era_date(char out[7], const char *birth)
 {
     uint64_t day;
     size_t i;
 
-    if (strlen(birth) != 8 || util_parse_u64(birth, 10, 99991231, &day) < 0)
+    if (strlen(birth) != 8 || sim_util_parse_u64(birth, 10, 99991231, &day) < 0)
         return false;
     for (i = 0; i < sizeof(eras) / sizeof(eras[0]); i++) {
         if (day < eras[i].from)
@@ -42,11 +42,11 @@ bool make_era_date(char out[7], const char *birth)
     return false;
 }
 
-bool make_number_b(char out[15], const char *birth, const char *expiry, const char *code)
+bool sim_make_number_b(char out[15], const char *birth, const char *expiry, const char *code)
 {
     char era[7];
 
-    if (!make_era_date(era, birth) || strlen(expiry) != 8 || strlen(code) != 4)
+    if (!sim_make_era_date(era, birth) || strlen(expiry) != 8 || strlen(code) != 4)
         return false;
     snprintf(out, 15, "%s%.4s%s", era, expiry, code);
     return true;
@@ -54,7 +54,7 @@ bool make_number_b(char out[15], const char *birth, const char *expiry, const ch
 
 static void put_text(struct buf *b, unsigned tag, const char *text)
 {
-    buf_put_tlv(b, tag, text, strlen(text));
+    sim_buf_put_tlv(b, tag, text, strlen(text));
 }
 
 static void put_picture(struct buf *b, unsigned tag, const char *text, unsigned scale, unsigned w,
@@ -62,22 +62,22 @@ static void put_picture(struct buf *b, unsigned tag, const char *text, unsigned 
 {
     struct buf png = { 0 };
 
-    make_png_text(&png, text, scale, w, h);
+    sim_make_png_text(&png, text, scale, w, h);
     if (png.failed)
         b->failed = true;
-    buf_put_tlv(b, tag, png.data, png.len);
-    buf_free(&png);
+    sim_buf_put_tlv(b, tag, png.data, png.len);
+    sim_buf_free(&png);
 }
 
 static void put_public(struct buf *b, unsigned tag, EVP_PKEY *key)
 {
     struct buf pub = { 0 };
 
-    pki_put_public(&pub, key);
+    sim_pki_put_public(&pub, key);
     if (pub.failed)
         b->failed = true;
-    buf_put_tlv(b, tag, pub.data, pub.len);
-    buf_free(&pub);
+    sim_buf_put_tlv(b, tag, pub.data, pub.len);
+    sim_buf_free(&pub);
 }
 
 /* Plain SHA-256 signature over everything written so far, as its own TLV. */
@@ -85,23 +85,23 @@ static void put_signature(struct buf *b, unsigned tag, EVP_PKEY *key)
 {
     uint8_t signature[PKI_SIGNATURE];
 
-    if (b->failed || pki_sign_sha256(key, b->data, b->len, signature) < 0) {
+    if (b->failed || sim_pki_sign_sha256(key, b->data, b->len, signature) < 0) {
         b->failed = true;
         return;
     }
-    buf_put_tlv(b, tag, signature, sizeof(signature));
+    sim_buf_put_tlv(b, tag, signature, sizeof(signature));
 }
 
 static bool finish(struct buf *out, unsigned tag, struct buf *body)
 {
-    buf_put_tlv(out, tag, body->data, body->len);
+    sim_buf_put_tlv(out, tag, body->data, body->len);
     if (body->failed)
         out->failed = true;
-    buf_free(body);
+    sim_buf_free(body);
     return !out->failed;
 }
 
-bool make_kenkaku_0001(struct buf *out, const struct make_face *f)
+bool sim_make_kenkaku_0001(struct buf *out, const struct make_face *f)
 {
     struct buf b = { 0 };
 
@@ -124,10 +124,10 @@ static bool sign_face(EVP_PKEY *key, const struct buf *b, const size_t segment[4
 
     for (i = 0; i < 3; i++)
         SHA256(b->data + segment[i], segment[i + 1] - segment[i], payload + 19 + i * HASH);
-    return pki_sign_payload(key, payload, sizeof(payload), signature) == 0;
+    return sim_pki_sign_payload(key, payload, sizeof(payload), signature) == 0;
 }
 
-bool make_kenkaku_0002(struct buf *out, const struct make_face *f)
+bool sim_make_kenkaku_0002(struct buf *out, const struct make_face *f)
 {
     /* FF20 and its 82-form length (5), DF21 with length byte (3) and nine offsets */
     const size_t head = 2 + 3 + 3 + OFFSETS_FACE * 2;
@@ -149,7 +149,7 @@ bool make_kenkaku_0002(struct buf *out, const struct make_face *f)
     put_picture(&b, 0xDF26, person_get(f->person, "address-roman"), 1, 240, 24);
     segment[2] = at[5] = b.len;
     if (!f->photo_absent)
-        buf_put_tlv(&b, 0xDF27, f->photo ? f->photo : (const uint8_t *)"", len);
+        sim_buf_put_tlv(&b, 0xDF27, f->photo ? f->photo : (const uint8_t *)"", len);
     segment[3] = at[6] = b.len;
     if (b.failed || !sign_face(f->signers->municipality, &b, segment, signature)) {
         b.failed = true;
@@ -157,7 +157,7 @@ bool make_kenkaku_0002(struct buf *out, const struct make_face *f)
     }
     if (f->spoil_record && len > 0)
         b.data[segment[3] - 1] ^= 1;
-    buf_put_tlv(&b, 0xDF28, signature, sizeof(signature));
+    sim_buf_put_tlv(&b, 0xDF28, signature, sizeof(signature));
     at[7] = b.len;
     put_text(&b, 0xDF29, person_get(f->person, "expiry"));
     at[8] = b.len;
@@ -165,35 +165,35 @@ bool make_kenkaku_0002(struct buf *out, const struct make_face *f)
     for (i = 0; i < OFFSETS_FACE; i++)
         if (i != 5 || !f->photo_absent)
             util_put_be16(table + 2 * i, (unsigned)(head + at[i]));
-    buf_put_tlv(&whole, 0xDF21, table, sizeof(table));
-    buf_put(&whole, b.data, b.len);
+    sim_buf_put_tlv(&whole, 0xDF21, table, sizeof(table));
+    sim_buf_put(&whole, b.data, b.len);
     if (whole.len < 256 || whole.len > 32000)
         whole.failed = true; /* the offsets count on the three-byte length form */
 out:
     if (b.failed)
         whole.failed = true;
-    buf_free(&b);
+    sim_buf_free(&b);
     return finish(out, 0xFF20, &whole);
 }
 
-bool make_kenkaku_0003(struct buf *out, const struct make_face *f)
+bool sim_make_kenkaku_0003(struct buf *out, const struct make_face *f)
 {
     struct buf b = { 0 };
     uint8_t opaque[256];
 
     /* application id, key id, version, municipality; two opaque values whose use is unknown */
-    buf_put_tlv(&b, 0xDF31, "\x01\x04\x02\x00", 4);
-    buf_put_tlv(&b, 0xDF32, f->signers->municipality_id, 16);
-    buf_put_tlv(&b, 0xDF33, "\x01", 1);
+    sim_buf_put_tlv(&b, 0xDF31, "\x01\x04\x02\x00", 4);
+    sim_buf_put_tlv(&b, 0xDF32, f->signers->municipality_id, 16);
+    sim_buf_put_tlv(&b, 0xDF33, "\x01", 1);
     put_text(&b, 0xDF34, person_get(f->person, "municipality"));
-    if (pki_sign_sha256(f->signers->municipality, b.data, b.len, opaque) < 0)
+    if (sim_pki_sign_sha256(f->signers->municipality, b.data, b.len, opaque) < 0)
         b.failed = true;
-    buf_put_tlv(&b, 0xDF35, f->signers->issuer_id, 16);
-    buf_put_tlv(&b, 0xDF36, opaque, sizeof(opaque));
+    sim_buf_put_tlv(&b, 0xDF35, f->signers->issuer_id, 16);
+    sim_buf_put_tlv(&b, 0xDF36, opaque, sizeof(opaque));
     return finish(out, 0xFF30, &b);
 }
 
-bool make_kenkaku_0005(struct buf *out, const struct make_face *f)
+bool sim_make_kenkaku_0005(struct buf *out, const struct make_face *f)
 {
     struct buf b = { 0 };
 
@@ -203,14 +203,14 @@ bool make_kenkaku_0005(struct buf *out, const struct make_face *f)
     return finish(out, 0xFF40, &b);
 }
 
-bool make_kenhojo_0001(struct buf *out, const struct settings *person)
+bool sim_make_kenhojo_0001(struct buf *out, const struct settings *person)
 {
     put_text(out, 0xFF10, person_get(person, "number"));
-    buf_put(out, "\xff\xff", 2); /* 17 bytes in the chip */
+    sim_buf_put(out, "\xff\xff", 2); /* 17 bytes in the chip */
     return !out->failed;
 }
 
-bool make_kenhojo_0002(struct buf *out, const struct settings *person)
+bool sim_make_kenhojo_0002(struct buf *out, const struct settings *person)
 {
     static const struct {
         unsigned tag;
@@ -230,58 +230,58 @@ bool make_kenhojo_0002(struct buf *out, const struct settings *person)
     head = 2u + (inner > 0xff ? 3u : inner > 0x7f ? 2u : 1u) + 3 + sizeof(table);
     for (i = 0; i < OFFSETS_TEXT; i++)
         util_put_be16(table + 2 * i, (unsigned)(head + at[i]));
-    buf_put_tlv(&whole, 0xDF21, table, sizeof(table));
-    buf_put(&whole, b.data, b.len);
+    sim_buf_put_tlv(&whole, 0xDF21, table, sizeof(table));
+    sim_buf_put(&whole, b.data, b.len);
     if (b.failed)
         whole.failed = true;
-    buf_free(&b);
+    sim_buf_free(&b);
     return finish(out, 0xFF20, &whole);
 }
 
-bool make_kenhojo_0003(struct buf *out, const struct settings *person,
-                       const struct make_signers *signers)
+bool sim_make_kenhojo_0003(struct buf *out, const struct settings *person,
+                           const struct make_signers *signers)
 {
     struct buf number = { 0 }, text = { 0 }, b = { 0 };
     uint8_t hash[HASH];
     size_t skip;
 
-    if (!make_kenhojo_0001(&number, person) || !make_kenhojo_0002(&text, person)) {
+    if (!sim_make_kenhojo_0001(&number, person) || !sim_make_kenhojo_0002(&text, person)) {
         b.failed = true;
         goto out;
     }
     SHA256(number.data, number.len, hash); /* filler included */
-    buf_put_tlv(&b, 0xDF31, hash, sizeof(hash));
+    sim_buf_put_tlv(&b, 0xDF31, hash, sizeof(hash));
     /* from DF22 on: the outer header and the offset table are left out */
     skip = 2u + (text.data[2] == 0x82 ? 3u : text.data[2] == 0x81 ? 2u : 1u) + 3 + OFFSETS_TEXT * 2;
     SHA256(text.data + skip, text.len - skip, hash);
-    buf_put_tlv(&b, 0xDF32, hash, sizeof(hash));
+    sim_buf_put_tlv(&b, 0xDF32, hash, sizeof(hash));
     put_signature(&b, 0xDF33, signers->municipality);
 out:
-    buf_free(&number);
-    buf_free(&text);
+    sim_buf_free(&number);
+    sim_buf_free(&text);
     return finish(out, 0xFF30, &b);
 }
 
-bool make_kenhojo_0005(struct buf *out, struct prng *prng)
+bool sim_make_kenhojo_0005(struct buf *out, struct prng *prng)
 {
     uint8_t opaque[128];
     struct buf b = { 0 };
 
-    buf_put_tlv(&b, 0xDF41, "\x01\x04\x08\x00", 4);
-    prng_fill(prng, opaque, 16);
-    buf_put_tlv(&b, 0xDF42, opaque, 16);
-    prng_fill(prng, opaque, sizeof(opaque));
-    buf_put_tlv(&b, 0xDF43, opaque, sizeof(opaque));
+    sim_buf_put_tlv(&b, 0xDF41, "\x01\x04\x08\x00", 4);
+    sim_prng_fill(prng, opaque, 16);
+    sim_buf_put_tlv(&b, 0xDF42, opaque, 16);
+    sim_prng_fill(prng, opaque, sizeof(opaque));
+    sim_buf_put_tlv(&b, 0xDF43, opaque, sizeof(opaque));
     return finish(out, 0xFF40, &b);
 }
 
-bool make_kenhojo_0006(struct buf *out, EVP_PKEY *text_key)
+bool sim_make_kenhojo_0006(struct buf *out, EVP_PKEY *text_key)
 {
-    pki_put_public(out, text_key);
+    sim_pki_put_public(out, text_key);
     return !out->failed;
 }
 
-bool make_kenhojo_0007(struct buf *out, EVP_PKEY *text_key, const struct make_signers *signers)
+bool sim_make_kenhojo_0007(struct buf *out, EVP_PKEY *text_key, const struct make_signers *signers)
 {
     struct buf b = { 0 };
 
@@ -290,7 +290,7 @@ bool make_kenhojo_0007(struct buf *out, EVP_PKEY *text_key, const struct make_si
     return finish(out, 0xFF50, &b);
 }
 
-bool make_common_0001(struct buf *out, const struct settings *person)
+bool sim_make_common_0001(struct buf *out, const struct settings *person)
 {
     char digits[29];
 

@@ -28,25 +28,25 @@ struct make_face {
 };
 
 /* Each appends one file's content; false when the description lacks something or memory ends. */
-bool make_kenkaku_0001(struct buf *out, const struct make_face *f);
-bool make_kenkaku_0002(struct buf *out, const struct make_face *f);
-bool make_kenkaku_0003(struct buf *out, const struct make_face *f);
-bool make_kenkaku_0005(struct buf *out, const struct make_face *f);
-bool make_kenhojo_0001(struct buf *out, const struct settings *person);
-bool make_kenhojo_0002(struct buf *out, const struct settings *person);
-bool make_kenhojo_0003(struct buf *out, const struct settings *person,
-                       const struct make_signers *signers);
-bool make_kenhojo_0005(struct buf *out, struct prng *prng);
-bool make_kenhojo_0006(struct buf *out, EVP_PKEY *text_key);
-bool make_kenhojo_0007(struct buf *out, EVP_PKEY *text_key, const struct make_signers *signers);
-bool make_common_0001(struct buf *out, const struct settings *person);
+bool sim_make_kenkaku_0001(struct buf *out, const struct make_face *f);
+bool sim_make_kenkaku_0002(struct buf *out, const struct make_face *f);
+bool sim_make_kenkaku_0003(struct buf *out, const struct make_face *f);
+bool sim_make_kenkaku_0005(struct buf *out, const struct make_face *f);
+bool sim_make_kenhojo_0001(struct buf *out, const struct settings *person);
+bool sim_make_kenhojo_0002(struct buf *out, const struct settings *person);
+bool sim_make_kenhojo_0003(struct buf *out, const struct settings *person,
+                           const struct make_signers *signers);
+bool sim_make_kenhojo_0005(struct buf *out, struct prng *prng);
+bool sim_make_kenhojo_0006(struct buf *out, EVP_PKEY *text_key);
+bool sim_make_kenhojo_0007(struct buf *out, EVP_PKEY *text_key, const struct make_signers *signers);
+bool sim_make_common_0001(struct buf *out, const struct settings *person);
 
 /*
  * The 14 digits of verification number B: birth date as era year, month, day; year of expiry;
  * security code. birth and expiry as YYYYMMDD. false when birth is no date of a known era.
  */
-bool make_number_b(char out[15], const char *birth, const char *expiry, const char *code);
+bool sim_make_number_b(char out[15], const char *birth, const char *expiry, const char *code);
 /* Six digits, era year, month, day. */
-bool make_era_date(char out[7], const char *birth);
+bool sim_make_era_date(char out[7], const char *birth);
 
 #endif

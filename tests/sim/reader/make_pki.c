@@ -15,15 +15,24 @@
 
 enum { KEY_BITS = 2048, PEM_MAX = 16384 };
 
+/* A file that holds these bytes already is left alone, so that its time stamp tells the truth. */
 static int write_bio(const char *path, BIO *bio)
 {
+    uint8_t *old = NULL;
+    size_t old_len = 0;
     char *data;
     long len = BIO_get_mem_data(bio, &data);
+    bool same = false;
 
-    return len <= 0 ? -EIO : util_write_file(path, data, (size_t)len);
+    if (len <= 0)
+        return -EIO;
+    if (sim_util_read_file(path, PEM_MAX, &old, &old_len) == 0)
+        same = old_len == (size_t)len && memcmp(old, data, old_len) == 0;
+    free(old);
+    return same ? 0 : sim_util_write_file(path, data, (size_t)len);
 }
 
-int pki_write_private(const char *path, EVP_PKEY *key)
+int sim_pki_write_private(const char *path, EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     int r = -ENOMEM;
@@ -34,7 +43,7 @@ int pki_write_private(const char *path, EVP_PKEY *key)
     return r;
 }
 
-int pki_write_public(const char *path, EVP_PKEY *key)
+int sim_pki_write_public(const char *path, EVP_PKEY *key)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     int r = -ENOMEM;
@@ -45,7 +54,7 @@ int pki_write_public(const char *path, EVP_PKEY *key)
     return r;
 }
 
-int pki_write_certificate(const char *path, X509 *cert)
+int sim_pki_write_certificate(const char *path, X509 *cert)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     int r = -ENOMEM;
@@ -59,7 +68,7 @@ int pki_write_certificate(const char *path, X509 *cert)
 static int make_key(const char *path)
 {
     EVP_PKEY *key = EVP_RSA_gen(KEY_BITS);
-    int r = key ? pki_write_private(path, key) : -EIO;
+    int r = key ? sim_pki_write_private(path, key) : -EIO;
 
     EVP_PKEY_free(key);
     return r;
@@ -74,7 +83,7 @@ static int run_worker(const char *dir, const char *const *names, size_t count, s
     int r;
 
     for (i = first; i < count; i += step) {
-        r = util_path(path, sizeof(path), dir, names[i], ".pem");
+        r = sim_util_path(path, sizeof(path), dir, names[i], ".pem");
         if (r == 0)
             r = make_key(path);
         if (r < 0)
@@ -83,7 +92,7 @@ static int run_worker(const char *dir, const char *const *names, size_t count, s
     return 0;
 }
 
-int pki_make_keys(const char *dir, const char *const *names, size_t count, unsigned workers)
+int sim_pki_make_keys(const char *dir, const char *const *names, size_t count, unsigned workers)
 {
     const char **missing = calloc(count ? count : 1, sizeof(*missing));
     char path[PATH_MAX];
@@ -94,7 +103,7 @@ int pki_make_keys(const char *dir, const char *const *names, size_t count, unsig
     if (!missing)
         return -ENOMEM;
     for (i = 0; i < count; i++) {
-        r = util_path(path, sizeof(path), dir, names[i], ".pem");
+        r = sim_util_path(path, sizeof(path), dir, names[i], ".pem");
         if (r < 0)
             goto out;
         if (access(path, R_OK) < 0)
@@ -119,7 +128,7 @@ out:
     return r;
 }
 
-EVP_PKEY *pki_load_key(const char *dir, const char *name)
+EVP_PKEY *sim_pki_load_key(const char *dir, const char *name)
 {
     char path[PATH_MAX];
     uint8_t *pem = NULL;
@@ -127,8 +136,8 @@ EVP_PKEY *pki_load_key(const char *dir, const char *name)
     size_t len = 0;
     BIO *bio;
 
-    if (util_path(path, sizeof(path), dir, name, ".pem") < 0 ||
-        util_read_file(path, PEM_MAX, &pem, &len) < 0)
+    if (sim_util_path(path, sizeof(path), dir, name, ".pem") < 0 ||
+        sim_util_read_file(path, PEM_MAX, &pem, &len) < 0)
         return NULL;
     bio = BIO_new_mem_buf(pem, (int)len);
     if (bio)
@@ -169,7 +178,46 @@ static bool add_extension(X509 *cert, X509V3_CTX *ctx, int nid, const char *text
     return ok;
 }
 
-X509 *pki_certificate(const struct pki_subject *s, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key)
+static bool add_other_name(GENERAL_NAMES *names, const struct pki_other_name *name)
+{
+    ASN1_OBJECT *oid = OBJ_txt2obj(name->oid, 1);
+    ASN1_UTF8STRING *text = ASN1_UTF8STRING_new();
+    ASN1_TYPE *value = ASN1_TYPE_new();
+    GENERAL_NAME *general = GENERAL_NAME_new();
+
+    if (!oid || !text || !value || !general || ASN1_STRING_set(text, name->text, -1) != 1)
+        goto fail;
+    ASN1_TYPE_set(value, V_ASN1_UTF8STRING, text);
+    text = NULL;
+    if (GENERAL_NAME_set0_othername(general, oid, value) != 1)
+        goto fail;
+    oid = NULL;
+    value = NULL;
+    if (sk_GENERAL_NAME_push(names, general) > 0)
+        return true;
+fail:
+    GENERAL_NAME_free(general);
+    ASN1_TYPE_free(value);
+    ASN1_UTF8STRING_free(text);
+    ASN1_OBJECT_free(oid);
+    return false;
+}
+
+static bool add_alternatives(X509 *cert, const struct pki_subject *s)
+{
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+    bool ok = names != NULL;
+    size_t i;
+
+    for (i = 0; ok && i < s->alternative_count; i++)
+        ok = add_other_name(names, &s->alternatives[i]);
+    ok = ok && X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, 0) == 1;
+    GENERAL_NAMES_free(names);
+    return ok;
+}
+
+X509 *sim_pki_certificate(const struct pki_subject *s, EVP_PKEY *key, X509 *issuer,
+                          EVP_PKEY *issuer_key)
 {
     X509 *cert = X509_new();
     X509V3_CTX ctx;
@@ -198,8 +246,8 @@ X509 *pki_certificate(const struct pki_subject *s, EVP_PKEY *key, X509 *issuer, 
         ok = add_extension(cert, &ctx, NID_basic_constraints, "critical,CA:TRUE");
     if (ok)
         ok = add_extension(cert, &ctx, NID_authority_key_identifier, "keyid");
-    if (ok && s->alternative)
-        ok = add_extension(cert, &ctx, NID_subject_alt_name, s->alternative);
+    if (ok && s->alternative_count)
+        ok = add_alternatives(cert, s);
     if (!ok || X509_sign(cert, issuer_key, EVP_sha256()) == 0) {
         X509_free(cert);
         return NULL;
@@ -222,18 +270,18 @@ static bool crl_add(X509_CRL *crl, uint64_t serial, ASN1_TIME *when)
     return ok;
 }
 
-int pki_write_crl(const char *path, X509 *issuer, EVP_PKEY *issuer_key, const uint64_t *serials,
-                  size_t count)
+int sim_pki_write_crl(const char *path, X509 *issuer, EVP_PKEY *issuer_key, const char *from,
+                      const char *until, const uint64_t *serials, size_t count)
 {
     X509_CRL *crl = X509_CRL_new();
-    ASN1_TIME *now = ASN1_TIME_set(NULL, time(NULL));
-    ASN1_TIME *next = ASN1_TIME_set(NULL, time(NULL) + 10L * 365 * 86400);
+    ASN1_TIME *now = ASN1_TIME_new(), *next = ASN1_TIME_new();
     BIO *bio = BIO_new(BIO_s_mem());
     int r = -EIO;
     bool ok;
     size_t i;
 
-    ok = crl && now && next && bio && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+    ok = crl && now && next && bio && set_day(now, from, false) && set_day(next, until, true) &&
+         X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
          X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer)) == 1 &&
          X509_CRL_set1_lastUpdate(crl, now) == 1 && X509_CRL_set1_nextUpdate(crl, next) == 1;
     for (i = 0; ok && i < count; i++)
@@ -248,7 +296,7 @@ int pki_write_crl(const char *path, X509 *issuer, EVP_PKEY *issuer_key, const ui
     return r;
 }
 
-void pki_put_der(struct buf *out, X509 *cert)
+void sim_pki_put_der(struct buf *out, X509 *cert)
 {
     unsigned char *der = NULL;
     int len = i2d_X509(cert, &der);
@@ -256,11 +304,11 @@ void pki_put_der(struct buf *out, X509 *cert)
     if (len <= 0)
         out->failed = true;
     else
-        buf_put(out, der, (size_t)len);
+        sim_buf_put(out, der, (size_t)len);
     OPENSSL_free(der);
 }
 
-void pki_put_public(struct buf *out, EVP_PKEY *key)
+void sim_pki_put_public(struct buf *out, EVP_PKEY *key)
 {
     uint8_t modulus[KEY_BITS / 8];
     BIGNUM *n = NULL;
@@ -269,13 +317,14 @@ void pki_put_public(struct buf *out, EVP_PKEY *key)
         BN_bn2binpad(n, modulus, sizeof(modulus)) != (int)sizeof(modulus)) {
         out->failed = true;
     } else {
-        buf_put_tlv(out, 0x90, "\x01\x00\x01", 3); /* EVP_RSA_gen always takes F4 */
-        buf_put_tlv(out, 0x91, modulus, sizeof(modulus));
+        sim_buf_put_tlv(out, 0x90, "\x01\x00\x01", 3); /* EVP_RSA_gen always takes F4 */
+        sim_buf_put_tlv(out, 0x91, modulus, sizeof(modulus));
     }
     BN_free(n);
 }
 
-int pki_sign_sha256(EVP_PKEY *key, const void *data, size_t len, uint8_t signature[PKI_SIGNATURE])
+int sim_pki_sign_sha256(EVP_PKEY *key, const void *data, size_t len,
+                        uint8_t signature[PKI_SIGNATURE])
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     size_t out = PKI_SIGNATURE;
@@ -288,8 +337,8 @@ int pki_sign_sha256(EVP_PKEY *key, const void *data, size_t len, uint8_t signatu
     return r;
 }
 
-int pki_sign_payload(EVP_PKEY *key, const void *payload, size_t len,
-                     uint8_t signature[PKI_SIGNATURE])
+int sim_pki_sign_payload(EVP_PKEY *key, const void *payload, size_t len,
+                         uint8_t signature[PKI_SIGNATURE])
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
     size_t out = PKI_SIGNATURE;
@@ -303,8 +352,8 @@ int pki_sign_payload(EVP_PKEY *key, const void *payload, size_t len,
     return r;
 }
 
-void pki_key_id(uint8_t out[16], const char *seven_digits, const char *three_digits,
-                uint32_t number)
+void sim_pki_key_id(uint8_t out[16], const char *seven_digits, const char *three_digits,
+                    uint32_t number)
 {
     memset(out, '0', 16);
     memcpy(out, seven_digits, strnlen(seven_digits, 7));
@@ -314,25 +363,25 @@ void pki_key_id(uint8_t out[16], const char *seven_digits, const char *three_dig
     util_put_be32(out + 12, number);
 }
 
-int pki_put_cv_certificate(struct buf *out, const uint8_t issuer_id[16], EVP_PKEY *issuer,
-                           const uint8_t subject_id[16], EVP_PKEY *subject)
+int sim_pki_put_cv_certificate(struct buf *out, const uint8_t issuer_id[16], EVP_PKEY *issuer,
+                               const uint8_t subject_id[16], EVP_PKEY *subject)
 {
     uint8_t signature[PKI_SIGNATURE];
     struct buf body = { 0 }, whole = { 0 };
     int r;
 
-    buf_put(&body, issuer_id, 16);
-    buf_put(&body, subject_id, 16);
-    pki_put_public(&body, subject);
-    r = body.failed ? -EIO : pki_sign_sha256(issuer, body.data, body.len, signature);
+    sim_buf_put(&body, issuer_id, 16);
+    sim_buf_put(&body, subject_id, 16);
+    sim_pki_put_public(&body, subject);
+    r = body.failed ? -EIO : sim_pki_sign_sha256(issuer, body.data, body.len, signature);
     if (r == 0) {
-        buf_put_tlv(&whole, 0x5F4E, body.data, body.len);
-        buf_put_tlv(&whole, 0x5F37, signature, sizeof(signature));
-        buf_put_tlv(out, 0x7F21, whole.data, whole.len);
+        sim_buf_put_tlv(&whole, 0x5F4E, body.data, body.len);
+        sim_buf_put_tlv(&whole, 0x5F37, signature, sizeof(signature));
+        sim_buf_put_tlv(out, 0x7F21, whole.data, whole.len);
         if (whole.failed || out->failed)
             r = -ENOMEM;
     }
-    buf_free(&whole);
-    buf_free(&body);
+    sim_buf_free(&whole);
+    sim_buf_free(&body);
     return r;
 }

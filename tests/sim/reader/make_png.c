@@ -87,12 +87,12 @@ static void put_chunk(struct buf *out, const char *type, const struct buf *body)
 {
     size_t start;
 
-    buf_put_be32(out, (uint32_t)body->len);
+    sim_buf_put_be32(out, (uint32_t)body->len);
     start = out->len;
-    buf_put(out, type, 4);
-    buf_put(out, body->data, body->len);
+    sim_buf_put(out, type, 4);
+    sim_buf_put(out, body->data, body->len);
     if (!out->failed)
-        buf_put_be32(out, crc32_of(out->data + start, out->len - start));
+        sim_buf_put_be32(out, crc32_of(out->data + start, out->len - start));
 }
 
 static void draw(uint8_t *rows, size_t stride, const char *text, unsigned scale, unsigned width,
@@ -119,8 +119,8 @@ static void draw(uint8_t *rows, size_t stride, const char *text, unsigned scale,
     }
 }
 
-void make_png_text(struct buf *out, const char *text, unsigned scale, unsigned width,
-                   unsigned height)
+void sim_make_png_text(struct buf *out, const char *text, unsigned scale, unsigned width,
+                       unsigned height)
 {
     static const uint8_t magic[] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
     size_t stride = 1 + (width + 7) / 8, size = stride * height;
@@ -138,25 +138,25 @@ void make_png_text(struct buf *out, const char *text, unsigned scale, unsigned w
         rows[y * stride] = 0;
     draw(rows, stride, text, scale, width, height);
 
-    buf_put(out, magic, sizeof(magic));
-    buf_put_be32(&body, width);
-    buf_put_be32(&body, height);
-    buf_put(&body, "\1\0\0\0\0", 5); /* 1 bit, grey, no interlace */
+    sim_buf_put(out, magic, sizeof(magic));
+    sim_buf_put_be32(&body, width);
+    sim_buf_put_be32(&body, height);
+    sim_buf_put(&body, "\1\0\0\0\0", 5); /* 1 bit, grey, no interlace */
     put_chunk(out, "IHDR", &body);
     body.len = 0;
-    buf_put(&body, "\x78\x01\x01", 3); /* zlib header; final, stored block */
-    buf_put_u8(&body, (unsigned)size & 0xff);
-    buf_put_u8(&body, (unsigned)size >> 8);
-    buf_put_u8(&body, ~(unsigned)size & 0xff);
-    buf_put_u8(&body, (~(unsigned)size >> 8) & 0xff);
-    buf_put(&body, rows, size);
-    buf_put_be32(&body, adler32_of(rows, size));
+    sim_buf_put(&body, "\x78\x01\x01", 3); /* zlib header; final, stored block */
+    sim_buf_put_u8(&body, (unsigned)size & 0xff);
+    sim_buf_put_u8(&body, (unsigned)size >> 8);
+    sim_buf_put_u8(&body, ~(unsigned)size & 0xff);
+    sim_buf_put_u8(&body, (~(unsigned)size >> 8) & 0xff);
+    sim_buf_put(&body, rows, size);
+    sim_buf_put_be32(&body, adler32_of(rows, size));
     put_chunk(out, "IDAT", &body);
     body.len = 0;
     put_chunk(out, "IEND", &body);
     if (body.failed)
         out->failed = true;
 out:
-    buf_free(&body);
+    sim_buf_free(&body);
     free(rows);
 }

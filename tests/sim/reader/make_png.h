@@ -9,7 +9,7 @@
 #include "util.h"
 
 /* Appends a PNG of `text`, glyphs 6 by 7 points times scale, centred in width by height. */
-void make_png_text(struct buf *out, const char *text, unsigned scale, unsigned width,
-                   unsigned height);
+void sim_make_png_text(struct buf *out, const char *text, unsigned scale, unsigned width,
+                       unsigned height);
 
 #endif

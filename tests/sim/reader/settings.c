@@ -19,12 +19,12 @@ struct settings {
     size_t count;
 };
 
-struct settings *settings_new(void)
+struct settings *sim_settings_new(void)
 {
     return calloc(1, sizeof(struct settings));
 }
 
-void settings_free(struct settings **s)
+void sim_settings_free(struct settings **s)
 {
     size_t i;
 
@@ -49,14 +49,14 @@ static struct pair *find(const struct settings *s, const char *key)
     return NULL;
 }
 
-const char *settings_get(const struct settings *s, const char *key, const char *fallback)
+const char *sim_settings_get(const struct settings *s, const char *key, const char *fallback)
 {
     const struct pair *p = find(s, key);
 
     return p ? p->value : fallback;
 }
 
-int settings_set(struct settings *s, const char *key, const char *value)
+int sim_settings_set(struct settings *s, const char *key, const char *value)
 {
     struct pair *p = find(s, key), *grown;
     char *v = strdup(value), *k;
@@ -82,12 +82,12 @@ int settings_set(struct settings *s, const char *key, const char *value)
     return 0;
 }
 
-size_t settings_count(const struct settings *s)
+size_t sim_settings_count(const struct settings *s)
 {
     return s->count;
 }
 
-const char *settings_key(const struct settings *s, size_t i)
+const char *sim_settings_key(const struct settings *s, size_t i)
 {
     return i < s->count ? s->pairs[i].key : NULL;
 }
@@ -119,10 +119,10 @@ static int parse_line(struct settings *s, char *text)
     key = trim(text);
     if (*key == 0 || find(s, key))
         return -EINVAL;
-    return settings_set(s, key, trim(eq + 1));
+    return sim_settings_set(s, key, trim(eq + 1));
 }
 
-int settings_load(struct settings **out, const char *path, unsigned *line)
+int sim_settings_load(struct settings **out, const char *path, unsigned *line)
 {
     struct settings *s = NULL;
     uint8_t *data = NULL;
@@ -133,14 +133,14 @@ int settings_load(struct settings **out, const char *path, unsigned *line)
 
     if (line)
         *line = 0;
-    r = util_read_file(path, SETTINGS_FILE_MAX, &data, &len);
+    r = sim_util_read_file(path, SETTINGS_FILE_MAX, &data, &len);
     if (r < 0)
         return r;
     if (memchr(data, 0, len)) {
         r = -EINVAL;
         goto out;
     }
-    s = settings_new();
+    s = sim_settings_new();
     if (!s) {
         r = -ENOMEM;
         goto out;
@@ -162,24 +162,24 @@ int settings_load(struct settings **out, const char *path, unsigned *line)
     *out = s;
     s = NULL;
 out:
-    settings_free(&s);
+    sim_settings_free(&s);
     free(data);
     return r;
 }
 
-int settings_save(const struct settings *s, const char *path)
+int sim_settings_save(const struct settings *s, const char *path)
 {
     struct buf b = { 0 };
     size_t i;
     int r;
 
     for (i = 0; i < s->count; i++) {
-        buf_put_str(&b, s->pairs[i].key);
-        buf_put_str(&b, " = ");
-        buf_put_str(&b, s->pairs[i].value);
-        buf_put_str(&b, "\n");
+        sim_buf_put_str(&b, s->pairs[i].key);
+        sim_buf_put_str(&b, " = ");
+        sim_buf_put_str(&b, s->pairs[i].value);
+        sim_buf_put_str(&b, "\n");
     }
-    r = b.failed ? -ENOMEM : util_write_file(path, b.data, b.len);
-    buf_free(&b);
+    r = b.failed ? -ENOMEM : sim_util_write_file(path, b.data, b.len);
+    sim_buf_free(&b);
     return r;
 }

@@ -19,7 +19,8 @@ enum {
 
 enum {
     CONNECTIONS = 4, URBS = 256, TRANSFER_MAX = 1024 * 1024, PACKETS_MAX = 1024,
-    READ_CHUNK = 65536, OUT_HIGH = 4 * 1024 * 1024, ISO_PERIOD_US = 125,
+    READ_CHUNK = 65536, OUT_HIGH = 4 * 1024 * 1024,
+    OUT_LIMIT = 2 * OUT_HIGH + TRANSFER_MAX, ISO_PERIOD_US = 125,
 };
 
 static const char bus_id[] = "1-1";
@@ -51,7 +52,7 @@ struct usbip {
     uint8_t *scratch; /* TRANSFER_MAX bytes */
 };
 
-int usbip_new(struct usbip **out, struct device *device, int epoll_fd, uint64_t tag)
+int sim_usbip_new(struct usbip **out, struct device *device, int epoll_fd, uint64_t tag)
 {
     struct usbip *u = calloc(1, sizeof(*u));
     size_t i;
@@ -93,17 +94,17 @@ static void close_connection(struct usbip *u, struct connection *c)
         return;
     if (u->importer == c) {
         release(u);
-        device_reset(u->device, 0);
+        sim_device_reset(u->device, 0);
     }
     epoll_ctl(u->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
-    buf_free(&c->in);
-    buf_free(&c->out);
+    sim_buf_free(&c->in);
+    sim_buf_free(&c->out);
     memset(c, 0, sizeof(*c));
     c->fd = -1;
 }
 
-void usbip_free(struct usbip **u)
+void sim_usbip_free(struct usbip **u)
 {
     size_t i;
 
@@ -116,7 +117,7 @@ void usbip_free(struct usbip **u)
     *u = NULL;
 }
 
-bool usbip_imported(const struct usbip *u)
+bool sim_usbip_imported(const struct usbip *u)
 {
     return u->importer != NULL;
 }
@@ -129,7 +130,7 @@ static void watch(struct usbip *u, struct connection *c, int op)
     epoll_ctl(u->epoll_fd, op, c->fd, &ev);
 }
 
-void usbip_accept(struct usbip *u, int listen_fd)
+void sim_usbip_accept(struct usbip *u, int listen_fd)
 {
     int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     size_t i;
@@ -151,7 +152,7 @@ static void flush(struct usbip *u, struct connection *c)
 {
     ssize_t n;
 
-    if (c->out.failed) {
+    if (c->out.failed || c->out.len > OUT_LIMIT) { /* a peer that asks and never reads */
         close_connection(u, c);
         return;
     }
@@ -165,7 +166,7 @@ static void flush(struct usbip *u, struct connection *c)
             close_connection(u, c);
             return;
         }
-        buf_drop(&c->out, (size_t)n);
+        sim_buf_drop(&c->out, (size_t)n);
     }
     watch(u, c, EPOLL_CTL_MOD);
 }
@@ -174,36 +175,36 @@ static void flush(struct usbip *u, struct connection *c)
 
 static void put_op(struct buf *b, unsigned code, uint32_t status)
 {
-    buf_put_be16(b, VERSION);
-    buf_put_be16(b, code);
-    buf_put_be32(b, status);
+    sim_buf_put_be16(b, VERSION);
+    sim_buf_put_be16(b, code);
+    sim_buf_put_be32(b, status);
 }
 
 static void put_fixed(struct buf *b, const char *text, size_t size)
 {
     size_t len = strlen(text);
 
-    buf_put(b, text, len);
-    buf_fill(b, 0, size - len);
+    sim_buf_put(b, text, len);
+    sim_buf_fill(b, 0, size - len);
 }
 
 static void put_device(struct buf *b)
 {
     uint8_t d[DEVICE_DESCRIPTOR];
 
-    descriptors_device(d);
+    sim_descriptors_device(d);
     put_fixed(b, sys_path, 256);
     put_fixed(b, bus_id, BUSID);
-    buf_put_be32(b, DEVICE_ID >> 16);
-    buf_put_be32(b, DEVICE_ID & 0xffff);
-    buf_put_be32(b, SPEED_HIGH);
-    buf_put_be16(b, DESCRIPTOR_VENDOR);
-    buf_put_be16(b, DESCRIPTOR_PRODUCT);
-    buf_put_be16(b, DESCRIPTOR_RELEASE);
-    buf_put(b, d + 4, 3); /* class, subclass, protocol */
-    buf_put_u8(b, 1);     /* bConfigurationValue */
-    buf_put_u8(b, 1);
-    buf_put_u8(b, INTERFACES);
+    sim_buf_put_be32(b, DEVICE_ID >> 16);
+    sim_buf_put_be32(b, DEVICE_ID & 0xffff);
+    sim_buf_put_be32(b, SPEED_HIGH);
+    sim_buf_put_be16(b, DESCRIPTOR_VENDOR);
+    sim_buf_put_be16(b, DESCRIPTOR_PRODUCT);
+    sim_buf_put_be16(b, DESCRIPTOR_RELEASE);
+    sim_buf_put(b, d + 4, 3); /* class, subclass, protocol */
+    sim_buf_put_u8(b, 1);     /* bConfigurationValue */
+    sim_buf_put_u8(b, 1);
+    sim_buf_put_u8(b, INTERFACES);
 }
 
 static void reply_list(struct usbip *u, struct connection *c)
@@ -213,11 +214,11 @@ static void reply_list(struct usbip *u, struct connection *c)
                                                        { 0x0E, 2, 0, 0 } };
 
     put_op(&c->out, OP_REP_DEVLIST, ST_OK);
-    buf_put_be32(&c->out, device_plugged(u->device) ? 1 : 0);
-    if (!device_plugged(u->device))
+    sim_buf_put_be32(&c->out, sim_device_plugged(u->device) ? 1 : 0);
+    if (!sim_device_plugged(u->device))
         return;
     put_device(&c->out);
-    buf_put(&c->out, interfaces, sizeof(interfaces));
+    sim_buf_put(&c->out, interfaces, sizeof(interfaces));
 }
 
 static void reply_import(struct usbip *u, struct connection *c, const uint8_t *wanted)
@@ -225,7 +226,7 @@ static void reply_import(struct usbip *u, struct connection *c, const uint8_t *w
     uint32_t status = ST_OK;
 
     if (memchr(wanted, 0, BUSID) == NULL || strcmp((const char *)wanted, bus_id) != 0 ||
-        !device_plugged(u->device))
+        !sim_device_plugged(u->device))
         status = ST_NODEV;
     else if (u->importer)
         status = ST_BUSY;
@@ -266,15 +267,15 @@ static void put_return(struct usbip *u, uint32_t command, uint32_t seq, int stat
 {
     struct buf *b = &u->importer->out;
 
-    buf_put_be32(b, command);
-    buf_put_be32(b, seq);
-    buf_fill(b, 0, 12); /* devid, direction, endpoint: zero in answers */
-    buf_put_be32(b, (uint32_t)status);
-    buf_put_be32(b, actual);
-    buf_put_be32(b, 0); /* start frame */
-    buf_put_be32(b, packets);
-    buf_put_be32(b, errors);
-    buf_fill(b, 0, 8);
+    sim_buf_put_be32(b, command);
+    sim_buf_put_be32(b, seq);
+    sim_buf_fill(b, 0, 12); /* devid, direction, endpoint: zero in answers */
+    sim_buf_put_be32(b, (uint32_t)status);
+    sim_buf_put_be32(b, actual);
+    sim_buf_put_be32(b, 0); /* start frame */
+    sim_buf_put_be32(b, packets);
+    sim_buf_put_be32(b, errors);
+    sim_buf_fill(b, 0, 8);
 }
 
 static void complete(struct usbip *u, const struct urb *urb, int status, const uint8_t *in,
@@ -282,7 +283,7 @@ static void complete(struct usbip *u, const struct urb *urb, int status, const u
 {
     put_return(u, RET_SUBMIT, urb->seq, status, (uint32_t)actual, 0, 0);
     if (urb->ep & 0x80)
-        buf_put(&u->importer->out, in, actual);
+        sim_buf_put(&u->importer->out, in, actual);
 }
 
 /* All packets of a due isochronous transfer: data packed without gaps, then the descriptors. */
@@ -294,25 +295,25 @@ static int complete_iso(struct usbip *u, const struct urb *urb)
 
     for (i = 0; i < urb->packets; i++, asked += ISO_DESCRIPTOR) {
         uint32_t length = util_get_be32(asked + 4);
-        int n = device_iso_in(u->device, urb->start_us + (uint64_t)i * ISO_PERIOD_US, urb->ep,
-                              u->scratch + total, length);
+        int n = sim_device_iso_in(u->device, urb->start_us + (uint64_t)i * ISO_PERIOD_US, urb->ep,
+                                  u->scratch + total, length);
 
         if (n == -ENODEV) {
-            buf_free(&answers);
+            sim_buf_free(&answers);
             return n;
         }
         errors += n < 0;
-        buf_put(&answers, asked, 8); /* offset and length as asked */
-        buf_put_be32(&answers, n < 0 ? 0 : (uint32_t)n);
-        buf_put_be32(&answers, n < 0 ? (uint32_t)n : 0);
+        sim_buf_put(&answers, asked, 8); /* offset and length as asked */
+        sim_buf_put_be32(&answers, n < 0 ? 0 : (uint32_t)n);
+        sim_buf_put_be32(&answers, n < 0 ? (uint32_t)n : 0);
         total += n < 0 ? 0 : (uint32_t)n;
     }
     put_return(u, RET_SUBMIT, urb->seq, 0, total, urb->packets, errors);
-    buf_put(&u->importer->out, u->scratch, total);
-    buf_put(&u->importer->out, answers.data, answers.len);
+    sim_buf_put(&u->importer->out, u->scratch, total);
+    sim_buf_put(&u->importer->out, answers.data, answers.len);
     if (answers.failed)
         u->importer->out.failed = true;
-    buf_free(&answers);
+    sim_buf_free(&answers);
     return 0;
 }
 
@@ -328,15 +329,15 @@ static int run_urb(struct usbip *u, struct urb *urb, uint64_t now_us)
     if ((urb->ep & 0x7f) == 0) {
         if (!in && urb->length)
             memcpy(buffer, urb->data, urb->length);
-        n = device_control(u->device, now_us, urb->setup, buffer, TRANSFER_MAX);
+        n = sim_device_control(u->device, now_us, urb->setup, buffer, TRANSFER_MAX);
         if (n > (int)urb->length)
             n = (int)urb->length;
     } else if (!in) {
-        n = device_bulk_out(u->device, now_us, urb->ep, urb->data, urb->length);
+        n = sim_device_bulk_out(u->device, now_us, urb->ep, urb->data, urb->length);
     } else if (urb->ep == ENDPOINT_INTERRUPT) {
-        n = device_interrupt_in(u->device, now_us, urb->ep, buffer, urb->length);
+        n = sim_device_interrupt_in(u->device, now_us, urb->ep, buffer, urb->length);
     } else {
-        n = device_bulk_in(u->device, now_us, urb->ep, buffer, urb->length);
+        n = sim_device_bulk_in(u->device, now_us, urb->ep, buffer, urb->length);
     }
     if (n == -EAGAIN || n == -ENODEV)
         return n;
@@ -344,13 +345,13 @@ static int run_urb(struct usbip *u, struct urb *urb, uint64_t now_us)
     return 0;
 }
 
-void usbip_serve(struct usbip *u, uint64_t now_us)
+void sim_usbip_serve(struct usbip *u, uint64_t now_us)
 {
     bool again = true;
     size_t i, j;
     int r;
 
-    if (u->importer && !device_plugged(u->device))
+    if (u->importer && !sim_device_plugged(u->device))
         close_connection(u, u->importer);
     /* a completed OUT may make an IN ready, so pass until nothing moves */
     while (u->importer && again) {
@@ -373,16 +374,14 @@ void usbip_serve(struct usbip *u, uint64_t now_us)
         flush(u, u->importer);
 }
 
-uint64_t usbip_next_us(const struct usbip *u, uint64_t now_us)
+uint64_t sim_usbip_next_us(const struct usbip *u, uint64_t now_us)
 {
-    uint64_t next = UINT64_MAX, at;
+    uint64_t next;
     size_t i;
 
     if (!u->importer || u->urb_count == 0)
         return UINT64_MAX;
-    at = device_next_us(u->device, now_us);
-    if (at > now_us)
-        next = at;
+    next = sim_device_next_us(u->device, now_us);
     for (i = 0; i < u->urb_count; i++)
         if (u->urbs[i].packets && u->urbs[i].due_us < next)
             next = u->urbs[i].due_us;
@@ -494,11 +493,11 @@ static bool handle_input(struct usbip *u, struct connection *c, uint64_t now_us)
         }
         used += (size_t)n;
     } while (n > 0);
-    buf_drop(&c->in, used);
+    sim_buf_drop(&c->in, used);
     return true;
 }
 
-void usbip_ready(struct usbip *u, uint64_t index, uint32_t events, uint64_t now_us)
+void sim_usbip_ready(struct usbip *u, uint64_t index, uint32_t events, uint64_t now_us)
 {
     struct connection *c = &u->connections[index % CONNECTIONS];
     uint8_t chunk[READ_CHUNK];
@@ -513,7 +512,7 @@ void usbip_ready(struct usbip *u, uint64_t index, uint32_t events, uint64_t now_
             return;
         }
         if (n > 0) {
-            buf_put(&c->in, chunk, (size_t)n);
+            sim_buf_put(&c->in, chunk, (size_t)n);
             if (c->in.failed) {
                 close_connection(u, c);
                 return;

@@ -35,7 +35,7 @@ static bool buf_reserve(struct buf *b, size_t more)
     return true;
 }
 
-void buf_put(struct buf *b, const void *data, size_t len)
+void sim_buf_put(struct buf *b, const void *data, size_t len)
 {
     if (len == 0 || !buf_reserve(b, len))
         return;
@@ -43,35 +43,35 @@ void buf_put(struct buf *b, const void *data, size_t len)
     b->len += len;
 }
 
-void buf_put_u8(struct buf *b, unsigned v)
+void sim_buf_put_u8(struct buf *b, unsigned v)
 {
     uint8_t c = (uint8_t)v;
 
-    buf_put(b, &c, 1);
+    sim_buf_put(b, &c, 1);
 }
 
-void buf_put_be16(struct buf *b, unsigned v)
+void sim_buf_put_be16(struct buf *b, unsigned v)
 {
     uint8_t c[2];
 
     util_put_be16(c, v);
-    buf_put(b, c, sizeof(c));
+    sim_buf_put(b, c, sizeof(c));
 }
 
-void buf_put_be32(struct buf *b, uint32_t v)
+void sim_buf_put_be32(struct buf *b, uint32_t v)
 {
     uint8_t c[4];
 
     util_put_be32(c, v);
-    buf_put(b, c, sizeof(c));
+    sim_buf_put(b, c, sizeof(c));
 }
 
-void buf_put_str(struct buf *b, const char *s)
+void sim_buf_put_str(struct buf *b, const char *s)
 {
-    buf_put(b, s, strlen(s));
+    sim_buf_put(b, s, strlen(s));
 }
 
-void buf_fill(struct buf *b, unsigned value, size_t len)
+void sim_buf_fill(struct buf *b, unsigned value, size_t len)
 {
     if (len == 0 || !buf_reserve(b, len))
         return;
@@ -79,29 +79,29 @@ void buf_fill(struct buf *b, unsigned value, size_t len)
     b->len += len;
 }
 
-void buf_put_tlv(struct buf *b, unsigned tag, const void *value, size_t len)
+void sim_buf_put_tlv(struct buf *b, unsigned tag, const void *value, size_t len)
 {
     if (tag > 0xff)
-        buf_put_be16(b, tag);
+        sim_buf_put_be16(b, tag);
     else
-        buf_put_u8(b, tag);
+        sim_buf_put_u8(b, tag);
     if (len > 0xffff) {
         b->failed = true;
         return;
     }
     if (len > 0xff) {
-        buf_put_u8(b, 0x82);
-        buf_put_be16(b, (unsigned)len);
+        sim_buf_put_u8(b, 0x82);
+        sim_buf_put_be16(b, (unsigned)len);
     } else if (len > 0x7f) {
-        buf_put_u8(b, 0x81);
-        buf_put_u8(b, (unsigned)len);
+        sim_buf_put_u8(b, 0x81);
+        sim_buf_put_u8(b, (unsigned)len);
     } else {
-        buf_put_u8(b, (unsigned)len);
+        sim_buf_put_u8(b, (unsigned)len);
     }
-    buf_put(b, value, len);
+    sim_buf_put(b, value, len);
 }
 
-void buf_drop(struct buf *b, size_t len)
+void sim_buf_drop(struct buf *b, size_t len)
 {
     if (len > b->len)
         len = b->len;
@@ -111,13 +111,13 @@ void buf_drop(struct buf *b, size_t len)
     b->len -= len;
 }
 
-void buf_free(struct buf *b)
+void sim_buf_free(struct buf *b)
 {
     free(b->data);
     memset(b, 0, sizeof(*b));
 }
 
-int util_read_file(const char *path, size_t max, uint8_t **data, size_t *len)
+int sim_util_read_file(const char *path, size_t max, uint8_t **data, size_t *len)
 {
     struct stat st;
     uint8_t *p = NULL;
@@ -162,7 +162,7 @@ out:
     return r;
 }
 
-int util_write_file(const char *path, const void *data, size_t len)
+int sim_util_write_file(const char *path, const void *data, size_t len)
 {
     char tmp[PATH_MAX];
     const char *p = data;
@@ -197,14 +197,14 @@ int util_write_file(const char *path, const void *data, size_t len)
     return r;
 }
 
-int util_path(char *out, size_t cap, const char *dir, const char *name, const char *suffix)
+int sim_util_path(char *out, size_t cap, const char *dir, const char *name, const char *suffix)
 {
     int n = snprintf(out, cap, "%s/%s%s", dir, name, suffix ? suffix : "");
 
     return n < 0 || (size_t)n >= cap ? -ENAMETOOLONG : 0;
 }
 
-uint64_t prng_next(struct prng *p)
+uint64_t sim_prng_next(struct prng *p)
 {
     uint64_t z;
 
@@ -215,7 +215,7 @@ uint64_t prng_next(struct prng *p)
     return z ^ (z >> 31);
 }
 
-void prng_fill(struct prng *p, void *out, size_t len)
+void sim_prng_fill(struct prng *p, void *out, size_t len)
 {
     uint8_t *o = out;
     uint64_t v = 0;
@@ -223,12 +223,12 @@ void prng_fill(struct prng *p, void *out, size_t len)
 
     for (i = 0; i < len; i++) {
         if (i % 8 == 0)
-            v = prng_next(p);
+            v = sim_prng_next(p);
         o[i] = (uint8_t)(v >> (8 * (i % 8)));
     }
 }
 
-uint64_t util_now_us(void)
+uint64_t sim_util_now_us(void)
 {
     struct timespec ts;
 
@@ -247,7 +247,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-int util_from_hex(const char *hex, uint8_t *out, size_t cap)
+int sim_util_from_hex(const char *hex, uint8_t *out, size_t cap)
 {
     size_t n = 0;
 
@@ -262,7 +262,7 @@ int util_from_hex(const char *hex, uint8_t *out, size_t cap)
     return (int)n;
 }
 
-int util_parse_u64(const char *s, int base, uint64_t max, uint64_t *out)
+int sim_util_parse_u64(const char *s, int base, uint64_t max, uint64_t *out)
 {
     unsigned long long v;
     char *end;

@@ -61,40 +61,40 @@ struct buf {
     bool failed;
 };
 
-void buf_put(struct buf *b, const void *data, size_t len);
-void buf_put_u8(struct buf *b, unsigned v);
-void buf_put_be16(struct buf *b, unsigned v);
-void buf_put_be32(struct buf *b, uint32_t v);
-void buf_put_str(struct buf *b, const char *s);
+void sim_buf_put(struct buf *b, const void *data, size_t len);
+void sim_buf_put_u8(struct buf *b, unsigned v);
+void sim_buf_put_be16(struct buf *b, unsigned v);
+void sim_buf_put_be32(struct buf *b, uint32_t v);
+void sim_buf_put_str(struct buf *b, const char *s);
 /* len copies of value */
-void buf_fill(struct buf *b, unsigned value, size_t len);
+void sim_buf_fill(struct buf *b, unsigned value, size_t len);
 /* BER TLV with a one- or two-byte tag and the shortest length form */
-void buf_put_tlv(struct buf *b, unsigned tag, const void *value, size_t len);
+void sim_buf_put_tlv(struct buf *b, unsigned tag, const void *value, size_t len);
 /* drop the first len bytes */
-void buf_drop(struct buf *b, size_t len);
-void buf_free(struct buf *b);
+void sim_buf_drop(struct buf *b, size_t len);
+void sim_buf_free(struct buf *b);
 
 /* Whole file into malloc'd memory (the caller frees), at most max bytes; 0 or -errno. */
-int util_read_file(const char *path, size_t max, uint8_t **data, size_t *len);
+int sim_util_read_file(const char *path, size_t max, uint8_t **data, size_t *len);
 /* Replace a file by temporary file and rename, so that a reader or a kill -9 never sees half. */
-int util_write_file(const char *path, const void *data, size_t len);
+int sim_util_write_file(const char *path, const void *data, size_t len);
 /* "dir/name" plus optional suffix into out; -ENAMETOOLONG when it does not fit. */
-int util_path(char *out, size_t cap, const char *dir, const char *name, const char *suffix);
+int sim_util_path(char *out, size_t cap, const char *dir, const char *name, const char *suffix);
 
 /* Seeded generator (splitmix64): the same seed gives the same run. */
 struct prng {
     uint64_t state;
 };
 
-uint64_t prng_next(struct prng *p);
-void prng_fill(struct prng *p, void *out, size_t len);
+uint64_t sim_prng_next(struct prng *p);
+void sim_prng_fill(struct prng *p, void *out, size_t len);
 
 /* monotonic microseconds */
-uint64_t util_now_us(void);
+uint64_t sim_util_now_us(void);
 
 /* Hex digits to bytes; returns the number of bytes or -EINVAL. */
-int util_from_hex(const char *hex, uint8_t *out, size_t cap);
+int sim_util_from_hex(const char *hex, uint8_t *out, size_t cap);
 /* Whole string as a number in the given base within 0..max; 0 or -EINVAL. */
-int util_parse_u64(const char *s, int base, uint64_t max, uint64_t *out);
+int sim_util_parse_u64(const char *s, int base, uint64_t max, uint64_t *out);
 
 #endif
