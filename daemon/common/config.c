@@ -385,6 +385,7 @@ static void fill_defaults(struct loading *l)
 int config_load(struct config **out, const char *path, char **message)
 {
     struct loading l = {.path = path};
+    const char *slash;
     size_t size = 0;
     int line, r = -ENOMEM;
 
@@ -395,17 +396,10 @@ int config_load(struct config **out, const char *path, char **message)
     if (l.errors == NULL || l.config == NULL)
         goto fail;
     l.config->instances = calloc(INSTANCES_MAX, sizeof(*l.config->instances));
-    l.config->directory = strdup(path);
+    slash = strrchr(path, '/');
+    l.config->directory = slash != NULL ? strndup(path, (size_t)(slash - path)) : strdup(".");
     if (l.config->instances == NULL || l.config->directory == NULL)
         goto fail;
-    {
-        char *slash = strrchr(l.config->directory, '/');
-
-        if (slash != NULL)
-            *slash = '\0';
-        else
-            (void)strcpy(l.config->directory, ".");
-    }
     l.file = fopen(path, "re");
     line = l.file != NULL ? ini_parse_stream(read_line, &l, on_entry, &l) : -1;
     if (l.file == NULL) {

@@ -192,7 +192,7 @@ int ipc_client_new(struct ipc_client **out, struct sd_event *loop, struct clock 
         r = -ENAMETOOLONG;
         goto fail;
     }
-    (void)strcpy(client->path, path);
+    memcpy(client->path, path, strlen(path) + 1);
     (void)strncpy(client->allow, allow, sizeof(client->allow) - 1);
     client->loop = loop;
     client->self = *self;

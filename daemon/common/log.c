@@ -108,8 +108,9 @@ static void write_journal(enum log_level level, const char *line, const char *ev
     (void)sd_journal_sendv(iov, n + 1);
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields)
+void log_write(enum log_level level, const char *event, const struct log_field *fields_between_edges)
 {
+    const struct log_field *fields = fields_between_edges + 1;
     char line[LINE_MAX_BYTES];
     size_t used;
     int saved = errno;

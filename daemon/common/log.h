@@ -50,8 +50,10 @@ void log_open(const char *program, const char *instance, enum log_level most);
 
 /* log_event(LOG_LEVEL_INFO, "visit opened", LOG_NUMBER("visit", id), LOG_NUMBER("lane", lane)); */
 #define log_event(level, event, ...)                                                               \
-    log_write((level), "" event, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, LOG_KIND_END, 0, NULL}})
-void log_write(enum log_level level, const char *event, const struct log_field *fields);
+    log_write((level), "" event, (const struct log_field[]){LOG_EDGE, ##__VA_ARGS__, LOG_EDGE})
+/* An edge stands before the first field and after the last, so that an event may have none. */
+#define LOG_EDGE ((struct log_field){NULL, LOG_KIND_END, 0, NULL})
+void log_write(enum log_level level, const char *event, const struct log_field *fields_between_edges);
 
 /* Tests: hand each finished line to `sink` instead of writing it (NULL: write again). */
 void log_capture(void (*sink)(enum log_level level, const char *line, void *arg), void *arg);

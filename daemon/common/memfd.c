@@ -15,6 +15,7 @@ int memfd_create_map(const char *name, size_t len, uint8_t **map)
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int r;
 
+    *map = NULL;
     if (fd < 0)
         return -errno;
     if (ftruncate(fd, (off_t)len) != 0) {
@@ -43,11 +44,11 @@ int memfd_finish(int fd, uint8_t *map, size_t len)
 
 int memfd_seal(const char *name, const void *data, size_t len)
 {
-    uint8_t *map;
+    uint8_t *map = NULL;
     int fd = memfd_create_map(name, len, &map);
     int r;
 
-    if (fd < 0)
+    if (fd < 0 || map == NULL)
         return fd;
     if (len > 0)
         memcpy(map, data, len);

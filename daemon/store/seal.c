@@ -28,7 +28,7 @@ static int derive(const struct secret *master, const char *purpose, struct secre
 
     if (len + 1 > sizeof(info))
         return -EINVAL;
-    memcpy(info, purpose, len);
+    memcpy(info, purpose, len); /* NOLINT(bugprone-not-null-terminated-result): bytes, no string */
     info[len] = 1;
     r = secret_new(out, KEY);
     if (r < 0)
