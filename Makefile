@@ -127,6 +127,10 @@ SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-servic
 sims: $(SIMS)
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+# For tests that hold product and simulator in one process: both have a ccid_new(), so the simulator's names get a prefix.
+$(OUT)/lib/simdevice.a: $(OUT)/lib/simreader.a
+	@nm -g --defined-only $< | awk 'NF == 3 { print $$3, "sim_" $$3 }' | sort -u > $@.names
+	@objcopy --redefine-syms=$@.names $< $@
 $(BIN)/sim-reader: $(OUT)/tests/sim/reader/main_reader.c.o $(OUT)/lib/simreader.a
 $(BIN)/sim-vpcd: $(OUT)/tests/sim/reader/main_vpcd.c.o $(OUT)/lib/simreader.a
 $(BIN)/sim-makecards: $(OUT)/tests/sim/reader/main_makecards.c.o $(OUT)/lib/simreader.a
@@ -154,7 +158,6 @@ test_room = $(word 2,$(subst _, ,$(1)))
 HELPERS_usb := umock mock sim
 HELPERS_ccid := umock mock sim
 HELPERS_uvc := umock mock sim
-HELPERS_card := sim
 HELPERS_reader := umock mock sim
 HELPERS_desk := fake
 helpers = $(sort $(foreach h,$(test_room) $(HELPERS_$(test_room)),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
@@ -181,7 +184,7 @@ $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
     $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
-    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a))
+    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simdevice.a))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
@@ -245,6 +248,17 @@ evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
 	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)
 
+PREFIX ?= /usr/local
+install: models
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(PROGRAMS:%=$(BIN)/%)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/uketsuke/web $(DESTDIR)$(PREFIX)/share/uketsuke/models \
+	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	cp -r daemon/web/pages/. $(DESTDIR)$(PREFIX)/share/uketsuke/web
+	install -m 644 build/models/* $(DESTDIR)$(PREFIX)/share/uketsuke/models
+	for section in 1 5 8; do for page in packaging/man/*.$$section; do \
+	    [ ! -e "$$page" ] || install -m 644 "$$page" $(DESTDIR)$(PREFIX)/share/man/man$$section; done; done
+
 clean:
-	rm -rf build/release build/asan build/desk
+	rm -rf build/release build/asan build/desk build/desk-* build/check build/lint
 .PHONY: all sims evaluate-program unit-programs scenario-program clean
