@@ -127,10 +127,6 @@ SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-servic
 sims: $(SIMS)
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
-# For tests that hold product and simulator in one process: both have a ccid_new(), so the simulator's names get a prefix.
-$(OUT)/lib/simdevice.a: $(OUT)/lib/simreader.a
-	@nm -g --defined-only $< | awk 'NF == 3 { print $$3, "sim_" $$3 }' | sort -u > $@.names
-	@objcopy --redefine-syms=$@.names $< $@
 $(BIN)/sim-reader: $(OUT)/tests/sim/reader/main_reader.c.o $(OUT)/lib/simreader.a
 $(BIN)/sim-vpcd: $(OUT)/tests/sim/reader/main_vpcd.c.o $(OUT)/lib/simreader.a
 $(BIN)/sim-makecards: $(OUT)/tests/sim/reader/main_makecards.c.o $(OUT)/lib/simreader.a
@@ -184,7 +180,7 @@ $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
     $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
-    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simdevice.a))
+    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \

@@ -1,27 +1,3 @@
-/* The simulator's functions under the names they have here; see sim_rig.h. */
-#define control_execute sim_control_execute
-#define control_finish sim_control_finish
-#define control_take_torn sim_control_take_torn
-#define device_bulk_in sim_device_bulk_in
-#define device_bulk_out sim_device_bulk_out
-#define device_clear_halt sim_device_clear_halt
-#define device_control sim_device_control
-#define device_free sim_device_free
-#define device_interrupt_in sim_device_interrupt_in
-#define device_iso_in sim_device_iso_in
-#define device_new sim_device_new
-#define device_plug sim_device_plug
-#define device_plugged sim_device_plugged
-#define device_put_descriptors sim_device_put_descriptors
-#define device_reset sim_device_reset
-#define device_set_interface sim_device_set_interface
-#define buf_free sim_buf_free
-#define usbip_accept sim_usbip_accept
-#define usbip_free sim_usbip_free
-#define usbip_new sim_usbip_new
-#define usbip_ready sim_usbip_ready
-#define usbip_serve sim_usbip_serve
-
 #include "../sim/reader/control.h"
 #include "../sim/reader/device.h"
 #include "../sim/reader/usbip.h"
@@ -82,7 +58,7 @@ static uint64_t now_us(void)
 static int model_control(void *model, uint64_t now, const uint8_t setup[8], uint8_t *data, size_t size)
 {
     struct sim_rig *rig = model;
-    int n = device_control(rig->sim.device, now, setup, data, size);
+    int n = sim_device_control(rig->sim.device, now, setup, data, size);
 
     return n > (int)size ? (int)size : n;
 }
@@ -90,9 +66,9 @@ static int model_control(void *model, uint64_t now, const uint8_t setup[8], uint
 static int model_out(void *model, uint64_t now, unsigned endpoint, const uint8_t *data, size_t len)
 {
     struct sim_rig *rig = model;
-    int n = device_bulk_out(rig->sim.device, now, endpoint, data, len);
+    int n = sim_device_bulk_out(rig->sim.device, now, endpoint, data, len);
 
-    control_take_torn(&rig->sim);
+    sim_control_take_torn(&rig->sim);
     return n;
 }
 
@@ -100,10 +76,10 @@ static int model_in(void *model, uint64_t now, unsigned endpoint, uint8_t *data,
 {
     struct sim_rig *rig = model;
     int n = endpoint == ENDPOINT_INTERRUPT
-                ? device_interrupt_in(rig->sim.device, now, endpoint, data, size)
-                : device_bulk_in(rig->sim.device, now, endpoint, data, size);
+                ? sim_device_interrupt_in(rig->sim.device, now, endpoint, data, size)
+                : sim_device_bulk_in(rig->sim.device, now, endpoint, data, size);
 
-    control_take_torn(&rig->sim);
+    sim_control_take_torn(&rig->sim);
     return n;
 }
 
@@ -111,35 +87,35 @@ static int model_packet(void *model, uint64_t now, unsigned endpoint, uint8_t *d
 {
     struct sim_rig *rig = model;
 
-    return device_iso_in(rig->sim.device, now, endpoint, data, size);
+    return sim_device_iso_in(rig->sim.device, now, endpoint, data, size);
 }
 
 static int model_set_interface(void *model, uint64_t now, unsigned interface, unsigned alternate)
 {
     struct sim_rig *rig = model;
 
-    return device_set_interface(rig->sim.device, now, interface, alternate);
+    return sim_device_set_interface(rig->sim.device, now, interface, alternate);
 }
 
 static int model_clear_halt(void *model, unsigned endpoint)
 {
     struct sim_rig *rig = model;
 
-    return device_clear_halt(rig->sim.device, endpoint);
+    return sim_device_clear_halt(rig->sim.device, endpoint);
 }
 
 static void model_reset(void *model, uint64_t now)
 {
     struct sim_rig *rig = model;
 
-    device_reset(rig->sim.device, now);
+    sim_device_reset(rig->sim.device, now);
 }
 
 static bool model_plugged(void *model)
 {
     struct sim_rig *rig = model;
 
-    return device_plugged(rig->sim.device);
+    return sim_device_plugged(rig->sim.device);
 }
 
 static const struct umock_model model = {
@@ -169,12 +145,12 @@ static void *serve(void *arg)
             uint64_t tag = events[i].data.u64;
 
             if (tag == TAG_LISTEN)
-                usbip_accept(rig->usbip, rig->listen_fd);
+                sim_usbip_accept(rig->usbip, rig->listen_fd);
             else
-                usbip_ready(rig->usbip, tag & 0xffffffff, events[i].events, now_us());
+                sim_usbip_ready(rig->usbip, tag & 0xffffffff, events[i].events, now_us());
         }
-        usbip_serve(rig->usbip, now_us());
-        control_take_torn(&rig->sim);
+        sim_usbip_serve(rig->usbip, now_us());
+        sim_control_take_torn(&rig->sim);
         stop = rig->stop;
         pthread_mutex_unlock(&rig->mutex);
     }
@@ -196,7 +172,7 @@ static void start_usbip(struct sim_rig *rig)
          "socket");
     event.data.u64 = TAG_LISTEN;
     must(epoll_ctl(rig->epoll_fd, EPOLL_CTL_ADD, rig->listen_fd, &event) == 0, "epoll");
-    must(usbip_new(&rig->usbip, rig->sim.device, rig->epoll_fd, TAG_CONNECTION) == 0, "usbip");
+    must(sim_usbip_new(&rig->usbip, rig->sim.device, rig->epoll_fd, TAG_CONNECTION) == 0, "usbip");
     rig->sim.usbip = rig->usbip;
     must(pthread_create(&rig->thread, NULL, serve, rig) == 0, "thread");
 }
@@ -280,18 +256,18 @@ struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level)
     pthread_mutex_init(&rig->mutex, NULL);
     make_cards(rig);
     rig->sim.cards_dir = rig->sim.state_dir = rig->sim.videos_dir = rig->dir;
-    must(device_new(&rig->sim.device, &options) == 0, "device");
-    device_plug(rig->sim.device, now_us());
+    must(sim_device_new(&rig->sim.device, &options) == 0, "device");
+    sim_device_plug(rig->sim.device, now_us());
     if (transport == SIM_USBIP) {
         start_usbip(rig);
         return rig;
     }
-    device_put_descriptors(rig->sim.device, &descriptors);
+    sim_device_put_descriptors(rig->sim.device, &descriptors);
     rig->umock = umock_device_new(&model, rig, descriptors.data, descriptors.len);
-    buf_free(&descriptors);
+    sim_buf_free(&descriptors);
     /* Its host has configured it, as a kernel does. */
     umock_device_lock(rig->umock);
-    must(device_control(rig->sim.device, now_us(), (const uint8_t[8]){ 0, 9, 1 }, NULL, 0) >= 0,
+    must(sim_device_control(rig->sim.device, now_us(), (const uint8_t[8]){ 0, 9, 1 }, NULL, 0) >= 0,
          "configure");
     umock_device_unlock(rig->umock);
     return rig;
@@ -310,12 +286,12 @@ void sim_rig_free(struct sim_rig **slot)
         rig->stop = true;
         pthread_mutex_unlock(&rig->mutex);
         pthread_join(rig->thread, NULL);
-        usbip_free(&rig->usbip);
+        sim_usbip_free(&rig->usbip);
         close(rig->listen_fd);
         close(rig->epoll_fd);
     }
-    control_finish(&rig->sim);
-    device_free(&rig->sim.device);
+    sim_control_finish(&rig->sim);
+    sim_device_free(&rig->sim.device);
     remove_cards(rig);
     pthread_mutex_destroy(&rig->mutex);
     free(rig);
@@ -346,7 +322,7 @@ const char *sim_rig_ask(struct sim_rig *rig, const char *line)
         umock_device_lock(rig->umock);
     else
         pthread_mutex_lock(&rig->mutex);
-    control_execute(&rig->sim, copy, rig->answer, sizeof(rig->answer));
+    sim_control_execute(&rig->sim, copy, rig->answer, sizeof(rig->answer));
     if (rig->umock != NULL)
         umock_device_unlock(rig->umock);
     else

@@ -1,8 +1,5 @@
 /*
  * sim_rig: the simulated composite device (tests/sim/reader) behind either transport, in this process.
- *
- * The simulator's symbols carry the prefix "sim_" here: product and simulator both have a `struct ccid`
- * and a ccid_new(), and share no code.
  */
 #ifndef SIM_RIG_H
 #define SIM_RIG_H
