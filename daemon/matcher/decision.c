@@ -62,6 +62,7 @@ static enum decision judge(const struct decision_state *state, const struct deci
     const uint64_t span = state->last_us - state->first_us;
     const double high = mean + decision_radius(state->evidence, DECISION_ALPHA_REJECT);
     const bool same = state->evidence >= DECISION_EVIDENCE_ACCEPT && state->above_frames >= DECISION_FRAMES_ACCEPT &&
+                      2 * state->above >= state->evidence &&
                       mean - decision_radius(state->evidence, DECISION_ALPHA_ACCEPT) >= (double)rule->threshold;
 
     if (rule->live_gates && state->liveness == LIVENESS_FAILED)
@@ -88,9 +89,12 @@ void decision_add(struct decision_state *state, const struct decision_rule *rule
         state->first_us = captured_us;
     state->last_us = captured_us;
     state->good_frames++;
-    state->above_frames += score >= rule->threshold;
+    if (score >= rule->threshold) {
+        state->above_frames++;
+        state->above += w;
+    }
     state->evidence += w;
-    state->sum += w * (double)score;
+    state->sum += w * fmin((double)score, (double)rule->threshold + DECISION_LUCK);
     if (live != NULL && isfinite(*live)) {
         state->live_evidence += w;
         state->live_sum += w * (double)*live;

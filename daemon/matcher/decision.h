@@ -14,8 +14,9 @@
  *
  *     sum(w s) - T W  >=  sqrt((W sigma^2 + rho) (ln((W sigma^2 + rho) / rho) + 2 ln(1 / alpha)))
  *
- * with W the evidence so far. So a lucky frame cannot win: one frame is never enough (W >= EVIDENCE_ACCEPT, and at
- * least two frames each at or above T), and there is no looser level for anybody who tries longer.
+ * with W the evidence so far. Real noise has longer tails than that, so a lucky frame must not win either: a score
+ * counts as T + LUCK at most (which only makes acceptance harder), at least two frames must each reach T, and so must
+ * half of the evidence; one frame is never enough. There is no looser level for anybody who tries longer.
  *
  * Evidence is not the number of frames. Frames of a moment are nearly the same picture; each good frame counts
  * w = min(1, time since the last counted one / TAU). The first counts 1, a byte-identical repetition nothing.
@@ -45,6 +46,7 @@
 #define DECISION_TAU_US 120000
 #define DECISION_EVIDENCE_ACCEPT 1.9
 #define DECISION_FRAMES_ACCEPT 2
+#define DECISION_LUCK 0.20 /* above T: what one frame can add at most; two clear frames still suffice */
 #define DECISION_EVIDENCE_REJECT 8.0
 #define DECISION_SPAN_REJECT_US 1500000
 #define DECISION_EVIDENCE_DOUBT 30.0
@@ -66,6 +68,7 @@ struct decision_state {
     enum liveness liveness;
     double evidence; /* W */
     double sum;      /* of w s */
+    double above;    /* the part of the evidence from frames at or above T */
     double live_evidence;
     double live_sum;
     uint32_t good_frames;  /* counted at all */

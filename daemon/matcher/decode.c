@@ -82,6 +82,22 @@ static bool jpeg_is_tame(const uint8_t *data, size_t len)
     return false;
 }
 
+/*
+ * The library's handle remembers tables of what it read before; after a damaged frame they may be anything (and make
+ * a good one that relies on the standard's fail), so it is made anew.
+ */
+static enum failure give_up(struct decoder *decoder, struct image *out)
+{
+    tjhandle fresh = tjInitDecompress();
+
+    if (fresh != NULL) {
+        tjDestroy(decoder->handle);
+        decoder->handle = fresh;
+    }
+    image_wipe(out);
+    return FAILURE_FACE_FRAME_UNREADABLE;
+}
+
 static enum failure decode_jpeg(struct decoder *decoder, const uint8_t *data, size_t len, struct image *out)
 {
     int width, height, subsampling, colours;
@@ -89,19 +105,16 @@ static enum failure decode_jpeg(struct decoder *decoder, const uint8_t *data, si
     if (!jpeg_is_tame(data, len))
         return FAILURE_FACE_FRAME_UNREADABLE;
     if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height, &subsampling, &colours) < 0)
-        return FAILURE_FACE_FRAME_UNREADABLE;
-    if (colours != TJCS_YCbCr && colours != TJCS_GRAY)
-        return FAILURE_FACE_FRAME_UNREADABLE;
-    if (image_resize(out, width, height) < 0)
-        return FAILURE_FACE_FRAME_UNREADABLE;
+        return give_up(decoder, out);
+    if ((colours != TJCS_YCbCr && colours != TJCS_GRAY) || image_resize(out, width, height) < 0)
+        return give_up(decoder, out);
     if (tjDecompress2(decoder->handle, data, (unsigned long)len, out->pixels.data, width, 0, height, TJPF_BGR,
                       TJFLAG_FASTUPSAMPLE) < 0) {
         /* Many cameras pad a frame before its end mark: the picture is whole, the library only remarks on it. */
         if (tjGetErrorCode(decoder->handle) == TJERR_WARNING &&
             strstr(tjGetErrorStr2(decoder->handle), "extraneous bytes before marker 0xd9") != NULL)
             return FAILURE_NONE;
-        image_wipe(out);
-        return FAILURE_FACE_FRAME_UNREADABLE;
+        return give_up(decoder, out);
     }
     return FAILURE_NONE;
 }

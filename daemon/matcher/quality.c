@@ -10,11 +10,11 @@ const struct quality_bounds quality_bounds_default = {
     .eyes_least = 24,
     .height_most = 0.92f,
     .outside_most = 0.08f,
-    .light_least = 45,
+    .light_least = 35,
     .light_most = 220,
-    .contrast_least = 14,
+    .contrast_least = 10,
     .backlight = 90,
-    .sharp_least = 0.010f,
+    .sharp_least = 0.035f,
     .yaw_most = 0.32f,
     .pitch_least = 0.22f,
     .pitch_most = 0.80f,
@@ -46,44 +46,31 @@ void quality_of_shape(const struct image *image, const struct box *face, const s
 
 void quality_of_light(const struct image *image, const struct warp_map *map, int side, struct quality *out)
 {
-    static const struct warp_format grey = {WARP_GREY, 0, 1, -1};
+    static const struct warp_format grey = {WARP_GREY, 0, 1, 128};
     const struct box whole = {0, 0, (float)image->width, (float)image->height};
     const float k = (float)side / SIDE;
     const struct warp_map face = {map->a * k, map->b * k, map->c, map->d * k, map->e * k, map->f};
-    float g[SIDE * SIDE], frame[AROUND * AROUND], sum = 0, squares = 0, edges = 0;
-    int inside = 0, n = 0, outside = 0;
-    struct warp_map coarse;
+    const struct warp_map coarse = warp_of_box(&whole, AROUND, AROUND);
+    float g[SIDE * SIDE], frame[AROUND * AROUND], sum = 0, squares = 0, edges = 0, variance;
 
     warp_to_floats(image, &face, SIDE, SIDE, &grey, g);
     for (int i = 0; i < SIDE * SIDE; i++) {
-        if (g[i] < 0) {
-            outside++;
-            continue;
-        }
-        inside++;
         sum += g[i];
         squares += g[i] * g[i];
     }
-    out->outside = (float)outside / (SIDE * SIDE);
-    if (inside > 0) {
-        const float mean = sum / (float)inside, variance = fmaxf(squares / (float)inside - mean * mean, 0);
+    out->light = sum / (SIDE * SIDE);
+    variance = fmaxf(squares / (SIDE * SIDE) - out->light * out->light, 0);
+    out->contrast = sqrtf(variance);
+    for (int y = 1; y + 1 < SIDE; y++) {
+        for (int x = 1; x + 1 < SIDE; x++) {
+            const float *p = g + y * SIDE + x;
+            const float laplace = p[-1] + p[1] + p[-SIDE] + p[SIDE] - 4 * p[0];
 
-        out->light = mean;
-        out->contrast = sqrtf(variance);
-        for (int y = 1; y + 1 < SIDE; y++) {
-            for (int x = 1; x + 1 < SIDE; x++) {
-                const float *p = g + y * SIDE + x;
-                const float laplace = p[-1] + p[1] + p[-SIDE] + p[SIDE] - 4 * p[0];
-
-                if (p[0] < 0 || p[-1] < 0 || p[1] < 0 || p[-SIDE] < 0 || p[SIDE] < 0)
-                    continue;
-                edges += laplace * laplace;
-                n++;
-            }
+            edges += laplace * laplace;
         }
-        out->sharp = n > 0 && variance > 0 ? edges / (float)n / variance : 0;
     }
-    coarse = warp_of_box(&whole, AROUND, AROUND);
+    out->sharp = variance > 0 ? edges / ((SIDE - 2) * (SIDE - 2)) / variance : 0;
+    out->outside = warp_outside(image, &face, SIDE, SIDE);
     warp_to_floats(image, &coarse, AROUND, AROUND, &grey, frame);
     sum = 0;
     for (int i = 0; i < AROUND * AROUND; i++)

@@ -2,8 +2,11 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define SAMPLES_MOST 4 /* each way, for one value of the result */
+#define ONE 65536      /* coordinates are counted in 1/65536 of a pixel */
+#define FAR 1e6f       /* a map that leads further than this leads nowhere */
 
 struct warp_map warp_of_box(const struct box *box, int width, int height)
 {
@@ -11,130 +14,190 @@ struct warp_map warp_of_box(const struct box *box, int width, int height)
         .a = box_width(box) / (float)width, .c = box->x0, .e = box_height(box) / (float)height, .f = box->y0};
 }
 
-static float clampf(float v, float low, float high)
+/* A run of samples along a row of the result: `count` of them, `each` for one pixel, added up in `sum`. */
+struct run {
+    const struct image *image;
+    int64_t x, y;   /* the first, in the picture */
+    int64_t dx, dy; /* from one to the next */
+    size_t count;
+    unsigned each;
+    bool smooth; /* bilinear, weights of 65536 in all; else the pixel that it falls in, weight 1 */
+    uint32_t fill;
+    uint32_t *sum; /* 3 a pixel of the result */
+};
+
+static void add_nearest(const struct image *image, int64_t x, int64_t y, uint32_t sum[3])
 {
-    return v < low ? low : v > high ? high : v;
+    const uint8_t *p = image_row(image, (int)(y / ONE)) + 3 * (size_t)(x / ONE);
+
+    sum[0] += p[0];
+    sum[1] += p[1];
+    sum[2] += p[2];
 }
 
-/* Add the colour at a continuous place to `sum`; false outside the picture. */
-static bool sample_add(const struct image *image, float x, float y, float sum[3])
+/* (x, y) is inside the picture; its outermost half pixel repeats the border. */
+static void add_smooth(const struct image *image, int64_t x, int64_t y, uint32_t sum[3])
 {
-    const float w = (float)image->width, h = (float)image->height;
-    float fx, fy, w00, w01, w10, w11;
+    const int64_t right = (int64_t)(image->width - 1) * ONE, bottom = (int64_t)(image->height - 1) * ONE;
+    uint32_t fx, fy, w00, w01, w10, w11;
     const uint8_t *p, *q;
-    int ix, iy;
-    size_t right;
+    size_t next;
 
-    if (!(x >= 0 && y >= 0 && x < w && y < h))
-        return false;
-    fx = clampf(x - 0.5f, 0, w - 1);
-    fy = clampf(y - 0.5f, 0, h - 1);
-    ix = (int)fx;
-    iy = (int)fy;
-    fx -= (float)ix;
-    fy -= (float)iy;
-    p = image_row(image, iy) + 3 * (size_t)ix;
-    q = iy + 1 < image->height ? p + 3 * (size_t)image->width : p;
-    right = ix + 1 < image->width ? 3 : 0;
-    w00 = (1 - fx) * (1 - fy);
-    w01 = fx * (1 - fy);
-    w10 = (1 - fx) * fy;
+    x -= ONE / 2;
+    y -= ONE / 2;
+    x = x < 0 ? 0 : x > right ? right : x;
+    y = y < 0 ? 0 : y > bottom ? bottom : y;
+    p = image_row(image, (int)(y / ONE)) + 3 * (size_t)(x / ONE);
+    q = y < bottom ? p + 3 * (size_t)image->width : p;
+    next = x < right ? 3 : 0;
+    fx = (uint32_t)(x % ONE) >> 8;
+    fy = (uint32_t)(y % ONE) >> 8;
+    w00 = (256 - fx) * (256 - fy);
+    w01 = fx * (256 - fy);
+    w10 = (256 - fx) * fy;
     w11 = fx * fy;
     for (size_t c = 0; c < 3; c++)
-        sum[c] += w00 * (float)p[c] + w01 * (float)p[right + c] + w10 * (float)q[c] + w11 * (float)q[right + c];
-    return true;
+        sum[c] += w00 * p[c] + w01 * p[next + c] + w10 * q[c] + w11 * q[next + c];
 }
 
-/* The mean colour of one pixel of the result; `n` samples each way. */
-static void pixel_mean(const struct image *image, const struct warp_map *map, int x, int y, int n, float fill,
-                       float out[3])
+static bool inside(const struct image *image, int64_t x, int64_t y)
 {
-    const float step = 1.0f / (float)n;
-    float sum[3] = {0, 0, 0};
+    return x >= 0 && y >= 0 && x < (int64_t)image->width * ONE && y < (int64_t)image->height * ONE;
+}
 
-    for (int j = 0; j < n; j++) {
-        const float py = (float)y + ((float)j + 0.5f) * step;
+static void run_add(const struct run *run)
+{
+    const int64_t last = (int64_t)run->count - 1;
+    int64_t x = run->x, y = run->y;
+    uint32_t *sum = run->sum;
+    unsigned left = run->each;
+    /* A line that begins and ends inside is inside all along. */
+    const bool all_inside =
+        inside(run->image, x, y) && inside(run->image, x + last * run->dx, y + last * run->dy);
 
-        for (int i = 0; i < n; i++) {
-            const float px = (float)x + ((float)i + 0.5f) * step;
-
-            if (!sample_add(image, map->a * px + map->b * py + map->c, map->d * px + map->e * py + map->f, sum))
-                for (int c = 0; c < 3; c++)
-                    sum[c] += fill;
+    for (size_t i = 0; i < run->count; i++, x += run->dx, y += run->dy) {
+        if (!all_inside && !inside(run->image, x, y)) {
+            for (int c = 0; c < 3; c++)
+                sum[c] += run->fill;
+        } else if (run->smooth) {
+            add_smooth(run->image, x, y, sum);
+        } else {
+            add_nearest(run->image, x, y, sum);
+        }
+        if (--left == 0) {
+            left = run->each;
+            sum += 3;
         }
     }
-    for (int c = 0; c < 3; c++)
-        out[c] = sum[c] * step * step;
 }
 
 /* Samples each way: about one for every pixel that a pixel of the result covers. */
-static int samples_for(const struct warp_map *map)
+static unsigned samples_for(const struct warp_map *map)
 {
     const float scale = sqrtf(fabsf(map->a * map->e - map->b * map->d));
-    const int n = (int)lrintf(scale);
+    const int n = (int)(fminf(scale, SAMPLES_MOST) + 0.25f);
 
-    return n < 1 ? 1 : n > SAMPLES_MOST ? SAMPLES_MOST : n;
+    return n < 1 ? 1 : (unsigned)n;
 }
 
-/* The camera's usual case: whole picture, an exact half; the mean of four pixels without any weights. */
-static bool is_half(const struct image *image, const struct warp_map *map, int width, int height)
+static bool leads_somewhere(const struct warp_map *map)
 {
-    return map->a == 2.0f && map->e == 2.0f && map->b == 0 && map->d == 0 && map->c == 0 && map->f == 0 &&
-           image->width >= 2 * width && image->height >= 2 * height;
+    const float all[6] = {map->a, map->b, map->c, map->d, map->e, map->f};
+
+    for (int i = 0; i < 6; i++)
+        if (!(fabsf(all[i]) < FAR))
+            return false;
+    return true;
 }
 
-static void half_mean(const struct image *image, int x, int y, float out[3])
+float warp_outside(const struct image *image, const struct warp_map *map, int width, int height)
 {
-    const uint8_t *p = image_row(image, 2 * y) + 6 * (size_t)x;
-    const uint8_t *q = p + 3 * (size_t)image->width;
+    enum { GRID = 16 };
+    int outside = 0;
 
-    for (size_t c = 0; c < 3; c++)
-        out[c] = (float)(p[c] + p[c + 3] + q[c] + q[c + 3]) * 0.25f;
+    for (int i = 0; i < GRID * GRID; i++) {
+        const float px = ((float)(i % GRID) + 0.5f) * (float)width / GRID;
+        const float py = ((float)(i / GRID) + 0.5f) * (float)height / GRID;
+        const float x = map->a * px + map->b * py + map->c, y = map->d * px + map->e * py + map->f;
+
+        outside += !(x >= 0 && y >= 0 && x < (float)image->width && y < (float)image->height);
+    }
+    return (float)outside / (GRID * GRID);
+}
+
+/* One row of the result as sums; returns what a sum must be multiplied with to be a mean. */
+static float row_sums(const struct image *image, const struct warp_map *map, int y, int width, float fill,
+                      uint32_t *sum)
+{
+    const unsigned n = samples_for(map);
+    const float step = 1.0f / (float)n;
+    const bool smooth = n == 1;
+    struct run run = {
+        .image = image,
+        .dx = (int64_t)lrintf(map->a * step * ONE),
+        .dy = (int64_t)lrintf(map->d * step * ONE),
+        .count = (size_t)width * n,
+        .each = n,
+        .smooth = smooth,
+        .fill = (uint32_t)lrintf(fill * (smooth ? ONE : 1)),
+        .sum = sum,
+    };
+
+    memset(sum, 0, (size_t)width * 3 * sizeof(*sum));
+    for (unsigned j = 0; j < n; j++) {
+        const float px = 0.5f * step, py = (float)y + ((float)j + 0.5f) * step;
+
+        run.x = (int64_t)llrintf((map->a * px + map->b * py + map->c) * ONE);
+        run.y = (int64_t)llrintf((map->d * px + map->e * py + map->f) * ONE);
+        run_add(&run);
+    }
+    return smooth ? 1.0f / ONE : step * step;
 }
 
 void warp_to_floats(const struct image *image, const struct warp_map *map, int width, int height,
                     const struct warp_format *format, float *out)
 {
     const size_t plane = (size_t)width * (size_t)height;
-    const bool half = is_half(image, map, width, height);
-    const int n = samples_for(map);
-    size_t at = 0;
+    uint32_t sum[3 * WARP_WIDTH_MOST];
 
-    for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++, at++) {
-            float bgr[3];
+    if (!leads_somewhere(map) || width > WARP_WIDTH_MOST) {
+        for (size_t i = 0; i < plane * (format->colour == WARP_GREY ? 1 : 3); i++)
+            out[i] = (format->fill - format->mean) * format->scale;
+        return;
+    }
+    for (int y = 0; y < height; y++, out += width) {
+        const float unit = row_sums(image, map, y, width, format->fill, sum);
+        const float factor = unit * format->scale, less = format->mean * format->scale;
+        const uint32_t *s = sum;
 
-            if (half)
-                half_mean(image, x, y, bgr);
-            else
-                pixel_mean(image, map, x, y, n, format->fill, bgr);
-            if (format->colour == WARP_GREY) {
-                const float grey = 0.114f * bgr[0] + 0.587f * bgr[1] + 0.299f * bgr[2];
+        if (format->colour == WARP_GREY) {
+            for (int x = 0; x < width; x++, s += 3)
+                out[x] = (0.114f * (float)s[0] + 0.587f * (float)s[1] + 0.299f * (float)s[2]) * factor - less;
+        } else {
+            float *first = out + (format->colour == WARP_RGB ? 2 * plane : 0);
+            float *third = out + (format->colour == WARP_RGB ? 0 : 2 * plane);
 
-                out[at] = (grey - format->mean) * format->scale;
-                continue;
+            for (int x = 0; x < width; x++, s += 3) {
+                first[x] = (float)s[0] * factor - less;
+                out[plane + (size_t)x] = (float)s[1] * factor - less;
+                third[x] = (float)s[2] * factor - less;
             }
-            for (size_t c = 0; c < 3; c++)
-                out[at + plane * (format->colour == WARP_RGB ? 2 - c : c)] = (bgr[c] - format->mean) * format->scale;
         }
     }
 }
 
 void warp_to_bytes(const struct image *image, const struct warp_map *map, int width, int height, uint8_t *out)
 {
-    const bool half = is_half(image, map, width, height);
-    const int n = samples_for(map);
+    uint32_t sum[3 * WARP_WIDTH_MOST];
 
+    if (!leads_somewhere(map) || width > WARP_WIDTH_MOST) {
+        memset(out, 0, 3 * (size_t)width * (size_t)height);
+        return;
+    }
     for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++) {
-            float bgr[3];
+        const float unit = row_sums(image, map, y, width, 0, sum);
 
-            if (half)
-                half_mean(image, x, y, bgr);
-            else
-                pixel_mean(image, map, x, y, n, 0, bgr);
-            for (int c = 0; c < 3; c++)
-                *out++ = (uint8_t)clampf(bgr[c] + 0.5f, 0, 255);
-        }
+        for (size_t i = 0; i < 3 * (size_t)width; i++)
+            *out++ = (uint8_t)((float)sum[i] * unit + 0.5f);
     }
 }
