@@ -1,0 +1,538 @@
+#include "control.h"
+
+#include "action.h"
+#include "lane.h"
+#include "links.h"
+#include "visit.h"
+
+#include "../common/ipc.h"
+#include "../common/log.h"
+#include "../common/memfd.h"
+#include "../common/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX 32
+#define QUERIES_MAX 64
+#define QUERY_US (2 * CLOCK_SECOND)     /* programs that say nothing by then are reported as silent */
+#define VISITS_MOST 256                 /* in one answer; a peer's queue holds 512 packets */
+#define DAY_US (INT64_C(86400) * 1000000)
+
+enum { WATCH_LANES = 1 << 0, WATCH_VISITS = 1 << 1, WATCH_PREVIEWS = 1 << 2 };
+
+struct client {
+    struct control *control;
+    struct ipc *ipc;
+    uint8_t what;
+};
+
+/* A question of a client that was passed on to other programs. */
+struct query {
+    struct control *control;
+    struct client *client; /* NULL: free */
+    uint32_t id;           /* towards the programs */
+    uint32_t request;      /* towards the client */
+    bool devices;
+    unsigned pending;
+    struct timer *timer;
+};
+
+struct control {
+    struct service *service;
+    struct links *links;
+    struct desk *desk;
+    struct ipc_server *server;
+    struct ipc_self self;
+    struct client *clients[CLIENTS_MAX];
+    struct query queries[QUERIES_MAX];
+    uint32_t next_id;
+};
+
+/* ---- queries that other programs answer ------------------------------------------------------------------ */
+
+static void query_end(struct query *q)
+{
+    struct msg_devices_end devices = {.request = q->request};
+
+    timer_stop(q->timer);
+    if (q->devices)
+        (void)ipc_send(q->client->ipc, MSG_DEVICES_END, &devices);
+    else
+        service_health_end(q->client->ipc, q->request);
+    q->client = NULL;
+}
+
+static void on_query_timer(struct timer *timer, void *arg)
+{
+    struct query *q = arg;
+
+    (void)timer;
+    if (q->client == NULL)
+        return;
+    if (q->pending > 0 && !q->devices) {
+        char detail[100];
+
+        (void)snprintf(detail, sizeof(detail), "%u program(s) did not answer in time", q->pending);
+        service_health_item(q->client->ipc, q->request, 1, FAILURE_NONE, "programs", detail,
+                            "uketsuke doctor をもう一度 / run it again");
+    }
+    query_end(q);
+}
+
+static struct query *query_new(struct client *client, uint32_t request, bool devices)
+{
+    struct control *c = client->control;
+
+    for (size_t i = 0; i < QUERIES_MAX; i++) {
+        struct query *q = &c->queries[i];
+
+        if (q->client != NULL)
+            continue;
+        if (q->timer == NULL)
+            q->timer = timer_new(c->service->clock, on_query_timer, q);
+        if (q->timer == NULL)
+            return NULL;
+        q->control = c;
+        q->client = client;
+        q->id = ++c->next_id;
+        q->request = request;
+        q->devices = devices;
+        q->pending = 0;
+        (void)timer_set_after(q->timer, QUERY_US);
+        return q;
+    }
+    return NULL;
+}
+
+static struct query *query_find(struct control *c, uint32_t id)
+{
+    for (size_t i = 0; i < QUERIES_MAX; i++)
+        if (c->queries[i].client != NULL && c->queries[i].id == id)
+            return &c->queries[i];
+    return NULL;
+}
+
+void control_answer(struct control *c, const struct message *message)
+{
+    /* Each of the four begins with the number of the request. */
+    struct query *q = query_find(c, message->body.health_end.request);
+
+    if (q == NULL)
+        return;
+    if (message->type == MSG_HEALTH_ITEM && !q->devices) {
+        struct msg_health_item item = message->body.health_item;
+
+        item.request = q->request;
+        (void)ipc_send(q->client->ipc, MSG_HEALTH_ITEM, &item);
+    } else if (message->type == MSG_DEVICE_ITEM && q->devices) {
+        struct msg_device_item item = message->body.device_item;
+
+        item.request = q->request;
+        (void)ipc_send(q->client->ipc, MSG_DEVICE_ITEM, &item);
+    } else if ((message->type == MSG_HEALTH_END && !q->devices) ||
+               (message->type == MSG_DEVICES_END && q->devices)) {
+        if (q->pending > 0 && --q->pending == 0)
+            query_end(q);
+    }
+}
+
+/* ---- health ------------------------------------------------------------------------------------------------ */
+
+static void health_programs(struct control *c, struct ipc *ipc, uint32_t request)
+{
+    char name[48];
+    bool connected;
+
+    for (size_t i = 0; links_program(c->links, i, name, sizeof(name), &connected); i++) {
+        bool optional = strcmp(name, "ocr") == 0;
+
+        if (connected || optional)
+            service_health_item(ipc, request, 0, FAILURE_NONE, name,
+                                connected ? "running" : "not running (optional)", "");
+        else
+            service_health_item(ipc, request, 2, FAILURE_NONE, name, "not running",
+                                "自動で再起動します。続くならログを見ます / it restarts by itself; "
+                                "if not, see its log");
+    }
+}
+
+static void health_lanes(struct control *c, struct ipc *ipc, uint32_t request)
+{
+    for (unsigned i = 0; i < c->desk->nlanes; i++) {
+        const struct lane *lane = c->desk->lanes[i];
+        const struct failure_text *reader = failure_text(lane->reader.reader);
+        const struct failure_text *camera = failure_text(lane->reader.camera);
+        char component[48], detail[200];
+
+        (void)snprintf(component, sizeof(component), "lane %u", lane->number);
+        (void)snprintf(detail, sizeof(detail), "%s, reader %s, camera %s",
+                       visit_state_name(lane->visit->record.state), reader->code, camera->code);
+        if (lane->reader.reader != FAILURE_NONE)
+            service_health_item(ipc, request, 2, lane->reader.reader, component, detail,
+                                reader->staff_ja);
+        else if (lane->reader.camera != FAILURE_NONE)
+            service_health_item(ipc, request, 1, lane->reader.camera, component, detail,
+                                camera->staff_ja);
+        else
+            service_health_item(ipc, request, 0, FAILURE_NONE, component, detail, "");
+    }
+}
+
+static void health_store(struct control *c, struct ipc *ipc, uint32_t request)
+{
+    struct store_status status;
+    char detail[200];
+
+    if (store_status(c->desk->store, &status) < 0) {
+        service_health_item(ipc, request, 2, FAILURE_DESK_STORE, "database", "cannot be read",
+                            failure_text(FAILURE_DESK_STORE)->staff_ja);
+        return;
+    }
+    (void)snprintf(detail, sizeof(detail),
+                   "migration %u, %llu visits, %llu answers, %llu questions open, %llu audit rows, "
+                   "%llu bytes", status.migration, (unsigned long long)status.visits,
+                   (unsigned long long)status.answers, (unsigned long long)status.asks_open,
+                   (unsigned long long)status.audit_rows, (unsigned long long)status.bytes);
+    service_health_item(ipc, request, c->desk->metrics.store_failures > 0 ? 1 : 0, FAILURE_NONE,
+                        "database", detail, "");
+}
+
+static void take_health(struct client *client, uint32_t request)
+{
+    struct control *c = client->control;
+    struct msg_health_query body;
+    struct query *q = query_new(client, request, false);
+
+    if (q == NULL) {
+        service_health_item(client->ipc, request, 1, FAILURE_DESK_BUSY, "desk", "too many queries",
+                            "");
+        service_health_end(client->ipc, request);
+        return;
+    }
+    service_health_common(c->service, client->ipc, request);
+    health_store(c, client->ipc, request);
+    health_programs(c, client->ipc, request);
+    health_lanes(c, client->ipc, request);
+    body.request = q->id;
+    q->pending = links_send_all(c->links, MSG_HEALTH_QUERY, &body);
+    if (q->pending == 0)
+        query_end(q);
+}
+
+static void take_devices(struct client *client, uint32_t request)
+{
+    struct control *c = client->control;
+    struct msg_devices_end none = {.request = request};
+    struct msg_devices_query body;
+    struct query *q = query_new(client, request, true);
+
+    if (q == NULL) {
+        (void)ipc_send(client->ipc, MSG_DEVICES_END, &none);
+        return;
+    }
+    body.request = q->id;
+    q->pending = links_send_kind(c->links, LINK_BROKER, MSG_DEVICES_QUERY, &body);
+    if (q->pending == 0)
+        query_end(q);
+}
+
+/* ---- visits and answers ------------------------------------------------------------------------------------- */
+
+struct listing {
+    struct client *client;
+    uint32_t request;
+    uint32_t count;
+};
+
+static int list_visit(const struct store_visit *record, void *arg)
+{
+    struct listing *listing = arg;
+    struct store *store = listing->client->control->desk->store;
+    struct store_answer answer = {0};
+    struct msg_visit_item item;
+
+    visit_item(record, listing->request, &item);
+    if (record->answer != 0 && store_answer_load(store, record->answer, &answer) == 0) {
+        item.answered = answer.answered_us / 1000000;
+        store_answer_free(&answer);
+    }
+    if (ipc_send(listing->client->ipc, MSG_VISIT_ITEM, &item) < 0)
+        return 1;
+    explicit_bzero(&item, sizeof(item));
+    listing->count++;
+    return 0;
+}
+
+static uint32_t list_visits(struct client *client, uint32_t request, int64_t since_us,
+                            int64_t until_us, uint32_t limit)
+{
+    struct listing listing = {client, request, 0};
+
+    if (limit == 0 || limit > VISITS_MOST)
+        limit = VISITS_MOST;
+    if (store_visits(client->control->desk->store, since_us, until_us, limit, false, list_visit,
+                     &listing) < 0)
+        log_event(LOG_LEVEL_ERROR, "visits cannot be read");
+    return listing.count;
+}
+
+static void take_visits(struct client *client, const struct msg_visits_query *query)
+{
+    struct msg_visits_end end = {.request = query->request};
+    struct store_visit record;
+
+    if (query->visit == 0) {
+        int64_t most = INT64_MAX / 1000000;
+        int64_t until = query->until > 0 && query->until < most ? query->until : most;
+        int64_t since = query->since > 0 && query->since < most ? query->since : 0;
+
+        end.count = list_visits(client, query->request, since * 1000000, until * 1000000,
+                                query->limit);
+    } else if (store_visit_load(client->control->desk->store, query->visit, &record) == 0) {
+        struct listing listing = {client, query->request, 0};
+
+        (void)list_visit(&record, &listing);
+        end.count = listing.count;
+        explicit_bzero(&record, sizeof(record));
+    }
+    (void)ipc_send(client->ipc, MSG_VISITS_END, &end);
+}
+
+/* Nobody sees an answer before the audit log says so. */
+static int audit_view(struct desk *desk, const struct store_visit *record, const char *staff)
+{
+    int r = store_begin(desk->store);
+
+    if (r == 0)
+        r = store_audit(desk->store, "answer_viewed", record->id, record->lane, staff, "");
+    if (r == 0)
+        r = store_commit(desk->store);
+    if (r < 0)
+        store_rollback(desk->store);
+    return r;
+}
+
+static void take_answer_query(struct client *client, const struct msg_answer_query *query)
+{
+    struct desk *desk = client->control->desk;
+    struct msg_answer body = {.request = query->request, .visit = query->visit};
+    struct store_answer answer = {0};
+    struct store_visit record = {0};
+    int fd = -1;
+
+    if (query->staff[0] == '\0' || store_visit_load(desk->store, query->visit, &record) < 0)
+        body.failure = FAILURE_DESK_OUT_OF_TURN;
+    else if (record.answer == 0 || store_answer_load(desk->store, record.answer, &answer) < 0)
+        body.failure = FAILURE_ELIGIBILITY_NONE;
+    else if (audit_view(desk, &record, query->staff) < 0)
+        body.failure = FAILURE_DESK_STORE;
+    else
+        fd = memfd_seal("answer", answer.tree, answer.tree_len);
+    if (fd >= 0)
+        body.bytes = (uint32_t)answer.tree_len;
+    else if (body.failure == FAILURE_NONE)
+        body.failure = FAILURE_DESK_STORE;
+    (void)ipc_send_fds(client->ipc, MSG_ANSWER, &body, &fd, fd >= 0 ? 1 : 0);
+    if (fd >= 0)
+        (void)close(fd);
+    store_answer_free(&answer);
+    explicit_bzero(&record, sizeof(record));
+}
+
+static void take_metrics(struct client *client, uint32_t request)
+{
+    struct msg_metrics body = {.request = request};
+    size_t len = 0;
+    char *text = metrics_text(client->control->desk, &len);
+    int fd = memfd_seal("metrics", text != NULL ? text : "", text != NULL ? len : 0);
+
+    body.bytes = (uint32_t)(text != NULL ? len : 0);
+    if (fd >= 0) {
+        (void)ipc_send_fds(client->ipc, MSG_METRICS, &body, &fd, 1);
+        (void)close(fd);
+    }
+    free(text);
+}
+
+static void take_subscribe(struct client *client, const struct msg_subscribe *subscribe)
+{
+    struct desk *desk = client->control->desk;
+    struct msg_subscribed done = {.request = subscribe->request};
+
+    client->what = subscribe->what;
+    if (ipc_peer_role(client->ipc) != IPC_WEB)
+        client->what &= (uint8_t)~WATCH_PREVIEWS;
+    for (unsigned i = 0; (client->what & WATCH_LANES) != 0 && i < desk->nlanes; i++) {
+        struct msg_lane_state state;
+
+        lane_state(desk->lanes[i], &state);
+        (void)ipc_send(client->ipc, MSG_LANE_STATE, &state);
+        explicit_bzero(&state, sizeof(state));
+    }
+    if ((client->what & WATCH_VISITS) != 0) {
+        int64_t now = (int64_t)clock_realtime_us(desk->clock);
+
+        (void)list_visits(client, 0, now - DAY_US, INT64_MAX, VISITS_MOST);
+    }
+    (void)ipc_send(client->ipc, MSG_SUBSCRIBED, &done);
+}
+
+/* ---- clients -------------------------------------------------------------------------------------------------- */
+
+static void drop(struct client *client)
+{
+    struct control *c = client->control;
+
+    for (size_t i = 0; i < QUERIES_MAX; i++)
+        if (c->queries[i].client == client) {
+            c->queries[i].client = NULL;
+            timer_stop(c->queries[i].timer);
+        }
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (c->clients[i] == client)
+            c->clients[i] = NULL;
+    ipc_free(&client->ipc);
+    free(client);
+}
+
+static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
+{
+    struct control *c = arg;
+    struct client *client = calloc(1, sizeof(*client));
+    size_t i = 0;
+
+    (void)peer;
+    while (i < CLIENTS_MAX && c->clients[i] != NULL)
+        i++;
+    if (client == NULL || i == CLIENTS_MAX) {
+        log_event(LOG_LEVEL_WARNING, "too many clients");
+        free(client);
+        ipc_set_arg(ipc, NULL);
+        ipc_refuse(ipc, "too many clients");
+        return;
+    }
+    client->control = c;
+    client->ipc = ipc;
+    c->clients[i] = client;
+    ipc_set_arg(ipc, client);
+}
+
+static void on_message(struct ipc *ipc, struct message *message, void *arg)
+{
+    struct client *client = arg;
+    const union message_body *body = &message->body;
+    struct msg_action_result result;
+
+    if (client == NULL)
+        return;
+    switch (message->type) {
+    case MSG_SUBSCRIBE:
+        take_subscribe(client, &body->subscribe);
+        break;
+    case MSG_LANE_ACTION:
+        action_lane(client->control->desk, &body->lane_action, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_LOOKUP:
+        action_lookup(client->control->desk, &body->lookup, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_VISITS_QUERY:
+        take_visits(client, &body->visits_query);
+        break;
+    case MSG_ANSWER_QUERY:
+        take_answer_query(client, &body->answer_query);
+        break;
+    case MSG_METRICS_QUERY:
+        take_metrics(client, body->metrics_query.request);
+        break;
+    case MSG_HEALTH_QUERY:
+        take_health(client, body->health_query.request);
+        break;
+    case MSG_DEVICES_QUERY:
+        take_devices(client, body->devices_query.request);
+        break;
+    default:
+        ipc_refuse(ipc, "a message out of turn");
+        break;
+    }
+}
+
+static void on_closed(struct ipc *ipc, int error, void *arg)
+{
+    (void)error;
+    /* Until `open` the argument is the server's own; a client that was turned away has none. */
+    if (ipc_peer_role(ipc) == 0 || arg == NULL)
+        ipc_free(&ipc);
+    else
+        drop(arg);
+}
+
+static const struct ipc_handlers handlers = {on_open, on_message, on_closed};
+
+int control_new(struct control **out, struct service *service, struct links *links, int listen_fd)
+{
+    struct control *c = calloc(1, sizeof(*c));
+    uid_t uids[16];
+    size_t n = service_peer_uids(service, uids, sizeof(uids) / sizeof(uids[0]));
+
+    *out = c;
+    if (c == NULL) {
+        (void)close(listen_fd);
+        return -ENOMEM;
+    }
+    c->service = service;
+    c->links = links;
+    c->self = (struct ipc_self){IPC_DESK, 0, service->program, ""};
+    return ipc_server_new(&c->server, service->loop, listen_fd, &c->self, "WC", uids, n, &handlers, c);
+}
+
+void control_open(struct control *c, struct desk *desk)
+{
+    c->desk = desk;
+}
+
+void control_free(struct control **control)
+{
+    struct control *c = *control;
+
+    if (c == NULL)
+        return;
+    ipc_server_free(&c->server);
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (c->clients[i] != NULL)
+            drop(c->clients[i]);
+    for (size_t i = 0; i < QUERIES_MAX; i++)
+        timer_free(&c->queries[i].timer);
+    free(c);
+    *control = NULL;
+}
+
+/* ---- what changed ------------------------------------------------------------------------------------------------ */
+
+static void tell(struct control *c, uint8_t what, uint16_t type, const void *body, const int *fds,
+                 unsigned nfds)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (c->clients[i] != NULL && (c->clients[i]->what & what) != 0)
+            (void)ipc_send_fds(c->clients[i]->ipc, type, body, fds, nfds);
+}
+
+void control_lane_changed(struct control *c, const struct msg_lane_state *state)
+{
+    tell(c, WATCH_LANES, MSG_LANE_STATE, state, NULL, 0);
+}
+
+void control_visit_changed(struct control *c, const struct msg_visit_item *item)
+{
+    tell(c, WATCH_VISITS, MSG_VISIT_ITEM, item, NULL, 0);
+}
+
+void control_preview(struct control *c, const struct msg_lane_preview *preview, int fd)
+{
+    tell(c, WATCH_PREVIEWS, MSG_LANE_PREVIEW, preview, &fd, 1);
+}

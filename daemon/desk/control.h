@@ -1,0 +1,25 @@
+/*
+ * control: the desk's door for web and command: subscriptions, actions, look-ups, queries.
+ */
+#ifndef UKETSUKE_DESK_CONTROL_H
+#define UKETSUKE_DESK_CONTROL_H
+
+#include "desk.h"
+
+struct control;
+struct links;
+struct service;
+
+/* `listen_fd` is taken. */
+int control_new(struct control **out, struct service *service, struct links *links, int listen_fd);
+void control_open(struct control *control, struct desk *desk);
+void control_free(struct control **control);
+
+/* For desk_ports. */
+void control_lane_changed(struct control *control, const struct msg_lane_state *state);
+void control_visit_changed(struct control *control, const struct msg_visit_item *item);
+void control_preview(struct control *control, const struct msg_lane_preview *preview, int fd);
+/* For links: what a program answered to a query that was passed on. */
+void control_answer(struct control *control, const struct message *message);
+
+#endif

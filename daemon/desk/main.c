@@ -1,0 +1,201 @@
+/*
+ * uketsuked: the desk. It alone holds the database and decides; it has no network, no USB, and parses nothing
+ * that comes from outside the house.
+ *
+ * Sockets: "desk" (web and command). Credential: "database.key" (32 bytes).
+ * `uketsuked --print-table dot|text` prints the visit table and ends.
+ */
+#include "control.h"
+#include "links.h"
+#include "resume.h"
+#include "settings.h"
+#include "table.h"
+
+#include "../common/log.h"
+#include "../common/secret.h"
+#include "../common/service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_BYTES 32
+#define UPKEEP_US (10 * CLOCK_MINUTE)
+
+struct program {
+    struct service service;
+    struct store *store;
+    struct desk *desk;
+    struct links *links;
+    struct control *control;
+    struct timer *upkeep;
+};
+
+static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
+                     const void *body, const int *fds, unsigned nfds)
+{
+    struct program *p = arg;
+
+    return links_send(p->links, peer, index, type, body, fds, nfds);
+}
+
+static void port_lane(void *arg, const struct msg_lane_state *state)
+{
+    struct program *p = arg;
+
+    control_lane_changed(p->control, state);
+}
+
+static void port_visit(void *arg, const struct msg_visit_item *item)
+{
+    struct program *p = arg;
+
+    control_visit_changed(p->control, item);
+}
+
+static void port_preview(void *arg, const struct msg_lane_preview *preview, int fd)
+{
+    struct program *p = arg;
+
+    control_preview(p->control, preview, fd);
+}
+
+static void on_answer(void *arg, const struct message *message)
+{
+    struct program *p = arg;
+
+    control_answer(p->control, message);
+}
+
+/* Consented parts go when their time is over. */
+static void on_upkeep(struct timer *timer, void *arg)
+{
+    struct program *p = arg;
+    int n = store_purge(p->store, (int64_t)clock_realtime_us(p->service.clock));
+
+    if (n != 0)
+        log_event(n < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "consented data purged",
+                  LOG_NUMBER("answers", n));
+    (void)timer_set_after(timer, UPKEEP_US);
+}
+
+static int open_store(struct program *p)
+{
+    struct secret key = {0};
+    char *message = NULL;
+    int r = service_credential("database.key", &key, KEY_BYTES);
+
+    if (r < 0 || key.len != KEY_BYTES) {
+        fprintf(stderr, "uketsuked: 資格情報 database.key(32バイト)がありません / the credential "
+                        "database.key (32 bytes) is missing: %s\n", r < 0 ? strerror(-r) : "wrong length");
+        secret_free(&key);
+        return r < 0 ? r : -EINVAL;
+    }
+    r = store_open(&p->store, config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL), &key,
+                   p->service.clock, &message);
+    secret_free(&key);
+    if (r < 0)
+        fprintf(stderr, "uketsuked: データベースを開けません / the database cannot be opened: %s\n",
+                message != NULL ? message : strerror(-r));
+    free(message);
+    return r;
+}
+
+static int open_desk(struct program *p)
+{
+    struct desk_ports ports = {p, port_send, port_lane, port_visit, port_preview};
+    struct desk_settings settings;
+    int r = settings_read(p->service.config, &settings, stderr);
+
+    if (r == 0)
+        r = desk_new(&p->desk, p->service.clock, p->store, &settings, &ports);
+    if (r == 0)
+        r = settings_apply(p->service.config, p->desk, stderr);
+    return r;
+}
+
+static int open_doors(struct program *p)
+{
+    int fd = service_take_socket(&p->service, "desk");
+    int r;
+
+    if (fd < 0) {
+        fprintf(stderr, "uketsuked: ソケット desk がありません / the supervisor gave no socket named desk\n");
+        return -ENOENT;
+    }
+    r = links_new(&p->links, &p->service, on_answer, p);
+    if (r < 0)
+        return r;
+    r = control_new(&p->control, &p->service, p->links, fd);
+    if (r < 0)
+        return r;
+    control_open(p->control, p->desk);
+    r = desk_resume(p->desk);
+    if (r < 0) {
+        fprintf(stderr, "uketsuked: 開いている受付を読めません / open visits cannot be read: %s\n",
+                strerror(-r));
+        return r;
+    }
+    p->upkeep = timer_new(p->service.clock, on_upkeep, p);
+    if (p->upkeep == NULL)
+        return -ENOMEM;
+    return timer_set_after(p->upkeep, 0);
+}
+
+static int enter_cage(struct program *p)
+{
+    struct cage_path paths[] = {
+        {config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL), true, false},
+    };
+    struct cage_spec spec = {CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_UNIX | CAGE_ACCEPT | CAGE_FD_PASS,
+                             paths, sizeof(paths) / sizeof(paths[0])};
+
+    return service_cage(&p->service, &spec);
+}
+
+static int print_table(const char *as)
+{
+    int r = -EINVAL;
+
+    if (strcmp(as, "dot") == 0)
+        r = table_print_dot(stdout);
+    else if (strcmp(as, "text") == 0)
+        r = table_print_text(stdout);
+    else
+        fprintf(stderr, "uketsuked --print-table dot|text\n");
+    return r == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {0};
+    int r, status = 1;
+
+    if (argc == 3 && strcmp(argv[1], "--print-table") == 0)
+        return print_table(argv[2]);
+    r = service_start(&p.service, "uketsuked", argc, argv);
+    if (r != 0)
+        return r > 0 ? 0 : 1;
+    r = open_store(&p);
+    if (r == 0)
+        r = open_desk(&p);
+    if (r == 0)
+        r = open_doors(&p);
+    /* Connections are made inside the cage: nothing of a peer is read before it is closed. */
+    if (r == 0)
+        r = enter_cage(&p);
+    if (r == 0)
+        r = links_open(p.links, p.desk);
+    if (r == 0)
+        status = service_run(&p.service);
+    else
+        log_event(LOG_LEVEL_ERROR, "cannot start", LOG_ERRNO(r));
+    timer_free(&p.upkeep);
+    control_free(&p.control);
+    links_free(&p.links);
+    desk_free(&p.desk);
+    store_close(&p.store);
+    service_stop(&p.service);
+    return status;
+}
