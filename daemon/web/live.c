@@ -1,0 +1,156 @@
+/* What the desk tells is told on to the pages that listen. */
+#include "clock.h"
+#include "desk_link.h"
+#include "events.h"
+#include "json_view.h"
+#include "server.h"
+#include "waiter.h"
+#include "web.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Takes the reference; NULL tells nothing. */
+static void tell(struct web *web, uint16_t lane, const char *event, json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    if (text != NULL) {
+        events_tell(web->events, lane, event, text);
+        explicit_bzero(text, strlen(text));
+    }
+    free(text);
+    json_decref(json);
+}
+
+static void on_lane(const struct lane_mirror *lane, void *arg)
+{
+    struct web *web = arg;
+    uint32_t left = desk_link_left_ms(web->desk, lane);
+
+    if (events_count(web->events, lane->state.lane) > 0)
+        tell(web, lane->state.lane, "lane", json_lane_kiosk(&lane->state, left));
+    if (events_count(web->events, 0) > 0)
+        tell(web, 0, "lane", json_lane_board(&lane->state, left));
+}
+
+static void on_visit(const struct msg_visit_item *visit, void *arg)
+{
+    struct web *web = arg;
+
+    if (events_count(web->events, 0) > 0)
+        tell(web, 0, "visit", json_visit(visit));
+}
+
+static void on_preview(uint16_t lane, void *arg)
+{
+    waiter_serve(arg, lane);
+}
+
+static void on_link(bool up, void *arg)
+{
+    struct web *web = arg;
+
+    for (uint16_t lane = 1; lane <= SESSION_LANES_MAX; lane++)
+        if (events_count(web->events, lane) > 0)
+            tell(web, lane, "desk", json_pack("{s:b}", "up", up));
+    tell(web, 0, "desk", json_pack("{s:b}", "up", up));
+    if (!up)
+        return;
+    for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++)
+        on_lane(desk_link_lane_at(web->desk, i), web);
+    if (events_count(web->events, 0) > 0)
+        live_show_visits(web, 0);
+}
+
+static void on_health(struct ipc *ipc, uint32_t request, void *arg)
+{
+    struct web *web = arg;
+
+    if (web->health != NULL)
+        web->health(ipc, request, web->health_arg);
+}
+
+const struct desk_link_events live_events = {on_lane, on_visit, on_preview, on_link, on_health};
+
+/* ---- the first words to a new listener ------------------------------------------------------------- */
+
+struct show {
+    struct web *web;
+    uint64_t listener; /* 0: every board */
+};
+
+static void show_say(const struct show *show, const char *event, json_t *json)
+{
+    struct listener *listener = events_find(show->web->events, show->listener);
+    char *text;
+
+    if (show->listener == 0) {
+        tell(show->web, 0, event, json);
+        return;
+    }
+    text = listener != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text != NULL) {
+        events_say(listener, event, text);
+        explicit_bzero(text, strlen(text));
+    }
+    free(text);
+    json_decref(json);
+}
+
+static void on_shown(struct message *message, bool last, int error, void *arg)
+{
+    struct show *show = arg;
+
+    (void)error;
+    if (message != NULL && !last)
+        show_say(show, "visit", json_visit(&message->body.visit_item));
+    if (last) {
+        /* Without an end the page asks again by itself when the desk is back. */
+        if (message != NULL)
+            show_say(show, "ready", json_pack("{s:i}", "count", (int)message->body.visits_end.count));
+        free(show);
+    }
+}
+
+void live_show_visits(struct web *web, uint64_t listener)
+{
+    struct msg_visits_query query = {.since = live_midnight(web), .limit = LIVE_VISITS_MAX};
+    struct show *show = calloc(1, sizeof(*show));
+
+    if (show == NULL)
+        return;
+    show->web = web;
+    show->listener = listener;
+    if (desk_link_ask(web->desk, MSG_VISITS_QUERY, &query, on_shown, show, NULL) < 0)
+        free(show);
+}
+
+void live_show_lane(struct web *web, struct listener *listener, uint16_t lane)
+{
+    struct show show = {web, events_id(listener)};
+
+    show_say(&show, "desk", json_pack("{s:b}", "up", desk_link_up(web->desk)));
+    for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++) {
+        const struct lane_mirror *mirror = desk_link_lane_at(web->desk, i);
+        uint32_t left = desk_link_left_ms(web->desk, mirror);
+
+        if (lane == 0)
+            show_say(&show, "lane", json_lane_board(&mirror->state, left));
+        else if (lane == mirror->state.lane)
+            show_say(&show, "lane", json_lane_kiosk(&mirror->state, left));
+    }
+}
+
+int64_t live_midnight(const struct web *web)
+{
+    time_t now = (time_t)(clock_realtime_us(web->clock) / CLOCK_SECOND);
+    struct tm tm;
+
+    if (localtime_r(&now, &tm) == NULL)
+        return 0;
+    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
+    tm.tm_isdst = -1;
+    return (int64_t)mktime(&tm);
+}

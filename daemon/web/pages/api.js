@@ -1,0 +1,77 @@
+// Talking to the server: the session, requests, events that survive a lost connection.
+
+export class Refused extends Error {
+    constructor(status, error) {
+        super(error?.code ?? String(status));
+        this.status = status;
+        this.error = error ?? {};
+    }
+}
+
+export function connect(surface) {
+    async function request(method, path, body) {
+        const options = { method, headers: { "X-Uketsuke": surface }, cache: "no-store", credentials: "same-origin" };
+        if (body !== undefined) {
+            options.headers["Content-Type"] = "application/json";
+            options.body = JSON.stringify(body);
+        }
+        const response = await fetch(path, options);
+        const json = response.status === 204 ? null : await response.json().catch(() => null);
+        if (!response.ok)
+            throw new Refused(response.status, json?.error);
+        return json;
+    }
+
+    // The token stands once in the fragment (never sent to a server by the browser); it is exchanged for a cookie
+    // and taken out of address and history.
+    async function signInByFragment() {
+        const fragment = new URLSearchParams(location.hash.slice(1));
+        const token = fragment.get("token");
+        if (token === null)
+            return false;
+        history.replaceState(null, "", location.pathname + location.search);
+        await request("POST", "/api/session", { token, name: fragment.get("name") ?? "" });
+        return true;
+    }
+
+    // handlers: {event name: function}; onstate("up" | "lost" | "closed"): closed means sign in anew.
+    function listen(path, handlers, onstate) {
+        let source = null;
+        let wait = 500;
+
+        function open() {
+            source = new EventSource(path);
+            source.addEventListener("open", () => {
+                wait = 500;
+                onstate("up");
+            });
+            source.addEventListener("error", async () => {
+                onstate("lost");
+                if (source.readyState !== EventSource.CLOSED)
+                    return; // the browser connects again by itself
+                const probe = await fetch(path.replace(/\/events$/, path === "/api/events" ? "/lanes" : ""), {
+                    headers: { "X-Uketsuke": surface },
+                    cache: "no-store",
+                }).catch(() => null);
+                if (probe?.status === 401) {
+                    onstate("closed");
+                    return;
+                }
+                setTimeout(open, wait);
+                wait = Math.min(wait * 2, 5000);
+            });
+            for (const [name, handler] of Object.entries(handlers))
+                source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+        }
+        open();
+        return () => source.close();
+    }
+
+    return {
+        get: (path) => request("GET", path),
+        post: (path, body) => request("POST", path, body),
+        remove: (path) => request("DELETE", path),
+        signInByFragment,
+        listen,
+    };
+}

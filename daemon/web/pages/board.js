@@ -1,0 +1,468 @@
+// The board: all lanes and today's visits, live. Everything is reachable from the keyboard; new arrivals are
+// announced without taking the focus.
+import { connect, Refused } from "./api.js";
+import { h, show } from "./dom.js";
+import { t, text, choose, second, chosen } from "./text.js";
+import { tree } from "./answer.js";
+
+const api = connect("board");
+const $ = (id) => document.getElementById(id);
+const lanes = new Map();
+const visits = new Map();
+let selected = null;
+let filter = "all";
+let link = "lost";
+let deskUp = false;
+let ready = false;
+let name = "";
+
+const calling = ["staff", "visual", "link"];
+const words = (failure) => (failure ? failure[chosen()] ?? failure.ja : "");
+const time = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" }));
+const date = (digits) => (/^\d{8}$/.test(digits) ? `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}` : digits);
+const ratio = (digits) => (/^\d{3}$/.test(digits) ? `${Number(digits) / 10}割` : digits);
+const say = (message) => ($("spoken").textContent = message);
+
+/* ---- actions ---- */
+
+async function act(lane, visit, action, step) {
+    try {
+        await api.post(`/api/lanes/${lane}/actions`, { visit, step, action });
+        say(t("board.done"));
+    } catch (refused) {
+        complain(refused);
+    }
+}
+
+function complain(refused) {
+    if (refused instanceof Refused && refused.status === 401)
+        door();
+    else
+        say(words(refused.error) || String(refused.message));
+    if (refused instanceof Refused && refused.error.ja)
+        notice(words(refused.error), refused.error.code);
+}
+
+function notice(message, code) {
+    const dialog = $("dialog");
+    show(dialog, h("form", { method: "dialog" }, h("p", { class: "fault" }, code && h("b", {}, `${code} `), message), h("div", { class: "row" }, h("button", { class: "main", autofocus: true }, t("board.close")))));
+    if (!dialog.open)
+        dialog.showModal();
+}
+
+function actionButtons(lane) {
+    return lane.offers.map((action) =>
+        h(
+            "button",
+            {
+                type: "button",
+                class: action === "staff_confirm" || action === "link" || action === "staff_looked" ? "main" : action === "staff_end" || action === "staff_reject" ? "danger" : null,
+                onclick: (event) => {
+                    event.stopPropagation();
+                    if (action === "link")
+                        lookup(lane.visit, lane.lane);
+                    else
+                        act(lane.lane, lane.visit, action, lane.step);
+                },
+            },
+            t(`action.${action}`),
+        ),
+    );
+}
+
+/* ---- lanes ---- */
+
+function renderLanes() {
+    const focused = document.activeElement?.closest(".lane")?.dataset.lane;
+    const index = focused ? [...document.activeElement.closest(".lane").querySelectorAll("button")].indexOf(document.activeElement) : -1;
+    show(
+        $("lanes"),
+        [...lanes.values()]
+            .sort((a, b) => a.lane - b.lane)
+            .map((lane) => {
+                const broken = lane.reader ?? lane.camera;
+                const kind = calling.includes(lane.state) ? "calls" : lane.reader ? "broken" : lane.visit ? "busy" : "";
+                const fault = lane.failure ?? broken;
+                return h(
+                    "article",
+                    { class: `lane ${kind}`, "data-lane": lane.lane, "aria-label": `${t("col.lane")} ${lane.lane}` },
+                    h("div", { class: "top" }, h("span", { class: "number" }, `${lane.lane}`), h("span", {}, lane.label), h("span", { class: "state" }, lane.visit ? t(`state.${lane.state}`) : t("board.idle"))),
+                    lane.patient && h("div", { class: "patient" }, lane.patient),
+                    lane.visit && lane.method !== "none" && h("div", {}, `${t("col.method")}: ${t(`way.${lane.method}`)}`),
+                    lane.hint && !fault && h("div", { class: "fault" }, h("b", {}, lane.hint.code), " ", words(lane.hint)),
+                    fault && h("div", { class: "fault" }, h("b", {}, fault.code), " ", words(fault)),
+                    lane.offers.length > 0 && h("div", { class: "actions" }, actionButtons(lane)),
+                );
+            }),
+    );
+    if (focused)
+        document.querySelectorAll(`.lane[data-lane="${focused}"] button`)[index]?.focus();
+}
+
+/* ---- visits ---- */
+
+function fits(visit) {
+    const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
+    if (filter === "open" && visit.outcome !== "open")
+        return false;
+    if (filter === "look" && !visit.flags.includes("look") && visit.failure === null)
+        return false;
+    return wanted === "" || `${visit.name} ${visit.kana} ${visit.reference} ${visit.visit}`.normalize("NFKC").toLowerCase().includes(wanted);
+}
+
+function row(visit) {
+    const open = visit.outcome === "open";
+    return h(
+        "tr",
+        {
+            tabindex: visit.visit === selected ? "0" : "-1",
+            "data-visit": visit.visit,
+            "aria-selected": String(visit.visit === selected),
+            class: `${open ? "open" : ""} ${visit.flags.includes("look") ? "look" : ""}`,
+            onclick: () => select(visit.visit, true),
+        },
+        h("td", {}, time(visit.opened)),
+        h("td", {}, visit.lane === 0 ? "−" : String(visit.lane)),
+        h("td", { class: "name" }, visit.name || "−", visit.kana && h("small", {}, visit.kana)),
+        h("td", {}, date(visit.birth)),
+        h("td", {}, t(`way.${visit.method}`)),
+        h("td", {}, h("span", { class: `pill ${visit.outcome}` }, open ? t(`state.${visit.state}`) : t(`outcome.${visit.outcome}`))),
+        h("td", {}, ratio(visit.ratio)),
+        h("td", {}, visit.limit_class),
+        h("td", {}, visit.flags.map((flag) => h("span", { class: "flag" }, t(`flag.${flag}`)))),
+        h("td", {}, visit.failure?.code ?? ""),
+    );
+}
+
+const columns = ["time", "lane", "name", "birth", "method", "outcome", "ratio", "limit", "flags", "failure"];
+
+function renderVisits() {
+    const list = [...visits.values()].filter(fits).sort((a, b) => b.opened - a.opened || Number(BigInt(b.visit) - BigInt(a.visit)));
+    const had = document.activeElement?.dataset?.visit;
+    const body = h("tbody", {}, list.map(row));
+    if (list.length === 0)
+        body.append(h("tr", {}, h("td", { class: "empty", colspan: columns.length }, t(visits.size === 0 ? "board.none" : "board.nothing"))));
+    else if (!body.querySelector('[tabindex="0"]'))
+        body.firstElementChild.setAttribute("tabindex", "0");
+    show($("visits"), h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, t(`col.${c}`))))), body);
+    if (had)
+        body.querySelector(`[data-visit="${had}"]`)?.focus();
+}
+
+function select(visit, open) {
+    selected = visit;
+    renderVisits();
+    $("visits").querySelector(`[data-visit="${visit}"]`)?.focus();
+    if (open)
+        renderDetail();
+}
+
+/* ---- one visit ---- */
+
+function line(key, value) {
+    return value === "" || value === null || value === undefined ? null : [h("dt", {}, t(key)), h("dd", {}, value)];
+}
+
+function renderDetail(answer = null) {
+    const visit = visits.get(selected);
+    const lane = visit && lanes.get(visit.lane);
+    const aside = $("detail");
+    if (!visit) {
+        aside.hidden = true;
+        return;
+    }
+    const stages = ["card_ms", "photo_ms", "face_ms", "pin_ms", "ask_ms", "total_ms"].filter((s) => visit[s] > 0).map((s) => `${t(`stage.${s}`)} ${visit[s]} ms`);
+    aside.hidden = false;
+    aside.dataset.answer = answer === null ? "" : visit.visit;
+    show(
+        aside,
+        h("h2", {}, t("board.details"), h("button", { type: "button", onclick: closeDetail }, t("board.close"))),
+        h("p", { class: "person" }, visit.name || "−"),
+        visit.failure && h("p", { class: `next ${visit.failure.kind}` }, h("b", {}, `${visit.failure.code} `), words(visit.failure)),
+        visit.notice && h("p", { class: "next notice" }, `${t("detail.notice")}: ${visit.notice}`),
+        h(
+            "div",
+            { class: "actions" },
+            lane && lane.visit === visit.visit ? actionButtons(lane) : null,
+            visit.flags.includes("look") && !(lane?.visit === visit.visit && lane.offers.includes("staff_looked")) &&
+                h("button", { type: "button", class: "main", onclick: () => act(visit.lane, visit.visit, "staff_looked", lane?.step ?? 0) }, t("action.staff_looked")),
+        ),
+        h(
+            "dl",
+            {},
+            line("detail.kana", visit.kana),
+            line("col.birth", date(visit.birth)),
+            line("detail.sex", visit.sex && t(`sex.${visit.sex}`)),
+            line("col.outcome", visit.outcome === "open" ? t(`state.${visit.state}`) : t(`outcome.${visit.outcome}`)),
+            line("detail.validity", visit.validity && t(`validity.${visit.validity}`)),
+            line("col.ratio", ratio(visit.ratio)),
+            line("col.limit", visit.limit_class),
+            line("detail.insurer", visit.insurer),
+            line("detail.reference", visit.reference),
+            line("detail.consents", visit.consents.map((c) => t(`bit.${c}`)).join("、")),
+            line("detail.answered", visit.answered && time(visit.answered)),
+            line("col.flags", visit.flags.map((f) => t(`flag.${f}`)).join("、")),
+            line("col.method", t(`way.${visit.method}`)),
+            line("detail.record", t(`genuine.${visit.record}`)),
+            line("detail.challenge", t(`genuine.${visit.challenge}`)),
+            line("detail.liveness", t(`liveness.${visit.liveness}`)),
+            line("detail.score", visit.method === "face" ? (visit.score_milli / 1000).toFixed(3) : ""),
+            line("detail.stages", stages.join(" / ")),
+            line("detail.opened", time(visit.opened)),
+            line("detail.closed", time(visit.closed)),
+            line("detail.staff", visit.staff),
+            line("detail.visit", visit.visit),
+        ),
+        answer === null
+            ? visit.answered && h("p", {}, h("button", { type: "button", onclick: showAnswer }, t("board.answer")), " ", h("small", {}, t("board.answer.audit")))
+            : tree(answer),
+    );
+}
+
+async function showAnswer() {
+    try {
+        const { answer } = await api.get(`/api/visits/${selected}/answer`);
+        renderDetail(Object.values(answer)[0]);
+    } catch (refused) {
+        complain(refused);
+    }
+}
+
+function closeDetail() {
+    $("detail").hidden = true;
+    show($("detail"));
+    $("visits").querySelector('[tabindex="0"]')?.focus();
+}
+
+/* ---- look-up ---- */
+
+const fields = [
+    { name: "insurer", max: 8, mode: "numeric" },
+    { name: "symbol", max: 40, mode: "text" },
+    { name: "number", max: 40, mode: "text" },
+    { name: "branch", max: 2, mode: "numeric" },
+    { name: "birth", max: 8, mode: "numeric" },
+];
+
+// visit: link that visit's card; null: a visit without card.
+function lookup(visit = null, lane = 0) {
+    const dialog = $("dialog");
+    const inputs = fields.map((f) => h("input", { name: f.name, maxlength: f.max, inputmode: f.mode, autocomplete: "off", autofocus: f.name === "insurer" }));
+    const limit = h("input", { type: "checkbox" });
+    const fault = h("p", { class: "fault", role: "alert" });
+    const form = h(
+        "form",
+        {
+            onsubmit: async (event) => {
+                event.preventDefault();
+                show(fault);
+                inputs.forEach((i) => i.removeAttribute("aria-invalid"));
+                const body = { limit_consent: limit.checked, lane };
+                if (visit !== null)
+                    body.visit = visit;
+                inputs.forEach((i) => (body[i.name] = i.value.trim()));
+                try {
+                    await api.post("/api/lookup", body);
+                    dialog.close();
+                    say(t("lookup.sent"));
+                } catch (refused) {
+                    const wrong = inputs.find((i) => i.name === refused.error?.field);
+                    wrong?.setAttribute("aria-invalid", "true");
+                    wrong?.focus();
+                    show(fault, words(refused.error) || refused.message);
+                }
+            },
+        },
+        h("h2", {}, t(visit === null ? "lookup.title" : "lookup.link")),
+        fields.map((f, i) => h("label", {}, t(`lookup.${f.name}`), inputs[i])),
+        h("label", { class: "line" }, limit, t("lookup.limit")),
+        fault,
+        h("div", { class: "row" }, h("button", { type: "button", onclick: () => dialog.close() }, t("board.close")), h("button", { class: "main" }, t("lookup.go"))),
+    );
+    show(dialog, form);
+    dialog.showModal();
+}
+
+/* ---- the frame around it ---- */
+
+function renderFrame() {
+    const state = link !== "up" ? "lost" : deskUp ? "up" : "down";
+    document.title = `${text("ja", "board.title")} / ${text("en", "board.title")}`;
+    $("title").textContent = t("board.title");
+    $("link").textContent = t(`board.${state}`);
+    $("link").classList.toggle("bad", state !== "up");
+    $("who").textContent = name;
+    $("language").textContent = text(second(), "language");
+    $("lookup").textContent = t("board.lookup");
+    $("out").textContent = t("board.sign_out");
+    $("lanes-title").textContent = t("board.lanes");
+    $("visits-title").textContent = t("board.visits");
+    $("search-label").textContent = t("board.search");
+    $("keys").textContent = t("board.keys");
+    $("filters").setAttribute("aria-label", t("board.filter"));
+    show(
+        $("filters"),
+        ["all", "open", "look"].map((f) =>
+            h("button", { type: "button", "aria-pressed": String(f === filter), onclick: () => {
+                filter = f;
+                renderFrame();
+                renderVisits();
+            } }, t(`board.filter.${f}`)),
+        ),
+    );
+}
+
+function renderAll() {
+    renderFrame();
+    renderLanes();
+    renderVisits();
+    if (!$("detail").hidden)
+        renderDetail();
+}
+
+function door(wrong = false) {
+    $("main").hidden = true;
+    $("door").hidden = false;
+    const token = h("input", { type: "password", autocomplete: "off", autofocus: true });
+    const who = h("input", { type: "text", maxlength: 20, autocomplete: "off" });
+    show(
+        $("door"),
+        h(
+            "form",
+            {
+                onsubmit: async (event) => {
+                    event.preventDefault();
+                    try {
+                        await api.post("/api/session", { token: token.value.trim(), name: who.value.trim() });
+                        token.value = "";
+                        start();
+                    } catch (refused) {
+                        token.value = "";
+                        if (refused.status === 429)
+                            notice(words(refused.error), refused.error.code);
+                        else
+                            door(true);
+                    }
+                },
+            },
+            h("h2", {}, t("board.sign_in"), h("span", { class: "second" }, text(second(), "board.sign_in"))),
+            wrong && h("p", { class: "fault", role: "alert" }, t("board.sign_in.wrong")),
+            h("label", {}, t("board.sign_in.token"), token),
+            h("label", {}, t("board.sign_in.name"), who),
+            h("div", { class: "row" }, h("button", { class: "main" }, t("board.sign_in.go"))),
+        ),
+    );
+    token.focus();
+}
+
+let stopListening = null;
+
+function takeLane(lane) {
+    const before = lanes.get(lane.lane);
+    lanes.set(lane.lane, lane);
+    renderLanes();
+    if (!ready)
+        return;
+    if (lane.visit && before?.visit !== lane.visit)
+        say(t("board.new", { lane: lane.lane }));
+    else if (calling.includes(lane.state) && before?.state !== lane.state)
+        say(t("board.calls", { lane: lane.lane }));
+    if (!$("detail").hidden && visits.get(selected)?.lane === lane.lane && !$("detail").dataset.answer)
+        renderDetail();
+}
+
+function takeVisit(visit) {
+    visits.set(visit.visit, visit);
+    if (!ready)
+        return;
+    renderVisits();
+    if (visit.visit === selected && !$("detail").hidden && !$("detail").dataset.answer)
+        renderDetail();
+}
+
+async function start() {
+    const { sessions } = await api.get("/api/session").catch(() => ({ sessions: [] }));
+    const board = sessions.find((s) => s.surface === "board");
+    if (!board) {
+        door();
+        return;
+    }
+    name = board.name;
+    $("door").hidden = true;
+    show($("door"));
+    $("main").hidden = false;
+    stopListening?.();
+    stopListening = api.listen(
+        "/api/events",
+        {
+            desk: ({ up }) => {
+                deskUp = up;
+                if (!up)
+                    lanes.clear();
+                renderFrame();
+                renderLanes();
+            },
+            lane: takeLane,
+            visit: takeVisit,
+            ready: () => {
+                ready = true;
+                renderAll();
+            },
+        },
+        (state) => {
+            link = state;
+            renderFrame();
+            if (state === "up")
+                visits.clear(); /* the full state comes next; yesterday's rows must not stay */
+            if (state === "closed")
+                door();
+        },
+    );
+    renderAll();
+}
+
+document.addEventListener("keydown", (event) => {
+    const typing = event.target instanceof HTMLInputElement;
+    if ($("main").hidden || $("dialog").open || event.ctrlKey || event.altKey || event.metaKey)
+        return;
+    if (event.key === "Escape" && typing)
+        event.target.blur();
+    else if (event.key === "Escape" && !$("detail").hidden)
+        closeDetail();
+    if (typing)
+        return;
+    const rows = [...$("visits").querySelectorAll("tr[data-visit]")];
+    const at = rows.findIndex((r) => r === document.activeElement);
+    if (event.key === "/")
+        $("search").focus();
+    else if (event.key === "l" || event.key === "L")
+        lookup();
+    else if (event.key === "ArrowDown" && rows.length > 0)
+        select(rows[Math.min(at + 1, rows.length - 1)].dataset.visit, false);
+    else if (event.key === "ArrowUp" && rows.length > 0)
+        select(rows[Math.max(at - 1, 0)].dataset.visit, false);
+    else if (event.key === "Enter" && at >= 0)
+        select(rows[at].dataset.visit, true);
+    else
+        return;
+    event.preventDefault();
+});
+$("search").addEventListener("input", renderVisits);
+$("lookup").addEventListener("click", () => lookup());
+$("out").addEventListener("click", async () => {
+    await api.remove("/api/session").catch(() => {});
+    stopListening?.();
+    visits.clear();
+    lanes.clear();
+    show($("detail"));
+    $("detail").hidden = true;
+    door();
+});
+$("language").addEventListener("click", () => {
+    choose(second());
+    renderAll();
+});
+setInterval(() => ($("clock").textContent = new Date().toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" })), 1000);
+renderFrame();
+await api.signInByFragment().catch(() => false);
+await start();

@@ -1,0 +1,79 @@
+// Digits by touch, keyboard or numeric keypad. The digits live in a byte array that is overwritten when they have
+// been used or the screen is left; a hidden entry never stands in the document.
+import { h } from "./dom.js";
+import { both, t } from "./text.js";
+
+let active = null;
+
+document.addEventListener("keydown", (event) => {
+    if (active === null || event.ctrlKey || event.altKey || event.metaKey)
+        return;
+    if (/^[0-9]$/.test(event.key))
+        active.put(event.key.charCodeAt(0));
+    else if (event.key === "Backspace" || event.key === "Delete")
+        active.drop();
+    else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement))
+        active.ready();
+    else
+        return;
+    event.preventDefault();
+});
+
+// length: how many digits. onchange(bytes, used) after each; onready(bytes): all are there and OK was pressed.
+export function pad(length, onchange, onready) {
+    const digits = new Uint8Array(length);
+    let used = 0;
+    const ok = h("button", { type: "button", class: "word main", disabled: true, onclick: () => self.ready() }, both("ok"));
+    const key = (n) =>
+        h("button", { type: "button", onclick: () => self.put(48 + n) }, String(n));
+    const self = {
+        put(code) {
+            if (used === length)
+                return;
+            digits[used++] = code;
+            changed();
+        },
+        drop() {
+            if (used === 0)
+                return;
+            digits[--used] = 0;
+            changed();
+        },
+        ready() {
+            if (used === length)
+                onready(digits);
+        },
+        clear() {
+            digits.fill(0);
+            used = 0;
+            changed();
+        },
+        // Hand the digits over and forget them.
+        take() {
+            const copy = digits.slice();
+            self.clear();
+            return copy;
+        },
+        leave() {
+            digits.fill(0);
+            if (active === self)
+                active = null;
+        },
+        element: null,
+    };
+    function changed() {
+        ok.disabled = used !== length;
+        onchange(digits, used);
+    }
+    self.element = h(
+        "div",
+        { class: "pad", role: "group" },
+        [1, 2, 3, 4, 5, 6, 7, 8, 9].map(key),
+        h("button", { type: "button", class: "word", onclick: () => self.drop(), "aria-label": t("delete") }, both("delete")),
+        key(0),
+        ok,
+    );
+    active = self;
+    changed();
+    return self;
+}

@@ -1,0 +1,306 @@
+// What the patient sees in each state of a visit. A screen is a function (lane, kit) that fills kit.place and may
+// return { update(lane), leave() }; states without one of their own share `wait`.
+//
+// kit: place, act(action, extra), sealed(action, purpose, bytes), offered(lane, action), say(text), lane()
+import { h, svg, show } from "./dom.js";
+import { both, pair, t, chosen } from "./text.js";
+import { card, reader, icons } from "./drawing.js";
+import { pad } from "./pad.js";
+import { numberB } from "./number_b.js";
+import { preview } from "./preview.js";
+
+const button = (kit, action, content, options = {}) =>
+    h("button", { type: "button", class: options.main ? "main" : null, onclick: (event) => {
+        for (const other of event.currentTarget.parentElement.querySelectorAll("button"))
+            other.disabled = true;
+        kit.act(action, options.extra).finally(() => {
+            for (const other of document.querySelectorAll("main button, footer button"))
+                if (!other.closest(".pad"))
+                    other.disabled = false;
+        });
+    } }, content);
+
+function fault(failure) {
+    return failure && h("p", { class: "fault", role: "alert" }, h("span", { class: "code" }, failure.code), pair(failure));
+}
+
+const ways = [
+    { action: "choose_face", key: "method.face", icon: "face" },
+    { action: "choose_pin", key: "method.pin", icon: "pin" },
+    { action: "choose_staff", key: "method.staff", icon: "staff" },
+    { action: "show_card", key: "method.show", icon: "face" },
+    { action: "key_in", key: "method.key_in", icon: "pin" },
+];
+
+function wayButtons(lane, kit, names) {
+    return ways
+        .filter((way) => names.includes(way.action) && kit.offered(lane, way.action))
+        .map((way) => button(kit, way.action, [icons[way.icon](), both(way.key)], { main: way.action === names[0] }));
+}
+
+function idle(lane, kit) {
+    if (lane.reader !== null)
+        show(kit.place, h("h1", {}, both("idle.closed")), h("p", { class: "note" }, both("idle.closed.note")), fault(lane.reader));
+    else
+        show(kit.place, fault(lane.failure), reader(), h("h1", {}, both("idle.title")), h("p", { class: "note" }, both("idle.note")));
+}
+
+const wait = (key) => (lane, kit) =>
+    show(kit.place, h("div", { class: "work" }), h("h1", {}, both(`${key}.title`)), h("p", { class: "note" }, both(`${key}.note`)));
+
+const asked = (key) => (lane, kit) =>
+    show(
+        kit.place,
+        h("div", { class: "sign ask" }, icons.bell()),
+        h("h1", {}, both(`${key}.title`)),
+        lane.failure ? fault(lane.failure) : h("p", { class: "note" }, both(`${key}.note`)),
+        h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face", "choose_pin"])),
+    );
+
+function method(lane, kit) {
+    show(
+        kit.place,
+        fault(lane.failure),
+        h("h1", {}, both("method.title")),
+        h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff", "show_card", "key_in"])),
+    );
+}
+
+function live(lane, mirrored) {
+    const canvas = h("canvas", { width: 640, height: 480, "aria-hidden": "true" });
+    const mask = mirrored
+        ? svg(
+              "svg",
+              { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+              svg("path", { class: "dim", "fill-rule": "evenodd", d: "M0 0H100V100H0Z M50 12 a23 37 0 1 0 0.01 0Z" }),
+              svg("ellipse", { class: "oval", cx: 50, cy: 49, rx: 23, ry: 37 }),
+          )
+        : svg(
+              "svg",
+              { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
+              svg("path", { class: "dim", "fill-rule": "evenodd", d: "M0 0H100V100H0Z M12 18H88V82H12Z" }),
+              svg("rect", { class: "oval", x: 12, y: 18, width: 76, height: 64, rx: 4 }),
+          );
+    return { canvas, element: h("div", { class: mirrored ? "live mirror" : "live" }, h("div", { class: "frame" }, canvas, mask)) };
+}
+
+function camera(mirrored, titleKey, others) {
+    return (lane, kit) => {
+        const picture = live(lane, mirrored);
+        const hint = h("p", { class: "hint", role: "status", "aria-live": "polite" });
+        const row = h("div", { class: "choices" });
+        let spoken = null;
+        let offered = null;
+        let started = false;
+
+        function update(now) {
+            // One instruction at a time: what the last frame lacked, or to hold still.
+            const words = !started ? both("face.wait") : now.hint ? pair(now.hint) : now.box && mirrored ? both("face.good") : both(titleKey);
+            const name = `${chosen()} ${!started} ${now.hint?.code ?? (now.box ? "box" : "")}`;
+            const ways = now.offers.join();
+            if (name !== spoken) {
+                spoken = name;
+                show(hint, words);
+                picture.element.classList.toggle("good", started && !now.hint && now.box !== null);
+            }
+            if (ways !== offered) {
+                offered = ways;
+                show(row, wayButtons(now, kit, others));
+            }
+        }
+        show(kit.place, h("div", { class: "facing" }, hint, picture.element, row));
+        update(lane);
+        const stop = preview(lane.lane, picture.canvas, () => {
+            if (!started) {
+                started = true;
+                update(kit.lane());
+            }
+        });
+        return { update, leave: stop };
+    };
+}
+
+function pin(lane, kit) {
+    if (lane.pin_pad) {
+        show(
+            kit.place,
+            fault(lane.failure),
+            h("h1", {}, both("pin.pad.title")),
+            h("p", { class: "note" }, both("pin.pad.note")),
+            tries(lane),
+            h("div", { class: "choices" }, button(kit, "send_pin", both("pin.pad.start"), { main: true }), wayButtons(lane, kit, ["choose_face"])),
+        );
+        return null;
+    }
+    const dots = [0, 1, 2, 3].map(() => h("i"));
+    const keys = pad(
+        4,
+        (bytes, used) => {
+            dots.forEach((dot, i) => dot.classList.toggle("on", i < used));
+            if (used > 0)
+                kit.say(t("pin.digits", { n: used }));
+        },
+        () => kit.sealed("send_pin", "pin", keys.take()),
+    );
+    show(
+        kit.place,
+        h(
+            "div",
+            { class: "entry" },
+            h(
+                "div",
+                { class: "side" },
+                fault(lane.failure),
+                h("h1", {}, both("pin.title")),
+                h("div", { class: "dots", "aria-hidden": "true" }, dots),
+                tries(lane),
+                h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face"])),
+            ),
+            keys.element,
+        ),
+    );
+    return { leave: () => keys.leave() };
+}
+
+function tries(lane) {
+    if (lane.pin_tries === null)
+        return null;
+    return h("p", { class: "note" }, lane.pin_tries === 1 ? both("pin.tries.one") : both("pin.tries", { tries: lane.pin_tries }));
+}
+
+function number(lane, kit) {
+    const place = kit.place;
+    if (lane.failure) {
+        // Said first, by itself: then the entry begins anew.
+        let leave = null;
+        show(
+            place,
+            fault(lane.failure),
+            lane.number_b_tries !== null && h("p", { class: "note" }, both("pin.tries", { tries: lane.number_b_tries })),
+            h("div", { class: "choices" },
+                h("button", { type: "button", class: "main", onclick: () => { leave = start(); } }, both("number.check.again")),
+                wayButtons(lane, kit, ["show_card", "choose_pin"])),
+        );
+        return { leave: () => leave?.() };
+    }
+    function start() {
+        return numberB(place, [], (bytes) => {
+            show(place, h("div", { class: "work" }), h("h1", {}, both("photo.title")));
+            kit.sealed("send_number_b", "number-b", bytes);
+        });
+    }
+    return { leave: start() };
+}
+
+const question = (title, note, yes, no) => (lane, kit) =>
+    show(
+        kit.place,
+        fault(lane.failure?.kind === "notice" ? lane.failure : null),
+        h("h1", {}, both(title)),
+        h("p", { class: "note" }, both(note, { tries: lane.number_b_tries ?? "" })),
+        h("div", { class: "choices" }, button(kit, "no", both(no)), button(kit, "yes", both(yes), { main: true })),
+    );
+
+function consent(lane, kit) {
+    const asked = lane.consents;
+    const given = new Map();
+
+    function ask(i) {
+        if (i === asked.length) {
+            show(kit.place, h("div", { class: "work" }), h("h1", {}, both("consent.sent")));
+            kit.act("consent", { consents: asked.filter((name) => given.get(name)) }).then((ok) => ok || ask(asked.length - 1));
+            return;
+        }
+        const answer = (yes) => () => {
+            given.set(asked[i], yes);
+            ask(i + 1);
+        };
+        show(
+            kit.place,
+            asked.length > 1 && h("p", { class: "count" }, both("consent.count", { n: i + 1, all: asked.length })),
+            h("h1", {}, both(`consent.${asked[i]}`)),
+            h("p", { class: "note" }, both(`consent.${asked[i]}.note`)),
+            h(
+                "div",
+                { class: "choices" },
+                h("button", { type: "button", onclick: answer(false) }, both("consent.no")),
+                h("button", { type: "button", class: "main", onclick: answer(true) }, both("consent.yes")),
+            ),
+            i > 0 && h("button", { type: "button", class: "plain", onclick: () => ask(i - 1) }, both("back")),
+        );
+        kit.place.querySelector("h1").focus?.();
+    }
+    ask(0);
+}
+
+function done(lane, kit) {
+    const key = lane.outcome === "eligible" || lane.outcome === "last_known" ? "done.eligible" : lane.outcome === "abandoned" ? "done.abandoned" : "done.other";
+    const sign = key === "done.eligible" ? h("div", { class: "sign" }, icons.check()) : h("div", { class: "sign ask" }, icons.bell());
+    show(kit.place, sign, h("h1", {}, both(key)), h("p", { class: "note" }, both(`${key}.note`)), fault(lane.failure));
+}
+
+function takeCard(lane, kit) {
+    const left = lane.failure?.code === "C014";
+    const bell = left ? ring() : null;
+
+    show(kit.place, reader(), h("h1", {}, both("take_card.title")), h("p", { class: "note" }, both("take_card.note")), left && fault(lane.failure));
+    document.body.classList.toggle("flash", left);
+    return {
+        leave: () => {
+            document.body.classList.remove("flash");
+            bell?.();
+        },
+    };
+}
+
+// A soft two-tone call every three seconds until the card is taken.
+function ring() {
+    const sound = new AudioContext();
+    const call = () => {
+        [660, 880].forEach((pitch, i) => {
+            const tone = sound.createOscillator();
+            const volume = sound.createGain();
+            const at = sound.currentTime + i * 0.25;
+            tone.frequency.value = pitch;
+            volume.gain.setValueAtTime(0.2, at);
+            volume.gain.exponentialRampToValueAtTime(0.001, at + 0.24);
+            tone.connect(volume).connect(sound.destination);
+            tone.start(at);
+            tone.stop(at + 0.25);
+        });
+    };
+    const timer = setInterval(call, 3000);
+    call();
+    return () => {
+        clearInterval(timer);
+        sound.close();
+    };
+}
+
+function cardLost(lane, kit) {
+    show(kit.place, card(null), h("h1", {}, both("card_lost.title")), h("p", { class: "note" }, both("card_lost.note")));
+}
+
+export const screens = {
+    idle,
+    closed: idle,
+    card: wait("card"),
+    method,
+    show_card: camera(false, "show_card.title", ["key_in", "choose_pin", "choose_staff"]),
+    number_b: number,
+    number_b_confirm: question("number_b_confirm.title", "number_b_confirm.note", "pin_confirm.yes", "pin_confirm.no"),
+    photo: wait("photo"),
+    face: camera(true, "face.title", ["choose_pin", "choose_staff"]),
+    pin,
+    pin_confirm: question("pin_confirm.title", "pin_confirm.note", "pin_confirm.yes", "pin_confirm.no"),
+    pin_check: wait("pin_check"),
+    visual: asked("visual"),
+    register: question("register.title", "register.note", "register.yes", "register.no"),
+    consent,
+    eligibility: wait("eligibility"),
+    link: asked("link"),
+    staff: asked("staff"),
+    card_lost: cardLost,
+    done,
+    take_card: takeCard,
+};
