@@ -87,6 +87,23 @@ static enum usb_status settled_status(const struct usb_request *request, enum us
     return request->cancelled || request->orphan ? USB_CANCELLED : USB_IO;
 }
 
+/* What is in the packets of a transfer that failed is nobody's word. */
+static size_t sum_packets(struct usb_transfer *transfer)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < transfer->packet_count; i++) {
+        struct usb_packet *packet = &transfer->packets[i];
+
+        if (transfer->status != USB_OK) {
+            packet->status = transfer->status;
+            packet->actual = 0;
+        }
+        sum += packet->actual;
+    }
+    return sum;
+}
+
 void usb_transport_complete(struct usb_request *request, enum usb_status status, size_t actual)
 {
     struct usb *usb = request->usb;
@@ -102,12 +119,9 @@ void usb_transport_complete(struct usb_request *request, enum usb_status status,
     }
     if (usb->dead)
         return;
-    if (request->pub.kind == USB_ISOCHRONOUS) {
-        actual = 0;
-        for (unsigned i = 0; i < request->pub.packet_count; i++)
-            actual += request->pub.packets[i].actual;
-    }
     request->pub.status = settled_status(request, status);
+    if (request->pub.kind == USB_ISOCHRONOUS)
+        actual = sum_packets(&request->pub);
     request->pub.actual = actual < request->pub.length ? actual : request->pub.length;
     if (request->pub.status == USB_GONE)
         usb_transport_gone(usb);

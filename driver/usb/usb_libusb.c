@@ -152,8 +152,6 @@ static void LIBUSB_CALL on_transfer(struct libusb_transfer *transfer)
 
             to->status = status_of_transfer(from->status);
             to->actual = from->actual_length < to->length ? from->actual_length : to->length;
-            if (status != USB_OK)
-                to->actual = 0;
         }
     }
     usb_transport_complete(request, status,

@@ -80,19 +80,19 @@ static bool is_in(const struct usb_request *request)
 /* Linux errno values, which the protocol carries whatever the host's system. */
 static enum usb_status status_of(int32_t status)
 {
-    switch (-status) {
+    switch (status) {
     case 0:
-    case EREMOTEIO: /* shorter than asked for */
+    case -EREMOTEIO: /* shorter than asked for */
         return USB_OK;
-    case EPIPE:
+    case -EPIPE:
         return USB_STALL;
-    case EOVERFLOW:
+    case -EOVERFLOW:
         return USB_OVERFLOW;
-    case ENODEV:
-    case ESHUTDOWN:
+    case -ENODEV:
+    case -ESHUTDOWN:
         return USB_GONE;
-    case ECONNRESET:
-    case ENOENT:
+    case -ECONNRESET:
+    case -ENOENT:
         return USB_CANCELLED;
     default:
         return USB_IO;

@@ -30,6 +30,8 @@ struct mock_usb {
     struct answer answers[ANSWERS_MAX];
     unsigned answer_count;
     enum usb_status control_status, claim_status;
+    uint8_t probe[64];
+    size_t probe_len; /* 0: not a camera */
     char log[LOG_BYTES];
     size_t log_len;
 };
@@ -121,6 +123,20 @@ static size_t copy(struct usb_transfer *transfer, const void *data, size_t len)
     return n;
 }
 
+static void play_probe(struct mock_usb *mock, struct usb_request *request)
+{
+    struct usb_transfer *transfer = &request->pub;
+
+    note(mock, "control %02x %02x %04x %04x %zu\n", transfer->setup.request_type,
+         transfer->setup.request, transfer->setup.value, transfer->setup.index, transfer->length);
+    if (transfer->setup.request == 0x81)
+        usb_transport_complete(request, USB_OK, copy(transfer, mock->probe, mock->probe_len));
+    else if (transfer->length == mock->probe_len)
+        usb_transport_complete(request, USB_OK, transfer->length);
+    else
+        usb_transport_complete(request, USB_STALL, 0);
+}
+
 static void play_control(struct mock_usb *mock, struct usb_request *request)
 {
     struct usb_transfer *transfer = &request->pub;
@@ -132,6 +148,8 @@ static void play_control(struct mock_usb *mock, struct usb_request *request)
         usb_transport_complete(request, USB_OK, copy(transfer, mock->config, mock->config_len));
     } else if (setup->request_type == 0x80 && setup->request == 8) {
         usb_transport_complete(request, USB_OK, copy(transfer, &mock->config[5], 1));
+    } else if (mock->probe_len > 0) {
+        play_probe(mock, request);
     } else {
         note(mock, "control %02x %02x %04x %04x\n", setup->request_type, setup->request, setup->value,
              setup->index);
@@ -331,6 +349,13 @@ void mock_usb_control_status(struct usb *usb, enum usb_status status)
 void mock_usb_claim_status(struct usb *usb, enum usb_status status)
 {
     mock_usb_of(usb)->claim_status = status;
+}
+
+void mock_usb_probe(struct usb *usb, const char *answer)
+{
+    struct mock_usb *mock = mock_usb_of(usb);
+
+    mock->probe_len = mock_hex(answer, mock->probe, sizeof(mock->probe));
 }
 
 void mock_usb_unplug(struct usb *usb)

@@ -34,6 +34,8 @@ void mock_usb_push(struct usb *usb, uint8_t endpoint, const char *answer);
 void mock_usb_control_status(struct usb *usb, enum usb_status status);
 /* How claims end from now on (USB_OK at first). */
 void mock_usb_claim_status(struct usb *usb, enum usb_status status);
+/* A camera's answer to GET_CUR; a SET_CUR of any other length is stalled. */
+void mock_usb_probe(struct usb *usb, const char *answer);
 void mock_usb_unplug(struct usb *usb);
 
 /* What happened so far, as one line per event: "control 21 01 0100 0000", "claim 0", "clear 81", ... */
