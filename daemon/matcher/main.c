@@ -287,7 +287,8 @@ int main(int argc, char **argv)
         free(matcher);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    if (open_models(matcher) < 0 || open_server(matcher) < 0 || service_cage(&matcher->service, &cage) < 0)
+    /* The trial of the cage wants everything that stands before it, but nobody to talk to. */
+    if (open_models(matcher) < 0 || (!matcher->service.try_cage && open_server(matcher) < 0) || service_cage(&matcher->service, &cage) < 0)
         goto out;
     log_event(LOG_LEVEL_NOTICE, "ready", LOG_NUMBER("threshold_milli", matcher->shared.rule.threshold * 1000));
     status = service_run(&matcher->service);
