@@ -245,13 +245,22 @@ void supply_device_state(struct supply *s, const struct msg_device_state *state)
     while (item < s->items + SUPPLY_DEVICES && strcmp(item->port, state->port) != 0)
         item++;
     /* A word about something that was taken back meanwhile. */
-    if (item == s->items + SUPPLY_DEVICES || (item->state != SUPPLY_HANDED_OVER && item->state != SUPPLY_IN_USE))
+    if (item == s->items + SUPPLY_DEVICES || item->state == SUPPLY_NOTHING)
+        return;
+    if (state->state == STATE_IN_USE) {
+        /* Also when it was not handed over by us but by the broker before us. */
+        importer_free(&item->importer);
+        timer_stop(item->timer);
+        item->state = SUPPLY_IN_USE;
+        item->failure = FAILURE_NONE;
+        item->error = 0;
+        item->pause_us = 0;
+        return;
+    }
+    if (item->state != SUPPLY_HANDED_OVER && item->state != SUPPLY_IN_USE)
         return;
     item->failure = state->failure;
-    if (state->state == STATE_IN_USE) {
-        item->state = SUPPLY_IN_USE;
-        item->pause_us = 0;
-    } else if (state->state == STATE_CLOSED) {
+    if (state->state == STATE_CLOSED) {
         try_again(item);
     } else {
         try_later(item, PAUSE_REFUSED_US);

@@ -351,6 +351,13 @@ void lane_detach(struct lane *lane, const char *port)
     lane->listener->changed(lane->arg);
 }
 
+void lane_tell_devices(const struct lane *lane)
+{
+    for (size_t i = 0; i < DEVICES; i++)
+        if (lane->devices[i].step == DEVICE_READY)
+            lane->listener->device(LANE_DEVICE_IN_USE, FAILURE_NONE, lane->devices[i].port, lane->arg);
+}
+
 unsigned lane_cards(const struct lane *lane)
 {
     unsigned cards = 0;

@@ -37,6 +37,9 @@ void lane_free(struct lane **lane);
 void lane_attach(struct lane *lane, const struct msg_device_attach *device, int fd);
 void lane_detach(struct lane *lane, const char *port);
 
+/* Tell the listener of every device in use: a broker that was restarted does not know. */
+void lane_tell_devices(const struct lane *lane);
+
 /* What the hardware can do now, as READER_STATE says it. */
 void lane_state(const struct lane *lane, struct msg_reader_state *out);
 /* Cards that lie on the reader (its slots). */

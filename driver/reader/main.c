@@ -120,6 +120,8 @@ static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
     if (slot == &r->desk) {
         reader_visit_set_desk(r->visit, ipc);
         send_state(r);
+    } else {
+        lane_tell_devices(r->lane);
     }
 }
 

@@ -1,0 +1,60 @@
+/*
+ * reader_rig: uketsuke-reader and uketsuke-broker as the programs they are, on the simulated device over USB/IP,
+ * with this test as supervisor and desk.
+ *
+ * Programs are looked for in $UKETSUKE_BIN, else beside the test; cards and videos in $UKETSUKE_SIM, else in
+ * ../../sim seen from there (where set-up makes them). Every helper fails the running test when it cannot do
+ * its work in time.
+ */
+#ifndef READER_RIG_H
+#define READER_RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/common/message.h"
+
+struct reader_rig;
+
+struct reader_rig *reader_rig_start(void);
+void reader_rig_stop(struct reader_rig *rig);
+
+/* A line for the simulator; its answer must begin with "ok" and is returned (valid until the next call). */
+const char *reader_rig_sim(struct reader_rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+enum reader_rig_program { RIG_READER, RIG_BROKER };
+void reader_rig_kill(struct reader_rig *rig, enum reader_rig_program program);
+void reader_rig_restart(struct reader_rig *rig, enum reader_rig_program program);
+/* Still the process that was started last? */
+bool reader_rig_alive(struct reader_rig *rig, enum reader_rig_program program);
+
+/* As the desk. Messages that come are kept in order until asked for; READER_STATE and frames are kept apart. */
+void reader_rig_send(struct reader_rig *rig, uint16_t type, const void *body);
+/* The next message of this type; those before it are dropped. Its descriptors are the caller's. */
+struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigned timeout_ms);
+/* None of this type comes within the time. */
+void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms);
+/* Until the newest READER_STATE is so. */
+void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card, unsigned timeout_ms);
+/* The desk's connection was closed by the reader. */
+void reader_rig_await_refusal(struct reader_rig *rig, unsigned timeout_ms);
+/* A connection of the desk is open (again). */
+void reader_rig_await_connection(struct reader_rig *rig, unsigned timeout_ms);
+/* As the desk at the broker: number of DEVICE_ITEMs, the first of them in `first`. */
+unsigned reader_rig_devices(struct reader_rig *rig, struct msg_device_item *first);
+/* HEALTH of one of them: number of items; `worst` the highest state. */
+unsigned reader_rig_health(struct reader_rig *rig, enum reader_rig_program program, uint8_t *worst);
+
+/* VISIT_BEGIN; keeps the key. */
+void reader_rig_visit(struct reader_rig *rig, uint64_t visit);
+/* Seal text to the key of the visit as a kiosk page does. purpose: "pin", "number-b". Returns the length. */
+uint32_t reader_rig_seal(struct reader_rig *rig, const char *purpose, const char *text, uint8_t *out, size_t size);
+
+/* Column of a card's row in cards/index.tsv ("pin", "number-b", "name"); valid until the next call. */
+const char *reader_rig_card(struct reader_rig *rig, const char *card, const char *column);
+const char *reader_rig_sim_directory(struct reader_rig *rig);
+
+void reader_rig_run_ms(struct reader_rig *rig, unsigned ms);
+
+#endif
