@@ -7,7 +7,7 @@
 #define PLACE_TREE "answers.tree"
 #define PLACE_RAW "answers.raw"
 
-int store_answer_put(struct store *store, struct store_subject subject, struct store_answer *answer)
+static int put(struct store *store, struct store_subject subject, struct store_answer *answer)
 {
     uint8_t hash[STORE_HASH];
     uint8_t *tree = NULL, *raw = NULL;
@@ -49,6 +49,14 @@ int store_answer_put(struct store *store, struct store_subject subject, struct s
     return r;
 }
 
+int store_answer_put(struct store *store, struct store_subject subject, struct store_answer *answer)
+{
+    bool alone;
+    int r = store_enter(store, &alone);
+
+    return r < 0 ? r : store_leave(store, alone, put(store, subject, answer));
+}
+
 static int read_row(struct statement *s, struct store_answer *out)
 {
     const uint8_t *sealed;
@@ -65,8 +73,12 @@ static int read_row(struct statement *s, struct store_answer *out)
     out->answered_us = statement_get_int(s);
     out->available_until_us = statement_get_int(s);
     sealed = statement_get_blob(s, &len);
-    r = seal_open(s->store, PLACE_TREE, out->id, sealed, len, &out->tree, &out->tree_len);
+    r = statement_error(s);
+    if (r == 0)
+        r = seal_open(s->store, PLACE_TREE, out->id, sealed, len, &out->tree, &out->tree_len);
     sealed = statement_get_blob(s, &len);
+    if (r == 0)
+        r = statement_error(s);
     if (r == 0 && sealed != NULL)
         r = seal_open(s->store, PLACE_RAW, out->id, sealed, len, &out->raw, &out->raw_len);
     if (r < 0)

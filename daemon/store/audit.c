@@ -68,6 +68,11 @@ static int put_head(struct store *store)
     return r;
 }
 
+int audit_seed(struct store *store)
+{
+    return put_head(store);
+}
+
 int audit_start(struct store *store)
 {
     struct statement s;
@@ -83,7 +88,9 @@ int audit_start(struct store *store)
         const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
         struct bytes_reader in;
 
-        r = seal_open(store, "meta.audit_head", 0, sealed, sealed_len, &head, &len);
+        r = statement_error(&s);
+        if (r == 0)
+            r = seal_open(store, "meta.audit_head", 0, sealed, sealed_len, &head, &len);
         bytes_reader_init(&in, head, len);
         store->audit_rows = bytes_u64le(&in);
         if (r == 0 && in.left == STORE_HASH)
@@ -91,6 +98,8 @@ int audit_start(struct store *store)
         else if (r == 0)
             r = -EBADMSG;
         seal_free(&head, len);
+    } else if (r == 0) {
+        r = -EBADMSG; /* every database has one from its first day: it was taken out */
     }
     return statement_end(&s, r);
 }
@@ -131,7 +140,7 @@ int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t
         .detail = detail,
     };
     uint8_t *sealed = NULL;
-    bool alone = !store->in_transaction;
+    bool alone;
     int r = 0;
 
     if (strlen(event) > TEXT_MAX || strlen(detail) > TEXT_MAX || strlen(who) > TEXT_MAX)
@@ -139,18 +148,34 @@ int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t
     if (who[0] != '\0')
         r = seal_close(store, PLACE, row.id, who, strlen(who), &sealed, &row.who_len);
     row.who = sealed;
-    /* The row and the head belong together, also when the caller is in no transaction. */
-    if (r == 0 && alone)
-        r = store_begin(store);
-    if (r == 0) {
-        r = add(store, &row);
-        if (alone && r == 0)
-            r = store_commit(store);
-        else if (alone)
-            store_rollback(store);
-    }
+    if (r == 0)
+        r = store_enter(store, &alone);
+    if (r == 0)
+        r = store_leave(store, alone, add(store, &row));
     seal_free(&sealed, row.who_len);
     return r;
+}
+
+/*
+ * Reads one row; false when a value is none that store_audit() writes, which the hash, taken over what is
+ * read, would not show: a lane beyond 16 bits, text behind a NUL, an empty name.
+ */
+static bool read_row(struct statement *s, struct row *row, char event[TEXT_MAX + 1], char detail[TEXT_MAX + 1])
+{
+    int64_t lane;
+    bool whole;
+
+    row->id = (uint64_t)statement_get_int(s);
+    row->at_us = statement_get_int(s);
+    whole = statement_get_text(s, event, TEXT_MAX + 1);
+    row->visit = (uint64_t)statement_get_int(s);
+    lane = statement_get_int(s);
+    row->lane = (uint16_t)lane;
+    row->who = statement_get_blob(s, &row->who_len);
+    whole = statement_get_text(s, detail, TEXT_MAX + 1) && whole;
+    row->event = event;
+    row->detail = detail;
+    return whole && lane == row->lane && (row->who == NULL || row->who_len > 0);
 }
 
 int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
@@ -167,17 +192,14 @@ int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
         uint8_t hash[STORE_HASH];
         const uint8_t *stored;
         size_t len;
-        struct row row = {.event = event, .detail = detail};
+        struct row row;
+        bool whole = read_row(&s, &row, event, detail);
 
-        row.id = (uint64_t)statement_get_int(&s);
-        row.at_us = statement_get_int(&s);
-        statement_get_text(&s, event, sizeof(event));
-        row.visit = (uint64_t)statement_get_int(&s);
-        row.lane = (uint16_t)statement_get_int(&s);
-        row.who = statement_get_blob(&s, &row.who_len);
-        statement_get_text(&s, detail, sizeof(detail));
         stored = statement_get_blob(&s, &len);
-        r = row_hash(store, previous, &row, hash);
+        r = statement_error(&s);
+        if (r < 0)
+            break;
+        r = whole ? row_hash(store, previous, &row, hash) : -EBADMSG;
         expected++;
         if (r < 0 || row.id != expected || len != STORE_HASH || memcmp(stored, hash, STORE_HASH) != 0) {
             *bad_row = expected;

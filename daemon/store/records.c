@@ -38,8 +38,7 @@ int store_link_put(struct store *store, const uint8_t subject[32], const struct 
         const char *text = (const char *)numbers + numbers_fields[i].offset;
         size_t n = strnlen(text, numbers_fields[i].size);
 
-        if (n == numbers_fields[i].size)
-            return -EINVAL;
+        w.failed = w.failed || n == numbers_fields[i].size;
         bytes_put_u8(&w, (uint8_t)n);
         bytes_put(&w, text, n);
     }
@@ -92,7 +91,9 @@ int store_link_get(struct store *store, const uint8_t subject[32], struct store_
         size_t sealed_len;
         const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
 
-        r = seal_open(store, "links.payload", link_row(hash), sealed, sealed_len, &plain, &len);
+        r = statement_error(&s);
+        if (r == 0)
+            r = seal_open(store, "links.payload", link_row(hash), sealed, sealed_len, &plain, &len);
         if (r == 0)
             r = unpack_numbers(out, plain, len);
         seal_free(&plain, len);
@@ -166,7 +167,8 @@ int store_asks_open(struct store *store, store_ask_fn *each, void *arg)
         ask.asked_us = statement_get_int(&s);
         ask.ended_us = statement_get_int(&s);
         ask.outcome = (uint8_t)statement_get_int(&s);
-        if (each(&ask, arg) != 0)
+        r = statement_error(&s);
+        if (r < 0 || each(&ask, arg) != 0)
             break;
     }
     return statement_end(&s, r < 0 ? r : 0);

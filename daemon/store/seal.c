@@ -92,12 +92,16 @@ int seal_close(const struct store *store, const char *place, uint64_t row, const
                uint8_t **out, size_t *out_len)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    uint8_t *sealed = malloc(len + STORE_SEAL_ROOM);
-    int n, r = -ENOMEM;
+    uint8_t *sealed = NULL;
+    int n, r = -E2BIG;
 
     *out = NULL;
     *out_len = 0;
-    if (ctx == NULL || sealed == NULL || len > STORE_SEALED_MAX)
+    if (len > STORE_SEALED_MAX - STORE_SEAL_ROOM) /* what is closed must open again */
+        goto done;
+    r = -ENOMEM;
+    sealed = malloc(len + STORE_SEAL_ROOM);
+    if (ctx == NULL || sealed == NULL)
         goto done;
     r = -EIO;
     sealed[0] = VERSION;

@@ -54,22 +54,44 @@ int64_t statement_get_int(struct statement *s)
     return sqlite3_column_int64(s->stmt, s->read++);
 }
 
-void statement_get_text(struct statement *s, char *out, size_t size)
+/* A value that is not there because there was no memory for it must not be taken for NULL. */
+static void lost(struct statement *s)
 {
-    const unsigned char *text = sqlite3_column_text(s->stmt, s->read++);
+    if (sqlite3_errcode(s->store->db) == SQLITE_NOMEM)
+        s->rc = SQLITE_NOMEM;
+}
+
+bool statement_get_text(struct statement *s, char *out, size_t size)
+{
+    const unsigned char *text = sqlite3_column_text(s->stmt, s->read);
+    size_t stored = (size_t)sqlite3_column_bytes(s->stmt, s->read++);
     size_t len = text != NULL ? strnlen((const char *)text, size - 1) : 0;
 
     if (len > 0)
         memcpy(out, text, len);
     out[len] = '\0';
+    if (text == NULL)
+        lost(s);
+    return len == stored;
 }
 
 const uint8_t *statement_get_blob(struct statement *s, size_t *len)
 {
+    static const uint8_t empty[1];
     const uint8_t *data = sqlite3_column_blob(s->stmt, s->read);
 
-    *len = (size_t)sqlite3_column_bytes(s->stmt, s->read++);
+    *len = (size_t)sqlite3_column_bytes(s->stmt, s->read);
+    if (data == NULL && sqlite3_column_type(s->stmt, s->read) != SQLITE_NULL)
+        data = empty;
+    if (data == NULL)
+        lost(s);
+    s->read++;
     return data;
+}
+
+int statement_error(struct statement *s)
+{
+    return store_errno(s->store, s->rc);
 }
 
 int statement_end(struct statement *s, int r)

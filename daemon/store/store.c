@@ -81,90 +81,97 @@ static int newest_migration(void)
     return newest;
 }
 
-/* Each migration and its number are one transaction: a crash leaves the one before or the one after. */
-static int migrate(struct store *store, char **message)
+/* What to do about an error of SQLite's, in words. */
+static int say_sqlite(struct store *store, int rc, char **message)
 {
-    int64_t now = user_version(store);
-    char number[64];
-    int r = 0;
+    static const struct {
+        int rc;
+        const char *ja;
+        const char *en;
+    } words[] = {
+        {SQLITE_NOTADB, "データベースが壊れています。バックアップから戻してください", "the database is damaged; restore a backup"},
+        {SQLITE_CORRUPT, "データベースが壊れています。バックアップから戻してください", "the database is damaged; restore a backup"},
+        {SQLITE_FULL, "ディスクがいっぱいです。空きを作ってください", "the disk is full; make room"},
+        {SQLITE_BUSY, "データベースを別のプログラムが使っています。止めてください",
+         "another program uses the database; stop it"},
+        {SQLITE_OK, "データベースを開けません。場所と権限を確かめてください",
+         "the database cannot be opened; check the path and its permissions"},
+    };
+    size_t i = 0;
 
-    if (now < 0) {
-        say(message, "データベースを読めません。バックアップから戻してください", "the database cannot be read; restore a backup",
-            sqlite3_errmsg(store->db));
-        return -EIO;
-    }
-    if (now > newest_migration()) {
-        (void)snprintf(number, sizeof(number), "database %lld, program %d", (long long)now, newest_migration());
-        say(message, "データベースはより新しい版のものです。新しい版のプログラムを使ってください",
-            "the database is of a newer version; install that version again", number);
-        return -EPERM;
-    }
-    for (const struct sql_text *t = sql_texts; t->kind != SQL_END && r == 0; t++) {
-        if (t->kind != SQL_MIGRATION || atoi(t->name) <= now)
-            continue;
-        (void)snprintf(number, sizeof(number), "PRAGMA user_version = %d;", atoi(t->name));
-        r = run_sql(store, "BEGIN IMMEDIATE;");
-        if (r == 0)
-            r = run_sql(store, t->text);
-        if (r == 0)
-            r = run_sql(store, number);
-        if (r == 0)
-            r = run_sql(store, "COMMIT;");
-        if (r < 0) {
-            say(message, "データベースを更新できません。ディスクの空きを確かめてください",
-                "the database cannot be brought up to date; check the disk", t->name);
-            (void)sqlite3_exec(store->db, "ROLLBACK;", NULL, NULL, NULL);
-        } else {
-            log_event(LOG_LEVEL_NOTICE, "database migrated", LOG_NUMBER("migration", atoi(t->name)));
-        }
-    }
-    return r;
+    while (words[i].rc != SQLITE_OK && words[i].rc != (rc & 0xff))
+        i++;
+    say(message, words[i].ja, words[i].en, store->db != NULL ? sqlite3_errmsg(store->db) : "out of memory");
+    return store->db != NULL ? store_errno(store, rc) : -ENOMEM;
+}
+
+static int prepare_one(struct store *store, enum store_query query, char **message)
+{
+    const struct sql_text *t = sql_texts;
+    int rc;
+
+    while (t->kind != SQL_END && (t->kind != SQL_QUERY || strcmp(t->name, query_names[query]) != 0))
+        t++;
+    if (t->kind == SQL_END || store->queries[query] != NULL)
+        return t->kind == SQL_END ? -EINVAL : 0;
+    rc = sqlite3_prepare_v3(store->db, t->text, -1, SQLITE_PREPARE_PERSISTENT, &store->queries[query], NULL);
+    if (rc == SQLITE_OK)
+        return 0;
+    if (rc != SQLITE_ERROR)
+        return say_sqlite(store, rc, message);
+    say(message, "データベースの形が想定と違います。バックアップから戻してください",
+        "the database has an unexpected shape; restore a backup", query_names[query]);
+    return -EIO;
 }
 
 static int prepare(struct store *store, char **message)
 {
-    for (int i = 0; i < QUERY_COUNT; i++) {
-        const struct sql_text *t = sql_texts;
+    int r = 0;
 
-        while (t->kind != SQL_END && (t->kind != SQL_QUERY || strcmp(t->name, query_names[i]) != 0))
-            t++;
-        if (t->kind == SQL_END || sqlite3_prepare_v3(store->db, t->text, -1, SQLITE_PREPARE_PERSISTENT,
-                                                     &store->queries[i], NULL) != SQLITE_OK) {
-            say(message, "データベースの形が想定と違います。バックアップから戻してください",
-                "the database has an unexpected shape; restore a backup", query_names[i]);
-            return -EIO;
-        }
-    }
-    return 0;
+    for (int i = 0; i < QUERY_COUNT && r == 0; i++)
+        r = prepare_one(store, (enum store_query)i, message);
+    return r;
 }
 
-/* The wrong key must be found before anything is written under it. */
+#define KEY_PLACE "meta.key_check"
+
+/* The wrong key is found before anything is written under it. */
 static int check_key(struct store *store, char **message)
+{
+    struct statement s;
+    uint8_t *blob = NULL;
+    size_t len = 0, sealed_len;
+    int r = prepare_one(store, QUERY_META_GET, message);
+
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_META_GET);
+    statement_text(&s, "key_check");
+    r = statement_step(&s);
+    if (r > 0) {
+        const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
+
+        r = statement_error(&s);
+        if (r == 0)
+            r = seal_open(store, KEY_PLACE, 0, sealed, sealed_len, &blob, &len);
+        seal_free(&blob, len);
+    } else if (r == 0) {
+        r = -EBADMSG; /* written with the first migration, so it was taken out */
+    }
+    if (r == -EBADMSG)
+        say(message, "データベースの鍵が違います。正しい鍵(database.key)を戻してください",
+            "the database key is not the right one; put the right database.key back", "key check");
+    return statement_end(&s, r);
+}
+
+static int seed_key(struct store *store)
 {
     static const char known[] = "uketsuke database";
     struct statement s;
     uint8_t *blob = NULL;
     size_t len = 0;
-    int r;
+    int r = seal_close(store, KEY_PLACE, 0, known, sizeof(known), &blob, &len);
 
-    statement_start(&s, store, QUERY_META_GET);
-    statement_text(&s, "key_check");
-    r = statement_step(&s);
-    if (r > 0) {
-        size_t sealed_len;
-        const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
-
-        r = seal_open(store, "meta.key_check", 0, sealed, sealed_len, &blob, &len);
-        seal_free(&blob, len);
-        if (r == -EBADMSG)
-            say(message, "データベースの鍵が違います。正しい鍵(database.key)を戻してください",
-                "the database key is not the right one; put the right database.key back", "key check");
-        return statement_end(&s, r);
-    }
-    (void)statement_end(&s, 0);
-    if (r < 0)
-        return r;
-    r = seal_close(store, "meta.key_check", 0, known, sizeof(known), &blob, &len);
     if (r < 0)
         return r;
     statement_start(&s, store, QUERY_META_PUT);
@@ -175,11 +182,114 @@ static int check_key(struct store *store, char **message)
     return r;
 }
 
+static int run_migrations(struct store *store, int64_t now)
+{
+    char number[64];
+    int r = 0;
+
+    for (const struct sql_text *t = sql_texts; t->kind != SQL_END && r == 0; t++) {
+        if (t->kind != SQL_MIGRATION || atoi(t->name) <= now)
+            continue;
+        r = run_sql(store, t->text);
+        if (r == 0) {
+            (void)snprintf(number, sizeof(number), "PRAGMA user_version = %d;", atoi(t->name));
+            r = run_sql(store, number);
+        }
+    }
+    return r;
+}
+
+/*
+ * All that is missing is one transaction: a crash leaves the old number or the new one. A new database gets the
+ * proof of its key and the head of its audit chain in the same step, so that none is ever without them.
+ */
+static int migrate(struct store *store, int64_t now, char **message)
+{
+    int r = run_sql(store, "BEGIN IMMEDIATE;");
+
+    if (r == 0)
+        r = run_migrations(store, now);
+    if (r == 0)
+        r = prepare(store, message);
+    if (r == 0 && now == 0)
+        r = seed_key(store);
+    if (r == 0 && now == 0)
+        r = audit_seed(store);
+    if (r == 0)
+        r = run_sql(store, "COMMIT;");
+    if (r == 0) {
+        log_event(LOG_LEVEL_NOTICE, "database migrated", LOG_NUMBER("migration", newest_migration()));
+        return 0;
+    }
+    if (*message == NULL)
+        say(message, "データベースを更新できません。ディスクの空きを確かめてください",
+            "the database cannot be brought up to date; check the room on the disk", sqlite3_errmsg(store->db));
+    if (sqlite3_get_autocommit(store->db) == 0)
+        (void)run_sql(store, "ROLLBACK;");
+    return r;
+}
+
+static int bring_up(struct store *store, char **message)
+{
+    int64_t now = user_version(store);
+    char number[64];
+    int r = 0;
+
+    if (now < 0)
+        return say_sqlite(store, sqlite3_errcode(store->db), message);
+    if (now > newest_migration()) {
+        (void)snprintf(number, sizeof(number), "database %lld, program %d", (long long)now, newest_migration());
+        say(message, "データベースはより新しい版のものです。新しい版のプログラムを使ってください",
+            "the database is of a newer version; install that version again", number);
+        return -EPERM;
+    }
+    if (now > 0)
+        r = check_key(store, message);
+    if (r == 0 && now < newest_migration())
+        r = migrate(store, now, message);
+    if (r == 0)
+        r = prepare(store, message);
+    if (r < 0)
+        return r;
+    r = audit_start(store);
+    if (r == -EBADMSG)
+        say(message, "監査ログの鎖の端がありません。バックアップから戻してください",
+            "the head of the audit log's chain is missing or not ours; restore a backup", "audit");
+    return r;
+}
+
+static int open_file(struct store *store, const char *directory, char **message)
+{
+    char *real = realpath(directory, NULL); /* a link on the way is the administrator's; uketsuke.db must be none */
+    char *path = NULL;
+    mode_t mask;
+    int rc, r = 0;
+
+    if (real == NULL) {
+        r = -errno;
+        say(message, "データベースの置き場所がありません。作ってください",
+            "the directory of the database cannot be reached; make it", directory);
+        return r;
+    }
+    if (asprintf(&path, "%s/uketsuke.db", real) < 0) {
+        free(real);
+        return -ENOMEM;
+    }
+    mask = umask(077); /* the database and its side files are nobody else's */
+    rc = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
+    (void)umask(mask);
+    if (rc != SQLITE_OK)
+        r = say_sqlite(store, rc, message);
+    free(path);
+    free(real);
+    return r;
+}
+
 int store_open(struct store **out, const char *directory, const struct secret *key, struct clock *clock, char **message)
 {
     struct store *store = calloc(1, sizeof(*store));
-    char path[4096];
-    mode_t mask;
     int r = -ENOMEM;
 
     *out = NULL;
@@ -193,34 +303,10 @@ int store_open(struct store **out, const char *directory, const struct secret *k
         goto fail;
     }
     r = seal_keys(store, key);
-    if (r < 0)
-        goto fail;
-    if ((size_t)snprintf(path, sizeof(path), "%s/uketsuke.db", directory) >= sizeof(path)) {
-        r = -ENAMETOOLONG;
-        goto fail;
-    }
-    mask = umask(077); /* the database and its side files are nobody else's */
-    r = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
-    (void)umask(mask);
-    if (r != SQLITE_OK) {
-        say(message, "データベースを開けません。場所と権限を確かめてください",
-            "the database cannot be opened; check the path and its permissions",
-            store->db != NULL ? sqlite3_errmsg(store->db) : "out of memory");
-        r = -EIO;
-        goto fail;
-    }
-    r = migrate(store, message);
     if (r == 0)
-        r = prepare(store, message);
+        r = open_file(store, directory, message);
     if (r == 0)
-        r = check_key(store, message);
-    if (r == 0)
-        r = audit_start(store);
-    if (r == -EBADMSG && *message == NULL)
-        say(message, "監査ログの鎖が切れています。uketsuke audit verify で確かめてください",
-            "the chain of the audit log is broken; see uketsuke audit verify", "audit");
+        r = bring_up(store, message);
     if (r < 0)
         goto fail;
     *out = store;
@@ -293,7 +379,23 @@ void store_rollback(struct store *store)
     memcpy(store->audit_hash, store->saved_hash, STORE_HASH);
 }
 
-int store_purge(struct store *store, int64_t now_us)
+int store_enter(struct store *store, bool *alone)
+{
+    *alone = !store->in_transaction;
+    return *alone ? store_begin(store) : 0;
+}
+
+int store_leave(struct store *store, bool alone, int r)
+{
+    if (!alone)
+        return r;
+    if (r == 0)
+        return store_commit(store);
+    store_rollback(store);
+    return r;
+}
+
+static int purge(struct store *store, int64_t now_us, int *purged)
 {
     struct statement s;
     int r;
@@ -306,7 +408,19 @@ int store_purge(struct store *store, int64_t now_us)
     statement_start(&s, store, QUERY_ANSWER_PURGE);
     statement_int(&s, now_us);
     r = statement_run(&s);
-    return r < 0 ? r : sqlite3_changes(store->db);
+    *purged = sqlite3_changes(store->db);
+    return r;
+}
+
+int store_purge(struct store *store, int64_t now_us)
+{
+    bool alone;
+    int purged = 0;
+    int r = store_enter(store, &alone);
+
+    if (r == 0)
+        r = store_leave(store, alone, purge(store, now_us, &purged));
+    return r < 0 ? r : purged;
 }
 
 int store_status(struct store *store, struct store_status *out)

@@ -70,11 +70,13 @@ void statement_blob(struct statement *s, const void *data, size_t len);
 /* 1: a row; 0: done; negative errno. */
 int statement_step(struct statement *s);
 int64_t statement_get_int(struct statement *s);
-/* Copies at most size - 1 bytes. */
-void statement_get_text(struct statement *s, char *out, size_t size);
-/* Borrowed until the next step. */
+/* Copies at most size - 1 bytes; false when there is more (also behind a NUL byte). */
+bool statement_get_text(struct statement *s, char *out, size_t size);
+/* Borrowed until the next step; NULL only for NULL, an empty value is none. */
 const uint8_t *statement_get_blob(struct statement *s, size_t *len);
-/* Resets (and forgets the bound values); returns `r`, or the error met. */
+/* Negative errno when a value of this row could not be had (no memory), else 0: ask before using the row. */
+int statement_error(struct statement *s);
+/* Resets (and forgets the bound values); returns `r`. */
 int statement_end(struct statement *s, int r);
 /* Bind done: run to the end; 0 or negative errno. */
 int statement_run(struct statement *s);
@@ -97,7 +99,18 @@ int seal_chain(const struct store *store, const uint8_t previous[STORE_HASH], co
 
 /* ---- audit.c -------------------------------------------------------------------------------------------- */
 
-/* Read the head of the chain at the start. */
+/* A new database: the head of an empty chain. */
+int audit_seed(struct store *store);
+/* Read the head of the chain at the start; -EBADMSG when there is none, or not ours. */
 int audit_start(struct store *store);
+
+/* ---- store.c -------------------------------------------------------------------------------------------- */
+
+/*
+ * For what is more than one statement: a transaction of its own unless the caller is in one already.
+ * store_leave() commits when r is 0, else rolls back; returns r or the error of the commit.
+ */
+int store_enter(struct store *store, bool *alone);
+int store_leave(struct store *store, bool alone, int r);
 
 #endif

@@ -71,8 +71,11 @@ static int unpack(struct store_visit *visit, const uint8_t *data, size_t len)
 int store_visit_open(struct store *store, struct store_visit *visit)
 {
     struct statement s;
-    int r;
+    bool alone;
+    int r = store_enter(store, &alone);
 
+    if (r < 0)
+        return r;
     visit->opened_us = (int64_t)clock_realtime_us(store->clock);
     visit->closed_us = 0;
     visit->step = 0;
@@ -80,10 +83,11 @@ int store_visit_open(struct store *store, struct store_visit *visit)
     statement_int(&s, visit->lane);
     statement_int(&s, visit->opened_us);
     r = statement_run(&s);
-    if (r < 0)
-        return r;
-    visit->id = (uint64_t)sqlite3_last_insert_rowid(store->db);
-    return store_visit_save(store, visit);
+    if (r == 0) {
+        visit->id = (uint64_t)sqlite3_last_insert_rowid(store->db);
+        r = store_visit_save(store, visit);
+    }
+    return store_leave(store, alone, r);
 }
 
 int store_visit_save(struct store *store, struct store_visit *visit)
@@ -177,7 +181,9 @@ static int read_row(struct statement *s, struct store_visit *visit)
     visit->frames = (uint32_t)statement_get_int(s);
     visit->answer = (uint64_t)statement_get_int(s);
     sealed = statement_get_blob(s, &sealed_len);
-    r = seal_open(s->store, PLACE, visit->id, sealed, sealed_len, &payload, &len);
+    r = statement_error(s);
+    if (r == 0)
+        r = seal_open(s->store, PLACE, visit->id, sealed, sealed_len, &payload, &len);
     if (r == 0)
         r = unpack(visit, payload, len);
     seal_free(&payload, len);
