@@ -133,6 +133,7 @@ struct visit {
     enum desk_event_kind next; /* raised by a note, handled after its step; EVENT_COUNT none */
     uint16_t next_failure;
     bool begun;    /* the reader knows this visit */
+    bool busy;     /* it was asked something that it has not answered yet */
     bool matching; /* the matcher knows it */
     bool filming;  /* the camera runs for it */
     bool scanning; /* the OCR knows it */

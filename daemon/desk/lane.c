@@ -116,6 +116,7 @@ void lane_begin(struct lane *lane)
     lane->key.len = 0;
     if (ports->send(ports->arg, PEER_READER, lane->index, MSG_VISIT_BEGIN, &body, NULL, 0) == 0)
         lane->visit->begun = true;
+    lane->visit->busy = lane->visit->filming = false;
 }
 
 void lane_next(struct lane *lane)
@@ -152,7 +153,7 @@ void lane_reader_down(struct lane *lane)
     lane->reader.reader = FAILURE_READER_RESTARTED;
     lane->reader.camera = FAILURE_CAMERA_ABSENT;
     lane->key.len = 0;
-    v->begun = v->filming = false;
+    v->begun = v->busy = v->filming = false;
     if (visit_raise(v, EVENT_READER_LOST, FAILURE_READER_RESTARTED) == -ENOENT)
         lane_publish(lane, true);
 }
@@ -251,8 +252,10 @@ static const struct {
     {MSG_CARD_SIGN, VISIT_PIN_CHECK},
 };
 
-static bool operation_due(const struct lane *lane, uint16_t operation)
+/* The reader answered; is it what the visit waits for? */
+static bool operation_due(struct lane *lane, uint16_t operation)
 {
+    lane->visit->busy = false;
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         if (operations[i].operation == operation)
             return operations[i].state == lane->visit->record.state;

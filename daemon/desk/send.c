@@ -27,6 +27,11 @@ static int to_reader(struct visit *v, uint16_t type, const void *body)
     return ports->send(ports->arg, PEER_READER, v->lane->index, type, body, NULL, 0);
 }
 
+static void operate(struct visit *v, uint16_t type, const void *body)
+{
+    v->busy = to_reader(v, type, body) == 0;
+}
+
 static int to_matcher(struct visit *v, uint16_t type, const void *body, const int *fds, unsigned nfds)
 {
     struct desk_ports *ports = &v->desk->ports;
@@ -84,7 +89,7 @@ static void send_end(struct visit *v, const struct desk_event *e)
     (void)e;
     if (v->begun)
         (void)to_reader(v, MSG_VISIT_END, &body);
-    v->begun = false;
+    v->begun = v->busy = v->filming = false;
     explicit_bzero(&v->facts.scanned, sizeof(v->facts.scanned));
     explicit_bzero(&v->facts.statement, sizeof(v->facts.statement));
     explicit_bzero(&v->facts.signature, sizeof(v->facts.signature));
@@ -96,8 +101,11 @@ static void send_identify(struct visit *v, const struct desk_event *e)
     struct msg_card_identify body = {.visit = v->record.id, .budget_ms = IDENTIFY_MS};
 
     (void)e;
+    /* One operation at a time: what nobody waits for any more goes with a fresh start. */
+    if (v->busy)
+        v->begun = false;
     lane_begin(v->lane);
-    (void)to_reader(v, MSG_CARD_IDENTIFY, &body);
+    operate(v, MSG_CARD_IDENTIFY, &body);
 }
 
 static void send_photo(struct visit *v, const struct desk_event *e)
@@ -114,11 +122,13 @@ static void send_photo(struct visit *v, const struct desk_event *e)
     }
     if (len > sizeof(body.sealed.data))
         return;
-    body.few_tries_agreed = v->facts.b_agreed;
+    /* Who keys the digits in says yes by that, while tries are plenty; a scanned reading never does. */
+    body.few_tries_agreed = v->facts.b_agreed || (body.scanned == 0 && v->facts.number_b_tries != 255 &&
+                                                  v->facts.number_b_tries > DESK_NUMBER_B_FEW);
     body.sealed.len = (uint32_t)len;
     memcpy(body.sealed.data, sealed, len);
     lane_begin(v->lane);
-    (void)to_reader(v, MSG_CARD_PHOTO, &body);
+    operate(v, MSG_CARD_PHOTO, &body);
     v->facts.scanned.len = 0;
 }
 
@@ -139,7 +149,7 @@ static void send_sign(struct visit *v, const struct desk_event *e)
     if (e->sealed_len > 0)
         memcpy(body.sealed.data, e->sealed, e->sealed_len);
     lane_begin(v->lane);
-    (void)to_reader(v, MSG_CARD_SIGN, &body);
+    operate(v, MSG_CARD_SIGN, &body);
 }
 
 static void send_match(struct visit *v, const struct desk_event *e)
@@ -161,9 +171,10 @@ static void start_camera(struct visit *v)
                                     .fps = FRAME_FPS,
                                     .credit = CREDIT};
 
+    if (v->filming)
+        return;
     lane_begin(v->lane);
-    (void)to_reader(v, MSG_CAMERA_START, &body);
-    v->filming = true;
+    v->filming = to_reader(v, MSG_CAMERA_START, &body) == 0;
 }
 
 static void send_camera(struct visit *v, const struct desk_event *e)

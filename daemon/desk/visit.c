@@ -101,7 +101,7 @@ static void visit_reset(struct visit *v)
     v->next = EVENT_COUNT;
     v->facts.pin_tries = v->facts.number_b_tries = 255;
     v->facts.resume = VISIT_METHOD;
-    v->begun = v->matching = v->filming = v->scanning = v->unsaved = false;
+    v->begun = v->busy = v->matching = v->filming = v->scanning = v->unsaved = false;
 }
 
 static void visit_close(struct visit *v)

@@ -1,0 +1,110 @@
+/*
+ * stage: the desk's core with everybody around it played: readers, matcher, OCR, relay, kiosk, board, on a
+ * simulated clock and a store that can fail. Scripts (run.c) and the random walk (walk.c) act on it.
+ *
+ * With every message that leaves the desk it checks what must hold at all times: no transaction is open and
+ * the visit stands in the store in the very state it is in; a PIN or 照合番号B leaves only if one was given and
+ * not sent before; a question leaves only if its row stands in the store; none leaves twice once it writes.
+ */
+#ifndef TEST_SCENARIO_STAGE_H
+#define TEST_SCENARIO_STAGE_H
+
+#include "../../daemon/common/clock.h"
+#include "../../daemon/desk/desk.h"
+#include "../unit/fake_store.h"
+
+#define STAGE_LANES_MAX 64
+#define STAGE_SENT_MAX 4096
+/* 2026-10-05 09:15:02 in Japan */
+#define STAGE_START_US (UINT64_C(1791159302) * 1000000)
+
+struct stage_lane {
+    struct msg_lane_state shown; /* as kiosk and board see it */
+    struct msg_visit_item item;  /* the last of this lane's visits, as the board saw it */
+    struct msg_reader_state reader;
+    bool reader_up;
+    char card[32];           /* what lies there, "" nothing */
+    unsigned pins_given, pins_sent, numbers_given, numbers_sent;
+    uint16_t asked_reader;   /* operation under way */
+    uint64_t reader_visit;   /* of the last VISIT_BEGIN, 0 none */
+    bool filming, matching, scanning;
+    uint64_t match_visit;
+    struct msg_eligibility_ask ask; /* request 0: none */
+};
+
+struct stage {
+    struct clock *clock;
+    struct store *store;
+    struct desk_settings settings;
+    struct desk *desk;
+    struct stage_lane lanes[STAGE_LANES_MAX + 1]; /* by number; 0: look-ups */
+    unsigned nlanes;
+    uint32_t capabilities;
+    bool matcher_up, ocr_up, relay_up;
+    struct {
+        uint16_t type;
+        uint16_t lane;
+    } sent[STAGE_SENT_MAX];
+    size_t nsent;
+    uint64_t writes_sent[1024]; /* requests that write, by id modulo: none twice */
+    char broken[256];           /* the first rule that was broken; "" none */
+    struct msg_action_result result;
+    uint64_t seed;
+};
+
+struct stage *stage_new(unsigned lanes);
+void stage_free(struct stage **stage);
+/* kill -9 and a new start on the same store: every program connects again. */
+void stage_restart(struct stage *stage);
+
+void stage_reader_state(struct stage *stage, unsigned lane, uint16_t reader, uint16_t camera);
+void stage_reader_program(struct stage *stage, unsigned lane, bool up);
+void stage_matcher_program(struct stage *stage, bool up);
+void stage_ocr_program(struct stage *stage, bool up);
+void stage_relay_program(struct stage *stage, bool up);
+/* "" takes it away. */
+void stage_card(struct stage *stage, unsigned lane, const char *name);
+
+struct stage_identified {
+    uint8_t pin, number_b, chain;
+    bool expired;
+};
+void stage_identified(struct stage *stage, unsigned lane, const struct stage_identified *how);
+struct stage_photo {
+    uint8_t record, challenge;
+    const char *birth, *sex;
+};
+void stage_photo(struct stage *stage, unsigned lane, const struct stage_photo *how);
+void stage_signed(struct stage *stage, unsigned lane);
+void stage_card_failed(struct stage *stage, unsigned lane, uint16_t failure, uint8_t tries);
+void stage_camera_failed(struct stage *stage, unsigned lane, uint16_t failure);
+void stage_frame(struct stage *stage, unsigned lane);
+void stage_match_ready(struct stage *stage, unsigned lane);
+void stage_match_failed(struct stage *stage, unsigned lane, uint16_t failure);
+void stage_match_result(struct stage *stage, unsigned lane, uint8_t decision, uint16_t hint);
+void stage_ocr_result(struct stage *stage, unsigned lane, bool read, uint16_t hint);
+/* kinds: see answers[] in stage.c. False: no such kind. */
+bool stage_answer(struct stage *stage, unsigned lane, const char *kind);
+void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16_t failure);
+
+struct stage_act {
+    char surface;
+    unsigned action;
+    uint32_t consents;
+    bool stale;   /* names the step before */
+    bool empty;   /* without a sealed entry */
+    bool nobody;  /* without the name of a member of staff */
+};
+void stage_act(struct stage *stage, unsigned lane, const struct stage_act *act);
+struct stage_lookup {
+    const char *insurer, *symbol, *number, *branch, *birth;
+    uint64_t visit;
+    uint16_t lane;
+};
+void stage_look_up(struct stage *stage, const struct stage_lookup *lookup);
+
+void stage_advance(struct stage *stage, uint64_t us);
+/* How many messages of a type went out to a lane (0: any) since `from` in sent[]. */
+unsigned stage_count_sent(const struct stage *stage, uint16_t type, unsigned lane, size_t from);
+
+#endif
