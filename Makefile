@@ -184,7 +184,7 @@ $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
-	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lcrypto -lpthread
+	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 unit-programs: $(UNIT:%=$(BIN)/%) scenario-program

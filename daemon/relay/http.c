@@ -134,6 +134,9 @@ static void describe(struct http_exchange *x, CURLcode code, struct http_result 
             result->fate = endings[i].fate;
     if (result->fate == HTTP_ANSWERED)
         return;
+    /* curl also says "unsupported" to an answer that is no HTTP: what was sent may have been acted upon. */
+    if (result->fate == HTTP_LOCAL && result->sent)
+        result->fate = HTTP_BROKEN;
     if (x->too_large)
         result->fate = HTTP_TOO_LARGE;
     result->tls = tls_reason(x->error);

@@ -179,7 +179,9 @@ static void upstream_failed(struct webapi *w, uint16_t failure, unsigned weight)
 {
     enum breaker_state before = w->breaker.state;
 
-    w->last_failure = failure;
+    /* A refusal within TLS often shows as a mere reset; one that came through explains the others. */
+    if (failure != FAILURE_ELIGIBILITY_UNREACHABLE || w->last_failure != FAILURE_ELIGIBILITY_REFUSED)
+        w->last_failure = failure;
     breaker_fail(&w->breaker, now_us(w), weight);
     if (w->breaker.state != before)
         breaker_changed(w);
@@ -190,6 +192,7 @@ static void upstream_alive(struct webapi *w)
     enum breaker_state before = w->breaker.state;
 
     breaker_succeed(&w->breaker);
+    w->last_failure = FAILURE_NONE;
     w->answered_at = (int64_t)(clock_realtime_us(w->setup.clock) / CLOCK_SECOND);
     if (before != BREAKER_CLOSED)
         breaker_changed(w);
@@ -413,7 +416,6 @@ static void login_done(void *arg, enum login_result result, const struct http_re
     case LOGIN_REFUSED:
         /* It is there, but it does not want us: the login comes back by itself. */
         w->probing = false;
-        w->last_failure = FAILURE_ELIGIBILITY_REFUSED;
         upstream_alive(w);
         end_waiting(w, RETRY_OUTCOME_REFUSED, FAILURE_ELIGIBILITY_REFUSED);
         tell_change(w);

@@ -667,5 +667,6 @@ int main(void)
         cmocka_unit_test(the_cage_refuses_what_the_relay_never_needs),
     };
 
+    cmocka_set_test_filter(getenv("UKETSUKE_TEST")); /* one of them: UKETSUKE_TEST=a_slow_* */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
