@@ -1,0 +1,310 @@
+/*
+ * doctor: one line for each part, with its state and the next step. The desk is asked for the health of every
+ * process; what can be seen from here (configuration, sockets, secrets, kernel, libraries) is checked also when the
+ * desk is down, because that is when it is needed.
+ */
+#include "command.h"
+#include "config.h"
+#include "failure.h"
+#include "json.h"
+#include "link.h"
+#include "table.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/landlock.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum level { GOOD, WARNING, BAD };
+
+struct findings {
+    const struct command_options *options;
+    unsigned count[3];
+    bool devices;
+};
+
+static void say(struct findings *f, enum level level, const char *component, const char *detail, const char *next)
+{
+    static const char *const signs[] = {"良 ok  ", "注 warn", "悪 BAD "};
+    FILE *out = f->options->out;
+
+    f->count[level]++;
+    if (f->options->json) {
+        static const char *const states[] = {"good", "warning", "bad"};
+
+        (void)fprintf(out, "{\"state\":\"%s\",\"component\":", states[level]);
+        json_text(out, component);
+        (void)fputs(",\"detail\":", out);
+        json_text(out, detail);
+        (void)fputs(",\"next\":", out);
+        json_text(out, next);
+        (void)fputs("}\n", out);
+        return;
+    }
+    (void)fprintf(out, "%s  ", signs[level]);
+    table_put(out, component);
+    (void)fputs(": ", out);
+    table_put(out, detail);
+    if (next[0] != '\0') {
+        (void)fputs("\n            → ", out);
+        table_put(out, next);
+    }
+    (void)fputc('\n', out);
+}
+
+/* ---- the configuration and what it points to -------------------------------------------------------- */
+
+static void check_secret(struct findings *f, const char *component, const char *path)
+{
+    struct stat st;
+    char detail[200];
+
+    if (path[0] == '\0') {
+        say(f, WARNING, component, "合言葉のファイルが設定されていません / no token file is configured",
+            "設定に token-file を書きます / set the token file; until then this page stays closed");
+        return;
+    }
+    (void)snprintf(detail, sizeof(detail), "%.190s", path);
+    if (stat(path, &st) != 0) {
+        enum level level = errno == EACCES ? WARNING : BAD;
+
+        say(f, level, component, detail,
+            level == BAD ? "ファイルを作ります(16文字以上) / create it: 16 characters or more, for example `openssl rand -hex 32`"
+                         : "root で調べます / run as root to check this one");
+        return;
+    }
+    if ((st.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+        say(f, BAD, component, detail, "他の人が読めます / others can read it: chmod 640");
+    else if (st.st_size < 16)
+        say(f, BAD, component, detail, "16文字以上にします / make it 16 characters or longer");
+    else
+        say(f, GOOD, component, detail, "");
+}
+
+static void check_file(struct findings *f, const char *component, const char *path, const char *next)
+{
+    char detail[200];
+
+    if (path[0] == '\0')
+        return;
+    (void)snprintf(detail, sizeof(detail), "%.190s", path);
+    if (access(path, F_OK) == 0)
+        say(f, GOOD, component, detail, "");
+    else
+        say(f, errno == EACCES ? WARNING : BAD, component, detail,
+            errno == EACCES ? "root で調べます / run as root to check this one" : next);
+}
+
+static void check_configured(struct findings *f, const struct config *config)
+{
+    static const struct {
+        enum config_key key;
+        const char *name;
+        const char *next;
+    } upstream_files[] = {
+        {CFG_upstream_CA, "CA", "CAの証明書を置きます / put the CA certificate there"},
+        {CFG_upstream_CERTIFICATE, "certificate", "クライアント証明書を置きます / put the client certificate there"},
+        {CFG_upstream_KEY, "key", "クライアント鍵を置きます / put the client key there"},
+        {CFG_upstream_PASSWORD_FILE, "password", "合言葉のファイルを置きます / put the password file there"},
+        {CFG_upstream_FOLDER, "folder", "共有フォルダーをつなぎます / mount the shared folder"},
+    };
+    const char *instance;
+    char component[80];
+
+    check_secret(f, "token of the board", config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL));
+    for (size_t i = 0; (instance = config_instance(config, "lane", i)) != NULL; i++) {
+        (void)snprintf(component, sizeof(component), "token of lane %.16s", instance);
+        check_secret(f, component, config_text(config, CFG_lane_TOKEN_FILE, instance));
+    }
+    if (config_instance(config, "lane", 0) == NULL)
+        say(f, BAD, "lanes", "レーンがありません / no lane is configured", "設定に [lane 1] を書きます / write [lane 1] into the configuration");
+    for (size_t i = 0; (instance = config_instance(config, "upstream", i)) != NULL; i++)
+        for (size_t k = 0; k < sizeof(upstream_files) / sizeof(upstream_files[0]); k++) {
+            (void)snprintf(component, sizeof(component), "%s of upstream %.24s", upstream_files[k].name, instance);
+            check_file(f, component, config_text(config, upstream_files[k].key, instance), upstream_files[k].next);
+        }
+    check_file(f, "models", config_text(config, CFG_matcher_MODELS, NULL), "モデルを入れます / install uketsuke-models, or `make run` fetches them");
+    check_file(f, "pages", config_text(config, CFG_web_PAGES, NULL), "パッケージを入れ直します / reinstall the package");
+    check_file(f, "state directory", config_text(config, CFG_desk_STATE_DIRECTORY, NULL), "ディレクトリを作ります / create it, owned by the desk's user");
+}
+
+/* ---- the host ------------------------------------------------------------------------------------------ */
+
+static void check_kernel(struct findings *f)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    int seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+    char detail[64];
+
+    if (abi > 0) {
+        (void)snprintf(detail, sizeof(detail), "ABI %ld", abi);
+        say(f, GOOD, "kernel: Landlock", detail, "");
+    } else {
+        say(f, WARNING, "kernel: Landlock", "使えません / not available",
+            "起動オプション lsm= に landlock を加えます / add landlock to the kernel's lsm= list (files are then closed by seccomp alone)");
+    }
+    if (seccomp >= 0)
+        say(f, GOOD, "kernel: seccomp", "使えます / available", "");
+    else
+        say(f, BAD, "kernel: seccomp", "使えません / not available", "seccompのあるカーネルを使います / use a kernel with CONFIG_SECCOMP_FILTER");
+}
+
+static void check_clock(struct findings *f)
+{
+    /* The program is younger than any day it can run on. */
+    static const time_t no_earlier = 1760000000; /* 2025-10-09 */
+    time_t now = time(NULL);
+    struct tm tm;
+    char detail[64] = "";
+
+    if (localtime_r(&now, &tm) != NULL)
+        (void)strftime(detail, sizeof(detail), "%Y-%m-%d %H:%M:%S %Z", &tm);
+    if (now < no_earlier)
+        say(f, BAD, "clock", detail, "時計を合わせます / set the clock: timedatectl set-ntp true");
+    else
+        say(f, GOOD, "clock", detail, "");
+}
+
+static void check_libraries(struct findings *f)
+{
+    static const struct {
+        const char *soname;
+        const char *package;
+    } libraries[] = {
+        {"libsystemd.so.0", "libsystemd0"},         {"libcrypto.so.3", "libssl3"},
+        {"libseccomp.so.2", "libseccomp2"},         {"libinih.so.1", "libinih1"},
+        {"libsqlite3.so.0", "libsqlite3-0"},        {"libusb-1.0.so.0", "libusb-1.0-0"},
+        {"libcurl.so.4", "libcurl4"},               {"libjansson.so.4", "libjansson4"},
+        {"libexpat.so.1", "libexpat1"},             {"libmicrohttpd.so.12", "libmicrohttpd12"},
+        {"libopenjp2.so.7", "libopenjp2-7"},        {"libturbojpeg.so.0", "libturbojpeg0"},
+        {"libopencv_core.so.406", "libopencv-core406"}, {"libopencv_imgproc.so.406", "libopencv-imgproc406"},
+        {"libopencv_dnn.so.406", "libopencv-dnn406"},
+    };
+    unsigned missing = 0;
+    char detail[200], next[200];
+
+    for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+        void *library = dlopen(libraries[i].soname, RTLD_LAZY | RTLD_LOCAL);
+
+        if (library != NULL) {
+            (void)dlclose(library);
+            continue;
+        }
+        missing++;
+        (void)snprintf(detail, sizeof(detail), "%s がありません / is missing", libraries[i].soname);
+        (void)snprintf(next, sizeof(next), "apt-get install %s", libraries[i].package);
+        say(f, BAD, "library", detail, next);
+    }
+    if (missing == 0) {
+        (void)snprintf(detail, sizeof(detail), "%zu 個そろっています / all %zu are there", sizeof(libraries) / sizeof(libraries[0]),
+                       sizeof(libraries) / sizeof(libraries[0]));
+        say(f, GOOD, "libraries", detail, "");
+    }
+}
+
+/* ---- the desk -------------------------------------------------------------------------------------------- */
+
+static int take_health(struct message *message, void *arg)
+{
+    const struct msg_health_item *m = &message->body.health_item;
+    struct findings *f = arg;
+    char next[800];
+
+    if (message->type == MSG_HEALTH_END)
+        return 1;
+    if (message->type != MSG_HEALTH_ITEM)
+        return 0;
+    (void)snprintf(next, sizeof(next), "%s", m->next);
+    if (m->failure != FAILURE_NONE) {
+        const struct failure_text *t = failure_text(m->failure);
+
+        (void)snprintf(next, sizeof(next), "%s %s / %s%s%s", t->code, t->staff_ja, t->staff_en, m->next[0] != '\0' ? " → " : "", m->next);
+    }
+    say(f, m->state == 0 ? GOOD : m->state == 1 ? WARNING : BAD, m->component, m->detail, next);
+    return 0;
+}
+
+static int take_devices(struct message *message, void *arg)
+{
+    const struct msg_device_item *m = &message->body.device_item;
+    struct findings *f = arg;
+    char component[48], detail[200];
+
+    if (message->type == MSG_DEVICES_END)
+        return 1;
+    if (message->type != MSG_DEVICE_ITEM)
+        return 0;
+    f->devices = true;
+    if (m->lane != 0)
+        (void)snprintf(component, sizeof(component), "device of lane %u", m->lane);
+    else
+        (void)snprintf(component, sizeof(component), "device without lane");
+    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.30s", m->name, m->vendor, m->product, m->port,
+                   m->holder[0] != '\0' ? ", held by " : "", m->holder);
+    say(f, m->holder[0] != '\0' ? BAD : m->lane == 0 ? WARNING : GOOD, component, detail, m->next);
+    return 0;
+}
+
+static void check_desk(struct findings *f, const struct config *config)
+{
+    struct msg_health_query health = {0};
+    struct msg_devices_query devices = {0};
+    struct link *link = NULL;
+    char path[256];
+    int r = command_socket(config, path, sizeof(path));
+
+    if (r == 0)
+        r = link_open(&link, path);
+    if (r < 0) {
+        say(f, BAD, "desk", path, command_reason(r));
+        return;
+    }
+    say(f, GOOD, "desk", path, "");
+    r = link_ask(link, MSG_HEALTH_QUERY, &health, LINK_ASK_MS, take_health, f);
+    if (r < 0)
+        say(f, BAD, "desk: health", command_reason(r), "journalctl -u uketsuked");
+    else
+        r = link_ask(link, MSG_DEVICES_QUERY, &devices, LINK_ASK_MS, take_devices, f);
+    if (r == 0 && !f->devices)
+        say(f, WARNING, "devices", "読み取り機もカメラも見つかりません / no reader and no camera found",
+            "USBケーブルと電源を確かめます / check USB cable and power");
+    link_close(&link);
+}
+
+int command_doctor(const struct command_options *options, int argc, char **argv)
+{
+    struct findings f = {.options = options};
+    struct config *config = NULL;
+    char *message = NULL;
+
+    (void)argv;
+    if (argc != 0) {
+        (void)fprintf(options->err, "uketsuke doctor\n");
+        return EXIT_USAGE;
+    }
+    if (config_load(&config, options->config_path, &message) < 0) {
+        say(&f, BAD, "configuration", options->config_path, "uketsuke config check");
+        (void)fprintf(options->err, "%s", message != NULL ? message : "");
+        free(message);
+    } else {
+        say(&f, GOOD, "configuration", options->config_path, "");
+        check_configured(&f, config);
+    }
+    check_kernel(&f);
+    check_clock(&f);
+    check_libraries(&f);
+    if (config != NULL)
+        check_desk(&f, config);
+    config_free(&config);
+    if (!options->json)
+        (void)fprintf(options->out, "\n良 %u  注 %u  悪 %u / %u good, %u to mind, %u bad\n", f.count[GOOD], f.count[WARNING],
+                      f.count[BAD], f.count[GOOD], f.count[WARNING], f.count[BAD]);
+    return f.count[BAD] == 0 ? EXIT_AS_ASKED : EXIT_NOT_SO;
+}

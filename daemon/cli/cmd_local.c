@@ -1,0 +1,152 @@
+/* config and failures: what needs no desk. */
+#include "command.h"
+#include "config.h"
+#include "failure.h"
+#include "json.h"
+#include "table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void value_text(const struct config *config, enum config_key key, const char *instance, char *out, size_t size)
+{
+    const struct config_row *row = config_row(key);
+
+    if (row->type == CONFIG_NUMBER)
+        (void)snprintf(out, size, "%lld", (long long)config_number(config, key, instance));
+    else if (row->type == CONFIG_FLAG)
+        (void)snprintf(out, size, "%s", config_flag(config, key, instance) ? "yes" : "no");
+    else
+        (void)snprintf(out, size, "%s", config_text(config, key, instance));
+}
+
+static void list_section(const struct command_options *options, const struct config *config, const char *section,
+                         const char *instance)
+{
+    char value[4200];
+
+    if (!options->json)
+        (void)fprintf(options->out, "[%s%s%s]\n", section, instance != NULL ? " " : "", instance != NULL ? instance : "");
+    for (int k = 0; k < CONFIG_KEY_COUNT; k++) {
+        enum config_key key = (enum config_key)k;
+        const struct config_row *row = config_row(key);
+        bool given = config_given(config, key, instance);
+
+        if (strcmp(row->section, section) != 0)
+            continue;
+        value_text(config, key, instance, value, sizeof(value));
+        if (options->json) {
+            (void)fprintf(options->out, "{\"section\":");
+            json_text(options->out, section);
+            (void)fprintf(options->out, ",\"instance\":");
+            json_text(options->out, instance != NULL ? instance : "");
+            (void)fprintf(options->out, ",\"key\":");
+            json_text(options->out, row->name);
+            (void)fprintf(options->out, ",\"value\":");
+            json_text(options->out, value);
+            (void)fprintf(options->out, ",\"given\":%s}\n", given ? "true" : "false");
+            continue;
+        }
+        (void)fprintf(options->out, "%s%s = ", given ? "" : "# ", row->name);
+        table_put(options->out, value);
+        (void)fprintf(options->out, "\n#     %s / %s\n", row->ja, row->en);
+    }
+}
+
+static bool has_instances(const char *section)
+{
+    return strcmp(section, "lane") == 0 || strcmp(section, "upstream") == 0;
+}
+
+static void list(const struct command_options *options, const struct config *config)
+{
+    const char *last = "";
+
+    for (int k = 0; k < CONFIG_KEY_COUNT; k++) {
+        const char *section = config_row((enum config_key)k)->section;
+        const char *instance;
+
+        if (strcmp(section, last) == 0)
+            continue;
+        last = section;
+        if (!has_instances(section)) {
+            list_section(options, config, section, NULL);
+            continue;
+        }
+        for (size_t i = 0; (instance = config_instance(config, section, i)) != NULL; i++)
+            list_section(options, config, section, instance);
+    }
+}
+
+int command_config(const struct command_options *options, int argc, char **argv)
+{
+    bool check = argc == 1 && strcmp(argv[0], "check") == 0;
+    struct config *config;
+
+    if (!check && !(argc == 1 && strcmp(argv[0], "list") == 0)) {
+        (void)fprintf(options->err, "uketsuke config check | list\n");
+        return EXIT_USAGE;
+    }
+    config = command_config_load(options);
+    if (config == NULL)
+        return EXIT_USAGE;
+    if (check)
+        (void)fprintf(options->out, "%s: 誤りはありません / no errors\n", options->config_path);
+    else
+        list(options, config);
+    config_free(&config);
+    return EXIT_AS_ASKED;
+}
+
+static void show_failure(const struct command_options *options, const struct failure_text *t)
+{
+    FILE *out = options->out;
+
+    if (options->json) {
+        const char *const members[][2] = {{"code", t->code}, {"name", t->name}, {"patient_ja", t->patient_ja}, {"patient_en", t->patient_en}, {"staff_ja", t->staff_ja}, {"staff_en", t->staff_en}};
+
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+            (void)fputs(i == 0 ? "{" : ",", out);
+            json_text(out, members[i][0]);
+            (void)fputc(':', out);
+            json_text(out, members[i][1]);
+        }
+        (void)fputs("}\n", out);
+        return;
+    }
+    (void)fprintf(out, "%s  %s\n  患者に / patient: %s / %s\n  係に   / staff:   %s / %s\n", t->code, t->name, t->patient_ja,
+                  t->patient_en, t->staff_ja, t->staff_en);
+}
+
+int command_failures(const struct command_options *options, int argc, char **argv)
+{
+    static const char *const headings[] = {"コード", "係に", "staff"};
+    struct table *table;
+    size_t shown = 0;
+
+    if (argc > 1) {
+        (void)fprintf(options->err, "uketsuke failures [CODE]\n");
+        return EXIT_USAGE;
+    }
+    table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (uint16_t f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++) {
+        const struct failure_text *t = failure_text(f);
+
+        if (argc == 1 && strcasecmp(argv[0], t->code) != 0)
+            continue;
+        shown++;
+        if (argc == 1 || options->json)
+            show_failure(options, t);
+        else
+            table_add(table, (const char *const[]){t->code, t->staff_ja, t->staff_en});
+    }
+    if (argc == 0 && !options->json)
+        table_print(table, options->out);
+    table_free(&table);
+    if (shown == 0) {
+        (void)fprintf(options->err, "uketsuke: %s: そのコードはありません / no such code\n", argv[0]);
+        return EXIT_NOT_SO;
+    }
+    return EXIT_AS_ASKED;
+}

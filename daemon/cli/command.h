@@ -1,0 +1,47 @@
+/*
+ * command: what the subcommands of `uketsuke` share. Exit status: 0 as asked, 1 not so (not eligible, something
+ * bad found), 2 wrong usage or configuration, 3 the desk cannot be asked.
+ */
+#ifndef UKETSUKE_CLI_COMMAND_H
+#define UKETSUKE_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct config;
+struct link;
+
+enum { EXIT_AS_ASKED = 0, EXIT_NOT_SO = 1, EXIT_USAGE = 2, EXIT_NO_DESK = 3 };
+
+struct command_options {
+    const char *config_path;
+    bool json;
+    FILE *out;
+    FILE *err;
+    const char *birth, *symbol, *branch, *staff;
+    const char *date;
+    bool limit_consent;
+    uint64_t visit;
+    uint32_t limit;
+};
+
+typedef int command_fn(const struct command_options *options, int argc, char **argv);
+command_fn command_status, command_visits, command_watch, command_lookup, command_doctor, command_config, command_failures;
+
+/* Parse and run; argv[0] is the program. `out` and `err` are for tests. */
+int command_main(int argc, char **argv, FILE *out, FILE *err);
+
+/* Load the configuration, say what is wrong. NULL on failure. */
+struct config *command_config_load(const struct command_options *options);
+/* Connect to the desk, say what to do when it is not there. NULL on failure. */
+struct link *command_link(const struct command_options *options);
+/* The path of the desk's socket. */
+int command_socket(const struct config *config, char *out, size_t size);
+/* The words for an error of link_open() or link_ask(): what is wrong and what to do. */
+const char *command_reason(int error);
+
+/* "2026-11-22" to the seconds of its first moment, local time. 0 or -EINVAL. */
+int command_day(const char *text, int64_t *out);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * link: one conversation of the command with the desk. Each wait has a deadline; the loop runs only inside.
+ */
+#ifndef UKETSUKE_CLI_LINK_H
+#define UKETSUKE_CLI_LINK_H
+
+#include "message.h"
+
+struct link;
+
+#define LINK_ASK_MS 8000
+
+/*
+ * Connect and say HELLO. -ENOENT (no socket: the desk was never started), -ECONNREFUSED (nobody listens), -EACCES
+ * (not one of the users allowed), -ECONNRESET (turned away), -ETIMEDOUT.
+ */
+int link_open(struct link **out, const char *path);
+void link_close(struct link **link);
+
+/* One message; return 1 when it was the one waited for, 0 to wait on, negative to give up. */
+typedef int link_take_fn(struct message *message, void *arg);
+
+/*
+ * Send (the first field of `body` becomes the number of the request) and hand on what comes with that number, until
+ * `take` says it is enough. -ETIMEDOUT, -ECONNRESET, or what `take` returned.
+ */
+int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take, void *arg);
+/* Hand on everything that comes. timeout_ms 0: without end. */
+int link_listen(struct link *link, unsigned timeout_ms, link_take_fn *take, void *arg);
+
+#endif
