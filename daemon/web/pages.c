@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -70,7 +71,7 @@ static int load_one(struct pages *pages, int dir, const char *name)
         }
         have += (size_t)n;
     }
-    (void)strncpy(page->name, name, sizeof(page->name) - 1);
+    (void)snprintf(page->name, sizeof(page->name), "%.*s", (int)sizeof(page->name) - 1, name);
     page->type = type_of(name);
     page->len = have;
     pages->bytes += have;

@@ -31,7 +31,8 @@ export function card(mark) {
     );
 }
 
-export function reader() {
+// The card goes down onto the reader, or up from it.
+export function reader(up = false) {
     return svg(
         "svg",
         { viewBox: "0 0 320 205", class: "picture", "aria-hidden": "true" },
@@ -43,7 +44,7 @@ export function reader() {
         svg("line", { x1: 84, y1: 38, x2: 190, y2: 38, class: "card-line" }),
         svg("line", { x1: 136, y1: 66, x2: 226, y2: 66, class: "card-line" }),
         svg("line", { x1: 136, y1: 84, x2: 206, y2: 84, class: "card-line" }),
-        svg("path", { d: "M160 136 v30 m-14 -13 l14 14 l14 -14", fill: "none", stroke: "#0a3a80", "stroke-width": 7, "stroke-linecap": "round", "stroke-linejoin": "round" }),
+        svg("path", { d: up ? "M160 168 v-30 m-14 13 l14 -14 l14 14" : "M160 136 v30 m-14 -13 l14 14 l14 -14", fill: "none", stroke: "#0a3a80", "stroke-width": 7, "stroke-linecap": "round", "stroke-linejoin": "round" }),
     );
 }
 

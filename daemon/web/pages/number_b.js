@@ -28,8 +28,8 @@ export function expiryFault(digits) {
     return year < 2016 || year > new Date().getFullYear() + 11 ? "number.wrong.expiry" : null;
 }
 
-// place: element to fill. others: buttons for the other ways. done(bytes): the 14 digits, to be wiped by who gets them.
-export function numberB(place, others, done) {
+// place: element to fill. done(bytes): the 14 digits, to be wiped by who gets them.
+export function numberB(place, done) {
     const all = new Uint8Array(14);
     let pads = null;
     let era = null;
@@ -70,7 +70,7 @@ export function numberB(place, others, done) {
             },
             (bytes) => {
                 const wrong =
-                    step.name === "birth" ? (era === null ? "number.era" : birthFault(bytes, era)) : step.name === "expiry" ? expiryFault(bytes) : null;
+                    step.name === "birth" ? (era === null ? "number.wrong.era" : birthFault(bytes, era)) : step.name === "expiry" ? expiryFault(bytes) : null;
                 if (wrong !== null) {
                     complain(wrong);
                     return;
@@ -109,6 +109,7 @@ export function numberB(place, others, done) {
             for (const other of row.children)
                 other.setAttribute("aria-pressed", String(other === button));
             era = value;
+            button.blur(); /* so that Enter means the digits again */
         };
         for (const one of eras) {
             const button = h("button", { type: "button", "aria-pressed": String(era === one), onclick: () => press(button, one) }, both(`number.era.${one.name}`));

@@ -21,7 +21,7 @@ const button = (kit, action, content, options = {}) =>
     } }, content);
 
 function fault(failure) {
-    return failure && h("p", { class: "fault", role: "alert" }, h("span", { class: "code" }, failure.code), pair(failure));
+    return failure && h("p", { class: failure.kind === "notice" ? "fault notice" : "fault", role: "alert" }, h("span", { class: "code" }, failure.code), pair(failure));
 }
 
 const ways = [
@@ -32,10 +32,11 @@ const ways = [
     { action: "key_in", key: "method.key_in", icon: "pin" },
 ];
 
-function wayButtons(lane, kit, names) {
+// The ways that are open, in the order of the table. `main`: the one that stands out.
+function wayButtons(lane, kit, names, main = null) {
     return ways
         .filter((way) => names.includes(way.action) && kit.offered(lane, way.action))
-        .map((way) => button(kit, way.action, [icons[way.icon](), both(way.key)], { main: way.action === names[0] }));
+        .map((way) => button(kit, way.action, [icons[way.icon](), both(way.key)], { main: way.action === main }));
 }
 
 function idle(lane, kit) {
@@ -62,7 +63,7 @@ function method(lane, kit) {
         kit.place,
         fault(lane.failure),
         h("h1", {}, both("method.title")),
-        h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff", "show_card", "key_in"])),
+        h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff", "show_card", "key_in"], lane.failure ? null : "choose_face")),
     );
 }
 
@@ -88,7 +89,7 @@ function camera(mirrored, titleKey, others) {
     return (lane, kit) => {
         const picture = live(lane, mirrored);
         const hint = h("p", { class: "hint", role: "status", "aria-live": "polite" });
-        const row = h("div", { class: "choices" });
+        const row = h("div", { class: "choices small" });
         let spoken = null;
         let offered = null;
         let started = false;
@@ -154,7 +155,7 @@ function pin(lane, kit) {
                 h("h1", {}, both("pin.title")),
                 h("div", { class: "dots", "aria-hidden": "true" }, dots),
                 tries(lane),
-                h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face"])),
+                h("div", { class: "choices small" }, wayButtons(lane, kit, ["choose_face"])),
             ),
             keys.element,
         ),
@@ -184,7 +185,7 @@ function number(lane, kit) {
         return { leave: () => leave?.() };
     }
     function start() {
-        return numberB(place, [], (bytes) => {
+        return numberB(place, (bytes) => {
             show(place, h("div", { class: "work" }), h("h1", {}, both("photo.title")));
             kit.sealed("send_number_b", "number-b", bytes);
         });
@@ -243,7 +244,7 @@ function takeCard(lane, kit) {
     const left = lane.failure?.code === "C014";
     const bell = left ? ring() : null;
 
-    show(kit.place, reader(), h("h1", {}, both("take_card.title")), h("p", { class: "note" }, both("take_card.note")), left && fault(lane.failure));
+    show(kit.place, reader(true), h("h1", {}, both("take_card.title")), h("p", { class: "note" }, both("take_card.note")), left && fault(lane.failure));
     document.body.classList.toggle("flash", left);
     return {
         leave: () => {
