@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
 #include <new>
 #include <string>
 #include <vector>
@@ -37,9 +38,13 @@ extern "C" void dnn_setup(void)
     }
 }
 
+/* OpenCV fills its registry of layers on first use without a sound guard: nets are read one at a time. */
+static std::mutex loading;
+
 extern "C" int dnn_load(struct dnn_net **out, const uint8_t *onnx, size_t len, const int shape[DNN_DIMS_MAX],
                         char *why)
 {
+    const std::lock_guard<std::mutex> one_at_a_time(loading);
     dnn_net *made = nullptr;
 
     *out = nullptr;
