@@ -139,7 +139,9 @@ static char *read_file(const char *path)
 
     assert_non_null(text);
     if (file != NULL) {
-        (void)fread(text, 1, (1 << 20) - 1, file);
+        size_t n = fread(text, 1, (1 << 20) - 1, file);
+
+        text[n] = '\0';
         (void)fclose(file);
     }
     return text;
