@@ -154,6 +154,7 @@ test_room = $(word 2,$(subst _, ,$(1)))
 HELPERS_usb := umock mock sim
 HELPERS_ccid := umock mock sim
 HELPERS_uvc := umock mock sim
+HELPERS_card := umock mock sim
 HELPERS_reader := umock mock sim
 HELPERS_desk := fake
 helpers = $(sort $(foreach h,$(test_room) $(HELPERS_$(test_room)),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
