@@ -11,6 +11,12 @@ rm -rf "$desk"
 desk=$(realpath "$desk")
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!
+sleep 0.3
+if ! kill -0 "$launcher" 2>/dev/null; then
+    cat "$desk/log/launcher.log" >&2
+    echo "始められません。別のポートは PORT=番号 で選べます / cannot start; choose another port with PORT=number" >&2
+    exit 1
+fi
 stop() {
     kill -TERM "$launcher" 2>/dev/null || return 0
     wait "$launcher" 2>/dev/null || return 0

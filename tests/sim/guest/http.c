@@ -8,9 +8,10 @@
 #define BODY_MAX (1u << 20)
 
 struct http {
-    CURL *curl;
+    CURL *curls[2]; /* a browser each: the board's keeps its cookie */
     char *base;
     char *tokens[2];
+    bool signed_in; /* the board: a session with a name, as a receptionist has it */
 };
 
 struct body {
@@ -42,11 +43,12 @@ struct http *http_new(const char *base_url, const char *kiosk_token, const char 
 
     if (http == NULL)
         return NULL;
-    http->curl = curl_easy_init();
+    http->curls[KIOSK] = curl_easy_init();
+    http->curls[BOARD] = curl_easy_init();
     http->base = strdup(base_url);
     http->tokens[KIOSK] = strdup(kiosk_token);
     http->tokens[BOARD] = strdup(staff_token);
-    if (http->curl == NULL || http->base == NULL || http->tokens[KIOSK] == NULL || http->tokens[BOARD] == NULL)
+    if (http->curls[KIOSK] == NULL || http->curls[BOARD] == NULL || http->base == NULL || http->tokens[KIOSK] == NULL || http->tokens[BOARD] == NULL)
         http_free(&http);
     return http;
 }
@@ -55,7 +57,8 @@ void http_free(struct http **http)
 {
     if (*http == NULL)
         return;
-    curl_easy_cleanup((*http)->curl);
+    curl_easy_cleanup((*http)->curls[KIOSK]);
+    curl_easy_cleanup((*http)->curls[BOARD]);
     free((*http)->base);
     free((*http)->tokens[KIOSK]);
     free((*http)->tokens[BOARD]);
@@ -63,8 +66,9 @@ void http_free(struct http **http)
     *http = NULL;
 }
 
-json_t *http_ask(struct http *http, enum surface surface, const char *path, json_t *send, long *status)
+static json_t *ask(struct http *http, enum surface surface, const char *path, json_t *send, long *status)
 {
+    CURL *curl = http->curls[surface];
     struct curl_slist *headers = NULL;
     struct body body = {NULL, 0};
     char url[512], line[512];
@@ -73,24 +77,28 @@ json_t *http_ask(struct http *http, enum surface surface, const char *path, json
 
     *status = 0;
     (void)snprintf(url, sizeof(url), "%s%s", http->base, path);
-    (void)snprintf(line, sizeof(line), "Authorization: Bearer %s", http->tokens[surface]);
+    if (surface == KIOSK)
+        (void)snprintf(line, sizeof(line), "Authorization: Bearer %s", http->tokens[KIOSK]);
+    else
+        (void)snprintf(line, sizeof(line), "Origin: %s", http->base);
     headers = curl_slist_append(headers, line);
     headers = curl_slist_append(headers, surface == KIOSK ? "X-Uketsuke: kiosk" : "X-Uketsuke: board");
     headers = curl_slist_append(headers, "Content-Type: application/json");
-    curl_easy_reset(http->curl);
-    curl_easy_setopt(http->curl, CURLOPT_URL, url);
-    curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, 15000L);
-    curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, &body);
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_COOKIEFILE, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 15000L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     if (send != NULL) {
         text = json_dumps(send, JSON_COMPACT);
-        curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, text);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text);
         json_decref(send);
     }
-    if (curl_easy_perform(http->curl) == CURLE_OK) {
-        curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, status);
+    if (curl_easy_perform(curl) == CURLE_OK) {
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
         if (body.data != NULL)
             answer = json_loadb(body.data, body.len, 0, NULL);
     }
@@ -98,4 +106,14 @@ json_t *http_ask(struct http *http, enum surface surface, const char *path, json
     free(text);
     free(body.data);
     return answer;
+}
+
+json_t *http_ask(struct http *http, enum surface surface, const char *path, json_t *send, long *status)
+{
+    if (surface == BOARD && !http->signed_in) {
+        json_decref(ask(http, BOARD, "/api/session",
+                        json_pack("{s:s, s:s}", "token", http->tokens[BOARD], "name", "受付 花子"), status));
+        http->signed_in = *status == 200;
+    }
+    return ask(http, surface, path, send, status);
 }
