@@ -277,6 +277,7 @@ static void write_config(struct rig *rig, const struct rig_options *o)
 {
     char path[128], text[4096], ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX], name[64];
     const char *client = o->client != NULL ? o->client : "client";
+    const char *host = o->host != NULL ? o->host : "127.0.0.1";
 
     (void)snprintf(name, sizeof(name), "%s.pem", client);
     (void)rig_pki(name, cert, sizeof(cert));
@@ -288,12 +289,12 @@ static void write_config(struct rig *rig, const struct rig_options *o)
     assert_true((size_t)snprintf(text, sizeof(text),
                                  "[desk]\ninstitution = 9910000017\nrun-directory = %s\n"
                                  "[upstream main]\nkind = web-api\n"
-                                 "auth-url = https://127.0.0.1:%u/oqs-api-pro/MSA12020/ILI12020SV01/auth\n"
-                                 "search-url = https://127.0.0.1:%u/oqs-api-pro/MSA01030/ILI01030SV01/search\n"
-                                 "extension-url = https://127.0.0.1:%u/uketsuke-extension/v1\n"
+                                 "auth-url = https://%s:%u/oqs-api-pro/MSA12020/ILI12020SV01/auth\n"
+                                 "search-url = https://%s:%u/oqs-api-pro/MSA01030/ILI01030SV01/search\n"
+                                 "extension-url = https://%s:%u/uketsuke-extension/v1\n"
                                  "capabilities = %s\nca = %s\ncertificate = %s\nkey = %s\nuser = sim-user\n"
                                  "password-file = %s\nconnect-seconds = %d\n%s\n",
-                                 rig->dir, rig->port, rig->port, rig->port,
+                                 rig->dir, host, rig->port, host, rig->port, host, rig->port,
                                  o->capabilities != NULL ? o->capabilities : "by_numbers card_session register consents",
                                  ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 2,
                                  o->extra != NULL ? o->extra : "") < sizeof(text));

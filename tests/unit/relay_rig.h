@@ -23,6 +23,7 @@ struct rig_options {
     const char *client;       /* of the relay: "client", "wrong-client" */
     const char *password;
     const char *extra;        /* more lines of [upstream main] */
+    const char *host;         /* in the URLs; the service listens on 127.0.0.1 */
     int connect_seconds;
     bool without_service;     /* nobody listens at the port */
 };

@@ -582,6 +582,49 @@ static void a_dead_host_holds_up_neither_start_nor_end(void **state)
     rig_stop(rig);
 }
 
+/* The first name of 127.0.0.1 in /etc/hosts that curl does not know by itself. */
+static bool name_of_loopback(char *name, size_t size)
+{
+    FILE *file = fopen("/etc/hosts", "re");
+    char line[256], word[128];
+    bool found = false;
+
+    while (file != NULL && !found && fgets(line, sizeof(line), file) != NULL)
+        found = sscanf(line, "127.0.0.1 %127s", word) == 1 && strstr(word, "localhost") == NULL &&
+                snprintf(name, size, "%s", word) > 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return found;
+}
+
+static void names_are_looked_up_inside_the_cage(void **state)
+{
+    char name[128];
+    struct rig_options options = {.host = name};
+    struct rig *rig;
+    struct rig_answer a;
+
+    (void)state;
+    if (!name_of_loopback(name, sizeof(name)))
+        skip(); /* this machine has only "localhost" */
+    rig = rig_start(&options);
+    a = ask_within(rig, 5000);
+    /* Found and spoken to: its certificate is for another name. */
+    assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_REFUSED);
+    rig_answer_free(&a);
+    rig_stop(rig);
+}
+
+static void a_name_that_is_not_found_is_an_outage(void **state)
+{
+    const struct rig_options options = {.host = "no-such-host.invalid", .connect_seconds = 1};
+    struct rig *rig = rig_start(&options);
+
+    (void)state;
+    ends(ask_within(rig, 8000), NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
+    rig_stop(rig);
+}
+
 static void a_wrong_configuration_is_said_in_plain_words(void **state)
 {
     static const struct {
@@ -663,6 +706,8 @@ int main(void)
         cmocka_unit_test(health_names_service_token_certificate_and_cage),
         cmocka_unit_test(the_log_holds_no_patient),
         cmocka_unit_test(a_dead_host_holds_up_neither_start_nor_end),
+        cmocka_unit_test(names_are_looked_up_inside_the_cage),
+        cmocka_unit_test(a_name_that_is_not_found_is_an_outage),
         cmocka_unit_test(a_wrong_configuration_is_said_in_plain_words),
         cmocka_unit_test(the_cage_refuses_what_the_relay_never_needs),
     };
