@@ -8,15 +8,15 @@
 #include "daemon/common/clock.h"
 #include "quirks.h"
 
-/* A reader answers a question about its slots at once; one that does not is brought in step and asked
- * again, within the deadline of ccid_open(). */
+/* A reader answers a question about its slots at once; one that does not is brought in step and
+ * asked again, within the deadline of ccid_open(). */
 #define OPEN_STEP_US (1 * CLOCK_SECOND)
 #define POLL_US (500 * CLOCK_MS)
 #define INTERRUPT_FAILURES_MAX 5u
 /* Room for answers of readers that send more than they say they do. */
 #define ANSWER_BYTES_MIN 1024u
 
-/* -- finding ---------------------------------------------------------------------------------------- */
+/* -- finding --------------------------------------------------------------------------------- */
 
 static int find_place(struct usb *usb, unsigned nth, struct ccid_place *place)
 {
@@ -53,7 +53,7 @@ unsigned ccid_count(struct usb *usb)
     return count;
 }
 
-/* -- life ------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 static void destroy(struct ccid *ccid)
 {
@@ -137,7 +137,8 @@ struct ccid *ccid_new(struct usb *usb, unsigned nth)
     if (ccid->level == NULL)
         goto fail;
     ccid->polled = !ccid->place.info.has_interrupt;
-    /* Answers to an earlier owner of the reader may still lie in its pipe: begin where they are not. */
+    /* Answers to an earlier owner of the reader may still lie in its pipe: begin where they are
+     * not. */
     ccid->seq = (uint8_t)(clock_monotonic_us(ccid->clock) / CLOCK_MS);
     r = -ENOMEM;
     ccid->out = usb_transfer_new(usb, ccid->place.info.max_message, 0, ccid_on_out, ccid);
@@ -169,7 +170,7 @@ struct ccid_counters ccid_counters(const struct ccid *ccid)
     return ccid->counters;
 }
 
-/* -- slots ------------------------------------------------------------------------------------------ */
+/* -- slots ----------------------------------------------------------------------------------- */
 
 void ccid_on_card(struct ccid *ccid, ccid_card_fn *changed, void *arg)
 {
@@ -243,7 +244,8 @@ static void on_notified(struct ccid *ccid)
     for (unsigned i = 0; i < ccid->place.info.slots; i++) {
         struct ccid_slot *slot = &ccid->slots[i];
 
-        if (!ccid_notify_slot(ccid->interrupt->data, ccid->interrupt->actual, i, &present, &changed))
+        if (!ccid_notify_slot(ccid->interrupt->data, ccid->interrupt->actual, i, &present,
+                              &changed))
             continue;
         /* The first word of most readers is what we have just asked them. */
         if (!slot->notified && present == slot->present)
@@ -309,7 +311,7 @@ static void on_poll(struct timer *timer, void *arg)
     ccid_leave(ccid);
 }
 
-/* -- opening ---------------------------------------------------------------------------------------- */
+/* -- opening --------------------------------------------------------------------------------- */
 
 static void ask_slot(struct ccid *ccid, struct ccid_operation *op);
 
@@ -362,7 +364,8 @@ static void open_failed(struct ccid *ccid, enum usb_status status)
     struct ccid_operation *op = ccid->slots[0].op;
 
     if (op != NULL)
-        ccid_end(ccid, op, results[status] != CCID_OK ? results[status] : CCID_READER_ERROR, NULL, 0);
+        ccid_end(ccid, op, results[status] != CCID_OK ? results[status] : CCID_READER_ERROR, NULL,
+                 0);
 }
 
 static void on_claimed(struct usb *usb, enum usb_status status, void *arg)
@@ -397,7 +400,7 @@ void ccid_open(struct ccid *ccid, uint64_t deadline_us, ccid_done_fn *done, void
     usb_claim(ccid->usb, ccid->place.info.interface, deadline_us, on_claimed, ccid);
 }
 
-/* -- operations ------------------------------------------------------------------------------------- */
+/* -- operations ------------------------------------------------------------------------------ */
 
 /* For callers from outside: the reader must be open. */
 static struct ccid_operation *new_operation(struct ccid *ccid, unsigned slot, uint64_t deadline_us,
@@ -412,8 +415,8 @@ static struct ccid_operation *new_operation(struct ccid *ccid, unsigned slot, ui
     return NULL;
 }
 
-static void start(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done, void *arg,
-                  void (*begin)(struct ccid *, struct ccid_operation *))
+static void start(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done,
+                  void *arg, void (*begin)(struct ccid *, struct ccid_operation *))
 {
     struct ccid_operation *op = new_operation(ccid, slot, deadline_us, done, arg, begin);
 
@@ -421,12 +424,14 @@ static void start(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_d
         ccid_operation_go(ccid, op);
 }
 
-void ccid_power_on(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done, void *arg)
+void ccid_power_on(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done,
+                   void *arg)
 {
     start(ccid, slot, deadline_us, done, arg, ccid_power_on_begin);
 }
 
-void ccid_power_off(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done, void *arg)
+void ccid_power_off(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done,
+                    void *arg)
 {
     start(ccid, slot, deadline_us, done, arg, ccid_power_off_begin);
 }

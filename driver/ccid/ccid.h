@@ -1,15 +1,15 @@
 /*
  * ccid: smart-card readers of the USB class CCID (and old vendor-class ones known by quirk).
  *
- * Over a started `struct usb` (usb.h). It hides messages, sequence numbers, time extensions, chaining
- * of long APDUs and recovery from stalls; it does not look into APDUs. Source of all numbers: the
- * USB-IF CCID specification, revision 1.1.
+ * Over a started `struct usb` (usb.h). It hides messages, sequence numbers, time extensions,
+ * chaining of long APDUs and recovery from stalls; it does not look into APDUs. Source of all
+ * numbers: the USB-IF CCID specification, revision 1.1.
  *
- * - One operation at a time per slot; a second one ends with CCID_BUSY. Slots share the bulk pipes, so
- *   operations of different slots queue behind each other, each against its own deadline.
+ * - One operation at a time per slot; a second one ends with CCID_BUSY. Slots share the bulk pipes,
+ * so operations of different slots queue behind each other, each against its own deadline.
  * - Every operation ends in its callback exactly once, never from inside the call that started it.
- * - Deadlines are absolute, on usb_clock(); a reader that asks for more time gets it, but never past
- *   the deadline.
+ * - Deadlines are absolute, on usb_clock(); a reader that asks for more time gets it, but never
+ * past the deadline.
  * - After CCID_TIMEOUT and CCID_CANCELLED the reader is brought back in step by the abort sequence
  *   before the next operation; after CCID_CARD_REMOVED power on again when a card is announced.
  */
@@ -25,20 +25,21 @@ struct usb;
 
 enum ccid_result {
     CCID_OK,
-    CCID_NO_CARD,      /* nothing in the slot, or on it */
-    CCID_MUTE,         /* a card that does not answer to power or a command: wrong way round, or broken */
+    CCID_NO_CARD, /* nothing in the slot, or on it */
+    CCID_MUTE, /* a card that does not answer to power or a command: wrong way round, or broken */
     CCID_CARD_REMOVED, /* it was there when the operation began */
-    CCID_CARD_ERROR,   /* electrical or coding trouble between reader and card: try again, clean, re-seat */
+    CCID_CARD_ERROR,   /* electrical or coding trouble between reader and card: try again, clean,
+                          re-seat */
     CCID_CARD_UNSUPPORTED, /* a card whose protocol this reader or driver cannot speak */
-    CCID_NOT_POWERED,  /* transmit before power on, or the reader lost the card's power */
-    CCID_BUSY,         /* the slot has an operation already, or the reader says so */
-    CCID_TIMEOUT,      /* the deadline passed */
-    CCID_CANCELLED,    /* ccid_abort() */
-    CCID_READER_GONE,  /* unplugged */
-    CCID_READER_HELD,  /* ccid_open(): another program holds the interface (pcscd) */
-    CCID_READER_ERROR, /* the reader reports a fault of its own, or refuses the command */
-    CCID_PROTOCOL,     /* the reader's answer cannot be right */
-    CCID_INVALID,      /* the caller's APDU or slot is not possible with this reader */
+    CCID_NOT_POWERED,      /* transmit before power on, or the reader lost the card's power */
+    CCID_BUSY,             /* the slot has an operation already, or the reader says so */
+    CCID_TIMEOUT,          /* the deadline passed */
+    CCID_CANCELLED,        /* ccid_abort() */
+    CCID_READER_GONE,      /* unplugged */
+    CCID_READER_HELD,      /* ccid_open(): another program holds the interface (pcscd) */
+    CCID_READER_ERROR,     /* the reader reports a fault of its own, or refuses the command */
+    CCID_PROTOCOL,         /* the reader's answer cannot be right */
+    CCID_INVALID,          /* the caller's APDU or slot is not possible with this reader */
     CCID_RESULT_COUNT
 };
 
@@ -46,9 +47,15 @@ enum ccid_result {
 const char *ccid_result_name(enum ccid_result result);
 
 /* How the host and the reader exchange APDUs (dwFeatures bits 16..18). */
-enum ccid_level { CCID_LEVEL_CHARACTER, CCID_LEVEL_TPDU, CCID_LEVEL_SHORT_APDU, CCID_LEVEL_EXTENDED_APDU };
+enum ccid_level {
+    CCID_LEVEL_CHARACTER,
+    CCID_LEVEL_TPDU,
+    CCID_LEVEL_SHORT_APDU,
+    CCID_LEVEL_EXTENDED_APDU
+};
 
-/* Longest command (header, extended Lc, 65535 bytes, extended Le) and longest answer (65536 + SW). */
+/* Longest command (header, extended Lc, 65535 bytes, extended Le) and longest answer (65536 + SW).
+ */
 #define CCID_APDU_COMMAND_MAX 65544u
 #define CCID_APDU_RESPONSE_MAX 65538u
 
@@ -85,34 +92,39 @@ void ccid_free(struct ccid **ccid);
 const struct ccid_info *ccid_info(const struct ccid *ccid);
 
 /*
- * The outcome of an operation. `data` (ATR, or response with SW1 SW2 at its end) is borrowed for the
- * time of the callback and wiped after it; NULL and 0 where there is none or the result is not CCID_OK.
+ * The outcome of an operation. `data` (ATR, or response with SW1 SW2 at its end) is borrowed for
+ * the time of the callback and wiped after it; NULL and 0 where there is none or the result is not
+ * CCID_OK.
  */
 typedef void ccid_done_fn(struct ccid *ccid, unsigned slot, enum ccid_result result,
                           const uint8_t *data, size_t len, void *arg);
 
 /*
- * Claims the interface, brings the reader in step (abort, stale answers thrown away), asks each slot's
- * state and starts the slot-change notification. CCID_READER_HELD, _GONE, _TIMEOUT, _PROTOCOL.
- * `slot` in the callback is 0. May be called again after a failure.
+ * Claims the interface, brings the reader in step (abort, stale answers thrown away), asks each
+ * slot's state and starts the slot-change notification. CCID_READER_HELD, _GONE, _TIMEOUT,
+ * _PROTOCOL. `slot` in the callback is 0. May be called again after a failure.
  */
 void ccid_open(struct ccid *ccid, uint64_t deadline_us, ccid_done_fn *done, void *arg);
 
 /*
- * Card laid on or taken off, per slot. Called after ccid_open() succeeded for every slot once, then at
- * each change. A card exchanged so quickly that it is present again is told as absent, then present.
+ * Card laid on or taken off, per slot. Called after ccid_open() succeeded for every slot once, then
+ * at each change. A card exchanged so quickly that it is present again is told as absent, then
+ * present.
  */
 typedef void ccid_card_fn(struct ccid *ccid, unsigned slot, bool present, void *arg);
 void ccid_on_card(struct ccid *ccid, ccid_card_fn *changed, void *arg);
 bool ccid_card_present(const struct ccid *ccid, unsigned slot);
 
-/* Voltages are tried from the lowest that the reader has, unless it chooses by itself. Data: the ATR. */
-void ccid_power_on(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done, void *arg);
-void ccid_power_off(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done, void *arg);
+/* Voltages are tried from the lowest that the reader has, unless it chooses by itself. Data: the
+ * ATR. */
+void ccid_power_on(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done,
+                   void *arg);
+void ccid_power_off(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done,
+                    void *arg);
 
 /*
- * One command APDU (at least 4 bytes; copied, wiped afterwards), one response APDU (at least SW1 SW2).
- * 61xx and 6Cxx are the caller's business.
+ * One command APDU (at least 4 bytes; copied, wiped afterwards), one response APDU (at least SW1
+ * SW2). 61xx and 6Cxx are the caller's business.
  */
 void ccid_transmit(struct ccid *ccid, unsigned slot, const uint8_t *apdu, size_t len,
                    uint64_t deadline_us, ccid_done_fn *done, void *arg);
@@ -122,8 +134,8 @@ void ccid_slot_status(struct ccid *ccid, unsigned slot, uint64_t deadline_us, cc
                       void *arg);
 
 /*
- * Ends the slot's operation early: its callback comes with CCID_CANCELLED (or with the real outcome if
- * that was quicker). No-op when the slot is idle.
+ * Ends the slot's operation early: its callback comes with CCID_CANCELLED (or with the real outcome
+ * if that was quicker). No-op when the slot is idle.
  */
 void ccid_abort(struct ccid *ccid, unsigned slot);
 

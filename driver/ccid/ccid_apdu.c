@@ -2,16 +2,16 @@
  * Readers that exchange whole APDUs: the reader speaks T=0 or T=1 with the card by itself.
  *
  * At the extended level an APDU may be longer than one message and is then sent, and its answer
- * received, in blocks (CCID 1.1, 6.1.4 and 6.2.1). The short level knows neither extended lengths nor
- * blocks.
+ * received, in blocks (CCID 1.1, 6.1.4 and 6.2.1). The short level knows neither extended lengths
+ * nor blocks.
  */
 #include "ccid_internal.h"
 
 #define SHORT_COMMAND_MAX 261u /* header, Lc, 255 bytes, Le */
 
 static const struct ccid_level_row levels[] = {
-    { CCID_LEVEL_SHORT_APDU, "short APDU", ccid_short_apdu_transmit },
-    { CCID_LEVEL_EXTENDED_APDU, "extended APDU", ccid_extended_apdu_transmit },
+    {CCID_LEVEL_SHORT_APDU, "short APDU", ccid_short_apdu_transmit},
+    {CCID_LEVEL_EXTENDED_APDU, "extended APDU", ccid_extended_apdu_transmit},
 };
 
 const struct ccid_level_row *ccid_level_find(enum ccid_level level)
@@ -40,7 +40,8 @@ static void end_astray(struct ccid *ccid, struct ccid_operation *op)
     ccid_end(ccid, op, CCID_PROTOCOL, NULL, 0);
 }
 
-static void end_with_response(struct ccid *ccid, struct ccid_operation *op, const uint8_t *data, size_t len)
+static void end_with_response(struct ccid *ccid, struct ccid_operation *op, const uint8_t *data,
+                              size_t len)
 {
     /* SW1 SW2 at least, or the card has not answered. */
     if (len < 2)
@@ -49,12 +50,14 @@ static void end_with_response(struct ccid *ccid, struct ccid_operation *op, cons
         ccid_end(ccid, op, CCID_OK, data, len);
 }
 
-static void on_short_response(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer)
+static void on_short_response(struct ccid *ccid, struct ccid_operation *op,
+                              const struct ccid_answer *answer)
 {
     end_with_response(ccid, op, answer->data, answer->len);
 }
 
-/* Extended lengths begin with a zero byte where a short Lc or Le would be followed by something else. */
+/* Extended lengths begin with a zero byte where a short Lc or Le would be followed by something
+ * else. */
 static bool is_extended(const struct ccid_operation *op)
 {
     return op->command_len >= 7 && op->command[4] == 0;
@@ -66,14 +69,15 @@ void ccid_short_apdu_transmit(struct ccid *ccid, struct ccid_operation *op)
         ccid_end_later(ccid, op, CCID_INVALID);
         return;
     }
-    ccid_exchange(ccid, op, CCID_XFR_BLOCK, NULL, op->command, op->command_len, on_short_response, NULL);
+    ccid_exchange(ccid, op, CCID_XFR_BLOCK, NULL, op->command, op->command_len, on_short_response,
+                  NULL);
 }
 
 static void send_block(struct ccid *ccid, struct ccid_operation *op);
 
 static void on_block(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer)
 {
-    static const uint8_t go_on[3] = { 0, CCID_CHAIN_MORE, 0 };
+    static const uint8_t go_on[3] = {0, CCID_CHAIN_MORE, 0};
 
     switch (answer->chain) {
     case CCID_CHAIN_WHOLE:
@@ -99,7 +103,8 @@ static void on_block(struct ccid *ccid, struct ccid_operation *op, const struct 
     }
 }
 
-static void on_block_taken(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer)
+static void on_block_taken(struct ccid *ccid, struct ccid_operation *op,
+                           const struct ccid_answer *answer)
 {
     if (answer->chain == CCID_CHAIN_MORE && answer->len == 0)
         send_block(ccid, op);
@@ -114,7 +119,7 @@ static void send_block(struct ccid *ccid, struct ccid_operation *op)
     size_t len = left < room ? left : room;
     bool first = op->command_sent == 0;
     bool last = len == left;
-    uint8_t specific[3] = { 0, 0, 0 };
+    uint8_t specific[3] = {0, 0, 0};
     const uint8_t *data = op->command + op->command_sent;
 
     if (first)
@@ -122,7 +127,8 @@ static void send_block(struct ccid *ccid, struct ccid_operation *op)
     else
         specific[1] = (uint8_t)(last ? CCID_CHAIN_ENDS : CCID_CHAIN_CONTINUES);
     op->command_sent += len;
-    ccid_exchange(ccid, op, CCID_XFR_BLOCK, specific, data, len, last ? on_block : on_block_taken, NULL);
+    ccid_exchange(ccid, op, CCID_XFR_BLOCK, specific, data, len, last ? on_block : on_block_taken,
+                  NULL);
 }
 
 void ccid_extended_apdu_transmit(struct ccid *ccid, struct ccid_operation *op)

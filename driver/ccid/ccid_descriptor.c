@@ -100,9 +100,10 @@ int ccid_place_find(const struct usb_config *config, uint32_t quirks, unsigned n
     for (unsigned i = 0; i < config->alt_count; i++) {
         const struct usb_alt *alt = &config->alts[i];
         /* Protocols 1 and 2 are tokens that speak over the control pipe, not readers. */
-        bool smart_card = alt->class_code == CLASS_SMART_CARD && alt->subclass == 0 && alt->protocol == 0;
-        bool by_quirk = alt->class_code == CLASS_VENDOR && (quirks & CCID_QUIRK_VENDOR_CLASS) != 0 &&
-                        class_descriptor(alt) != NULL;
+        bool smart_card =
+            alt->class_code == CLASS_SMART_CARD && alt->subclass == 0 && alt->protocol == 0;
+        bool by_quirk = alt->class_code == CLASS_VENDOR &&
+                        (quirks & CCID_QUIRK_VENDOR_CLASS) != 0 && class_descriptor(alt) != NULL;
 
         if (alt->alt != 0 || !(smart_card || by_quirk))
             continue;

@@ -36,8 +36,8 @@ struct ccid_place {
 };
 
 /*
- * The `nth` reader. `quirks` are the device's flags (quirks.h). 0; -ENODEV no such; -EPROTO it is there,
- * but its descriptors cannot be.
+ * The `nth` reader. `quirks` are the device's flags (quirks.h). 0; -ENODEV no such; -EPROTO it is
+ * there, but its descriptors cannot be.
  */
 int ccid_place_find(const struct usb_config *config, uint32_t quirks, unsigned nth,
                     struct ccid_place *place);

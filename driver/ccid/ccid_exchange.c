@@ -1,7 +1,8 @@
 /*
- * One message out, its answer in. Answers that are not for it (another sequence number or slot: left
- * over, late or twice) are dropped; a time extension only means "go on reading"; "slot busy" means
- * "the command was not carried out", so it is sent again a moment later. All within the deadline.
+ * One message out, its answer in. Answers that are not for it (another sequence number or slot:
+ * left over, late or twice) are dropped; a time extension only means "go on reading"; "slot busy"
+ * means "the command was not carried out", so it is sent again a moment later. All within the
+ * deadline.
  *
  * When an exchange ends without its answer the reader is out of step: ABORT by control pipe and by
  * message, then everything read away up to the abort's own answer (CCID 1.1, 5.3.1 and 6.1.13).
@@ -45,7 +46,7 @@ static enum ccid_result result_of_usb(enum usb_status status)
     }
 }
 
-/* -- the exchange ----------------------------------------------------------------------------------- */
+/* -- the exchange ---------------------------------------------------------------------------- */
 
 static uint64_t exchange_deadline(const struct ccid *ccid)
 {
@@ -86,11 +87,8 @@ void ccid_exchange(struct ccid *ccid, struct ccid_operation *op, enum ccid_comma
                    const uint8_t specific[3], const uint8_t *data, size_t len, ccid_step_fn *step,
                    ccid_failed_fn *failed)
 {
-    struct ccid_message message = { .type = type,
-                                    .slot = (uint8_t)op->asked,
-                                    .seq = ++ccid->seq,
-                                    .data = data,
-                                    .len = len };
+    struct ccid_message message = {
+        .type = type, .slot = (uint8_t)op->asked, .seq = ++ccid->seq, .data = data, .len = len};
 
     op->step = step;
     op->failed = failed;
@@ -117,8 +115,7 @@ static void end_without_answer(struct ccid *ccid, enum ccid_result result)
     ccid->phase = PHASE_IDLE;
     ccid->out_of_step = result != CCID_READER_GONE;
     timer_stop(ccid->pause);
-    if (op->again && result != CCID_READER_GONE &&
-        clock_left_us(ccid->clock, op->deadline_us) > 0)
+    if (op->again && result != CCID_READER_GONE && clock_left_us(ccid->clock, op->deadline_us) > 0)
         ccid_begin_again(ccid, op);
     else
         ccid_end(ccid, op, result, NULL, 0);
@@ -166,7 +163,9 @@ static void take_answer(struct ccid *ccid, const struct ccid_answer *answer)
     wipe(ccid->out, ccid->sent_len);
     timer_stop(ccid->pause);
     ccid->phase = PHASE_IDLE;
-    if (answer->icc != CCID_ICC_RESERVED)
+    /* An answer that set out before the card left still says that the card is there: the word of the
+     * interrupt pipe, which came in between, is the later one. */
+    if (answer->icc != CCID_ICC_RESERVED && (!op->removed || answer->icc == CCID_ICC_ABSENT))
         ccid_slot_seen(ccid, op->asked, answer->icc != CCID_ICC_ABSENT, false);
     if (answer->icc == CCID_ICC_INACTIVE)
         ccid->slots[op->asked].powered = false;
@@ -247,7 +246,8 @@ void ccid_interrupt_exchange(struct ccid *ccid)
         timer_stop(ccid->pause);
         wipe(ccid->out, ccid->sent_len);
         ccid->phase = PHASE_IDLE;
-        ccid_end(ccid, ccid->running, ccid->running->cancelled ? CCID_CANCELLED : CCID_TIMEOUT, NULL, 0);
+        ccid_end(ccid, ccid->running, ccid->running->cancelled ? CCID_CANCELLED : CCID_TIMEOUT,
+                 NULL, 0);
     }
 }
 
@@ -262,7 +262,7 @@ void ccid_exchange_card_gone(struct ccid *ccid)
         (void)timer_set_after(ccid->pause, LAST_WORD_US);
 }
 
-/* -- back in step ----------------------------------------------------------------------------------- */
+/* -- back in step ---------------------------------------------------------------------------- */
 
 static uint64_t sync_deadline(struct ccid *ccid)
 {
@@ -287,19 +287,20 @@ void ccid_sync(struct ccid *ccid)
     ccid->seq++;
     control->kind = USB_CONTROL;
     control->length = 0;
-    control->setup = (struct usb_setup){ .request_type = 0x21, /* class, interface, out */
-                                         .request = REQUEST_ABORT,
-                                         .value = (uint16_t)(ccid->seq << 8 | ccid->sent_slot),
-                                         .index = ccid->place.info.interface };
+    control->setup = (struct usb_setup){.request_type = 0x21, /* class, interface, out */
+                                        .request = REQUEST_ABORT,
+                                        .value = (uint16_t)(ccid->seq << 8 | ccid->sent_slot),
+                                        .index = ccid->place.info.interface};
     control->deadline_us = sync_deadline(ccid);
     usb_submit(control);
 }
 
-/* Whether the reader knows the request (many do not, and stall it) or not: the message comes next. */
+/* Whether the reader knows the request (many do not, and stall it) or not: the message comes next.
+ */
 void ccid_on_control(struct usb_transfer *transfer, void *arg)
 {
     struct ccid *ccid = arg;
-    struct ccid_message message = { .type = CCID_ABORT, .slot = ccid->sent_slot, .seq = ccid->seq };
+    struct ccid_message message = {.type = CCID_ABORT, .slot = ccid->sent_slot, .seq = ccid->seq};
 
     (void)transfer;
     ccid_enter(ccid);

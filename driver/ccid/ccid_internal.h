@@ -19,7 +19,8 @@ struct timer;
 struct ccid_operation;
 
 /* The next step of an operation, with an answer that did not fail. */
-typedef void ccid_step_fn(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer);
+typedef void ccid_step_fn(struct ccid *ccid, struct ccid_operation *op,
+                          const struct ccid_answer *answer);
 /* A step that wants to see failures too; NULL: a failure ends the operation. */
 typedef void ccid_failed_fn(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result);
 
@@ -47,10 +48,10 @@ struct ccid_operation {
 
     uint64_t step_us; /* 0, or the most that one exchange may take */
     bool again;       /* nothing is lost by beginning anew after an exchange without answer */
-    bool had_card;  /* the slot held one when it began */
-    bool cancelled; /* ccid_abort() */
-    bool removed;   /* the slot said so while it ran */
-    bool ended;     /* only its callback is missing */
+    bool had_card;    /* the slot held one when it began */
+    bool cancelled;   /* ccid_abort() */
+    bool removed;     /* the slot said so while it ran */
+    bool ended;       /* only its callback is missing */
     enum ccid_result result;
 
     uint8_t *command; /* the APDU; NULL for the others */
@@ -71,7 +72,7 @@ struct ccid_slot {
     bool told;         /* it knows anything */
     bool swapped;      /* gone and back between two looks */
     bool powered;
-    bool notified; /* the reader has said something about it by itself */
+    bool notified;             /* the reader has said something about it by itself */
     struct ccid_operation *op; /* queued or running */
 };
 
@@ -108,8 +109,8 @@ struct ccid {
     bool polled; /* the interrupt pipe is missing, or has failed for good */
     unsigned interrupt_failures;
     unsigned sync_step;
-    bool sync_stalled; /* a pipe was halted, which may have been the only trouble */
-    bool sync_again;   /* the second try */
+    bool sync_stalled;  /* a pipe was halted, which may have been the only trouble */
+    bool sync_again;    /* the second try */
     unsigned open_slot; /* which slot ccid_open() asks now */
 
     /* what was sent last */
@@ -127,14 +128,16 @@ struct ccid {
 void ccid_enter(struct ccid *ccid);
 void ccid_leave(struct ccid *ccid);
 
-/* -- ccid_operation.c -- */
-/* NULL when the slot is not there or has one already; the callback with the reason is then on its way. */
+/* -- ccid_operation.c ------------------------------------------------------------------------ */
+/* NULL when the slot is not there or has one already; the callback with the reason is then on its
+ * way. */
 struct ccid_operation *ccid_operation_new(struct ccid *ccid, unsigned slot, uint64_t deadline_us,
                                           ccid_done_fn *done, void *arg,
                                           void (*begin)(struct ccid *, struct ccid_operation *));
 /* Queue it; it begins from here when the reader is free. */
 void ccid_operation_go(struct ccid *ccid, struct ccid_operation *op);
-/* End the running operation with a result; `data` is borrowed and wiped by the caller of the callback. */
+/* End the running operation with a result; `data` is borrowed and wiped by the caller of the
+ * callback. */
 void ccid_end(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result,
               const uint8_t *data, size_t len);
 /* The same from the loop, for what is found wrong before anything was sent. */
@@ -149,7 +152,7 @@ void ccid_begin_again(struct ccid *ccid, struct ccid_operation *op);
 /* Append a block to op->response. False: too long, or no memory. */
 bool ccid_response_add(struct ccid_operation *op, const uint8_t *data, size_t len);
 
-/* -- ccid_exchange.c -- */
+/* -- ccid_exchange.c ------------------------------------------------------------------------- */
 /* Send one message for the running operation; the answer arrives at `step`. */
 void ccid_exchange(struct ccid *ccid, struct ccid_operation *op, enum ccid_command type,
                    const uint8_t specific[3], const uint8_t *data, size_t len, ccid_step_fn *step,
@@ -166,16 +169,16 @@ void ccid_interrupt_exchange(struct ccid *ccid);
 void ccid_exchange_card_gone(struct ccid *ccid);
 void ccid_sync(struct ccid *ccid);
 
-/* -- ccid.c -- */
+/* -- ccid.c ---------------------------------------------------------------------------------- */
 void ccid_slot_seen(struct ccid *ccid, unsigned slot, bool present, bool changed);
 void ccid_tell_slots(struct ccid *ccid);
 
-/* -- ccid_power.c -- */
+/* -- ccid_power.c ---------------------------------------------------------------------------- */
 void ccid_power_on_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_power_off_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_status_begin(struct ccid *ccid, struct ccid_operation *op);
 
-/* -- ccid_apdu.c -- */
+/* -- ccid_apdu.c ----------------------------------------------------------------------------- */
 void ccid_transmit_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_short_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);
 void ccid_extended_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);

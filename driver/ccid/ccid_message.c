@@ -87,24 +87,24 @@ static const struct {
     uint8_t from, to;
     enum ccid_result result;
 } errors[] = {
-    { 0x00, 0x7f, CCID_READER_ERROR },     /* command not supported; index of a bad byte in it */
-    { 0x80, 0xbf, CCID_READER_ERROR },     /* reserved, and the maker's own */
-    { 0xc0, 0xdf, CCID_READER_ERROR },
-    { 0xe0, 0xe0, CCID_BUSY },             /* slot busy */
-    { 0xe1, 0xee, CCID_READER_ERROR },
-    { 0xef, 0xef, CCID_CANCELLED },        /* PIN entry cancelled */
-    { 0xf0, 0xf0, CCID_TIMEOUT },          /* PIN entry timed out */
-    { 0xf1, 0xf1, CCID_READER_ERROR },
-    { 0xf2, 0xf2, CCID_BUSY },             /* busy with an automatic sequence */
-    { 0xf3, 0xf3, CCID_NOT_POWERED },      /* protocol deactivated */
-    { 0xf4, 0xf4, CCID_CARD_ERROR },       /* procedure byte conflict */
-    { 0xf5, 0xf6, CCID_CARD_UNSUPPORTED }, /* class, protocol of the card */
-    { 0xf7, 0xf8, CCID_CARD_ERROR },       /* TCK, TS of the ATR */
-    { 0xf9, 0xfa, CCID_READER_ERROR },
-    { 0xfb, 0xfb, CCID_READER_ERROR },     /* hardware */
-    { 0xfc, 0xfd, CCID_CARD_ERROR },       /* overrun, parity */
-    { 0xfe, 0xfe, CCID_MUTE },
-    { 0xff, 0xff, CCID_CANCELLED },        /* aborted */
+    {0x00, 0x7f, CCID_READER_ERROR}, /* command not supported; index of a bad byte in it */
+    {0x80, 0xbf, CCID_READER_ERROR}, /* reserved, and the maker's own */
+    {0xc0, 0xdf, CCID_READER_ERROR},
+    {0xe0, 0xe0, CCID_BUSY}, /* slot busy */
+    {0xe1, 0xee, CCID_READER_ERROR},
+    {0xef, 0xef, CCID_CANCELLED}, /* PIN entry cancelled */
+    {0xf0, 0xf0, CCID_TIMEOUT},   /* PIN entry timed out */
+    {0xf1, 0xf1, CCID_READER_ERROR},
+    {0xf2, 0xf2, CCID_BUSY},             /* busy with an automatic sequence */
+    {0xf3, 0xf3, CCID_NOT_POWERED},      /* protocol deactivated */
+    {0xf4, 0xf4, CCID_CARD_ERROR},       /* procedure byte conflict */
+    {0xf5, 0xf6, CCID_CARD_UNSUPPORTED}, /* class, protocol of the card */
+    {0xf7, 0xf8, CCID_CARD_ERROR},       /* TCK, TS of the ATR */
+    {0xf9, 0xfa, CCID_READER_ERROR},
+    {0xfb, 0xfb, CCID_READER_ERROR}, /* hardware */
+    {0xfc, 0xfd, CCID_CARD_ERROR},   /* overrun, parity */
+    {0xfe, 0xfe, CCID_MUTE},
+    {0xff, 0xff, CCID_CANCELLED}, /* aborted */
 };
 
 enum ccid_result ccid_answer_result(const struct ccid_answer *answer)

@@ -65,12 +65,14 @@ int ccid_answer_parse(struct ccid_answer *answer, const uint8_t *bytes, size_t l
 /* The answer's type that belongs to a command. */
 uint8_t ccid_answer_type_for(enum ccid_command command);
 
-/* What a failed command means; CCID_OK for an answer that did not fail. Absence of the card wins. */
+/* What a failed command means; CCID_OK for an answer that did not fail. Absence of the card wins.
+ */
 enum ccid_result ccid_answer_result(const struct ccid_answer *answer);
 
 #define CCID_NOTIFY_SLOT_CHANGE 0x50u
 
 /* One slot of a NotifySlotChange message; false when the bytes say nothing about it. */
-bool ccid_notify_slot(const uint8_t *bytes, size_t len, unsigned slot, bool *present, bool *changed);
+bool ccid_notify_slot(const uint8_t *bytes, size_t len, unsigned slot, bool *present,
+                      bool *changed);
 
 #endif

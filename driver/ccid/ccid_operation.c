@@ -124,8 +124,8 @@ void ccid_end(struct ccid *ccid, struct ccid_operation *op, enum ccid_result res
     if (result == CCID_NO_CARD && op->had_card)
         result = CCID_CARD_REMOVED;
     if (op->done != NULL && !ccid->dead)
-        op->done(ccid, op->slot, result, result == CCID_OK ? data : NULL, result == CCID_OK ? len : 0,
-                 op->arg);
+        op->done(ccid, op->slot, result, result == CCID_OK ? data : NULL,
+                 result == CCID_OK ? len : 0, op->arg);
     operation_free(op);
     if (!ccid->dead)
         ccid_call_later(ccid);

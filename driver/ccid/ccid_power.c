@@ -11,9 +11,9 @@ static const struct {
     uint8_t support; /* in bVoltageSupport */
     uint8_t select;  /* bPowerSelect */
 } voltages[] = {
-    { 0x04, 3 }, /* 1.8 V */
-    { 0x02, 2 }, /* 3 V */
-    { 0x01, 1 }, /* 5 V */
+    {0x04, 3}, /* 1.8 V */
+    {0x02, 2}, /* 3 V */
+    {0x01, 1}, /* 5 V */
 };
 
 #define VOLTAGE_COUNT (sizeof(voltages) / sizeof(voltages[0]))
@@ -55,13 +55,14 @@ static void on_power_failed(struct ccid *ccid, struct ccid_operation *op, enum c
 
 static void try_voltage(struct ccid *ccid, struct ccid_operation *op)
 {
-    uint8_t specific[3] = { 0, 0, 0 };
+    uint8_t specific[3] = {0, 0, 0};
 
     while (op->voltage < VOLTAGE_COUNT &&
            (ccid->place.info.voltages & voltages[op->voltage].support) == 0)
         op->voltage++;
     if (op->voltage >= VOLTAGE_COUNT) {
-        /* The last one that was tried ended by itself: there is another only if none fits at all. */
+        /* The last one that was tried ended by itself: there is another only if none fits at all.
+         */
         ccid_end_later(ccid, op, op->worst != CCID_OK ? op->worst : CCID_READER_ERROR);
         return;
     }
@@ -71,7 +72,7 @@ static void try_voltage(struct ccid *ccid, struct ccid_operation *op)
 
 void ccid_power_on_begin(struct ccid *ccid, struct ccid_operation *op)
 {
-    static const uint8_t automatic[3] = { 0, 0, 0 };
+    static const uint8_t automatic[3] = {0, 0, 0};
 
     ccid->slots[op->slot].powered = false;
     if ((ccid->place.info.features & CCID_FEATURE_AUTO_VOLTAGE) == 0) {
@@ -94,7 +95,8 @@ void ccid_power_off_begin(struct ccid *ccid, struct ccid_operation *op)
     ccid_exchange(ccid, op, CCID_POWER_OFF, NULL, NULL, 0, on_off, NULL);
 }
 
-static void on_status(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer)
+static void on_status(struct ccid *ccid, struct ccid_operation *op,
+                      const struct ccid_answer *answer)
 {
     ccid_end(ccid, op, answer->icc == CCID_ICC_ABSENT ? CCID_NO_CARD : CCID_OK, NULL, 0);
 }

@@ -3,19 +3,19 @@
 #include <stddef.h>
 
 #define CCID_LIST "libccid's list of readers, descriptor file "
+#define LSUSB_LIST "lsusb output of the reader, published by netlog.jpn.org in December 2022"
 
 static const struct ccid_quirk rows[] = {
-    { 0x054c, 0x0dc8, "Sony FeliCa RC-S300/S", 0, CCID_LIST "SONY_FeliCa_RC-S300_S" },
-    { 0x054c, 0x0dc9, "Sony FeliCa RC-S300/P", 0, CCID_LIST "SONY_FeliCa_RC-S300_P" },
-    { 0x054c, 0x0d8f, "Sony FeliCa RC-S660/U", 0, CCID_LIST "SONY_FeliCa_RC-S660_U" },
-    { 0x072f, 0xb100, "ACS ACR39U", 0, CCID_LIST "ACR39U" },
-    { 0x072f, 0x221b, "ACS ACR1251 (ACR1251DI-NTTCom)", 0,
-      "lsusb output published by netlog.jpn.org, 2022-12; read My Number Cards on both interfaces" },
-    { 0x04e6, 0x5116, "SCM SCR3310", 0, "lsusb output published by netlog.jpn.org, 2022-12" },
-    { 0x04e6, 0x511a, "NTT Communications SCR3310-NTTCom", CCID_QUIRK_VENDOR_CLASS,
-      CCID_LIST "SCR3310-NTTCom: bInterfaceClass 0xFF" },
-    { 0x04e6, 0x5120, "NTT Communications SCR331-DI-NTTCom", CCID_QUIRK_VENDOR_CLASS,
-      CCID_LIST "SCR331-DI-NTTCom: bInterfaceClass 0xFF" },
+    {"Sony FeliCa RC-S300/S", CCID_LIST "SONY_FeliCa_RC-S300_S", 0, 0x054c, 0x0dc8},
+    {"Sony FeliCa RC-S300/P", CCID_LIST "SONY_FeliCa_RC-S300_P", 0, 0x054c, 0x0dc9},
+    {"Sony FeliCa RC-S660/U", CCID_LIST "SONY_FeliCa_RC-S660_U", 0, 0x054c, 0x0d8f},
+    {"ACS ACR39U", CCID_LIST "ACR39U", 0, 0x072f, 0xb100},
+    {"ACS ACR1251 (ACR1251DI-NTTCom)", LSUSB_LIST, 0, 0x072f, 0x221b},
+    {"SCM SCR3310", LSUSB_LIST, 0, 0x04e6, 0x5116},
+    {"NTT Communications SCR3310-NTTCom", CCID_LIST "SCR3310-NTTCom (class 0xFF)",
+     CCID_QUIRK_VENDOR_CLASS, 0x04e6, 0x511a},
+    {"NTT Communications SCR331-DI-NTTCom", CCID_LIST "SCR331-DI-NTTCom (class 0xFF)",
+     CCID_QUIRK_VENDOR_CLASS, 0x04e6, 0x5120},
 };
 
 const struct ccid_quirk *ccid_quirk_find(uint16_t vendor, uint16_t product)

@@ -9,10 +9,10 @@
 #define CCID_QUIRK_VENDOR_CLASS 0x01u /* interface class 0xFF instead of 0x0B */
 
 struct ccid_quirk {
-    uint16_t vendor, product;
     const char *name;
-    uint32_t flags;
     const char *source; /* where the row is from */
+    uint32_t flags;
+    uint16_t vendor, product;
 };
 
 /* NULL for a reader that is not in the table, which is no fault of it. */

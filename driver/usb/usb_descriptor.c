@@ -27,11 +27,11 @@ static void take_interface(struct walk *walk, const uint8_t *bytes)
     if (walk->config->alt_count == USB_ALTS_MAX)
         return;
     alt = &walk->config->alts[walk->config->alt_count++];
-    *alt = (struct usb_alt){ .interface = bytes[2],
-                             .alt = bytes[3],
-                             .class_code = bytes[5],
-                             .subclass = bytes[6],
-                             .protocol = bytes[7] };
+    *alt = (struct usb_alt){.interface = bytes[2],
+                            .alt = bytes[3],
+                            .class_code = bytes[5],
+                            .subclass = bytes[6],
+                            .protocol = bytes[7]};
     walk->announced = bytes[4];
     walk->alt = alt;
 }
@@ -49,10 +49,10 @@ static void take_endpoint(struct walk *walk, const uint8_t *bytes)
         return;
     }
     endpoint = &walk->alt->endpoints[walk->alt->endpoint_count++];
-    *endpoint = (struct usb_endpoint){ .address = bytes[2],
-                                       .type = (enum usb_endpoint_type)(bytes[3] & 3),
-                                       .packet_bytes = packet & 0x7ff,
-                                       .interval = bytes[6] };
+    *endpoint = (struct usb_endpoint){.address = bytes[2],
+                                      .type = (enum usb_endpoint_type)(bytes[3] & 3),
+                                      .packet_bytes = packet & 0x7ff,
+                                      .interval = bytes[6]};
     endpoint->bytes_per_event = endpoint->packet_bytes * (1u + (packet >> 11 & 3));
     walk->endpoint = endpoint;
 }
@@ -82,12 +82,12 @@ static void take_other(struct walk *walk, const uint8_t *bytes, size_t len)
 
 int usb_config_parse(struct usb_config *config, const uint8_t *bytes, size_t len)
 {
-    struct walk walk = { .config = config };
+    struct walk walk = {.config = config};
     size_t total;
 
     memset(config, 0, sizeof(*config));
-    if (len < USB_CONFIG_HEADER_BYTES || bytes[0] < USB_CONFIG_HEADER_BYTES ||
-        bytes[0] > len || bytes[1] != USB_DT_CONFIG)
+    if (len < USB_CONFIG_HEADER_BYTES || bytes[0] < USB_CONFIG_HEADER_BYTES || bytes[0] > len ||
+        bytes[1] != USB_DT_CONFIG)
         return -EPROTO;
     config->value = bytes[5];
     total = (size_t)(bytes[2] | bytes[3] << 8);
@@ -128,7 +128,8 @@ const struct usb_endpoint *usb_alt_endpoint(const struct usb_alt *alt, enum usb_
     return NULL;
 }
 
-const struct usb_alt *usb_config_alt(const struct usb_config *config, uint8_t interface, uint8_t alt)
+const struct usb_alt *usb_config_alt(const struct usb_config *config, uint8_t interface,
+                                     uint8_t alt)
 {
     for (unsigned i = 0; i < config->alt_count; i++)
         if (config->alts[i].interface == interface && config->alts[i].alt == alt)

@@ -2,8 +2,9 @@
  * usb_descriptor: walks a configuration descriptor that may lie.
  *
  * Nothing is trusted: lengths, counts and totals are bounded by the bytes received; a descriptor of
- * length 0 or 1, or one that runs over the end, ends the walk with an error. Unknown descriptors are
- * kept with the interface or endpoint they follow, as class-specific bytes. Source: USB 2.0, 9.6.
+ * length 0 or 1, or one that runs over the end, ends the walk with an error. Unknown descriptors
+ * are kept with the interface or endpoint they follow, as class-specific bytes. Source:
+ * USB 2.0, 9.6.
  */
 #ifndef UKETSUKE_USB_DESCRIPTOR_H
 #define UKETSUKE_USB_DESCRIPTOR_H
@@ -22,8 +23,8 @@
 #define USB_CONFIG_MAX 65535u
 
 /* Bounds of a device we are willing to drive. */
-#define USB_ALTS_MAX 128u     /* interface descriptors, alternate settings counted one by one */
-#define USB_ENDPOINTS_MAX 8u  /* in one alternate setting */
+#define USB_ALTS_MAX 128u    /* interface descriptors, alternate settings counted one by one */
+#define USB_ENDPOINTS_MAX 8u /* in one alternate setting */
 
 enum usb_endpoint_type { USB_EP_CONTROL, USB_EP_ISOCHRONOUS, USB_EP_BULK, USB_EP_INTERRUPT };
 
@@ -31,7 +32,8 @@ struct usb_endpoint {
     uint8_t address;
     enum usb_endpoint_type type;
     uint16_t packet_bytes;    /* bits 10..0 of wMaxPacketSize */
-    uint32_t bytes_per_event; /* per (micro)frame: packet x (1 + bits 12..11), or the SuperSpeed companion's */
+    uint32_t bytes_per_event; /* per (micro)frame: packet x (1 + bits 12..11), or the SuperSpeed
+                                 companion's */
     uint8_t interval;         /* bInterval as it stands */
     const uint8_t *extra;     /* class-specific descriptors behind it, borrowed */
     size_t extra_len;
@@ -43,7 +45,8 @@ struct usb_alt {
     uint8_t class_code;
     uint8_t subclass;
     uint8_t protocol;
-    const uint8_t *extra; /* class-specific descriptors between interface and first endpoint, borrowed */
+    const uint8_t
+        *extra; /* class-specific descriptors between interface and first endpoint, borrowed */
     size_t extra_len;
     unsigned endpoint_count;
     struct usb_endpoint endpoints[USB_ENDPOINTS_MAX];
@@ -62,7 +65,8 @@ int usb_config_parse(struct usb_config *config, const uint8_t *bytes, size_t len
 const struct usb_endpoint *usb_alt_endpoint(const struct usb_alt *alt, enum usb_endpoint_type type,
                                             bool in);
 /* An interface's alternate setting, or NULL. */
-const struct usb_alt *usb_config_alt(const struct usb_config *config, uint8_t interface, uint8_t alt);
+const struct usb_alt *usb_config_alt(const struct usb_config *config, uint8_t interface,
+                                     uint8_t alt);
 
 /*
  * Steps through class-specific descriptors: `*at`/`*left` move behind the one returned. NULL at the

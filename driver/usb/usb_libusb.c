@@ -1,9 +1,9 @@
 /*
  * usbfs by libusb-1.0, asynchronous and without threads.
  *
- * libusb's descriptors are watched by our loop; when one is ready libusb is given a turn with no time to
- * wait. Deadlines are ours (libusb's own time-outs stay off), so its timer is never in use. Every handle
- * has its own libusb context: one device's trouble is no other's.
+ * libusb's descriptors are watched by our loop; when one is ready libusb is given a turn with no
+ * time to wait. Deadlines are ours (libusb's own time-outs stay off), so its timer is never in use.
+ * Every handle has its own libusb context: one device's trouble is no other's.
  */
 #include <errno.h>
 #include <libusb.h>
@@ -17,8 +17,9 @@
 #include "daemon/common/clock.h"
 #include "usb_transport.h"
 
-#define WATCHES_MAX 8  /* libusb 1.0.26 has at most three: the device, its wake-up, its timer */
-#define DRAIN_TURNS 64 /* usbfs gives a discarded transfer back at once; more is a host in trouble */
+#define WATCHES_MAX 8 /* libusb 1.0.26 has at most three: the device, its wake-up, its timer */
+/* usbfs gives a discarded transfer back at once; more is a host in trouble. */
+#define DRAIN_TURNS 64
 
 struct watch {
     int fd;
@@ -82,11 +83,11 @@ static enum usb_status status_of_transfer(enum libusb_transfer_status status)
     }
 }
 
-/* -- the loop --------------------------------------------------------------------------------------- */
+/* -- the loop -------------------------------------------------------------------------------- */
 
 static void take_turn(struct usb_libusb *self)
 {
-    struct timeval none = { 0, 0 };
+    struct timeval none = {0, 0};
     int error = libusb_handle_events_timeout_completed(self->context, &none, NULL);
 
     if (error == LIBUSB_ERROR_NO_DEVICE)
@@ -135,7 +136,7 @@ static void on_fd_removed(int fd, void *arg)
             self->watches[i].source = sd_event_source_disable_unref(self->watches[i].source);
 }
 
-/* -- transfers -------------------------------------------------------------------------------------- */
+/* -- transfers ------------------------------------------------------------------------------- */
 
 static void LIBUSB_CALL on_transfer(struct libusb_transfer *transfer)
 {
@@ -170,7 +171,8 @@ static void libusb_unprepare(struct usb *usb, struct usb_request *request)
     struct libusb_transfer *transfer = request->backend;
 
     (void)usb;
-    /* Not given back by a host in trouble: better a leak than memory that libusb still writes to. */
+    /* Not given back by a host in trouble: better a leak than memory that libusb still writes to.
+     */
     if (transfer->user_data == NULL)
         libusb_free_transfer(transfer);
 }
@@ -233,7 +235,7 @@ static void libusb_drain(struct usb *usb)
         take_turn(self);
 }
 
-/* -- operations ------------------------------------------------------------------------------------- */
+/* -- operations ------------------------------------------------------------------------------ */
 
 static void mark_claimed(struct usb_libusb *self, uint8_t interface, bool claimed)
 {
@@ -257,7 +259,8 @@ static void libusb_operate(struct usb *usb, struct usb_operation *operation)
             mark_claimed(self, operation->interface, true);
         break;
     case USB_OP_SET_ALT:
-        error = libusb_set_interface_alt_setting(self->handle, operation->interface, operation->alt);
+        error =
+            libusb_set_interface_alt_setting(self->handle, operation->interface, operation->alt);
         break;
     case USB_OP_CLEAR_HALT:
         error = libusb_clear_halt(self->handle, operation->endpoint);
@@ -282,7 +285,7 @@ static void libusb_release(struct usb *usb, uint8_t interface)
     mark_claimed(self, interface, false);
 }
 
-/* -- life ------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 static void libusb_destroy(struct usb *usb)
 {

@@ -1,7 +1,7 @@
 /*
  * How a handle learns what it holds: control requests, one after the other. USB 2.0, 9.4.
- * The device descriptor comes first, then which configuration is active (and the first one is set when
- * none is and nobody else would), then that configuration's descriptors, header first.
+ * The device descriptor comes first, then which configuration is active (and the first one is set
+ * when none is and nobody else would), then that configuration's descriptors, header first.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +24,11 @@ struct request_row {
 };
 
 static const struct request_row rows[STEP_COUNT] = {
-    [DEVICE] = { USB_DIR_IN, GET_DESCRIPTOR, USB_DT_DEVICE << 8, USB_DEVICE_BYTES },
-    [ACTIVE] = { USB_DIR_IN, GET_CONFIGURATION, 0, 1 },
-    [HEADER] = { USB_DIR_IN, GET_DESCRIPTOR, USB_DT_CONFIG << 8, USB_CONFIG_HEADER_BYTES },
-    [WHOLE] = { USB_DIR_IN, GET_DESCRIPTOR, USB_DT_CONFIG << 8, 0 },
-    [CONFIGURE] = { 0, SET_CONFIGURATION, 0, 0 },
+    [DEVICE] = {USB_DIR_IN, GET_DESCRIPTOR, USB_DT_DEVICE << 8, USB_DEVICE_BYTES},
+    [ACTIVE] = {USB_DIR_IN, GET_CONFIGURATION, 0, 1},
+    [HEADER] = {USB_DIR_IN, GET_DESCRIPTOR, USB_DT_CONFIG << 8, USB_CONFIG_HEADER_BYTES},
+    [WHOLE] = {USB_DIR_IN, GET_DESCRIPTOR, USB_DT_CONFIG << 8, 0},
+    [CONFIGURE] = {0, SET_CONFIGURATION, 0, 0},
 };
 
 static void ask(struct usb_operation *operation, enum step step, uint16_t length)
@@ -44,7 +44,7 @@ static void ask(struct usb_operation *operation, enum step step, uint16_t length
     operation->step = (unsigned)step;
     transfer->kind = USB_CONTROL;
     transfer->endpoint = 0;
-    transfer->setup = (struct usb_setup){ row->request_type, row->request, value, 0 };
+    transfer->setup = (struct usb_setup){row->request_type, row->request, value, 0};
     transfer->length = length != 0 ? length : row->length;
     transfer->deadline_us = operation->deadline_us;
     usb_submit(transfer);
@@ -135,7 +135,8 @@ static bool on_configure(struct usb *usb, struct usb_operation *operation, enum 
     return false;
 }
 
-static bool (*const answers[STEP_COUNT])(struct usb *, struct usb_operation *, enum usb_status *) = {
+static bool (*const answers[STEP_COUNT])(struct usb *, struct usb_operation *,
+                                         enum usb_status *) = {
     [DEVICE] = on_device, [ACTIVE] = on_active,       [HEADER] = on_header,
     [WHOLE] = on_whole,   [CONFIGURE] = on_configure,
 };

@@ -1,10 +1,10 @@
 /*
  * usb_transport: what stands behind usb.h, for those who implement a transport.
  *
- * usb_core.c keeps what every transport needs alike: deadlines, exactly one completion, callbacks never
- * from inside a call, the order of "gone", and freeing from inside a callback. A transport only moves
- * bytes: it implements the ops and reports by the usb_transport_*() functions, which it calls only from
- * the event loop, between usb_transport_enter() and usb_transport_leave().
+ * usb_core.c keeps what every transport needs alike: deadlines, exactly one completion, callbacks
+ * never from inside a call, the order of "gone", and freeing from inside a callback. A transport
+ * only moves bytes: it implements the ops and reports by the usb_transport_*() functions, which it
+ * calls only from the event loop, between usb_transport_enter() and usb_transport_leave().
  */
 #ifndef UKETSUKE_USB_TRANSPORT_H
 #define UKETSUKE_USB_TRANSPORT_H
@@ -34,7 +34,13 @@ struct usb_request {
 
 #define USB_SETUP_BYTES 8u
 
-enum usb_operation_kind { USB_OP_CLAIM, USB_OP_SET_ALT, USB_OP_CLEAR_HALT, USB_OP_RESET, USB_OP_START };
+enum usb_operation_kind {
+    USB_OP_CLAIM,
+    USB_OP_SET_ALT,
+    USB_OP_CLEAR_HALT,
+    USB_OP_RESET,
+    USB_OP_START
+};
 
 struct usb_operation {
     enum usb_operation_kind kind;
@@ -60,13 +66,15 @@ struct usb_transport_ops {
     /* Make and free `request->backend`. 0 or -ENOMEM. Either may be NULL. */
     int (*prepare)(struct usb *usb, struct usb_request *request);
     void (*unprepare)(struct usb *usb, struct usb_request *request);
-    /* USB_OK: it will be completed later. Anything else: not taken, and the core completes it so. */
+    /* USB_OK: it will be completed later. Anything else: not taken, and the core completes it so.
+     */
     enum usb_status (*submit)(struct usb *usb, struct usb_request *request);
     /* Complete it soon, as USB_CANCELLED or with the real outcome; never from inside this call. */
     void (*cancel)(struct usb *usb, struct usb_request *request);
     /*
-     * Carry out CLAIM, SET_ALT, CLEAR_HALT, RESET; report by usb_transport_operated(), at once or later.
-     * What waits for an answer does so by operation->transfer, so that it ends with the device.
+     * Carry out CLAIM, SET_ALT, CLEAR_HALT, RESET; report by usb_transport_operated(), at once or
+     * later. What waits for an answer does so by operation->transfer, so that it ends with the
+     * device.
      */
     void (*operate)(struct usb *usb, struct usb_operation *operation);
     void (*release)(struct usb *usb, uint8_t interface);
@@ -80,10 +88,10 @@ struct usb_transport_ops {
 struct usb {
     const struct usb_transport_ops *ops;
     struct clock *clock;
-    struct usb_request *flying;          /* in flight, oldest first */
+    struct usb_request *flying; /* in flight, oldest first */
     struct usb_request *flying_last;
-    struct usb_operation *operations;    /* not reported yet, oldest first */
-    struct timer *later;                 /* fires at once, to call back from the loop */
+    struct usb_operation *operations; /* not reported yet, oldest first */
+    struct timer *later;              /* fires at once, to call back from the loop */
     usb_gone_fn *gone_fn;
     void *gone_arg;
     unsigned depth; /* nested callbacks */
@@ -105,10 +113,12 @@ void usb_transport_enter(struct usb *usb);
 /* May free `usb`. */
 void usb_transport_leave(struct usb *usb);
 
-/* The transfer has ended; `actual` counts bytes moved (isochronous: ignored, packets are summed up). */
+/* The transfer has ended; `actual` counts bytes moved (isochronous: ignored, packets are summed
+ * up). */
 void usb_transport_complete(struct usb_request *request, enum usb_status status, size_t actual);
 /* Unlike the others, may be called from inside operate(). */
-void usb_transport_operated(struct usb *usb, struct usb_operation *operation, enum usb_status status);
+void usb_transport_operated(struct usb *usb, struct usb_operation *operation,
+                            enum usb_status status);
 /* The device has gone; may be called from anywhere, more than once. */
 void usb_transport_gone(struct usb *usb);
 

@@ -1,9 +1,9 @@
 /*
  * USB/IP, client side, over a socket on which the device has been imported already.
  *
- * Source: the Linux kernel's Documentation/usb/usbip_protocol.rst. All numbers are big endian. Replies
- * come in any order and find their transfer by seqnum. Whatever cannot be in the protocol ends the
- * connection: after a wrong length there is no finding back into step.
+ * Source: the Linux kernel's Documentation/usb/usbip_protocol.rst. All numbers are big endian.
+ * Replies come in any order and find their transfer by seqnum. Whatever cannot be in the protocol
+ * ends the connection: after a wrong length there is no finding back into step.
  */
 #include <assert.h>
 #include <errno.h>
@@ -27,7 +27,8 @@ enum command { CMD_SUBMIT = 1, CMD_UNLINK = 2, RET_SUBMIT = 3, RET_UNLINK = 4 };
 #define URB_ISO_ASAP UINT32_C(0x0002)
 #define URB_DIR_IN UINT32_C(0x0200)
 
-/* Bytes not taken by the peer yet; a peer that reads nothing makes transfers fail, not memory grow. */
+/* Bytes not taken by the peer yet; a peer that reads nothing makes transfers fail, not memory grow.
+ */
 #define OUT_MAX (1024u * 1024u)
 /* A host answers an UNLINK by itself, without the device: one that does not is no host any more. */
 #define UNLINK_ANSWER_US (1 * CLOCK_SECOND)
@@ -35,7 +36,7 @@ enum command { CMD_SUBMIT = 1, CMD_UNLINK = 2, RET_SUBMIT = 3, RET_UNLINK = 4 };
 /* What a request carries here. */
 struct job {
     uint32_t seqnum;
-    uint32_t unlink_seqnum; /* an UNLINK is answered under its own number */
+    uint32_t unlink_seqnum;      /* an UNLINK is answered under its own number */
     uint64_t unlink_deadline_us; /* CLOCK_NEVER: not unlinked */
 };
 
@@ -71,8 +72,8 @@ static struct usb_usbip *usbip_of(struct usb *usb)
 
 static bool is_in(const struct usb_request *request)
 {
-    uint8_t direction = request->pub.kind == USB_CONTROL ? request->pub.setup.request_type
-                                                         : request->pub.endpoint;
+    uint8_t direction =
+        request->pub.kind == USB_CONTROL ? request->pub.setup.request_type : request->pub.endpoint;
 
     return (direction & USB_DIR_IN) != 0;
 }
@@ -99,7 +100,7 @@ static enum usb_status status_of(int32_t status)
     }
 }
 
-/* -- out -------------------------------------------------------------------------------------------- */
+/* -- out ------------------------------------------------------------------------------------- */
 
 static void watch_out(struct usb_usbip *self, bool wanted)
 {
@@ -112,8 +113,8 @@ static void watch_out(struct usb_usbip *self, bool wanted)
 static void flush_out(struct usb_usbip *self)
 {
     while (self->out_len > 0) {
-        ssize_t sent = send(self->fd, self->out + self->out_start, self->out_len,
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent =
+            send(self->fd, self->out + self->out_start, self->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -266,7 +267,7 @@ static void on_unlink_deadline(struct timer *timer, void *arg)
     (void)timer_set_at(timer, next);
 }
 
-/* -- in --------------------------------------------------------------------------------------------- */
+/* -- in -------------------------------------------------------------------------------------- */
 
 static void expect(struct usb_usbip *self, enum reading reading, void *into, size_t len)
 {
@@ -361,7 +362,8 @@ static bool on_header(struct usb_usbip *self)
     return command == RET_UNLINK && on_ret_unlink(self, seqnum);
 }
 
-/* Isochronous data come without the gaps between short packets: put each at its place, last first. */
+/* Isochronous data come without the gaps between short packets: put each at its place, last first.
+ */
 static bool spread_packets(struct usb_usbip *self)
 {
     struct usb_transfer *transfer = &self->request->pub;
@@ -402,7 +404,8 @@ static bool on_part(struct usb_usbip *self)
         return on_header(self);
     case READ_DATA:
         if (self->request->pub.kind == USB_ISOCHRONOUS)
-            expect(self, READ_PACKETS, self->packets, self->request->pub.packet_count * PACKET_BYTES);
+            expect(self, READ_PACKETS, self->packets,
+                   self->request->pub.packet_count * PACKET_BYTES);
         else
             answered(self);
         return true;
@@ -453,7 +456,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *ar
     return 0;
 }
 
-/* -- operations: what a kernel would do by ioctl is done by control requests -------------------------- */
+/* -- operations: what a kernel would do by ioctl is done by control requests ----------------- */
 
 struct operation_row {
     uint8_t request_type, request;
@@ -461,9 +464,9 @@ struct operation_row {
 
 /* USB 2.0, 9.4; the reset is the hub request that USB/IP hosts carry out on the device's port. */
 static const struct operation_row operation_rows[] = {
-    [USB_OP_SET_ALT] = { 0x01, 11 },
-    [USB_OP_CLEAR_HALT] = { 0x02, 1 },
-    [USB_OP_RESET] = { 0x23, 3 },
+    [USB_OP_SET_ALT] = {0x01, 11},
+    [USB_OP_CLEAR_HALT] = {0x02, 1},
+    [USB_OP_RESET] = {0x23, 3},
 };
 
 #define PORT_RESET 4
@@ -511,7 +514,7 @@ static void usbip_release(struct usb *usb, uint8_t interface)
     (void)interface;
 }
 
-/* -- life ------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 static int usbip_prepare(struct usb *usb, struct usb_request *request)
 {

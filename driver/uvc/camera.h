@@ -1,8 +1,8 @@
 /*
  * camera: what the reader needs from a camera, whichever driver stands behind it.
  *
- * Frames are JPEG images as the camera made them; nobody here decodes them. They are delivered while
- * the camera is started and wanted, and only then.
+ * Frames are JPEG images as the camera made them; nobody here decodes them. They are delivered
+ * while the camera is started and wanted, and only then.
  */
 #ifndef UKETSUKE_CAMERA_H
 #define UKETSUKE_CAMERA_H
@@ -14,9 +14,10 @@
 struct camera;
 
 struct camera_need {
-    unsigned width, height; /* wished; the nearest offered size is taken, rather larger than smaller */
-    unsigned fps;           /* wished frames per second; the nearest offered rate is taken */
-    uint64_t silence_us;    /* no whole frame for so long is trouble (CAMERA_SILENT) */
+    unsigned width,
+        height;          /* wished; the nearest offered size is taken, rather larger than smaller */
+    unsigned fps;        /* wished frames per second; the nearest offered rate is taken */
+    uint64_t silence_us; /* no whole frame for so long is trouble (CAMERA_SILENT) */
 };
 
 struct camera_mode {
@@ -68,7 +69,8 @@ struct camera_listener {
 };
 
 struct camera_ops {
-    /* 0, -EALREADY when started, -EINVAL. The outcome comes as started() or trouble() by `deadline_us`. */
+    /* 0, -EALREADY when started, -EINVAL. The outcome comes as started() or trouble() by
+     * `deadline_us`. */
     int (*start)(struct camera *camera, const struct camera_need *need, uint64_t deadline_us);
     /* At once for the listener: nothing is called after it until the next start. */
     void (*stop)(struct camera *camera);

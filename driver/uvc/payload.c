@@ -63,10 +63,10 @@ static bool has_jpeg_end(const struct payload *payload)
 
 static void end_frame(struct payload *payload)
 {
-    struct camera_frame frame = { .data = payload->buffer,
-                                  .len = payload->used,
-                                  .monotonic_us = payload->began_us,
-                                  .sequence = payload->sequence++ };
+    struct camera_frame frame = {.data = payload->buffer,
+                                 .len = payload->used,
+                                 .monotonic_us = payload->began_us,
+                                 .sequence = payload->sequence++};
     bool begins = is_jpeg_begin(payload);
     bool ends = has_jpeg_end(payload);
 
@@ -117,7 +117,8 @@ void payload_lost(struct payload *payload)
 }
 
 /* Takes the header; returns its length, 0 when the payload is not to be used. */
-static size_t take_header(struct payload *payload, const uint8_t *bytes, size_t len, uint64_t now_us)
+static size_t take_header(struct payload *payload, const uint8_t *bytes, size_t len,
+                          uint64_t now_us)
 {
     uint8_t id, bits;
 
@@ -183,8 +184,8 @@ static void begin_bulk(struct payload *payload, const uint8_t **bytes, size_t *l
     *len -= header;
 }
 
-void payload_push_bulk(struct payload *payload, const uint8_t *bytes, size_t len, bool ended, size_t max,
-                       uint64_t now_us)
+void payload_push_bulk(struct payload *payload, const uint8_t *bytes, size_t len, bool ended,
+                       size_t max, uint64_t now_us)
 {
     if (!payload->in_bulk && len == 0)
         return;

@@ -2,10 +2,10 @@
  * payload: puts video frames together from UVC payloads. Pure: bytes in, frames out.
  * Source: USB-IF UVC 1.5, 2.4.3.2 and 2.4.3.3 (stream header and payload rules); JPEG's markers.
  *
- * A frame ends with the EOF bit or when the frame id toggles. It is dropped when a payload of it was
- * lost, marked as an error, or has a header that cannot be; when it does not begin like a JPEG (we came
- * in the middle of it); or when it is bigger than the camera said. One that ends without JPEG's end
- * marker is delivered with a flag.
+ * A frame ends with the EOF bit or when the frame id toggles. It is dropped when a payload of it
+ * was lost, marked as an error, or has a header that cannot be; when it does not begin like a JPEG
+ * (we came in the middle of it); or when it is bigger than the camera said. One that ends without
+ * JPEG's end marker is delivered with a flag.
  */
 #ifndef UKETSUKE_UVC_PAYLOAD_H
 #define UKETSUKE_UVC_PAYLOAD_H
@@ -28,9 +28,9 @@ struct payload {
     uint8_t frame_id; /* 0 or 1 */
     uint64_t began_us;
     uint32_t sequence;
-    bool in_bulk;     /* a bulk payload goes on in the next transfer */
-    bool skip_bulk;   /* its header was no good: the rest is skipped */
-    bool bulk_end;    /* it ends its frame */
+    bool in_bulk;   /* a bulk payload goes on in the next transfer */
+    bool skip_bulk; /* its header was no good: the rest is skipped */
+    bool bulk_end;  /* it ends its frame */
     size_t bulk_used;
     struct camera_counters counters;
 };
@@ -48,10 +48,10 @@ void payload_push(struct payload *payload, const uint8_t *bytes, size_t len, uin
 /* A payload that never arrived. */
 void payload_lost(struct payload *payload);
 /*
- * The bytes of one bulk transfer. A payload ends with a transfer that was not filled (`ended`) or when
- * `max` bytes of it are there.
+ * The bytes of one bulk transfer. A payload ends with a transfer that was not filled (`ended`) or
+ * when `max` bytes of it are there.
  */
-void payload_push_bulk(struct payload *payload, const uint8_t *bytes, size_t len, bool ended, size_t max,
-                       uint64_t now_us);
+void payload_push_bulk(struct payload *payload, const uint8_t *bytes, size_t len, bool ended,
+                       size_t max, uint64_t now_us);
 
 #endif

@@ -105,7 +105,7 @@ static bool is_bulk(const struct uvc *self)
     return self->function.bulk_in != 0;
 }
 
-/* -- stopping --------------------------------------------------------------------------------------- */
+/* -- stopping -------------------------------------------------------------------------------- */
 
 static void begin(struct uvc *self);
 
@@ -123,7 +123,8 @@ static void on_stopped(struct usb *usb, enum usb_status status, void *arg)
     struct uvc *self = arg;
 
     (void)usb;
-    (void)status; /* nothing is to be done about a camera that does not stop, but not to listen to it */
+    (void)status; /* nothing is to be done about a camera that does not stop, but not to listen to
+                     it */
     enter(self);
     stopped(self);
     leave(self);
@@ -182,7 +183,7 @@ static enum camera_trouble trouble_of(enum usb_status status)
     }
 }
 
-/* -- streaming -------------------------------------------------------------------------------------- */
+/* -- streaming ------------------------------------------------------------------------------- */
 
 static void on_frame(const struct camera_frame *frame, void *arg)
 {
@@ -383,12 +384,10 @@ static bool make_frame_buffer(struct uvc *self)
     return true;
 }
 
-static void stream(struct uvc *self, const struct usb_endpoint *endpoint)
+/* `ready`: there is memory for all of it. */
+static void stream(struct uvc *self, bool ready)
 {
-    bool made = make_frame_buffer(self) &&
-                (is_bulk(self) ? make_bulk_transfers(self) : make_iso_transfers(self, endpoint));
-
-    if (!made) {
+    if (!ready) {
         fail(self, CAMERA_FAILED);
         return;
     }
@@ -404,7 +403,7 @@ static void stream(struct uvc *self, const struct usb_endpoint *endpoint)
         self->camera.listener->started(&self->camera, &self->mode, self->camera.arg);
 }
 
-/* -- starting --------------------------------------------------------------------------------------- */
+/* -- starting -------------------------------------------------------------------------------- */
 
 static void ask(struct uvc *self, enum state state, uint8_t request, uint16_t select, size_t len)
 {
@@ -445,7 +444,7 @@ static void on_probe_answer(struct uvc *self)
     self->probe = answer;
     if (self->probe.max_frame_bytes == 0)
         self->probe.max_frame_bytes = self->frame->buffer_bytes;
-    self->mode = (struct camera_mode){ self->frame->width, self->frame->height, answer.interval };
+    self->mode = (struct camera_mode){self->frame->width, self->frame->height, answer.interval};
     ask(self, STATE_COMMIT, SET_CUR, SELECT_COMMIT, control->actual);
 }
 
@@ -461,7 +460,7 @@ static void on_committed(struct uvc *self)
     const struct usb_alt *alt;
 
     if (is_bulk(self)) {
-        stream(self, NULL);
+        stream(self, make_frame_buffer(self) && make_bulk_transfers(self));
         return;
     }
     alt = streaming_alt(self);
@@ -498,13 +497,18 @@ static void on_control(struct usb_transfer *transfer, void *arg)
 static void on_selected(struct usb *usb, enum usb_status status, void *arg)
 {
     struct uvc *self = arg;
+    const struct usb_alt *alt = streaming_alt(self);
+    const struct usb_endpoint *endpoint =
+        alt != NULL ? usb_alt_endpoint(alt, USB_EP_ISOCHRONOUS, true) : NULL;
 
     (void)usb;
     enter(self);
-    if (status == USB_OK)
-        stream(self, usb_alt_endpoint(streaming_alt(self), USB_EP_ISOCHRONOUS, true));
-    else
+    if (status != USB_OK)
         fail(self, trouble_of(status));
+    else if (endpoint == NULL)
+        fail(self, CAMERA_UNSUPPORTED);
+    else
+        stream(self, make_frame_buffer(self) && make_iso_transfers(self, endpoint));
     leave(self);
 }
 
@@ -513,9 +517,9 @@ static void negotiate(struct uvc *self)
     uint32_t interval = 0;
 
     self->frame = uvc_choose(&self->function, &self->need, &interval);
-    self->probe = (struct uvc_probe){ .format_index = self->frame->format_index,
-                                      .frame_index = self->frame->frame_index,
-                                      .interval = interval };
+    self->probe = (struct uvc_probe){.format_index = self->frame->format_index,
+                                     .frame_index = self->frame->frame_index,
+                                     .interval = interval};
     self->probe_len = uvc_probe_bytes(self->function.version);
     set_probe(self);
 }
@@ -527,14 +531,16 @@ static void prepare(struct uvc *self)
 {
     if (self->function.has_control_interface && !self->claimed_control) {
         self->state = STATE_CLAIM_CONTROL;
-        usb_claim(self->usb, self->function.control_interface, self->deadline_us, on_prepared, self);
+        usb_claim(self->usb, self->function.control_interface, self->deadline_us, on_prepared,
+                  self);
     } else if (!self->claimed_streaming) {
         self->state = STATE_CLAIM_STREAMING;
-        usb_claim(self->usb, self->function.streaming_interface, self->deadline_us, on_prepared, self);
+        usb_claim(self->usb, self->function.streaming_interface, self->deadline_us, on_prepared,
+                  self);
     } else if (!is_bulk(self) && self->state != STATE_REST) {
         self->state = STATE_REST;
-        usb_set_alt(self->usb, self->function.streaming_interface, 0, self->deadline_us, on_prepared,
-                    self);
+        usb_set_alt(self->usb, self->function.streaming_interface, 0, self->deadline_us,
+                    on_prepared, self);
     } else {
         negotiate(self);
     }
@@ -580,7 +586,7 @@ static void begin(struct uvc *self)
     prepare(self);
 }
 
-/* -- the camera contract ---------------------------------------------------------------------------- */
+/* -- the camera contract --------------------------------------------------------------------- */
 
 static int uvc_start(struct camera *camera, const struct camera_need *need, uint64_t deadline_us)
 {

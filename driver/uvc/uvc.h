@@ -1,9 +1,10 @@
 /*
  * uvc: cameras of the USB Video Class (1.0, 1.1, 1.5) in MJPEG, over a started `struct usb`.
  *
- * Negotiates by probe and commit, picks the alternate setting, keeps isochronous or bulk transfers in
- * flight only while the camera is started, and puts frames together by the payload rules (payload.h).
- * Where the kernel's uvcvideo owns the camera, a V4L2 implementation of camera.h is the better choice.
+ * Negotiates by probe and commit, picks the alternate setting, keeps isochronous or bulk transfers
+ * in flight only while the camera is started, and puts frames together by the payload rules
+ * (payload.h). Where the kernel's uvcvideo owns the camera, a V4L2 implementation of camera.h is
+ * the better choice.
  */
 #ifndef UKETSUKE_UVC_H
 #define UKETSUKE_UVC_H

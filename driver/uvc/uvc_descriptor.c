@@ -55,7 +55,7 @@ static void find_control(const struct usb_config *config, struct uvc_function *f
 static void take_frame(struct uvc_function *function, uint8_t format_index, const uint8_t *bytes,
                        size_t len)
 {
-    struct uvc_frame frame = { .format_index = format_index };
+    struct uvc_frame frame = {.format_index = format_index};
     struct bytes_reader r;
     size_t values;
 
@@ -131,14 +131,14 @@ int uvc_function_find(const struct usb_config *config, unsigned nth, struct uvc_
     for (unsigned i = 0; i < config->alt_count; i++) {
         const struct usb_alt *alt = &config->alts[i];
 
-        if (alt->class_code == CLASS_VIDEO && alt->subclass == SUBCLASS_STREAMING && alt->alt == 0 &&
-            has_mjpeg(alt) && nth-- == 0)
+        if (alt->class_code == CLASS_VIDEO && alt->subclass == SUBCLASS_STREAMING &&
+            alt->alt == 0 && has_mjpeg(alt) && nth-- == 0)
             return read_function(config, alt, function);
     }
     return -ENODEV;
 }
 
-/* -- choosing --------------------------------------------------------------------------------------- */
+/* -- choosing -------------------------------------------------------------------------------- */
 
 /* Missing pixels weigh double: scaling down costs nothing that matters. */
 static uint32_t distance(unsigned offered, unsigned wanted)
@@ -177,8 +177,8 @@ static uint32_t choose_interval(const struct uvc_frame *frame, uint32_t wanted)
     return best;
 }
 
-const struct uvc_frame *uvc_choose(const struct uvc_function *function, const struct camera_need *need,
-                                   uint32_t *interval)
+const struct uvc_frame *uvc_choose(const struct uvc_function *function,
+                                   const struct camera_need *need, uint32_t *interval)
 {
     const struct uvc_frame *best = NULL;
     uint32_t best_distance = UINT32_MAX;
@@ -197,8 +197,8 @@ const struct uvc_frame *uvc_choose(const struct uvc_function *function, const st
     return best;
 }
 
-const struct uvc_frame *uvc_frame_by_index(const struct uvc_function *function, uint8_t format_index,
-                                           uint8_t frame_index)
+const struct uvc_frame *uvc_frame_by_index(const struct uvc_function *function,
+                                           uint8_t format_index, uint8_t frame_index)
 {
     for (unsigned i = 0; i < function->frame_count; i++)
         if (function->frames[i].format_index == format_index &&
@@ -207,8 +207,8 @@ const struct uvc_frame *uvc_frame_by_index(const struct uvc_function *function, 
     return NULL;
 }
 
-const struct usb_alt *uvc_choose_alt(const struct usb_config *config, const struct uvc_function *function,
-                                     uint32_t payload_bytes)
+const struct usb_alt *uvc_choose_alt(const struct usb_config *config,
+                                     const struct uvc_function *function, uint32_t payload_bytes)
 {
     const struct usb_alt *fits = NULL, *biggest = NULL;
     uint32_t fits_bytes = UINT32_MAX, biggest_bytes = 0;

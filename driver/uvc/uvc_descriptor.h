@@ -24,7 +24,7 @@ struct uvc_function {
     uint8_t control_interface;
     bool has_control_interface;
     uint8_t streaming_interface;
-    uint8_t bulk_in;         /* endpoint of a camera that streams in bulk; 0: isochronous */
+    uint8_t bulk_in; /* endpoint of a camera that streams in bulk; 0: isochronous */
     uint16_t bulk_packet;
     unsigned frame_count;
     struct uvc_frame frames[UVC_FRAMES_MAX];
@@ -34,17 +34,18 @@ struct uvc_function {
 int uvc_function_find(const struct usb_config *config, unsigned nth, struct uvc_function *function);
 
 /* The frame nearest to the need and its interval. NULL when there is none. */
-const struct uvc_frame *uvc_choose(const struct uvc_function *function, const struct camera_need *need,
-                                   uint32_t *interval);
+const struct uvc_frame *uvc_choose(const struct uvc_function *function,
+                                   const struct camera_need *need, uint32_t *interval);
 /* By the indices of a probe answer. */
-const struct uvc_frame *uvc_frame_by_index(const struct uvc_function *function, uint8_t format_index,
-                                           uint8_t frame_index);
+const struct uvc_frame *uvc_frame_by_index(const struct uvc_function *function,
+                                           uint8_t format_index, uint8_t frame_index);
 
 /*
- * The smallest alternate setting that carries `payload_bytes` per (micro)frame; the biggest one when
- * none does, or when the camera does not say (0). NULL when there is no isochronous one at all.
+ * The smallest alternate setting that carries `payload_bytes` per (micro)frame; the biggest one
+ * when none does, or when the camera does not say (0). NULL when there is no isochronous one at
+ * all.
  */
-const struct usb_alt *uvc_choose_alt(const struct usb_config *config, const struct uvc_function *function,
-                                     uint32_t payload_bytes);
+const struct usb_alt *uvc_choose_alt(const struct usb_config *config,
+                                     const struct uvc_function *function, uint32_t payload_bytes);
 
 #endif

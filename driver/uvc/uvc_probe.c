@@ -11,9 +11,9 @@ static const struct {
     uint16_t from_version;
     uint8_t len;
 } lengths[] = {
-    { 0x0150, 48 },
-    { 0x0110, 34 },
-    { 0x0000, 26 },
+    {0x0150, 48},
+    {0x0110, 34},
+    {0x0000, 26},
 };
 
 #define LENGTH_COUNT (sizeof(lengths) / sizeof(lengths[0]))

@@ -60,7 +60,8 @@ size_t mock_hex(const char *hex, uint8_t *out, size_t size)
     return len;
 }
 
-static void note(struct mock_usb *mock, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(struct mock_usb *mock, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void note(struct mock_usb *mock, const char *format, ...)
 {
@@ -80,7 +81,10 @@ static enum usb_status status_of(const char *text)
         const char *text;
         enum usb_status status;
     } rows[] = {
-        { "!stall", USB_STALL }, { "!overflow", USB_OVERFLOW }, { "!io", USB_IO }, { "!gone", USB_GONE },
+        {"!stall", USB_STALL},
+        {"!overflow", USB_OVERFLOW},
+        {"!io", USB_IO},
+        {"!gone", USB_GONE},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -113,7 +117,7 @@ void mock_usb_push(struct usb *usb, uint8_t endpoint, const char *text)
     wake(mock);
 }
 
-/* -- what happens to a transfer --------------------------------------------------------------------- */
+/* -- what happens to a transfer -------------------------------------------------------------- */
 
 static size_t copy(struct usb_transfer *transfer, const void *data, size_t len)
 {
@@ -151,8 +155,8 @@ static void play_control(struct mock_usb *mock, struct usb_request *request)
     } else if (mock->probe_len > 0) {
         play_probe(mock, request);
     } else {
-        note(mock, "control %02x %02x %04x %04x\n", setup->request_type, setup->request, setup->value,
-             setup->index);
+        note(mock, "control %02x %02x %04x %04x\n", setup->request_type, setup->request,
+             setup->value, setup->index);
         usb_transport_complete(request, mock->control_status, 0);
     }
 }
@@ -247,7 +251,7 @@ static void on_tick(struct timer *timer, void *arg)
     usb_transport_leave(&mock->usb);
 }
 
-/* -- the ops ---------------------------------------------------------------------------------------- */
+/* -- the ops --------------------------------------------------------------------------------- */
 
 static enum usb_status mock_submit(struct usb *usb, struct usb_request *request)
 {

@@ -1,9 +1,10 @@
 /*
  * mock_usb: a transport of usb_transport.h that plays a script on a simulated clock.
  *
- * A script is a table of exchanges: bytes that must be sent to a bulk OUT endpoint, and the answers that
- * then lie ready on the bulk IN endpoint. Bytes are written as hex digits, blanks allowed. An answer may
- * be one of "!stall", "!overflow", "!io", "!gone" instead; "@250 HEX" lies ready 250 ms later.
+ * A script is a table of exchanges: bytes that must be sent to a bulk OUT endpoint, and the answers
+ * that then lie ready on the bulk IN endpoint. Bytes are written as hex digits, blanks allowed. An
+ * answer may be one of "!stall", "!overflow", "!io", "!gone" instead; "@250 HEX" lies ready 250 ms
+ * later.
  */
 #ifndef MOCK_USB_H
 #define MOCK_USB_H
@@ -38,7 +39,8 @@ void mock_usb_claim_status(struct usb *usb, enum usb_status status);
 void mock_usb_probe(struct usb *usb, const char *answer);
 void mock_usb_unplug(struct usb *usb);
 
-/* What happened so far, as one line per event: "control 21 01 0100 0000", "claim 0", "clear 81", ... */
+/* What happened so far, as one line per event: "control 21 01 0100 0000", "claim 0", "clear 81",
+ * ... */
 const char *mock_usb_log(struct usb *usb);
 
 /* Hex digits to bytes; the test fails when they do not fit. */

@@ -53,9 +53,10 @@ static uint64_t now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* -- the model under umockdev ----------------------------------------------------------------------- */
+/* -- the model under umockdev ---------------------------------------------------------------- */
 
-static int model_control(void *model, uint64_t now, const uint8_t setup[8], uint8_t *data, size_t size)
+static int model_control(void *model, uint64_t now, const uint8_t setup[8], uint8_t *data,
+                         size_t size)
 {
     struct sim_rig *rig = model;
     int n = sim_device_control(rig->sim.device, now, setup, data, size);
@@ -129,7 +130,7 @@ static const struct umock_model model = {
     .plugged = model_plugged,
 };
 
-/* -- the model behind its own USB/IP host ------------------------------------------------------------ */
+/* -- the model behind its own USB/IP host ---------------------------------------------------- */
 
 static void *serve(void *arg)
 {
@@ -159,8 +160,8 @@ static void *serve(void *arg)
 
 static void start_usbip(struct sim_rig *rig)
 {
-    struct epoll_event event = { .events = EPOLLIN };
-    struct sockaddr_un automatic = { .sun_family = AF_UNIX };
+    struct epoll_event event = {.events = EPOLLIN};
+    struct sockaddr_un automatic = {.sun_family = AF_UNIX};
 
     rig->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     rig->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -180,7 +181,7 @@ static void start_usbip(struct sim_rig *rig)
 /* OP_REQ_IMPORT of bus id "1-1" and its answer, which is the broker's business. */
 static int import(struct sim_rig *rig, uint32_t *devid)
 {
-    uint8_t request[IMPORT_BYTES] = { 0x01, 0x11, 0x80, 0x03, 0, 0, 0, 0, '1', '-', '1' };
+    uint8_t request[IMPORT_BYTES] = {0x01, 0x11, 0x80, 0x03, 0, 0, 0, 0, '1', '-', '1'};
     uint8_t reply[IMPORTED_BYTES];
     const uint8_t *numbers = reply + 8 + 256 + 32;
     size_t got = 0;
@@ -200,10 +201,10 @@ static int import(struct sim_rig *rig, uint32_t *devid)
     return fd;
 }
 
-/* -- life ------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
-static void write_file(const struct sim_rig *rig, const char *card, const char *name, const void *data,
-                       size_t len)
+static void write_file(const struct sim_rig *rig, const char *card, const char *name,
+                       const void *data, size_t len)
 {
     char path[256];
     FILE *file;
@@ -232,9 +233,14 @@ static void make_cards(struct sim_rig *rig)
 
 static void remove_cards(const struct sim_rig *rig)
 {
-    static const char *const names[] = { "plain/card.conf", "plain/jpki-0002.bin", "mute/card.conf",
-                                         "plain.state",     "mute.state",          "plain",
-                                         "mute",            "" };
+    static const char *const names[] = {"plain/card.conf",
+                                        "plain/jpki-0002.bin",
+                                        "mute/card.conf",
+                                        "plain.state",
+                                        "mute.state",
+                                        "plain",
+                                        "mute",
+                                        ""};
     char path[256];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -247,8 +253,8 @@ static void remove_cards(const struct sim_rig *rig)
 struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level)
 {
     struct sim_rig *rig = calloc(1, sizeof(*rig));
-    struct device_options options = { .serial = "0001", .level = level, .seed = 1 };
-    struct buf descriptors = { 0 };
+    struct device_options options = {.serial = "0001", .level = level, .seed = 1};
+    struct buf descriptors = {0};
 
     must(rig != NULL, "calloc");
     rig->transport = transport;
@@ -267,7 +273,7 @@ struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level)
     sim_buf_free(&descriptors);
     /* Its host has configured it, as a kernel does. */
     umock_device_lock(rig->umock);
-    must(sim_device_control(rig->sim.device, now_us(), (const uint8_t[8]){ 0, 9, 1 }, NULL, 0) >= 0,
+    must(sim_device_control(rig->sim.device, now_us(), (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0,
          "configure");
     umock_device_unlock(rig->umock);
     return rig;

@@ -16,10 +16,9 @@
 
 static void a_command_is_laid_out_as_the_standard_says(void **state)
 {
-    static const uint8_t apdu[] = { 0x00, 0x20, 0x00, 0x80 };
+    static const uint8_t apdu[] = {0x00, 0x20, 0x00, 0x80};
     struct ccid_message message = {
-        .type = CCID_XFR_BLOCK, .slot = 1, .seq = 0x2a, .data = apdu, .len = sizeof(apdu)
-    };
+        .type = CCID_XFR_BLOCK, .slot = 1, .seq = 0x2a, .data = apdu, .len = sizeof(apdu)};
     uint8_t expected[32], out[32];
     size_t len = mock_hex("6f 04000000 01 2a 000000 00200080", expected, sizeof(expected));
 
@@ -71,15 +70,26 @@ static void every_error_code_has_a_meaning(void **state)
         uint8_t error;
         enum ccid_result result;
     } rows[] = {
-        { 0xff, CCID_CANCELLED },        { 0xfe, CCID_MUTE },         { 0xfd, CCID_CARD_ERROR },
-        { 0xfc, CCID_CARD_ERROR },       { 0xfb, CCID_READER_ERROR }, { 0xf8, CCID_CARD_ERROR },
-        { 0xf7, CCID_CARD_ERROR },       { 0xf6, CCID_CARD_UNSUPPORTED },
-        { 0xf5, CCID_CARD_UNSUPPORTED }, { 0xf4, CCID_CARD_ERROR },   { 0xf3, CCID_NOT_POWERED },
-        { 0xf2, CCID_BUSY },             { 0xf0, CCID_TIMEOUT },      { 0xef, CCID_CANCELLED },
-        { 0xe0, CCID_BUSY },             { 0x00, CCID_READER_ERROR }, { 0x05, CCID_READER_ERROR },
-        { 0x7f, CCID_READER_ERROR },
+        {0xff, CCID_CANCELLED},
+        {0xfe, CCID_MUTE},
+        {0xfd, CCID_CARD_ERROR},
+        {0xfc, CCID_CARD_ERROR},
+        {0xfb, CCID_READER_ERROR},
+        {0xf8, CCID_CARD_ERROR},
+        {0xf7, CCID_CARD_ERROR},
+        {0xf6, CCID_CARD_UNSUPPORTED},
+        {0xf5, CCID_CARD_UNSUPPORTED},
+        {0xf4, CCID_CARD_ERROR},
+        {0xf3, CCID_NOT_POWERED},
+        {0xf2, CCID_BUSY},
+        {0xf0, CCID_TIMEOUT},
+        {0xef, CCID_CANCELLED},
+        {0xe0, CCID_BUSY},
+        {0x00, CCID_READER_ERROR},
+        {0x05, CCID_READER_ERROR},
+        {0x7f, CCID_READER_ERROR},
     };
-    struct ccid_answer answer = { .outcome = CCID_FAILED, .icc = CCID_ICC_ACTIVE };
+    struct ccid_answer answer = {.outcome = CCID_FAILED, .icc = CCID_ICC_ACTIVE};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -99,8 +109,9 @@ static void every_error_code_has_a_meaning(void **state)
 
 static void a_notice_tells_of_each_slot(void **state)
 {
-    static const uint8_t notice[] = { 0x50, 0x1b, 0x02 }; /* slots 0: 11, 1: 10, 2: 01, 3: 00, 4: 10 */
-    static const bool expected[5][2] = { { 1, 1 }, { 0, 1 }, { 1, 0 }, { 0, 0 }, { 0, 1 } };
+    static const uint8_t notice[] = {0x50, 0x1b,
+                                     0x02}; /* slots 0: 11, 1: 10, 2: 01, 3: 00, 4: 10 */
+    static const bool expected[5][2] = {{1, 1}, {0, 1}, {1, 0}, {0, 0}, {0, 1}};
     bool present, changed;
 
     (void)state;
@@ -110,16 +121,17 @@ static void a_notice_tells_of_each_slot(void **state)
         assert_int_equal(changed, expected[i][1]);
     }
     assert_false(ccid_notify_slot(notice, sizeof(notice), 8, &present, &changed));
-    assert_false(ccid_notify_slot((const uint8_t[]){ 0x51, 0, 0, 0 }, 4, 0, &present, &changed));
+    assert_false(ccid_notify_slot((const uint8_t[]){0x51, 0, 0, 0}, 4, 0, &present, &changed));
     assert_false(ccid_notify_slot(notice, 0, 0, &present, &changed));
 }
 
-/* -- descriptors ------------------------------------------------------------------------------------ */
+/* -- descriptors ----------------------------------------------------------------------------- */
 
 #define HEAD "09 02 0000 01 01 00 80 32 " /* total 0 is put right below */
 #define CCID_INTERFACE "09 04 00 00 03 0b 00 00 00 "
-#define CLASS_RC_S300 \
-    "36 21 1001 00 07 02000000 a00f0000 a00f0000 00 c2a50000 c2a50000 00 fe000000 00000000 00000000 " \
+#define CLASS_RC_S300                                                                              \
+    "36 21 1001 00 07 02000000 a00f0000 a00f0000 00 c2a50000 c2a50000 00 fe000000 00000000 "       \
+    "00000000 "                                                                                    \
     "7e000400 0a020000 ff ff 0000 00 01 "
 #define ENDPOINTS "07 05 02 02 4000 00 07 05 81 02 4000 00 07 05 83 03 0800 10 "
 
@@ -186,7 +198,7 @@ static void lies_about_sizes_are_bounded(void **state)
 
     (void)state;
     parse_config(HEAD CCID_INTERFACE CLASS_RC_S300 ENDPOINTS);
-    class_bytes[4] = 0xff;            /* bMaxSlotIndex */
+    class_bytes[4] = 0xff;             /* bMaxSlotIndex */
     memset(class_bytes + 44, 0xff, 4); /* dwMaxCCIDMessageLength */
     assert_int_equal(ccid_place_find(&config, 0, 0, &place), 0);
     assert_int_equal(place.info.slots, CCID_SLOTS_MAX);

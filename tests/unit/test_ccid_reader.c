@@ -1,7 +1,7 @@
 /*
- * A CCID reader played message by message on a simulated clock: what is sent, what comes back, and what
- * the caller hears. Messages are composed by hand after USB-IF CCID 1.1, chapter 6. The first sequence
- * number is 1, because the clock begins at 0.
+ * A CCID reader played message by message on a simulated clock: what is sent, what comes back, and
+ * what the caller hears. Messages are composed by hand after USB-IF CCID 1.1, chapter 6. The first
+ * sequence number is 1, because the clock begins at 0.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,10 +21,11 @@
 #define PIPES "07 05 02 02 0002 00 07 05 81 02 0002 00 "
 #define INTERRUPT "07 05 83 03 0800 10 "
 /* slots-1, features, max message */
-#define CLASS(slots, features, max)                                                                       \
-    "36 21 1001 " slots " 07 02000000 a00f0000 a00f0000 00 c2a50000 c2a50000 00 fe000000 00000000 "       \
+#define CLASS(slots, features, max)                                                                \
+    "36 21 1001 " slots                                                                            \
+    " 07 02000000 a00f0000 a00f0000 00 c2a50000 c2a50000 00 fe000000 00000000 "                    \
     "00000000 " features " " max " ff ff 0000 00 01 "
-#define CONFIG(endpoints, class)                                                                          \
+#define CONFIG(endpoints, class)                                                                   \
     "09 02 5d00 01 01 00 80 32 09 04 00 00 " endpoints " 0b 00 00 00 " class PIPES
 
 /* an extended-APDU reader with blocks of 64 bytes */
@@ -33,8 +34,9 @@
 #define HAND_VOLTAGE CONFIG("03", CLASS("00", "72000400", "4a000000")) INTERRUPT
 #define TWO_SLOTS CONFIG("03", CLASS("01", "7e000400", "4a000000")) INTERRUPT
 /* its total is 7 bytes shorter */
-#define NO_INTERRUPT                                                                                      \
-    "09 02 5600 01 01 00 80 32 09 04 00 00 02 0b 00 00 00 " CLASS("00", "7e000400", "4a000000") PIPES
+#define NO_INTERRUPT                                                                               \
+    "09 02 5600 01 01 00 80 32 09 04 00 00 02 0b 00 00 00 " CLASS("00", "7e000400", "4a000000")    \
+        PIPES
 
 #define ATR "3b e0 00 ff 81 31 fe 45 14"
 
@@ -149,8 +151,8 @@ static void expect_played(struct fixture *f)
 static struct fixture *begin_open(const char *config)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 01 000000", { "81 00000000 00 01 01 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000", {"81 00000000 00 01 01 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(config);
 
@@ -166,8 +168,8 @@ static struct fixture *begin_open(const char *config)
 static struct fixture *begin_powered(const char *config)
 {
     static const struct mock_exchange lines[] = {
-        { "62 00000000 00 02 000000", { "80 09000000 00 02 00 00 00" ATR } },
-        { NULL, { NULL } },
+        {"62 00000000 00 02 000000", {"80 09000000 00 02 00 00 00" ATR}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_open(config);
 
@@ -189,7 +191,7 @@ static void transmit(struct fixture *f, const char *hex, unsigned ms)
 /* The question for the PIN's tries, and its answer: 3 left. */
 #define QUERY "00 20 00 80"
 
-/* -- opening ---------------------------------------------------------------------------------------- */
+/* -- opening --------------------------------------------------------------------------------- */
 
 static void the_reader_is_claimed_and_its_slot_asked(void **state)
 {
@@ -206,8 +208,8 @@ static void the_reader_is_claimed_and_its_slot_asked(void **state)
 static void an_empty_slot_is_told_as_empty(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 01 000000", { "81 00000000 00 01 42 fe 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000", {"81 00000000 00 01 42 fe 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(EXTENDED);
 
@@ -218,8 +220,8 @@ static void an_empty_slot_is_told_as_empty(void **state)
     expect(f, CCID_OK, "");
     assert_string_equal(f->cards, "-0");
     ccid_power_on(f->reader, 0, in_ms(f, 100), on_done, f);
-    script(f, (struct mock_exchange[]){ { "62 00000000 00 02 000000", { "80 00000000 00 02 42 fe 00" } },
-                                        { NULL, { NULL } } });
+    script(f, (struct mock_exchange[]){{"62 00000000 00 02 000000", {"80 00000000 00 02 42 fe 00"}},
+                                       {NULL, {NULL}}});
     pass(f, 0);
     expect(f, CCID_NO_CARD, "");
     finish(f);
@@ -236,8 +238,8 @@ static void a_reader_held_by_pcscd_is_told_as_held(void **state)
     expect(f, CCID_READER_HELD, "");
     /* and tried again later */
     mock_usb_claim_status(f->usb, USB_OK);
-    script(f, (struct mock_exchange[]){ { "65 00000000 00 01 000000", { "81 00000000 00 01 01 00 00" } },
-                                        { NULL, { NULL } } });
+    script(f, (struct mock_exchange[]){{"65 00000000 00 01 000000", {"81 00000000 00 01 01 00 00"}},
+                                       {NULL, {NULL}}});
     ccid_open(f->reader, in_ms(f, 3000), on_done, f);
     pass(f, 0);
     expect(f, CCID_OK, "");
@@ -247,10 +249,10 @@ static void a_reader_held_by_pcscd_is_told_as_held(void **state)
 static void left_over_answers_do_not_confuse_the_opening(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 01 000000",
-          { "80 02000000 00 fe 00 00 00 9000", "80 02000000 00 ff 00 00 00 9000",
-            "81 00000000 00 01 00 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000",
+         {"80 02000000 00 fe 00 00 00 9000", "80 02000000 00 ff 00 00 00 9000",
+          "81 00000000 00 01 00 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(EXTENDED);
 
@@ -266,10 +268,10 @@ static void left_over_answers_do_not_confuse_the_opening(void **state)
 static void a_reader_that_does_not_answer_at_first_is_brought_in_step(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 01 000000", { NULL } },
-        { "72 00000000 00 02 000000", { "81 00000000 00 02 02 00 00" } },
-        { "65 00000000 00 03 000000", { "81 00000000 00 03 02 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000", {NULL}},
+        {"72 00000000 00 02 000000", {"81 00000000 00 02 02 00 00"}},
+        {"65 00000000 00 03 000000", {"81 00000000 00 03 02 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(EXTENDED);
 
@@ -286,9 +288,9 @@ static void a_reader_that_does_not_answer_at_first_is_brought_in_step(void **sta
 static void every_slot_is_asked_and_told(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 01 000000", { "81 00000000 00 01 02 00 00" } },
-        { "65 00000000 01 02 000000", { "81 00000000 01 02 01 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000", {"81 00000000 00 01 02 00 00"}},
+        {"65 00000000 01 02 000000", {"81 00000000 01 02 01 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(TWO_SLOTS);
 
@@ -301,17 +303,17 @@ static void every_slot_is_asked_and_told(void **state)
     finish(f);
 }
 
-/* -- power ------------------------------------------------------------------------------------------ */
+/* -- power ----------------------------------------------------------------------------------- */
 
 static void voltages_are_tried_from_the_lowest(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "62 00000000 00 02 030000", { "80 00000000 00 02 41 fe 00" } },
-        { "63 00000000 00 03 000000", { "81 00000000 00 03 01 00 00" } },
-        { "62 00000000 00 04 020000", { "80 00000000 00 04 41 f8 00" } },
-        { "63 00000000 00 05 000000", { "81 00000000 00 05 01 00 00" } },
-        { "62 00000000 00 06 010000", { "80 09000000 00 06 00 00 00" ATR } },
-        { NULL, { NULL } },
+        {"62 00000000 00 02 030000", {"80 00000000 00 02 41 fe 00"}},
+        {"63 00000000 00 03 000000", {"81 00000000 00 03 01 00 00"}},
+        {"62 00000000 00 04 020000", {"80 00000000 00 04 41 f8 00"}},
+        {"63 00000000 00 05 000000", {"81 00000000 00 05 01 00 00"}},
+        {"62 00000000 00 06 010000", {"80 09000000 00 06 00 00 00" ATR}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_open(HAND_VOLTAGE);
 
@@ -327,8 +329,8 @@ static void voltages_are_tried_from_the_lowest(void **state)
 static void a_card_that_never_answers_is_mute(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "62 00000000 00 02 000000", { "80 00000000 00 02 41 fe 00" } },
-        { NULL, { NULL } },
+        {"62 00000000 00 02 000000", {"80 00000000 00 02 41 fe 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_open(EXTENDED);
 
@@ -343,8 +345,8 @@ static void a_card_that_never_answers_is_mute(void **state)
 static void power_off_ends_the_session(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "63 00000000 00 03 000000", { "81 00000000 00 03 01 00 00" } },
-        { NULL, { NULL } },
+        {"63 00000000 00 03 000000", {"81 00000000 00 03 01 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -359,13 +361,13 @@ static void power_off_ends_the_session(void **state)
     finish(f);
 }
 
-/* -- APDUs ------------------------------------------------------------------------------------------ */
+/* -- APDUs ----------------------------------------------------------------------------------- */
 
 static void an_apdu_goes_out_and_its_answer_comes_back(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { "80 02000000 00 03 00 00 00 63c3" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {"80 02000000 00 03 00 00 00 63c3"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -381,10 +383,10 @@ static void an_apdu_goes_out_and_its_answer_comes_back(void **state)
 static void more_time_is_granted_within_the_deadline(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY,
-          { "@400 80 00000000 00 03 80 02 00", "@800 80 00000000 00 03 80 02 00",
-            "@900 80 02000000 00 03 00 00 00 63c3" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY,
+         {"@400 80 00000000 00 03 80 02 00", "@800 80 00000000 00 03 80 02 00",
+          "@900 80 02000000 00 03 00 00 00 63c3"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -402,11 +404,11 @@ static void more_time_is_granted_within_the_deadline(void **state)
 static void late_double_and_foreign_answers_are_dropped(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY,
-          { "80 02000000 00 02 00 00 00 9000", "80 02000000 01 03 00 00 00 9000",
-            "80 02000000 00 03 00 00 00 63c3", "80 02000000 00 03 00 00 00 63c3" } },
-        { "6f 04000000 00 04 000000" QUERY, { "80 02000000 00 04 00 00 00 63c2" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY,
+         {"80 02000000 00 02 00 00 00 9000", "80 02000000 01 03 00 00 00 9000",
+          "80 02000000 00 03 00 00 00 63c3", "80 02000000 00 03 00 00 00 63c3"}},
+        {"6f 04000000 00 04 000000" QUERY, {"80 02000000 00 04 00 00 00 63c2"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -430,12 +432,12 @@ static void a_long_command_goes_out_in_blocks(void **state)
 {
     /* 00 D6 00 00 00 00 80 + 128 bytes = 135: blocks of 64, 64 and 7 */
     static const struct mock_exchange lines[] = {
-        { "6f 40000000 00 03 000100 00d60000000080" B16 B16 B16 "00112233445566 77 88",
-          { "80 00000000 00 03 00 00 10" } },
-        { "6f 40000000 00 04 000300 99aabbccddeeff" B16 B16 B16 "001122334455667788",
-          { "80 00000000 00 04 00 00 10" } },
-        { "6f 07000000 00 05 000200 99aabbccddeeff", { "80 02000000 00 05 00 00 00 9000" } },
-        { NULL, { NULL } },
+        {"6f 40000000 00 03 000100 00d60000000080" B16 B16 B16 "00112233445566 77 88",
+         {"80 00000000 00 03 00 00 10"}},
+        {"6f 40000000 00 04 000300 99aabbccddeeff" B16 B16 B16 "001122334455667788",
+         {"80 00000000 00 04 00 00 10"}},
+        {"6f 07000000 00 05 000200 99aabbccddeeff", {"80 02000000 00 05 00 00 00 9000"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -451,10 +453,10 @@ static void a_long_command_goes_out_in_blocks(void **state)
 static void a_long_answer_is_put_together(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 07000000 00 03 000000 00b00000000000", { "80 40000000 00 03 00 00 01" B64 } },
-        { "6f 00000000 00 04 001000", { "80 40000000 00 04 00 00 03" B64 } },
-        { "6f 00000000 00 05 001000", { "80 04000000 00 05 00 00 02 abcd 9000" } },
-        { NULL, { NULL } },
+        {"6f 07000000 00 03 000000 00b00000000000", {"80 40000000 00 03 00 00 01" B64}},
+        {"6f 00000000 00 04 001000", {"80 40000000 00 04 00 00 03" B64}},
+        {"6f 00000000 00 05 001000", {"80 04000000 00 05 00 00 02 abcd 9000"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -484,8 +486,8 @@ static void a_command_that_the_level_cannot_carry_is_refused(void **state)
 static void an_answer_without_status_word_is_a_protocol_error(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { "80 01000000 00 03 00 00 00 90" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {"80 01000000 00 03 00 00 00 90"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -497,13 +499,17 @@ static void an_answer_without_status_word_is_a_protocol_error(void **state)
     finish(f);
 }
 
-/* -- trouble ---------------------------------------------------------------------------------------- */
+/* -- trouble --------------------------------------------------------------------------------- */
 
 /* What brings the reader back in step after number 3, and that it then works. */
-#define BACK_IN_STEP                                                                                      \
-    { "72 00000000 00 04 000000", { "80 02000000 00 03 00 00 00 6f00", "81 00000000 00 04 00 00 00" } },  \
-    {                                                                                                     \
-        "6f 04000000 00 05 000000" QUERY, { "80 02000000 00 05 00 00 00 63c3" }                           \
+#define BACK_IN_STEP                                                                               \
+    {"72 00000000 00 04 000000",                                                                   \
+     {"80 02000000 00 03 00 00 00 6f00", "81 00000000 00 04 00 00 00"}},                           \
+    {                                                                                              \
+        "6f 04000000 00 05 000000" QUERY,                                                          \
+        {                                                                                          \
+            "80 02000000 00 05 00 00 00 63c3"                                                      \
+        }                                                                                          \
     }
 
 static void expect_back_in_step(struct fixture *f)
@@ -519,9 +525,9 @@ static void expect_back_in_step(struct fixture *f)
 static void a_timeout_is_told_at_the_deadline_and_the_reader_recovers(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
         BACK_IN_STEP,
-        { NULL, { NULL } },
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
     uint64_t deadline = in_ms(f, 700);
@@ -541,9 +547,9 @@ static void a_timeout_is_told_at_the_deadline_and_the_reader_recovers(void **sta
 static void a_reader_that_knows_no_abort_request_is_aborted_by_message(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
         BACK_IN_STEP,
-        { NULL, { NULL } },
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -560,11 +566,11 @@ static void a_reader_that_knows_no_abort_request_is_aborted_by_message(void **st
 static void a_reader_deaf_to_aborts_gets_its_pipes_cleared(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
-        { "72 00000000 00 04 000000", { NULL } },
-        { "6f 04000000 00 05 000000" QUERY,
-          { "80 02000000 00 03 00 00 00 6f00", "80 02000000 00 05 00 00 00 63c3" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
+        {"72 00000000 00 04 000000", {NULL}},
+        {"6f 04000000 00 05 000000" QUERY,
+         {"80 02000000 00 03 00 00 00 6f00", "80 02000000 00 05 00 00 00 63c3"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -584,9 +590,9 @@ static void a_reader_deaf_to_aborts_gets_its_pipes_cleared(void **state)
 static void an_aborted_command_ends_as_cancelled(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
         BACK_IN_STEP,
-        { NULL, { NULL } },
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -605,17 +611,20 @@ static void an_aborted_command_ends_as_cancelled(void **state)
 static void what_cannot_be_an_answer_is_a_protocol_error_and_the_reader_recovers(void **state)
 {
     static const char *const answers[] = {
-        "00", "80 ff000000 00 03 00 00 00 9000", "81 00000000 00 03 00 00 00",
-        "80 02000000 00 03 c0 00 00 9000", "80 02000000 00 03 00 00 10 9000",
+        "00",
+        "80 ff000000 00 03 00 00 00 9000",
+        "81 00000000 00 03 00 00 00",
+        "80 02000000 00 03 c0 00 00 9000",
+        "80 02000000 00 03 00 00 10 9000",
         "80 02000000 00 03 00 00 77 9000",
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
         struct mock_exchange lines[] = {
-            { "6f 04000000 00 03 000000" QUERY, { answers[i] } },
+            {"6f 04000000 00 03 000000" QUERY, {answers[i]}},
             BACK_IN_STEP,
-            { NULL, { NULL } },
+            {NULL, {NULL}},
         };
         struct fixture *f = begin_powered(EXTENDED);
 
@@ -634,15 +643,14 @@ static void a_stalled_or_babbling_pipe_is_recovered(void **state)
         const char *answer;
         enum ccid_result result;
     } rows[] = {
-        { "!stall", CCID_READER_ERROR }, { "!io", CCID_READER_ERROR }, { "!overflow", CCID_PROTOCOL }
-    };
+        {"!stall", CCID_READER_ERROR}, {"!io", CCID_READER_ERROR}, {"!overflow", CCID_PROTOCOL}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct mock_exchange lines[] = {
-            { "6f 04000000 00 03 000000" QUERY, { rows[i].answer } },
+            {"6f 04000000 00 03 000000" QUERY, {rows[i].answer}},
             BACK_IN_STEP,
-            { NULL, { NULL } },
+            {NULL, {NULL}},
         };
         struct fixture *f = begin_powered(EXTENDED);
 
@@ -658,10 +666,10 @@ static void a_stalled_or_babbling_pipe_is_recovered(void **state)
 static void a_busy_slot_is_asked_again(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { "80 00000000 00 03 40 e0 00" } },
-        { "6f 04000000 00 04 000000" QUERY, { "80 00000000 00 04 40 f2 00" } },
-        { "6f 04000000 00 05 000000" QUERY, { "80 02000000 00 05 00 00 00 63c3" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {"80 00000000 00 03 40 e0 00"}},
+        {"6f 04000000 00 04 000000" QUERY, {"80 00000000 00 04 40 f2 00"}},
+        {"6f 04000000 00 05 000000" QUERY, {"80 02000000 00 05 00 00 00 63c3"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -677,8 +685,8 @@ static void a_busy_slot_is_asked_again(void **state)
 static void a_card_pulled_out_is_told_by_the_answer(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { "80 00000000 00 03 42 fe 00" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {"80 00000000 00 03 42 fe 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -697,9 +705,9 @@ static void a_card_pulled_out_is_told_by_the_answer(void **state)
 static void a_card_pulled_out_is_told_though_the_reader_never_answers(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
-        { "72 00000000 00 04 000000", { "81 00000000 00 04 02 00 00" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
+        {"72 00000000 00 04 000000", {"81 00000000 00 04 02 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -734,8 +742,8 @@ static void cards_come_and_go_by_the_interrupt_pipe(void **state)
 static void a_halted_interrupt_pipe_is_cleared_and_given_up_in_the_end(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 02 000000", { "81 00000000 00 02 02 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 02 000000", {"81 00000000 00 02 02 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_open(EXTENDED);
 
@@ -756,9 +764,9 @@ static void a_halted_interrupt_pipe_is_cleared_and_given_up_in_the_end(void **st
 static void without_an_interrupt_pipe_the_slot_is_asked_now_and_then(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 02 000000", { "81 00000000 00 02 02 00 00" } },
-        { "65 00000000 00 03 000000", { "81 00000000 00 03 01 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 02 000000", {"81 00000000 00 02 02 00 00"}},
+        {"65 00000000 00 03 000000", {"81 00000000 00 03 01 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_open(NO_INTERRUPT);
 
@@ -773,8 +781,8 @@ static void without_an_interrupt_pipe_the_slot_is_asked_now_and_then(void **stat
 static void one_slot_does_one_thing_at_a_time(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { "@50 80 02000000 00 03 00 00 00 63c3" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {"@50 80 02000000 00 03 00 00 00 63c3"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -792,14 +800,14 @@ static void one_slot_does_one_thing_at_a_time(void **state)
 static void two_slots_take_turns(void **state)
 {
     static const struct mock_exchange opening[] = {
-        { "65 00000000 00 01 000000", { "81 00000000 00 01 00 00 00" } },
-        { "65 00000000 01 02 000000", { "81 00000000 01 02 00 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000", {"81 00000000 00 01 00 00 00"}},
+        {"65 00000000 01 02 000000", {"81 00000000 01 02 00 00 00"}},
+        {NULL, {NULL}},
     };
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 03 000000", { "@50 81 00000000 00 03 01 00 00" } },
-        { "65 00000000 01 04 000000", { "81 00000000 01 04 02 00 00" } },
-        { NULL, { NULL } },
+        {"65 00000000 00 03 000000", {"@50 81 00000000 00 03 01 00 00"}},
+        {"65 00000000 01 04 000000", {"81 00000000 01 04 02 00 00"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(TWO_SLOTS);
 
@@ -822,10 +830,10 @@ static void two_slots_take_turns(void **state)
 static void one_that_waits_behind_another_slot_keeps_its_own_deadline(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "65 00000000 00 01 000000", { "81 00000000 00 01 00 00 00" } },
-        { "65 00000000 01 02 000000", { "81 00000000 01 02 00 00 00" } },
-        { "65 00000000 00 03 000000", { NULL } },
-        { NULL, { NULL } },
+        {"65 00000000 00 01 000000", {"81 00000000 00 01 00 00 00"}},
+        {"65 00000000 01 02 000000", {"81 00000000 01 02 00 00 00"}},
+        {"65 00000000 00 03 000000", {NULL}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin(TWO_SLOTS);
 
@@ -843,13 +851,13 @@ static void one_that_waits_behind_another_slot_keeps_its_own_deadline(void **sta
     finish(f);
 }
 
-/* -- gone ------------------------------------------------------------------------------------------- */
+/* -- gone ------------------------------------------------------------------------------------ */
 
 static void an_unplugged_reader_ends_the_command_and_all_that_follow(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -869,8 +877,8 @@ static void an_unplugged_reader_ends_the_command_and_all_that_follow(void **stat
     finish(f);
 }
 
-static void free_inside(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
-                        size_t len, void *arg)
+static void free_inside(struct ccid *ccid, unsigned slot, enum ccid_result result,
+                        const uint8_t *data, size_t len, void *arg)
 {
     struct fixture *f = arg;
 
@@ -887,11 +895,11 @@ static void free_inside(struct ccid *ccid, unsigned slot, enum ccid_result resul
 static void the_reader_may_be_freed_inside_its_callback(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { "80 02000000 00 03 00 00 00 63c3" } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {"80 02000000 00 03 00 00 00 63c3"}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
-    uint8_t apdu[] = { 0x00, 0x20, 0x00, 0x80 };
+    uint8_t apdu[] = {0x00, 0x20, 0x00, 0x80};
 
     (void)state;
     script(f, lines);
@@ -905,8 +913,8 @@ static void the_reader_may_be_freed_inside_its_callback(void **state)
 static void freeing_in_mid_command_calls_nobody_back(void **state)
 {
     static const struct mock_exchange lines[] = {
-        { "6f 04000000 00 03 000000" QUERY, { NULL } },
-        { NULL, { NULL } },
+        {"6f 04000000 00 03 000000" QUERY, {NULL}},
+        {NULL, {NULL}},
     };
     struct fixture *f = begin_powered(EXTENDED);
 
@@ -924,7 +932,8 @@ static void freeing_in_mid_command_calls_nobody_back(void **state)
 static void a_level_without_a_row_is_refused(void **state)
 {
     struct clock *clock = clock_new_simulated(0, 0);
-    struct usb *usb = mock_usb_new(clock, DEVICE, CONFIG("03", CLASS("00", "7e000000", "4a000000")) INTERRUPT);
+    struct usb *usb =
+        mock_usb_new(clock, DEVICE, CONFIG("03", CLASS("00", "7e000000", "4a000000")) INTERRUPT);
     enum usb_status status = USB_STATUS_COUNT;
 
     (void)state;

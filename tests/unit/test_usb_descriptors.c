@@ -1,4 +1,5 @@
-/* Configuration descriptors, honest and lying. Layout: USB 2.0, 9.6; SuperSpeed companion: USB 3.2, 9.6.7. */
+/* Configuration descriptors, honest and lying. Layout: USB 2.0, 9.6; SuperSpeed companion:
+ * USB 3.2, 9.6.7. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,15 +75,16 @@ static void lies_end_the_walk(void **state)
 {
     static const char *const lies[] = {
         "",
-        "09 02 0900 01 01 00 80",                                     /* cut */
-        "08 02 0900 01 01 00 80 32",                                  /* too short by its own word */
-        "ff 02 0900 01 01 00 80 32",                                  /* longer than all */
-        "09 01 0900 01 01 00 80 32",                                  /* not a configuration */
-        "09 02 0b00 01 01 00 80 32 00 04",                            /* length 0 */
-        "09 02 0b00 01 01 00 80 32 01 04",                            /* length 1 */
-        "09 02 1200 01 01 00 80 32 0a 04 00 00 01 0b 00 00 00",       /* over the end */
-        "09 02 1100 01 01 00 80 32 08 04 00 00 01 0b 00 00",          /* a short interface */
-        "09 02 1800 01 01 00 80 32 09 04 00 00 01 0b 00 00 00 06 05 81 02 0002", /* a short endpoint */
+        "09 02 0900 01 01 00 80",                               /* cut */
+        "08 02 0900 01 01 00 80 32",                            /* too short by its own word */
+        "ff 02 0900 01 01 00 80 32",                            /* longer than all */
+        "09 01 0900 01 01 00 80 32",                            /* not a configuration */
+        "09 02 0b00 01 01 00 80 32 00 04",                      /* length 0 */
+        "09 02 0b00 01 01 00 80 32 01 04",                      /* length 1 */
+        "09 02 1200 01 01 00 80 32 0a 04 00 00 01 0b 00 00 00", /* over the end */
+        "09 02 1100 01 01 00 80 32 08 04 00 00 01 0b 00 00",    /* a short interface */
+        "09 02 1800 01 01 00 80 32 09 04 00 00 01 0b 00 00 00 06 05 81 02 0002", /* a short endpoint
+                                                                                  */
     };
 
     (void)state;
@@ -116,17 +118,18 @@ static void more_settings_than_we_drive_are_ignored(void **state)
     (void)state;
     mock_hex("09 02 ffff 01 01 00 80 32", bytes, sizeof(bytes));
     for (unsigned i = 0; i < USB_ALTS_MAX + 3; i++, len += 9)
-        memcpy(bytes + len, (const uint8_t[]){ 9, 4, 0, (uint8_t)i, 1, 0x0b, 0, 0, 0 }, 9);
+        memcpy(bytes + len, (const uint8_t[]){9, 4, 0, (uint8_t)i, 1, 0x0b, 0, 0, 0}, 9);
     assert_int_equal(usb_config_parse(&config, bytes, len), 0);
     assert_int_equal(config.alt_count, USB_ALTS_MAX);
 }
 
 static void every_cut_and_every_flipped_byte_is_survived(void **state)
 {
-    static const char honest[] = "09 02 4700 02 03 00 80 32"
-                                 "09 04 00 00 01 0b 00 00 00 04 21 aa bb 07 05 81 02 0002 00 03 25 cc"
-                                 "09 04 01 00 00 0e 02 00 00"
-                                 "09 04 01 01 01 0e 02 00 00 07 05 83 05 0014 01 06 30 00 00 0000";
+    static const char honest[] =
+        "09 02 4700 02 03 00 80 32"
+        "09 04 00 00 01 0b 00 00 00 04 21 aa bb 07 05 81 02 0002 00 03 25 cc"
+        "09 04 01 00 00 0e 02 00 00"
+        "09 04 01 01 01 0e 02 00 00 07 05 83 05 0014 01 06 30 00 00 0000";
     uint8_t whole[128];
     size_t len = mock_hex(honest, whole, sizeof(whole));
 

@@ -1,6 +1,6 @@
 /*
- * The same cases over both transports: real libusb on a mocked usbfs node, and USB/IP on a socket. Behind
- * them stands the simulated composite device; time is the host's.
+ * The same cases over both transports: real libusb on a mocked usbfs node, and USB/IP on a socket.
+ * Behind them stands the simulated composite device; time is the host's.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,13 +52,13 @@ static uint64_t in_ms(const struct fixture *f, unsigned ms)
 }
 
 /* Turns the loop until `*flag` differs from `from`, or fails. */
-#define WAIT_WHILE(f, condition)                                                                          \
-    do {                                                                                                  \
-        uint64_t limit = in_ms(f, LONG_MS);                                                               \
-        while (condition) {                                                                               \
-            assert_true(clock_monotonic_us((f)->clock) < limit);                                          \
-            assert_true(sd_event_run((f)->loop, 20000) >= 0);                                             \
-        }                                                                                                 \
+#define WAIT_WHILE(f, condition)                                                                   \
+    do {                                                                                           \
+        uint64_t limit = in_ms(f, LONG_MS);                                                        \
+        while (condition) {                                                                        \
+            assert_true(clock_monotonic_us((f)->clock) < limit);                                   \
+            assert_true(sd_event_run((f)->loop, 20000) >= 0);                                      \
+        }                                                                                          \
     } while (0)
 
 static void turn_for(struct fixture *f, unsigned ms)
@@ -114,7 +114,7 @@ static void on_card(struct ccid *ccid, unsigned slot, bool present, void *arg)
 static struct fixture *begin(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
-    struct outcome outcome = { 0 };
+    struct outcome outcome = {0};
 
     assert_non_null(f);
     f->transport = *(enum sim_transport *)*state;
@@ -181,9 +181,9 @@ static void transmit(struct fixture *f, const void *apdu, size_t len, unsigned m
     ccid_transmit(f->reader, 0, apdu, len, in_ms(f, ms), on_done, f);
 }
 
-static const uint8_t select_jpki[] = { 0x00, 0xa4, 0x04, 0x0c, 0x0a, 0xd3, 0x92, 0xf0,
-                                       0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01 };
-static const uint8_t select_file[] = { 0x00, 0xa4, 0x02, 0x0c, 0x02, 0x00, 0x02 };
+static const uint8_t select_jpki[] = {0x00, 0xa4, 0x04, 0x0c, 0x0a, 0xd3, 0x92, 0xf0,
+                                      0x00, 0x26, 0x01, 0x00, 0x00, 0x00, 0x01};
+static const uint8_t select_file[] = {0x00, 0xa4, 0x02, 0x0c, 0x02, 0x00, 0x02};
 
 static void select_application(struct fixture *f)
 {
@@ -199,7 +199,7 @@ static void expect_works(struct fixture *f)
     select_application(f);
 }
 
-/* -- transport -------------------------------------------------------------------------------------- */
+/* -- transport ------------------------------------------------------------------------------- */
 
 static void the_device_says_who_it_is(void **state)
 {
@@ -234,7 +234,7 @@ static struct usb_transfer *string_request(struct fixture *f, struct heard *hear
 
     assert_non_null(transfer);
     transfer->kind = USB_CONTROL;
-    transfer->setup = (struct usb_setup){ 0x80, 6, (uint16_t)(0x0300 | index), 0x0409 };
+    transfer->setup = (struct usb_setup){0x80, 6, (uint16_t)(0x0300 | index), 0x0409};
     transfer->length = 255;
     transfer->deadline_us = in_ms(f, LONG_MS);
     return transfer;
@@ -243,7 +243,7 @@ static struct usb_transfer *string_request(struct fixture *f, struct heard *hear
 static void a_control_request_is_answered_or_stalled(void **state)
 {
     struct fixture *f = begin(state);
-    struct heard heard = { 0 };
+    struct heard heard = {0};
     struct usb_transfer *transfer = string_request(f, &heard, 3);
 
     usb_submit(transfer);
@@ -251,7 +251,13 @@ static void a_control_request_is_answered_or_stalled(void **state)
     WAIT_WHILE(f, heard.count == 0);
     assert_string_equal(usb_status_name(heard.status), "ok");
     assert_int_equal(heard.actual, 10); /* "0001" */
-    assert_memory_equal(transfer->data, "\x0a\x03" "0\0" "0\0" "0\0" "1\0", 10);
+    assert_memory_equal(transfer->data,
+                        "\x0a\x03"
+                        "0\0"
+                        "0\0"
+                        "0\0"
+                        "1\0",
+                        10);
     transfer->setup.value = 0x03c8; /* there is no such string */
     usb_submit(transfer);
     WAIT_WHILE(f, heard.count == 1);
@@ -274,7 +280,7 @@ static struct usb_transfer *bulk_in(struct fixture *f, struct heard *heard)
 static void a_silent_endpoint_times_out_at_its_deadline(void **state)
 {
     struct fixture *f = begin(state);
-    struct heard heard = { 0 };
+    struct heard heard = {0};
     struct usb_transfer *transfer = bulk_in(f, &heard);
     uint64_t deadline = in_ms(f, 50);
 
@@ -295,7 +301,7 @@ static void a_silent_endpoint_times_out_at_its_deadline(void **state)
 static void a_transfer_can_be_cancelled_or_freed_in_flight(void **state)
 {
     struct fixture *f = begin(state);
-    struct heard heard = { 0 };
+    struct heard heard = {0};
     struct usb_transfer *transfer = bulk_in(f, &heard);
 
     usb_submit(transfer);
@@ -316,8 +322,8 @@ static void a_transfer_can_be_cancelled_or_freed_in_flight(void **state)
 static void unplugging_ends_every_transfer_and_is_told_once(void **state)
 {
     struct fixture *f = begin(state);
-    struct heard heard = { 0 };
-    struct outcome late = { 0 };
+    struct heard heard = {0};
+    struct outcome late = {0};
     struct usb_transfer *first = bulk_in(f, &heard), *second = bulk_in(f, &heard);
 
     usb_submit(first);
@@ -352,7 +358,7 @@ static void unplugging_is_noticed_though_nothing_is_in_flight(void **state)
 static void closing_with_transfers_in_flight_calls_nobody_back(void **state)
 {
     struct fixture *f = begin(state);
-    struct heard heard = { 0 };
+    struct heard heard = {0};
     struct usb_transfer *transfer = bulk_in(f, &heard);
 
     usb_submit(transfer);
@@ -364,7 +370,7 @@ static void closing_with_transfers_in_flight_calls_nobody_back(void **state)
     finish(f);
 }
 
-/* -- reader ----------------------------------------------------------------------------------------- */
+/* -- reader ---------------------------------------------------------------------------------- */
 
 static void a_card_is_noticed_powered_and_asked(void **state)
 {
@@ -380,7 +386,7 @@ static void a_card_is_noticed_powered_and_asked(void **state)
 
 static void a_long_answer_comes_in_blocks(void **state)
 {
-    static const uint8_t read_all[] = { 0x00, 0xb0, 0x00, 0x00, 0x00, 0x00, 0x00 };
+    static const uint8_t read_all[] = {0x00, 0xb0, 0x00, 0x00, 0x00, 0x00, 0x00};
     struct fixture *f = begin_powered(state);
 
     select_application(f);
@@ -398,7 +404,7 @@ static void a_long_answer_comes_in_blocks(void **state)
 static void a_long_command_goes_in_blocks(void **state)
 {
     /* UPDATE BINARY, which no My Number Card has: the card must have seen it whole to refuse it. */
-    uint8_t apdu[7 + 1500] = { 0x00, 0xd6, 0x00, 0x00, 0x00, 1500 >> 8, 1500 & 0xff };
+    uint8_t apdu[7 + 1500] = {0x00, 0xd6, 0x00, 0x00, 0x00, 1500 >> 8, 1500 & 0xff};
     struct fixture *f = begin_powered(state);
     uint64_t before = ccid_counters(f->reader).commands;
 
@@ -427,15 +433,23 @@ static void a_fault_has_its_outcome_and_the_reader_goes_on(void **state)
         const char *fault;
         enum ccid_result result;
     } rows[] = {
-        { "fault extend 1 3 20", CCID_OK },        { "fault stale 1", CCID_OK },
-        { "fault twice 1", CCID_OK },              { "fault slow bulk-in 1 30", CCID_OK },
-        { "fault silent 1", CCID_TIMEOUT },        { "fault wrong-seq 1", CCID_TIMEOUT },
-        { "fault wrong-slot 1", CCID_TIMEOUT },    { "fault wrong-length 1", CCID_PROTOCOL },
-        { "fault short bulk-in 1 5", CCID_PROTOCOL }, { "fault stall bulk-in 1", CCID_READER_ERROR },
-        { "fault stall bulk-out 1", CCID_READER_ERROR }, { "fault babble bulk-in 1", CCID_PROTOCOL },
-        { "fault berror 1 FB", CCID_READER_ERROR }, { "fault berror 1 FD", CCID_CARD_ERROR },
-        { "fault berror 1 F6", CCID_CARD_UNSUPPORTED }, { "fault berror 1 E0", CCID_OK },
-        { "fault sw 1 6F00", CCID_OK },
+        {"fault extend 1 3 20", CCID_OK},
+        {"fault stale 1", CCID_OK},
+        {"fault twice 1", CCID_OK},
+        {"fault slow bulk-in 1 30", CCID_OK},
+        {"fault silent 1", CCID_TIMEOUT},
+        {"fault wrong-seq 1", CCID_TIMEOUT},
+        {"fault wrong-slot 1", CCID_TIMEOUT},
+        {"fault wrong-length 1", CCID_PROTOCOL},
+        {"fault short bulk-in 1 5", CCID_PROTOCOL},
+        {"fault stall bulk-in 1", CCID_READER_ERROR},
+        {"fault stall bulk-out 1", CCID_READER_ERROR},
+        {"fault babble bulk-in 1", CCID_PROTOCOL},
+        {"fault berror 1 FB", CCID_READER_ERROR},
+        {"fault berror 1 FD", CCID_CARD_ERROR},
+        {"fault berror 1 F6", CCID_CARD_UNSUPPORTED},
+        {"fault berror 1 E0", CCID_OK},
+        {"fault sw 1 6F00", CCID_OK},
     };
     struct fixture *f = begin_powered(state);
 
@@ -508,7 +522,7 @@ static void a_reader_held_by_another_program_is_told_as_held(void **state)
     finish(f);
 }
 
-/* -- camera ----------------------------------------------------------------------------------------- */
+/* -- camera ---------------------------------------------------------------------------------- */
 
 static void on_started(struct camera *camera, const struct camera_mode *mode, void *arg)
 {
@@ -542,8 +556,8 @@ static void on_trouble(struct camera *camera, enum camera_trouble trouble, void 
     f->troubles++;
 }
 
-static const struct camera_listener listener = { on_started, on_frame, on_trouble };
-static const struct camera_need need = { 640, 480, 30, 2 * CLOCK_SECOND };
+static const struct camera_listener listener = {on_started, on_frame, on_trouble};
+static const struct camera_need need = {640, 480, 30, 2 * CLOCK_SECOND};
 
 static struct fixture *begin_camera(void **state)
 {
@@ -604,7 +618,7 @@ static void the_camera_may_be_stopped_inside_a_frame_and_started_again_at_once(v
 
 static void a_camera_without_pictures_is_told_as_silent(void **state)
 {
-    struct camera_need impatient = { 640, 480, 30, 200 * CLOCK_MS };
+    struct camera_need impatient = {640, 480, 30, 200 * CLOCK_MS};
     struct fixture *f = begin_camera(state);
 
     sim_rig_do(f->rig, "camera off");
@@ -622,7 +636,7 @@ static void broken_frames_are_dropped_and_the_next_ones_come(void **state)
     static const struct {
         const char *fault;
         uint64_t truncated; /* a part is missing; else it does not even begin like a picture */
-    } rows[] = { { "fault camera-error 2", 1 }, { "fault camera-header 2", 0 } };
+    } rows[] = {{"fault camera-error 2", 1}, {"fault camera-header 2", 0}};
     struct fixture *f = begin_camera(state);
 
     start(f);
@@ -717,10 +731,10 @@ static void reader_and_camera_work_side_by_side(void **state)
 int main(void)
 {
     static enum sim_transport libusb = SIM_LIBUSB, usbip = SIM_USBIP;
-#define BOTH(test)                                                                                        \
-    { #test " (libusb)", test, NULL, NULL, &libusb },                                                     \
-    {                                                                                                     \
-        #test " (usbip)", test, NULL, NULL, &usbip                                                        \
+#define BOTH(test)                                                                                 \
+    {#test " (libusb)", test, NULL, NULL, &libusb},                                                \
+    {                                                                                              \
+#test " (usbip)", test, NULL, NULL, &usbip                                                 \
     }
     const struct CMUnitTest tests[] = {
         BOTH(the_device_says_who_it_is),

@@ -1,6 +1,7 @@
 /*
- * The USB/IP client against a host written byte by byte, honest and not, on a socket pair and a simulated
- * clock. Messages after the Linux kernel's usbip_protocol.rst: 48-byte headers, big endian.
+ * The USB/IP client against a host written byte by byte, honest and not, on a socket pair and a
+ * simulated clock. Messages after the Linux kernel's usbip_protocol.rst: 48-byte headers, big
+ * endian.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,14 +23,18 @@
 #define DEVID "00010002"
 #define ZEROS_8 "0000000000000000"
 /* command, seqnum, devid, direction, endpoint */
-#define SUBMIT(seq, direction, endpoint, flags, length, packets)                                          \
+#define SUBMIT(seq, direction, endpoint, flags, length, packets)                                   \
     "00000001" seq DEVID direction endpoint flags length "00000000" packets "00000000"
-#define RETURN(seq, status, actual, packets)                                                              \
-    "00000003" seq "00000000" "00000000" "00000000" status actual "00000000" packets "00000000" ZEROS_8
-#define UNLINK(seq, direction, endpoint, target)                                                          \
+#define RETURN(seq, status, actual, packets)                                                       \
+    "00000003" seq "00000000"                                                                      \
+    "00000000"                                                                                     \
+    "00000000" status actual "00000000" packets "00000000" ZEROS_8
+#define UNLINK(seq, direction, endpoint, target)                                                   \
     "00000002" seq DEVID direction endpoint target "00000000" ZEROS_8 ZEROS_8 "00000000"
-#define UNLINKED(seq, status)                                                                             \
-    "00000004" seq "00000000" "00000000" "00000000" status "00000000" ZEROS_8 ZEROS_8 "00000000"
+#define UNLINKED(seq, status)                                                                      \
+    "00000004" seq "00000000"                                                                      \
+    "00000000"                                                                                     \
+    "00000000" status "00000000" ZEROS_8 ZEROS_8 "00000000"
 
 #define IN "00000001"
 #define OUT "00000000"
@@ -123,7 +128,8 @@ static void reply(struct fixture *f, const char *hex)
     turn(f);
 }
 
-static void expect_status(const struct usb_transfer *transfer, enum usb_status status, size_t actual)
+static void expect_status(const struct usb_transfer *transfer, enum usb_status status,
+                          size_t actual)
 {
     assert_string_equal(usb_status_name(transfer->status), usb_status_name(status));
     assert_int_equal(transfer->actual, actual);
@@ -147,10 +153,10 @@ static void requests_are_laid_out_as_the_protocol_says(void **state)
     expect_status(f->transfers[1], USB_OK, 16);
     f->transfers[1]->kind = USB_CONTROL;
     f->transfers[1]->endpoint = 0;
-    f->transfers[1]->setup = (struct usb_setup){ 0xa1, 0x81, 0x0100, 2 };
+    f->transfers[1]->setup = (struct usb_setup){0xa1, 0x81, 0x0100, 2};
     usb_submit(f->transfers[1]);
-    expect_sent(f, SUBMIT("00000003", IN, "00000000", "00000200", "00000010", NO_PACKETS)
-                   "a181000102001000");
+    expect_sent(f, SUBMIT("00000003", IN, "00000000", "00000200", "00000010",
+                          NO_PACKETS) "a181000102001000");
     finish(f);
 }
 
@@ -158,7 +164,8 @@ static void answers_may_come_in_any_order_and_in_pieces(void **state)
 {
     struct fixture *f = begin();
     uint8_t bytes[64];
-    size_t len = mock_hex(RETURN("00000001", "00000000", "00000003", "00000000") "0a0b0c", bytes, 64);
+    size_t len =
+        mock_hex(RETURN("00000001", "00000000", "00000003", "00000000") "0a0b0c", bytes, 64);
 
     (void)state;
     usb_submit(f->transfers[0]);
@@ -183,12 +190,12 @@ static void the_hosts_errors_have_their_status(void **state)
         const char *status;
         enum usb_status expected;
     } rows[] = {
-        { "ffffffe0", USB_STALL },    /* -EPIPE */
-        { "ffffffb5", USB_OVERFLOW }, /* -EOVERFLOW */
-        { "ffffff87", USB_OK },       /* -EREMOTEIO: short */
-        { "ffffffb9", USB_IO },       /* -EPROTO */
-        { "fffffffe", USB_IO },       /* -ENOENT, though nobody cancelled */
-        { "80000000", USB_IO },
+        {"ffffffe0", USB_STALL},    /* -EPIPE */
+        {"ffffffb5", USB_OVERFLOW}, /* -EOVERFLOW */
+        {"ffffff87", USB_OK},       /* -EREMOTEIO: short */
+        {"ffffffb9", USB_IO},       /* -EPROTO */
+        {"fffffffe", USB_IO},       /* -ENOENT, though nobody cancelled */
+        {"80000000", USB_IO},
     };
     struct fixture *f = begin();
 
@@ -223,10 +230,12 @@ static void isochronous_data_find_their_places(void **state)
                 "00000000 00000004 00000000 00000000"
                 "00000004 00000004 00000000 00000000"
                 "00000008 00000004 00000000 00000000");
-    reply(f, RETURN("00000001", "00000000", "00000005", "00000003") "0102 030405"
-          "00000000 00000004 00000002 00000000"
-          "00000004 00000004 00000000 ffffffee" /* -EXDEV: that microframe was missed */
-          "00000008 00000004 00000003 00000000");
+    reply(f, RETURN("00000001", "00000000", "00000005",
+                    "00000003") "0102 030405"
+                                "00000000 00000004 00000002 00000000"
+                                "00000004 00000004 00000000 ffffffee" /* -EXDEV: that microframe was
+                                                                         missed */
+                                "00000008 00000004 00000003 00000000");
     expect_status(t, USB_OK, 5);
     assert_int_equal(t->packets[0].actual, 2);
     assert_int_equal(t->packets[1].status, USB_IO);
@@ -238,11 +247,12 @@ static void isochronous_data_find_their_places(void **state)
 static void what_cannot_be_in_the_protocol_ends_the_connection(void **state)
 {
     static const char *const lies[] = {
-        RETURN("00000007", "00000000", "00000000", "00000000"),                 /* never asked */
-        RETURN("00000001", "00000000", "00000011", "00000000"),                 /* more than asked for */
+        RETURN("00000007", "00000000", "00000000", "00000000"), /* never asked */
+        RETURN("00000001", "00000000", "00000011", "00000000"), /* more than asked for */
         RETURN("00000001", "00000000", "ffffffff", "00000000"),
-        "00000009" "00000001" DEVID OUT OUT ZEROS_8 ZEROS_8 ZEROS_8 "00000000", /* no such command */
-        UNLINKED("00000099", "00000000"),                                       /* never unlinked */
+        "00000009"
+        "00000001" DEVID OUT OUT ZEROS_8 ZEROS_8 ZEROS_8 "00000000", /* no such command */
+        UNLINKED("00000099", "00000000"),                            /* never unlinked */
     };
 
     (void)state;
@@ -269,11 +279,13 @@ static void isochronous_lies_end_the_connection(void **state)
         /* another count of packets */
         RETURN("00000001", "00000000", "00000000", "00000002"),
         /* a packet longer than its room */
-        RETURN("00000001", "00000000", "00000005", "00000001") "0102030405"
-        "00000000 00000004 00000005 00000000",
+        RETURN("00000001", "00000000", "00000005",
+               "00000001") "0102030405"
+                           "00000000 00000004 00000005 00000000",
         /* a sum that is not the whole */
-        RETURN("00000001", "00000000", "00000003", "00000001") "010203"
-        "00000000 00000004 00000002 00000000",
+        RETURN("00000001", "00000000", "00000003",
+               "00000001") "010203"
+                           "00000000 00000004 00000002 00000000",
     };
 
     (void)state;
@@ -305,7 +317,7 @@ static void a_deadline_unlinks_and_the_answer_that_was_quicker_wins(void **state
     clock_advance(f->clock, 100 * CLOCK_MS);
     assert_int_equal(f->count, 0);
     expect_sent(f, UNLINK("00000003", IN, "00000001", "00000001")
-                   UNLINK("00000004", IN, "00000001", "00000002"));
+                       UNLINK("00000004", IN, "00000001", "00000002"));
     /* the first is unlinked (-ECONNRESET), the second was answered before */
     reply(f, UNLINKED("00000003", "ffffff98"));
     reply(f, RETURN("00000002", "00000000", "00000002", "00000000") "aabb");

@@ -1,6 +1,6 @@
 /*
- * Cameras played request by request on a simulated clock: what is chosen, what is negotiated, what comes.
- * Descriptors and probe blocks are composed by hand after UVC 1.5, chapters 3 and 4.3.1.1.
+ * Cameras played request by request on a simulated clock: what is chosen, what is negotiated, what
+ * comes. Descriptors and probe blocks are composed by hand after UVC 1.5, chapters 3 and 4.3.1.1.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,19 +22,18 @@
 #define DEVICE "12 01 0002 ef 02 01 40 0912 0200 0001 01 02 03 01"
 #define CONTROL(version) "09 04 00 00 00 0e 01 00 00 0d 24 01 " version " 0d00 006cdc02 01 01 "
 /* 640x480 at 30, 15, 10; 1280x720 from 30 down to 5 in steps; 320x240 at 30 */
-#define FORMATS                                                                                           \
-    "0e 24 01 02 0000 82 00 02 00 00 01 00 00 "                                                           \
-    "1b 24 04 01 01 5955593200001000800000aa00389b71 10 01 00 00 00 00 "                                  \
-    "1e 24 05 01 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500 "                           \
-    "0b 24 06 02 03 01 01 00 00 00 00 "                                                                   \
-    "26 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 03 15160500 2a2c0a00 40420f00 "         \
-    "26 24 07 02 00 0005 d002 00000000 00000000 00201c00 15160500 00 15160500 80841e00 15160500 "         \
+#define FORMATS                                                                                    \
+    "0e 24 01 02 0000 82 00 02 00 00 01 00 00 "                                                    \
+    "1b 24 04 01 01 5955593200001000800000aa00389b71 10 01 00 00 00 00 "                           \
+    "1e 24 05 01 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500 "                    \
+    "0b 24 06 02 03 01 01 00 00 00 00 "                                                            \
+    "26 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 03 15160500 2a2c0a00 40420f00 "  \
+    "26 24 07 02 00 0005 d002 00000000 00000000 00201c00 15160500 00 15160500 80841e00 15160500 "  \
     "1e 24 07 03 00 4001 f000 00000000 00000000 00000000 15160500 01 15160500 "
 #define HEAD "09 02 ffff 02 01 00 80 32 "
-#define ISO                                                                                               \
-    "09 04 01 00 00 0e 02 00 00 " FORMATS                                                                 \
-    "09 04 01 01 01 0e 02 00 00 07 05 82 05 8000 01 "                                                     \
-    "09 04 01 02 01 0e 02 00 00 07 05 82 05 0014 01 "                                                     \
+#define ISO                                                                                        \
+    "09 04 01 00 00 0e 02 00 00 " FORMATS "09 04 01 01 01 0e 02 00 00 07 05 82 05 8000 01 "        \
+    "09 04 01 02 01 0e 02 00 00 07 05 82 05 0014 01 "                                              \
     "09 04 01 03 01 0e 02 00 00 07 05 82 05 0002 01 "
 #define BULK "09 04 01 00 01 0e 02 00 00 " FORMATS "07 05 81 02 4000 00 "
 
@@ -75,16 +74,16 @@ static void the_nearest_size_and_rate_are_chosen(void **state)
         uint8_t index;
         uint32_t interval;
     } rows[] = {
-        { 640, 480, 30, 1, 333333 },  { 640, 480, 12, 1, 666666 },  { 640, 480, 1, 1, 1000000 },
-        { 640, 480, 120, 1, 333333 }, { 600, 400, 30, 1, 333333 },  { 320, 240, 30, 3, 333333 },
-        { 1280, 720, 30, 2, 333333 }, { 1280, 720, 10, 2, 999999 }, { 1920, 1080, 1, 2, 2000000 },
-        { 1280, 720, 12, 2, 666666 }, { 100, 100, 30, 3, 333333 },
+        {640, 480, 30, 1, 333333},  {640, 480, 12, 1, 666666},  {640, 480, 1, 1, 1000000},
+        {640, 480, 120, 1, 333333}, {600, 400, 30, 1, 333333},  {320, 240, 30, 3, 333333},
+        {1280, 720, 30, 2, 333333}, {1280, 720, 10, 2, 999999}, {1920, 1080, 1, 2, 2000000},
+        {1280, 720, 12, 2, 666666}, {100, 100, 30, 3, 333333},
     };
 
     (void)state;
     find(HEAD CONTROL("1001") ISO);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct camera_need need = { rows[i].width, rows[i].height, rows[i].fps, CLOCK_SECOND };
+        struct camera_need need = {rows[i].width, rows[i].height, rows[i].fps, CLOCK_SECOND};
         uint32_t interval = 0;
         const struct uvc_frame *frame = uvc_choose(&function, &need, &interval);
 
@@ -99,7 +98,7 @@ static void the_smallest_setting_that_carries_a_payload_is_chosen(void **state)
     static const struct {
         uint32_t payload;
         uint8_t alt;
-    } rows[] = { { 1, 1 }, { 128, 1 }, { 129, 3 }, { 512, 3 }, { 513, 2 }, { 3072, 2 }, { 9999, 2 }, { 0, 2 } };
+    } rows[] = {{1, 1}, {128, 1}, {129, 3}, {512, 3}, {513, 2}, {3072, 2}, {9999, 2}, {0, 2}};
 
     (void)state;
     find(HEAD CONTROL("1001") ISO);
@@ -123,15 +122,16 @@ static void broken_frame_descriptors_are_skipped(void **state)
 {
     (void)state;
     /* says 200 intervals, has one; then an honest one */
-    find(HEAD CONTROL("0001") "09 04 01 00 01 0e 02 00 00 0b 24 06 01 02 01 01 00 00 00 00 "
-              "1e 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 c8 15160500 "
-              "1e 24 07 02 00 4001 f000 00000000 00000000 00600900 15160500 01 15160500 "
-              "07 05 81 02 4000 00");
+    find(HEAD CONTROL(
+        "0001") "09 04 01 00 01 0e 02 00 00 0b 24 06 01 02 01 01 00 00 00 00 "
+                "1e 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 c8 15160500 "
+                "1e 24 07 02 00 4001 f000 00000000 00000000 00600900 15160500 01 15160500 "
+                "07 05 81 02 4000 00");
     assert_int_equal(function.frame_count, 1);
     assert_int_equal(function.frames[0].frame_index, 2);
 }
 
-/* -- negotiation ------------------------------------------------------------------------------------ */
+/* -- negotiation ----------------------------------------------------------------------------- */
 
 struct fixture {
     struct clock *clock;
@@ -170,8 +170,8 @@ static void on_trouble(struct camera *camera, enum camera_trouble trouble, void 
     f->trouble = trouble;
 }
 
-static const struct camera_listener listener = { on_started, on_frame, on_trouble };
-static const struct camera_need need = { 640, 480, 30, CLOCK_SECOND };
+static const struct camera_listener listener = {on_started, on_frame, on_trouble};
+static const struct camera_need need = {640, 480, 30, CLOCK_SECOND};
 
 static void on_usb(struct usb *usb, enum usb_status status, void *arg)
 {
@@ -206,7 +206,8 @@ static void finish(struct fixture *f)
 
 static void start(struct fixture *f)
 {
-    assert_int_equal(camera_start(f->camera, &need, clock_monotonic_us(f->clock) + CLOCK_SECOND), 0);
+    assert_int_equal(camera_start(f->camera, &need, clock_monotonic_us(f->clock) + CLOCK_SECOND),
+                     0);
     assert_int_equal(f->started + f->troubles, 0);
     clock_advance(f->clock, 0);
 }
@@ -221,19 +222,19 @@ static void the_negotiation_has_the_length_of_the_version(void **state)
     static const struct {
         const char *config, *answer, *log;
     } rows[] = {
-        { HEAD CONTROL("0001") ISO, ANSWER_26,
-          "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 26\ncontrol a1 81 0100 0001 26\n"
-          "control 21 01 0200 0001 26\nalt 1 3\n" },
-        { HEAD CONTROL("1001") ISO, ANSWER_34,
-          "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 34\ncontrol a1 81 0100 0001 34\n"
-          "control 21 01 0200 0001 34\nalt 1 3\n" },
-        { HEAD CONTROL("5001") ISO, ANSWER_48,
-          "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 48\ncontrol a1 81 0100 0001 48\n"
-          "control 21 01 0200 0001 48\nalt 1 3\n" },
+        {HEAD CONTROL("0001") ISO, ANSWER_26,
+         "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 26\ncontrol a1 81 0100 0001 26\n"
+         "control 21 01 0200 0001 26\nalt 1 3\n"},
+        {HEAD CONTROL("1001") ISO, ANSWER_34,
+         "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 34\ncontrol a1 81 0100 0001 34\n"
+         "control 21 01 0200 0001 34\nalt 1 3\n"},
+        {HEAD CONTROL("5001") ISO, ANSWER_48,
+         "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 48\ncontrol a1 81 0100 0001 48\n"
+         "control 21 01 0200 0001 48\nalt 1 3\n"},
         /* says 1.5, speaks 1.1 */
-        { HEAD CONTROL("5001") ISO, ANSWER_34,
-          "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 48\ncontrol 21 01 0100 0001 34\n"
-          "control a1 81 0100 0001 34\ncontrol 21 01 0200 0001 34\nalt 1 3\n" },
+        {HEAD CONTROL("5001") ISO, ANSWER_34,
+         "claim 0\nclaim 1\nalt 1 0\ncontrol 21 01 0100 0001 48\ncontrol 21 01 0100 0001 34\n"
+         "control a1 81 0100 0001 34\ncontrol 21 01 0200 0001 34\nalt 1 3\n"},
     };
 
     (void)state;
@@ -343,7 +344,7 @@ static void streaming_that_only_fails_is_given_up(void **state)
 static void a_need_that_means_nothing_is_refused_at_once(void **state)
 {
     struct fixture *f = begin(HEAD CONTROL("1001") BULK);
-    struct camera_need nothing = { 0, 480, 30, CLOCK_SECOND };
+    struct camera_need nothing = {0, 480, 30, CLOCK_SECOND};
 
     (void)state;
     assert_int_equal(camera_start(f->camera, &nothing, CLOCK_SECOND), -EINVAL);

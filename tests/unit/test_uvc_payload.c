@@ -1,4 +1,5 @@
-/* Frames from UVC payloads. Header: UVC 1.5, 2.4.3.3; bits: 01 frame id, 02 end, 20 still, 40 error. */
+/* Frames from UVC payloads. Header: UVC 1.5, 2.4.3.3; bits: 01 frame id, 02 end, 20 still, 40
+ * error. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,7 +80,8 @@ static void a_frame_ends_with_its_end_bit(void **state)
     push(f, "0280" SOI "01");
     push(f, "");
     push(f, "0280");
-    push(f, "0282" "02" EOI);
+    push(f, "0282"
+            "02" EOI);
     expect_frame(f, 1, SOI "0102" EOI, 0);
     assert_int_equal(f->last.monotonic_us, 125);
     assert_int_equal(f->last.sequence, 0);
@@ -123,8 +125,10 @@ static void bytes_after_the_end_belong_to_no_frame(void **state)
 
     (void)state;
     push(f, "0282" SOI "01" EOI);
-    push(f, "0280" "ee");
-    push(f, "0282" "ee");
+    push(f, "0280"
+            "ee");
+    push(f, "0282"
+            "ee");
     push(f, "0283" SOI "02" EOI);
     expect_frame(f, 2, SOI "02" EOI, 0);
     assert_int_equal(f->payload.counters.dropped, 0);
@@ -137,7 +141,8 @@ static void a_frame_with_an_error_or_a_lost_packet_is_dropped(void **state)
 
     (void)state;
     push(f, "0280" SOI "01");
-    push(f, "02c0" "02");
+    push(f, "02c0"
+            "02");
     push(f, "0282" EOI);
     assert_int_equal(f->frames, 0);
     push(f, "0281" SOI "03");
@@ -158,7 +163,7 @@ static void a_frame_with_an_error_or_a_lost_packet_is_dropped(void **state)
 
 static void a_header_that_cannot_be_spoils_the_frame(void **state)
 {
-    static const char *const bad[] = { "02", "0080aa", "0180aa", "0580aa", "ff80" };
+    static const char *const bad[] = {"02", "0080aa", "0180aa", "0580aa", "ff80"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -192,7 +197,8 @@ static void what_begins_in_the_middle_is_no_frame(void **state)
     struct fixture *f = begin();
 
     (void)state;
-    push(f, "0282" "0102" EOI);
+    push(f, "0282"
+            "0102" EOI);
     assert_int_equal(f->frames, 0);
     push(f, "0283" SOI EOI);
     expect_frame(f, 1, SOI EOI, CAMERA_FRAME_GAP);
@@ -205,7 +211,8 @@ static void a_frame_bigger_than_announced_is_dropped(void **state)
 
     (void)state;
     push(f, "0280" SOI "000102030405060708090a0b0c0d0e0f");
-    push(f, "0280" "000102030405060708090a0b0c0d0e0f");
+    push(f, "0280"
+            "000102030405060708090a0b0c0d0e0f");
     push(f, "0282" EOI);
     assert_int_equal(f->frames, 0);
     assert_int_equal(f->payload.counters.dropped, 1);
@@ -236,7 +243,11 @@ static void bulk_payloads_may_span_transfers(void **state)
     payload_push_bulk(&f->payload, bytes, mock_hex("0280" SOI "01020304", bytes, 16), false, 12, 1);
     payload_push_bulk(&f->payload, bytes, mock_hex("05060708", bytes, 16), false, 12, 2);
     /* 6 bytes: ends with a transfer that is not full */
-    payload_push_bulk(&f->payload, bytes, mock_hex("0282" "09" EOI, bytes, 16), true, 12, 3);
+    payload_push_bulk(&f->payload, bytes,
+                      mock_hex("0282"
+                               "09" EOI,
+                               bytes, 16),
+                      true, 12, 3);
     expect_frame(f, 1, SOI "010203040506070809" EOI, 0);
     /* one of no length is none */
     payload_push_bulk(&f->payload, bytes, 0, true, 12, 4);

@@ -3,8 +3,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/usbdevice_fs.h>
 #include <linux/types.h>
+#include <linux/usbdevice_fs.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,12 +63,13 @@ static void must(bool ok, const char *what)
 
 bool umock_device_preloaded(void)
 {
-    /* A symbol that only the preload library has; being "in the mock environment" says nothing yet. */
+    /* A symbol that only the preload library has; being "in the mock environment" says nothing yet.
+     */
     return dlsym(RTLD_DEFAULT, "ioctl_tree_execute") != NULL && getenv("LD_PRELOAD") != NULL &&
            strstr(getenv("LD_PRELOAD"), "umockdev-preload") != NULL;
 }
 
-/* -- readiness: a full pipe is not writable, an empty one is, one without reader is in error ---------- */
+/* -- readiness: a full pipe is not writable, an empty one is, one without reader is in error - */
 
 static void make_pipe(struct umock_device *device)
 {
@@ -96,7 +97,7 @@ static void set_ready(struct umock_device *device)
         must(write(device->writing, "x", 1) == 1, "fill");
 }
 
-/* -- transfers -------------------------------------------------------------------------------------- */
+/* -- transfers ------------------------------------------------------------------------------- */
 
 static void finish(struct umock_device *device, unsigned i, int status, int actual)
 {
@@ -142,7 +143,8 @@ static int run(struct umock_device *device, struct pending *pending, uint64_t no
         return device->model->control(device->arg, now, buffer, buffer + 8,
                                       (size_t)urb->buffer_length - 8);
     if ((urb->endpoint & 0x80) == 0)
-        return device->model->out(device->arg, now, urb->endpoint, buffer, (size_t)urb->buffer_length);
+        return device->model->out(device->arg, now, urb->endpoint, buffer,
+                                  (size_t)urb->buffer_length);
     return device->model->in(device->arg, now, urb->endpoint, buffer, (size_t)urb->buffer_length);
 }
 
@@ -208,7 +210,7 @@ static void *pump(void *arg)
     return NULL;
 }
 
-/* -- ioctls ----------------------------------------------------------------------------------------- */
+/* -- ioctls ---------------------------------------------------------------------------------- */
 
 static int submit(struct umock_device *device, struct usbdevfs_urb *urb)
 {
@@ -269,14 +271,10 @@ static int claim(struct umock_device *device, unsigned interface, bool claimed)
 /* A control request made by the kernel itself (libusb asks for the active configuration so). */
 static int control_now(struct umock_device *device, const struct usbdevfs_ctrltransfer *transfer)
 {
-    uint8_t setup[8] = { transfer->bRequestType,
-                         transfer->bRequest,
-                         (uint8_t)transfer->wValue,
-                         (uint8_t)(transfer->wValue >> 8),
-                         (uint8_t)transfer->wIndex,
-                         (uint8_t)(transfer->wIndex >> 8),
-                         (uint8_t)transfer->wLength,
-                         (uint8_t)(transfer->wLength >> 8) };
+    uint8_t setup[8] = {transfer->bRequestType,     transfer->bRequest,
+                        (uint8_t)transfer->wValue,  (uint8_t)(transfer->wValue >> 8),
+                        (uint8_t)transfer->wIndex,  (uint8_t)(transfer->wIndex >> 8),
+                        (uint8_t)transfer->wLength, (uint8_t)(transfer->wLength >> 8)};
 
     return device->model->control(device->arg, now_us(), setup, transfer->data, transfer->wLength);
 }
@@ -285,8 +283,8 @@ static int capabilities(struct umock_device *device, uint32_t *out)
 {
     *out = USBDEVFS_CAP_BULK_SCATTER_GATHER | USBDEVFS_CAP_NO_PACKET_SIZE_LIM |
            USBDEVFS_CAP_REAP_AFTER_DISCONNECT | USBDEVFS_CAP_ZERO_PACKET;
-    /* libusb has read the descriptors from the node and is about to wait on it: from here on the pipe
-     * stands in its place, for a file cannot be waited for. The preload goes by the number. */
+    /* libusb has read the descriptors from the node and is about to wait on it: from here on the
+     * pipe stands in its place, for a file cannot be waited for. The preload goes by the number. */
     must(dup2(device->writing, device->node) == device->node, "dup2");
     return 0;
 }
@@ -352,7 +350,7 @@ static gboolean on_ioctl(UMockdevIoctlBase *base, UMockdevIoctlClient *client, g
     return TRUE;
 }
 
-/* -- life ------------------------------------------------------------------------------------------- */
+/* -- life ------------------------------------------------------------------------------------ */
 
 static void add_node(struct umock_device *device, const uint8_t *descriptors, size_t len)
 {
