@@ -37,7 +37,8 @@ const char *question_part(uint8_t kind)
 }
 
 /* The header and the empty part for this kind; *root NULL when out of memory. */
-static struct xmlmsg *begin(struct xmlmsg **root, const struct question_header *header, uint8_t kind)
+static struct xmlmsg *begin(struct xmlmsg **root, const struct question_header *header,
+                            uint8_t kind)
 {
     struct xmlmsg *head, *body, *part = NULL;
 
@@ -140,8 +141,8 @@ static bool add_consents(struct xmlmsg *part, const struct question_card *card)
     return given != NULL;
 }
 
-static struct xmlmsg *by_card(const struct question_header *header, const struct question_card *card,
-                              uint8_t kind)
+static struct xmlmsg *by_card(const struct question_header *header,
+                              const struct question_card *card, uint8_t kind)
 {
     struct xmlmsg *root;
     struct xmlmsg *part = begin(&root, header, kind);

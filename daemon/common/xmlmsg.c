@@ -11,8 +11,9 @@
 
 /*
  * The canonical form: "XMG1", u32 number of elements, then each element before its children:
- *   u8 kind, u16 length of the name, name, then a leaf: u32 length, value; a branch: u32 number of children.
- * Little endian. The number of elements up front lets the reader refuse a lie before it allocates.
+ *   u8 kind, u16 length of the name, name, then a leaf: u32 length, value; a branch: u32 number of
+ * children. Little endian. The number of elements up front lets the reader refuse a lie before it
+ * allocates.
  */
 #define MAGIC "XMG1"
 #define MAGIC_LEN 4
@@ -36,9 +37,12 @@ static const struct {
     uint32_t bit;
     const char *name;
 } capabilities[] = {
-    {CAPABILITY_BY_NUMBERS, "by_numbers"},     {CAPABILITY_REFERENCE_NUMBER, "reference_number"},
-    {CAPABILITY_BULK, "bulk"},                 {CAPABILITY_FACE_FILES, "face_files"},
-    {CAPABILITY_CARD_SESSION, "card_session"}, {CAPABILITY_REGISTER, "register"},
+    {CAPABILITY_BY_NUMBERS, "by_numbers"},
+    {CAPABILITY_REFERENCE_NUMBER, "reference_number"},
+    {CAPABILITY_BULK, "bulk"},
+    {CAPABILITY_FACE_FILES, "face_files"},
+    {CAPABILITY_CARD_SESSION, "card_session"},
+    {CAPABILITY_REGISTER, "register"},
     {CAPABILITY_CONSENTS, "consents"},
 };
 
@@ -60,7 +64,8 @@ const char *upstream_capability_name(uint32_t bit)
     return "?";
 }
 
-/* What can be the name of an XML element and a step of a path; a blank or a control would be neither. */
+/* What can be the name of an XML element and a step of a path; a blank or a control would be
+ * neither. */
 static bool name_valid(const char *name, size_t len)
 {
     if (len == 0 || len > NAME_MAX_BYTES || !utf8_valid(name, len))
@@ -278,7 +283,8 @@ struct xmlmsg *xmlmsg_next(const struct xmlmsg *element, const char *name)
     return name == NULL ? element->next : first_named(element->next, name, strlen(name));
 }
 
-/* The first element at the path, among all that repeat on the way, not only below the first of them. */
+/* The first element at the path, among all that repeat on the way, not only below the first of
+ * them. */
 static const struct xmlmsg *find(const struct xmlmsg *at, const char *path)
 {
     size_t len = strcspn(path, "/");
@@ -321,8 +327,8 @@ size_t xmlmsg_count(const struct xmlmsg *root)
 
 static size_t tree_size(const struct xmlmsg *element)
 {
-    size_t n = packed_size(strlen(element->name),
-                           element->value != NULL ? strlen(element->value) : 0);
+    size_t n =
+        packed_size(strlen(element->name), element->value != NULL ? strlen(element->value) : 0);
 
     for (const struct xmlmsg *child = element->first; child != NULL; child = child->next)
         n += tree_size(child);
@@ -395,7 +401,8 @@ static bool unpack_node(struct bytes_reader *r, struct unpacked *node)
     } else {
         node->children = bytes_u32le(r);
     }
-    /* A child takes PACK_NODE bytes and a name of one at least: more children than that is a lie. */
+    /* A child takes PACK_NODE bytes and a name of one at least: more children than that is a lie.
+     */
     return !r->failed && node->kind <= KIND_LEAF && node->children <= r->left / (PACK_NODE + 1);
 }
 

@@ -1,9 +1,9 @@
 /*
  * breaker: an upstream that is down is found out once, not by every patient.
  *
- * closed: questions pass. After enough failures in a row it opens: questions are answered at once. When the
- * time is over it is half open: one question (or a probe of the relay's own) may try; success closes, failure
- * opens again for twice as long. Pure: the caller gives the time.
+ * closed: questions pass. After enough failures in a row it opens: questions are answered at once.
+ * When the time is over it is half open: one question (or a probe of the relay's own) may try;
+ * success closes, failure opens again for twice as long. Pure: the caller gives the time.
  */
 #ifndef UKETSUKE_BREAKER_H
 #define UKETSUKE_BREAKER_H

@@ -1,19 +1,22 @@
 /*
  * codec_json: the eligibility message as the Web API's JSON, and back.
  *
- * The message is one object with one member, the root: {"XmlMsg":{"MessageHeader":{...},...}}. Rules:
+ * The message is one object with one member, the root: {"XmlMsg":{"MessageHeader":{...},...}}.
+ * Rules:
  *   - an object is a branch, its members the children; {} is a branch without children;
  *   - a string is a leaf and kept byte for byte (blanks or zeros in front of a number too);
  *   - a number or boolean is a leaf with its text (a fraction with 17 digits), null is a leaf "";
- *   - an array below a name that ends in "List" (ResultList, PublicExpenseResultList...) is one branch of that
- *     name, with the members of its objects as children: [{"ResultOfQualificationConfirmation":{}}, ...];
+ *   - an array below a name that ends in "List" (ResultList, PublicExpenseResultList...) is one
+ * branch of that name, with the members of its objects as children:
+ * [{"ResultOfQualificationConfirmation":{}}, ...];
  *   - an array below any other name is that element repeated; an empty one is no element at all.
- * Refused: members that stand twice, arrays in arrays, names that XML could not have, NUL, text that is not
- * UTF-8, anything after the message, and more depth, elements or bytes than xmlmsg.h allows.
+ * Refused: members that stand twice, arrays in arrays, names that XML could not have, NUL, text
+ * that is not UTF-8, anything after the message, and more depth, elements or bytes than xmlmsg.h
+ * allows.
  *
- * Writing is the reverse: a branch named ...List becomes an array with one object for each child, names that
- * repeat within one element become an array in the place of the first. So a tree that is written and read
- * again is the same, except that siblings of one name have come together.
+ * Writing is the reverse: a branch named ...List becomes an array with one object for each child,
+ * names that repeat within one element become an array in the place of the first. So a tree that is
+ * written and read again is the same, except that siblings of one name have come together.
  */
 #ifndef UKETSUKE_CODEC_JSON_H
 #define UKETSUKE_CODEC_JSON_H
@@ -27,14 +30,14 @@ void codec_json_protect(void);
 int codec_json_read(struct xmlmsg **out, const void *data, size_t len);
 
 /*
- * *out: text of `len` bytes and a NUL; the caller wipes and frees it. 0, or -EINVAL when out of memory or when
- * a ...List stands beside a leaf of its own name, which JSON cannot say.
+ * *out: text of `len` bytes and a NUL; the caller wipes and frees it. 0, or -EINVAL when out of
+ * memory or when a ...List stands beside a leaf of its own name, which JSON cannot say.
  */
 int codec_json_write(const struct xmlmsg *root, char **out, size_t *len);
 
 /*
- * A cheap look before the parser allocates: 0, or -EBADMSG when a text of this size, depth and number of
- * values cannot be a message. (A few bytes of "[]," cost a parser a hundred each.)
+ * A cheap look before the parser allocates: 0, or -EBADMSG when a text of this size, depth and
+ * number of values cannot be a message. (A few bytes of "[]," cost a parser a hundred each.)
  */
 int codec_json_check_size(const void *data, size_t len);
 

@@ -14,14 +14,15 @@
 
 #define PEM_MAX (256u << 10)
 #define KEY_MAX (32u << 10) /* locked memory is scarce */
-#define CA_MAX (1u << 20) /* a file with every public authority fits */
+#define CA_MAX (1u << 20)   /* a file with every public authority fits */
 #define PASSWORD_MAX 512
 
 /* One place for the form: program, upstream, what is wrong, what to do. */
-static int complain(const char *name, enum config_key key, const char *path, const char *ja, const char *en)
+static int complain(const char *name, enum config_key key, const char *path, const char *ja,
+                    const char *en)
 {
-    (void)fprintf(stderr, "uketsuke-relay: [upstream %s] %s = %s: %s / %s\n", name, config_row(key)->name,
-                  path, ja, en);
+    (void)fprintf(stderr, "uketsuke-relay: [upstream %s] %s = %s: %s / %s\n", name,
+                  config_row(key)->name, path, ja, en);
     return -EINVAL;
 }
 
@@ -43,8 +44,8 @@ static ssize_t read_all(const char *path, uint8_t *data, size_t size)
     return used < size ? (ssize_t)used : -EFBIG;
 }
 
-static int read_public(const char *name, enum config_key key, const char *path, size_t most, char **out,
-                       size_t *len)
+static int read_public(const char *name, enum config_key key, const char *path, size_t most,
+                       char **out, size_t *len)
 {
     ssize_t n;
 
@@ -55,7 +56,8 @@ static int read_public(const char *name, enum config_key key, const char *path, 
         return -ENOMEM;
     n = read_all(path, (uint8_t *)*out, most);
     if (n <= 0)
-        return complain(name, key, path, "読めません", n < 0 ? strerror((int)-n) : "the file is empty");
+        return complain(name, key, path, "読めません",
+                        n < 0 ? strerror((int)-n) : "the file is empty");
     *len = (size_t)n;
     return 0;
 }
@@ -81,7 +83,8 @@ static int read_secret(const char *name, enum config_key key, const char *path, 
         return complain(name, key, path, "保護されたメモリがありません", "no locked memory");
     n = read_all(path, out->data, out->size);
     if (n <= 0)
-        return complain(name, key, path, "読めません", n < 0 ? strerror((int)-n) : "the file is empty");
+        return complain(name, key, path, "読めません",
+                        n < 0 ? strerror((int)-n) : "the file is empty");
     out->len = (size_t)n;
     return 0;
 }
@@ -117,7 +120,8 @@ static int check_pair(struct credentials *c, const struct config *config, const 
     key = PEM_read_bio_PrivateKey(key_text, NULL, no_pass_phrase, NULL);
     error = 0;
     if (certificate == NULL)
-        error = complain(name, CFG_upstream_CERTIFICATE, config_text(config, CFG_upstream_CERTIFICATE, name),
+        error = complain(name, CFG_upstream_CERTIFICATE,
+                         config_text(config, CFG_upstream_CERTIFICATE, name),
                          "証明書(PEM)ではありません", "is no certificate in PEM");
     else if (key == NULL)
         error = complain(name, CFG_upstream_KEY, config_text(config, CFG_upstream_KEY, name),
@@ -158,8 +162,9 @@ static int trim_password(struct credentials *c, const struct config *config, con
         p->data[--p->len] = 0;
     p->data[p->len] = 0;
     if (p->len == 0 || memchr(p->data, 0, p->len) != NULL)
-        return complain(name, CFG_upstream_PASSWORD_FILE, config_text(config, CFG_upstream_PASSWORD_FILE, name),
-                        "合言葉がありません", "holds no password");
+        return complain(name, CFG_upstream_PASSWORD_FILE,
+                        config_text(config, CFG_upstream_PASSWORD_FILE, name), "合言葉がありません",
+                        "holds no password");
     return 0;
 }
 
@@ -168,17 +173,19 @@ int credentials_load(struct credentials *c, const struct config *config, const c
     int error;
 
     memset(c, 0, sizeof(*c));
-    error = read_public(name, CFG_upstream_CA, config_text(config, CFG_upstream_CA, name), CA_MAX, &c->ca,
-                        &c->ca_len);
+    error = read_public(name, CFG_upstream_CA, config_text(config, CFG_upstream_CA, name), CA_MAX,
+                        &c->ca, &c->ca_len);
     if (error == 0)
-        error = read_public(name, CFG_upstream_CERTIFICATE, config_text(config, CFG_upstream_CERTIFICATE, name),
-                            PEM_MAX, &c->certificate, &c->certificate_len);
+        error = read_public(name, CFG_upstream_CERTIFICATE,
+                            config_text(config, CFG_upstream_CERTIFICATE, name), PEM_MAX,
+                            &c->certificate, &c->certificate_len);
     if (error == 0)
-        error = read_secret(name, CFG_upstream_KEY, config_text(config, CFG_upstream_KEY, name), "key", KEY_MAX,
-                            &c->key);
+        error = read_secret(name, CFG_upstream_KEY, config_text(config, CFG_upstream_KEY, name),
+                            "key", KEY_MAX, &c->key);
     if (error == 0)
-        error = read_secret(name, CFG_upstream_PASSWORD_FILE, config_text(config, CFG_upstream_PASSWORD_FILE, name),
-                            "password", PASSWORD_MAX, &c->password);
+        error = read_secret(name, CFG_upstream_PASSWORD_FILE,
+                            config_text(config, CFG_upstream_PASSWORD_FILE, name), "password",
+                            PASSWORD_MAX, &c->password);
     if (error == 0)
         error = check_ca(c, config, name);
     if (error == 0)

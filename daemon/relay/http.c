@@ -48,8 +48,12 @@ static const struct {
     enum http_fate fate;
     const char *name;
 } fates[] = {
-    {HTTP_ANSWERED, "answered"}, {HTTP_UNREACHABLE, "unreachable"}, {HTTP_TLS_REFUSED, "tls refused"},
-    {HTTP_BROKEN, "broken"},     {HTTP_SLOW, "slow"},               {HTTP_TOO_LARGE, "too large"},
+    {HTTP_ANSWERED, "answered"},
+    {HTTP_UNREACHABLE, "unreachable"},
+    {HTTP_TLS_REFUSED, "tls refused"},
+    {HTTP_BROKEN, "broken"},
+    {HTTP_SLOW, "slow"},
+    {HTTP_TOO_LARGE, "too large"},
     {HTTP_LOCAL, "local"},
 };
 
@@ -85,9 +89,10 @@ static const struct {
 };
 
 /*
- * The reason within OpenSSL's error number ("...error:0A00045C:SSL routines..."), 0 where there is none. A
- * connection reset in the handshake has no such number: that is a network's failure, not a refusal. Layout of the
- * number: library 20 (SSL) in bits 23..30, reason below (openssl/err.h of 3.0); an alert received is 1000 + alert.
+ * The reason within OpenSSL's error number ("...error:0A00045C:SSL routines..."), 0 where there is
+ * none. A connection reset in the handshake has no such number: that is a network's failure, not a
+ * refusal. Layout of the number: library 20 (SSL) in bits 23..30, reason below (openssl/err.h
+ * of 3.0); an alert received is 1000 + alert.
  */
 static unsigned tls_reason(const char *text)
 {
@@ -134,13 +139,15 @@ static void describe(struct http_exchange *x, CURLcode code, struct http_result 
             result->fate = endings[i].fate;
     if (result->fate == HTTP_ANSWERED)
         return;
-    /* curl also says "unsupported" to an answer that is no HTTP: what was sent may have been acted upon. */
+    /* curl also says "unsupported" to an answer that is no HTTP: what was sent may have been acted
+     * upon. */
     if (result->fate == HTTP_LOCAL && result->sent)
         result->fate = HTTP_BROKEN;
     if (x->too_large)
         result->fate = HTTP_TOO_LARGE;
     result->tls = tls_reason(x->error);
-    /* In TLS 1.3 a client certificate is refused after our side has finished: seen as an alert while reading. */
+    /* In TLS 1.3 a client certificate is refused after our side has finished: seen as an alert
+     * while reading. */
     if ((code == CURLE_SSL_CONNECT_ERROR && result->tls != 0) ||
         (status == 0 && is_alert(result->tls)))
         result->fate = HTTP_TLS_REFUSED;
@@ -178,7 +185,8 @@ static void exchange_end(struct http_exchange *x, CURLcode code)
     struct http_result result;
 
     describe(x, code, &result);
-    /* Out of curl before the callback, so that it may send the next request over the same connection. */
+    /* Out of curl before the callback, so that it may send the next request over the same
+     * connection. */
     (void)curl_multi_remove_handle(x->http->multi, x->easy);
     timer_stop(x->deadline);
     done(&result, arg);
@@ -247,8 +255,8 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
 {
     struct http *http = arg;
     struct watch *watch = socket_arg;
-    uint32_t events = ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0u) |
-                      ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0u);
+    uint32_t events =
+        ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0u) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0u);
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
@@ -485,7 +493,8 @@ bool http_cancel(struct http_exchange **exchange)
     return sent;
 }
 
-int http_new(struct http **out, struct sd_event *loop, struct clock *clock, const struct http_tls *tls)
+int http_new(struct http **out, struct sd_event *loop, struct clock *clock,
+             const struct http_tls *tls)
 {
     struct http *http = calloc(1, sizeof(*http));
 
@@ -502,7 +511,8 @@ int http_new(struct http **out, struct sd_event *loop, struct clock *clock, cons
         curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) != CURLM_OK ||
         curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
         curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http) != CURLM_OK ||
-        curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_MAX) != CURLM_OK ||
+        curl_multi_setopt(http->multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_MAX) !=
+            CURLM_OK ||
         curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_MAX) != CURLM_OK) {
         http_free(&http);
         return -ENOMEM;

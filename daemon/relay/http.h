@@ -1,10 +1,12 @@
 /*
- * http: HTTPS requests on the event loop (libcurl's multi interface, driven by our loop and our timers).
+ * http: HTTPS requests on the event loop (libcurl's multi interface, driven by our loop and our
+ * timers).
  *
- * Fixed here, not by callers: https only; TLS 1.2 at least with forward-secret AEAD ciphers; the server's
- * certificate and name always checked; the client's certificate always shown; no redirects, proxies, cookies,
- * compression, .netrc, prompts or signals; a bounded answer (HTTP_BODY_MAX, HTTP_HEADERS_MAX). A name look-up that
- * hangs is left behind with its thread and never waited for.
+ * Fixed here, not by callers: https only; TLS 1.2 at least with forward-secret AEAD ciphers; the
+ * server's certificate and name always checked; the client's certificate always shown; no
+ * redirects, proxies, cookies, compression, .netrc, prompts or signals; a bounded answer
+ * (HTTP_BODY_MAX, HTTP_HEADERS_MAX). A name look-up that hangs is left behind with its thread and
+ * never waited for.
  */
 #ifndef UKETSUKE_HTTP_H
 #define UKETSUKE_HTTP_H
@@ -44,11 +46,11 @@ enum http_fate {
 
 struct http_result {
     enum http_fate fate;
-    bool sent;     /* a byte of the request may have reached the service */
-    int status;    /* HTTP status, 0: none was received */
-    int code;      /* CURLcode, for the log */
-    unsigned tls;  /* reason number of OpenSSL, for the log; 0: none */
-    bool reused;   /* an open connection was used */
+    bool sent;           /* a byte of the request may have reached the service */
+    int status;          /* HTTP status, 0: none was received */
+    int code;            /* CURLcode, for the log */
+    unsigned tls;        /* reason number of OpenSSL, for the log; 0: none */
+    bool reused;         /* an open connection was used */
     const uint8_t *body; /* borrowed during the callback */
     size_t len;
 };
@@ -57,22 +59,23 @@ struct http_result {
 typedef void http_done_fn(const struct http_result *result, void *arg);
 
 struct http_request {
-    const char *url;           /* https://... */
-    const void *body;          /* copied; NULL: a GET */
+    const char *url;  /* https://... */
+    const void *body; /* copied; NULL: a GET */
     size_t len;
     const char *authorization; /* NULL: none */
     const char *request_id;    /* visible ASCII, NULL: none */
     uint64_t connect_us;       /* longest time for name, connection and TLS */
     uint64_t deadline_us;      /* monotonic, for everything */
     /*
-     * Never send it twice: a connection that lay open may be closing unseen, and curl would quietly repeat a
-     * request that met that. With `once` each request gets a new connection.
+     * Never send it twice: a connection that lay open may be closing unseen, and curl would quietly
+     * repeat a request that met that. With `once` each request gets a new connection.
      */
     bool once;
 };
 
 /* 0 or negative errno. `tls` is borrowed. */
-int http_new(struct http **out, struct sd_event *loop, struct clock *clock, const struct http_tls *tls);
+int http_new(struct http **out, struct sd_event *loop, struct clock *clock,
+             const struct http_tls *tls);
 /* Ends what runs without calling back. Accepts and stores NULL. */
 void http_free(struct http **http);
 

@@ -23,7 +23,7 @@ struct login {
     struct timer *timer; /* renewal, or the end of being held back */
     struct secret token; /* NUL-terminated; len 0: none */
     uint64_t serial;
-    uint64_t hold_us;      /* how long the next refusal holds back */
+    uint64_t hold_us;       /* how long the next refusal holds back */
     uint64_t held_until_us; /* 0: not held back */
 };
 
@@ -90,8 +90,9 @@ static int take_token(struct login *login, const struct http_result *result)
 
 static void ready(struct login *login)
 {
-    uint64_t renew = token_renew_after_us((const char *)login->token.data,
-                                          clock_realtime_us(login->setup.clock), login->setup.token_seconds);
+    uint64_t renew =
+        token_renew_after_us((const char *)login->token.data, clock_realtime_us(login->setup.clock),
+                             login->setup.token_seconds);
 
     login->serial++;
     login->hold_us = HOLD_FIRST;

@@ -1,9 +1,9 @@
 /*
- * login: the life of the Web API's id token: the authentication call, renewal before the end where the end is
- * known, again after a 401. One call at a time, however many wait for it.
+ * login: the life of the Web API's id token: the authentication call, renewal before the end where
+ * the end is known, again after a 401. One call at a time, however many wait for it.
  *
- * A refused password is not tried again and again (that locks accounts): after a refusal the next call waits a
- * minute, then twice as long each time, up to half an hour.
+ * A refused password is not tried again and again (that locks accounts): after a refusal the next
+ * call waits a minute, then twice as long each time, up to half an hour.
  */
 #ifndef UKETSUKE_RELAY_LOGIN_H
 #define UKETSUKE_RELAY_LOGIN_H
@@ -40,9 +40,11 @@ void login_free(struct login **login);
 
 /* The token, NULL when there is none. Borrowed until the loop turns. */
 const char *login_token(const struct login *login);
-/* Begin a call unless one is under way. 0, -EACCES (held back after a refusal), another negative errno. */
+/* Begin a call unless one is under way. 0, -EACCES (held back after a refusal), another negative
+ * errno. */
 int login_start(struct login *login);
-/* The service refused this token with 401: forget it, unless another has taken its place meanwhile. */
+/* The service refused this token with 401: forget it, unless another has taken its place meanwhile.
+ */
 void login_drop(struct login *login, uint64_t serial);
 /* Counts the tokens: which one a request used. */
 uint64_t login_serial(const struct login *login);

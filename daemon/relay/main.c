@@ -15,8 +15,9 @@
 #define PROGRAM "uketsuke-relay"
 
 static const struct cage_path paths[] = {
-    {"/etc/resolv.conf", false, true}, {"/etc/hosts", false, true},     {"/etc/nsswitch.conf", false, true},
-    {"/etc/host.conf", false, true},   {"/etc/gai.conf", false, true},
+    {"/etc/resolv.conf", false, true},   {"/etc/hosts", false, true},
+    {"/etc/nsswitch.conf", false, true}, {"/etc/host.conf", false, true},
+    {"/etc/gai.conf", false, true},
 };
 
 static const struct cage_spec cage = {
@@ -44,7 +45,8 @@ static bool configured(const struct service *service)
         if (strcmp(name, service->instance) == 0)
             return true;
     (void)fprintf(stderr,
-                  PROGRAM ": --instance %s: 設定に [upstream %s] がありません / the configuration has no such section\n",
+                  PROGRAM ": --instance %s: 設定に [upstream %s] がありません / the configuration "
+                          "has no such section\n",
                   service->instance[0] != '\0' ? service->instance : "NAME",
                   service->instance[0] != '\0' ? service->instance : "NAME");
     return false;
@@ -73,7 +75,8 @@ int main(int argc, char **argv)
     }
     fd = service_take_socket(&service, "relay");
     if (fd < 0 && !service.try_cage) {
-        (void)fprintf(stderr, PROGRAM ": ソケット「relay」が渡されていません / the supervisor passed no socket named relay\n");
+        (void)fprintf(stderr, PROGRAM ": ソケット「relay」が渡されていません / the supervisor "
+                                      "passed no socket named relay\n");
         goto out;
     }
     if (relay_new(&relay, &service, service.instance, fd, &random) < 0)

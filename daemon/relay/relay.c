@@ -17,7 +17,7 @@
 
 struct ask {
     struct ask *next;
-    uint64_t id; /* ours: the desk's numbers begin again when it does */
+    uint64_t id;      /* ours: the desk's numbers begin again when it does */
     struct ipc *peer; /* NULL: lost, nobody waits */
     uint64_t request;
     uint64_t visit;
@@ -47,7 +47,8 @@ const struct upstream_kind_ops *upstream_kind(const char *name)
     return NULL;
 }
 
-/* ---- state ------------------------------------------------------------------------------------- */
+/* ---- state -------------------------------------------------------------------------------------
+ */
 
 static void read_state(struct relay *relay, struct msg_upstream_state *out)
 {
@@ -78,7 +79,8 @@ static void state_changed(void *arg)
             (void)ipc_send(relay->peers[i], MSG_UPSTREAM_STATE, &now);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------- */
+/* ---- answers -----------------------------------------------------------------------------------
+ */
 
 static void ask_free(struct relay *relay, struct ask *ask)
 {
@@ -130,7 +132,8 @@ static void answered(void *arg, uint64_t id, const struct upstream_answer *answe
         return;
     message.request = ask->request;
     message.visit = ask->visit;
-    message.elapsed_ms = (uint32_t)((clock_monotonic_us(relay->service->clock) - ask->begun_us) / CLOCK_MS);
+    message.elapsed_ms =
+        (uint32_t)((clock_monotonic_us(relay->service->clock) - ask->begun_us) / CLOCK_MS);
     if (answer->tree != NULL && ask->peer != NULL) {
         int error = seal_answer(answer, fds, &message.bytes);
 
@@ -145,17 +148,20 @@ static void answered(void *arg, uint64_t id, const struct upstream_answer *answe
         }
     }
     log_event(LOG_LEVEL_INFO, "question answered", LOG_NUMBER("question", ask->id),
-              LOG_NUMBER("visit", ask->visit), LOG_NUMBER("heard", ask->peer != NULL), LOG_NUMBER("outcome", message.outcome), LOG_FAILURE(message.failure),
+              LOG_NUMBER("visit", ask->visit), LOG_NUMBER("heard", ask->peer != NULL),
+              LOG_NUMBER("outcome", message.outcome), LOG_FAILURE(message.failure),
               LOG_NUMBER("status", message.http_status), LOG_NUMBER("attempts", message.attempts),
               LOG_NUMBER("ms", message.elapsed_ms));
     if (ask->peer != NULL)
-        (void)ipc_send_fds(ask->peer, MSG_ELIGIBILITY_ANSWER, &message, nfds > 0 ? fds : NULL, nfds);
+        (void)ipc_send_fds(ask->peer, MSG_ELIGIBILITY_ANSWER, &message, nfds > 0 ? fds : NULL,
+                           nfds);
     close_fd(fds[0]);
     close_fd(fds[1]);
     ask_free(relay, ask);
 }
 
-/* ---- questions --------------------------------------------------------------------------------- */
+/* ---- questions ---------------------------------------------------------------------------------
+ */
 
 static struct ask *find_ask(struct relay *relay, const struct ipc *peer, uint64_t request)
 {
@@ -177,7 +183,8 @@ static bool correlation_valid(const char *text)
 
 static bool kind_writes(uint8_t kind)
 {
-    return kind == UPSTREAM_REGISTER || kind == UPSTREAM_CONSENTS || kind == UPSTREAM_REFERENCE_NUMBER;
+    return kind == UPSTREAM_REGISTER || kind == UPSTREAM_CONSENTS ||
+           kind == UPSTREAM_REFERENCE_NUMBER;
 }
 
 static bool part_present(const struct xmlmsg *tree, uint8_t kind)
@@ -199,8 +206,8 @@ static void turn_away(struct ipc *ipc, const struct msg_eligibility_ask *asked, 
     (void)ipc_send(ipc, MSG_ELIGIBILITY_ANSWER, &message);
 }
 
-static void take_question(struct relay *relay, struct ipc *ipc, const struct msg_eligibility_ask *asked,
-                          struct xmlmsg *tree)
+static void take_question(struct relay *relay, struct ipc *ipc,
+                          const struct msg_eligibility_ask *asked, struct xmlmsg *tree)
 {
     uint64_t now = clock_monotonic_us(relay->service->clock);
     uint32_t budget = asked->budget_ms < BUDGET_MAX_MS ? asked->budget_ms : BUDGET_MAX_MS;
@@ -228,9 +235,9 @@ static void take_question(struct relay *relay, struct ipc *ipc, const struct msg
                         .writes = question.writes};
     relay->first = ask;
     memcpy(question.correlation, asked->correlation, sizeof(question.correlation));
-    log_event(LOG_LEVEL_INFO, "question", LOG_NUMBER("question", ask->id), LOG_NUMBER("visit", ask->visit),
-              LOG_NUMBER("kind", question.kind), LOG_NUMBER("writes", question.writes),
-              LOG_NUMBER("budget_ms", budget));
+    log_event(LOG_LEVEL_INFO, "question", LOG_NUMBER("question", ask->id),
+              LOG_NUMBER("visit", ask->visit), LOG_NUMBER("kind", question.kind),
+              LOG_NUMBER("writes", question.writes), LOG_NUMBER("budget_ms", budget));
     error = relay->ops->ask(relay->upstream, &question);
     if (error != 0) {
         ask_free(relay, ask);
@@ -263,7 +270,8 @@ static void on_ask(struct relay *relay, struct ipc *ipc, struct message *message
     take_question(relay, ipc, asked, tree);
 }
 
-static void on_cancel(struct relay *relay, struct ipc *ipc, const struct msg_eligibility_cancel *cancel)
+static void on_cancel(struct relay *relay, struct ipc *ipc,
+                      const struct msg_eligibility_cancel *cancel)
 {
     struct ask *ask = find_ask(relay, ipc, cancel->request);
 
@@ -272,15 +280,16 @@ static void on_cancel(struct relay *relay, struct ipc *ipc, const struct msg_eli
         ask_free(relay, ask);
 }
 
-/* ---- health ------------------------------------------------------------------------------------ */
+/* ---- health ------------------------------------------------------------------------------------
+ */
 
 struct health_to {
     struct ipc *ipc;
     uint32_t request;
 };
 
-static void health_item(void *arg, uint8_t state, uint16_t failure, const char *component, const char *detail,
-                        const char *next)
+static void health_item(void *arg, uint8_t state, uint16_t failure, const char *component,
+                        const char *detail, const char *next)
 {
     const struct health_to *to = arg;
 
@@ -296,7 +305,8 @@ static void on_health(struct relay *relay, struct ipc *ipc, uint32_t request)
     service_health_end(ipc, request);
 }
 
-/* ---- the desk's connection ------------------------------------------------------------------------ */
+/* ---- the desk's connection
+ * ------------------------------------------------------------------------ */
 
 static void peer_open(struct ipc *ipc, const struct msg_hello *hello, void *arg)
 {
@@ -356,7 +366,8 @@ static void peer_closed(struct ipc *ipc, int error, void *arg)
     ipc_free(&ipc);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 static int listen_to_desk(struct relay *relay, int listen_fd)
 {
@@ -366,8 +377,8 @@ static int listen_to_desk(struct relay *relay, int listen_fd)
     uid_t uids[PEER_UIDS_MAX];
     size_t nuids = service_peer_uids(relay->service, uids, PEER_UIDS_MAX);
 
-    return ipc_server_new(&relay->server, relay->service->loop, listen_fd, &self, "D", uids, nuids, &handlers,
-                          relay);
+    return ipc_server_new(&relay->server, relay->service->loop, listen_fd, &self, "D", uids, nuids,
+                          &handlers, relay);
 }
 
 int relay_new(struct relay **out, struct service *service, const char *name, int listen_fd,
@@ -392,7 +403,9 @@ int relay_new(struct relay **out, struct service *service, const char *name, int
     setup.handlers = (struct upstream_handlers){answered, state_changed, relay};
     error = -EINVAL;
     if (relay->ops == NULL) {
-        (void)fprintf(stderr, "uketsuke-relay: [upstream %s] kind = %s: この版では使えません / is not offered by this version\n",
+        (void)fprintf(stderr,
+                      "uketsuke-relay: [upstream %s] kind = %s: この版では使えません / is not "
+                      "offered by this version\n",
                       name, kind);
         goto fail;
     }

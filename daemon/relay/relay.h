@@ -1,9 +1,10 @@
 /*
  * relay: the desk's side of the program: questions in, answers and the upstream's state out.
  *
- * ELIGIBILITY_ASK is answered once, by ELIGIBILITY_ANSWER, unless ELIGIBILITY_CANCEL ends it first. A cancel
- * that finds a writing request under way changes nothing: its answer comes. When the desk's connection is lost its
- * reads end and its writes run on unheard (what became of them is in the log).
+ * ELIGIBILITY_ASK is answered once, by ELIGIBILITY_ANSWER, unless ELIGIBILITY_CANCEL ends it first.
+ * A cancel that finds a writing request under way changes nothing: its answer comes. When the
+ * desk's connection is lost its reads end and its writes run on unheard (what became of them is in
+ * the log).
  */
 #ifndef UKETSUKE_RELAY_H
 #define UKETSUKE_RELAY_H
@@ -14,8 +15,8 @@
 struct relay;
 
 /*
- * Opens the upstream of `name` (reads files: before the cage; failures have been said on standard error) and
- * takes `listen_fd` (-1: none, to try the cage only).
+ * Opens the upstream of `name` (reads files: before the cage; failures have been said on standard
+ * error) and takes `listen_fd` (-1: none, to try the cage only).
  */
 int relay_new(struct relay **out, struct service *service, const char *name, int listen_fd,
               const struct retry_random *random);

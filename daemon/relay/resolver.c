@@ -29,7 +29,8 @@ void resolver_load_modules(void)
         line[strcspn(line, "#\n")] = '\0';
         if (strncmp(line, "hosts:", 6) != 0)
             continue;
-        for (char *word = strtok_r(line + 6, " \t", &save); word != NULL; word = strtok_r(NULL, " \t", &save))
+        for (char *word = strtok_r(line + 6, " \t", &save); word != NULL;
+             word = strtok_r(NULL, " \t", &save))
             load(word);
     }
     (void)fclose(file);

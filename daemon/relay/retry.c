@@ -13,9 +13,9 @@ uint64_t retry_wait_us(const struct retry_policy *policy, const struct retry_ran
     return middle / 2 + (uint64_t)(((__uint128_t)middle * random->next(random->arg)) >> 32);
 }
 
-struct retry_verdict retry_decide(const struct retry_policy *policy, const struct retry_random *random,
-                                  bool writes, enum retry_ending ending, unsigned attempts,
-                                  uint64_t left_us)
+struct retry_verdict retry_decide(const struct retry_policy *policy,
+                                  const struct retry_random *random, bool writes,
+                                  enum retry_ending ending, unsigned attempts, uint64_t left_us)
 {
     struct retry_verdict verdict = {.outcome = RETRY_OUTCOME_NOT_SENT};
     bool safe = ending == RETRY_NOT_SENT || (ending == RETRY_DEAD && !writes);

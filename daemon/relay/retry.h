@@ -1,9 +1,9 @@
 /*
  * retry: may a request that failed be sent again, and when?
  *
- * A question that only reads may go again once the first attempt is known to be dead. A request that writes
- * goes again only when no byte of it can have arrived; after doubt it never does, and the outcome says so.
- * Pure: time and chance come from the caller.
+ * A question that only reads may go again once the first attempt is known to be dead. A request
+ * that writes goes again only when no byte of it can have arrived; after doubt it never does, and
+ * the outcome says so. Pure: time and chance come from the caller.
  */
 #ifndef UKETSUKE_RETRY_H
 #define UKETSUKE_RETRY_H
@@ -13,9 +13,10 @@
 
 /* How an attempt ended. */
 enum retry_ending {
-    RETRY_NOT_SENT,  /* no byte arrived: no connection, or the service says it did not act (401, 429) */
-    RETRY_DEAD,      /* sent, and no answer will come any more: reset, half an answer, 5xx */
-    RETRY_SILENT,    /* sent, and it may still be worked on: the budget ran out */
+    RETRY_NOT_SENT, /* no byte arrived: no connection, or the service says it did not act (401, 429)
+                     */
+    RETRY_DEAD,     /* sent, and no answer will come any more: reset, half an answer, 5xx */
+    RETRY_SILENT,   /* sent, and it may still be worked on: the budget ran out */
 };
 
 struct retry_policy {
@@ -46,11 +47,12 @@ struct retry_verdict {
 };
 
 /* `attempts` were made; `left_us` of the budget is left. */
-struct retry_verdict retry_decide(const struct retry_policy *policy, const struct retry_random *random,
-                                  bool writes, enum retry_ending ending, unsigned attempts,
-                                  uint64_t left_us);
+struct retry_verdict retry_decide(const struct retry_policy *policy,
+                                  const struct retry_random *random, bool writes,
+                                  enum retry_ending ending, unsigned attempts, uint64_t left_us);
 
-/* The wait before attempt number `attempts` + 1: between half and one and a half of the doubled middle. */
+/* The wait before attempt number `attempts` + 1: between half and one and a half of the doubled
+ * middle. */
 uint64_t retry_wait_us(const struct retry_policy *policy, const struct retry_random *random,
                        unsigned attempts);
 

@@ -69,7 +69,8 @@ uint64_t token_renew_after_us(const char *token, uint64_t realtime_us, int64_t l
     int64_t expiry = token_expiry(token);
     int64_t now = (int64_t)(realtime_us / CLOCK_SECOND);
 
-    /* An end that has passed already means that a clock is wrong: then only the service's 401 counts. */
+    /* An end that has passed already means that a clock is wrong: then only the service's 401
+     * counts. */
     if (expiry > now && expiry - now < 366 * 86400)
         life = (uint64_t)(expiry - now) * CLOCK_SECOND;
     if (limit_s > 0 && (uint64_t)limit_s * CLOCK_SECOND < life)

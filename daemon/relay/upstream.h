@@ -1,10 +1,11 @@
 /*
- * upstream: what the relay wants of any kind of upstream. The Web API (webapi.c) is one; a folder of a
- * 資格確認端末 would be another row of upstream_kinds[].
+ * upstream: what the relay wants of any kind of upstream. The Web API (webapi.c) is one; a folder
+ * of a 資格確認端末 would be another row of upstream_kinds[].
  *
- * What is asked is a tree as daemon/common/question.h builds it; what comes back is the service's tree as it is:
- * the three levels of status (SegmentOfResult, ProcessingResultStatus, QualificationValidity) are the desk's to
- * read, and "answered" says only that a well-formed message came.
+ * What is asked is a tree as daemon/common/question.h builds it; what comes back is the service's
+ * tree as it is: the three levels of status (SegmentOfResult, ProcessingResultStatus,
+ * QualificationValidity) are the desk's to read, and "answered" says only that a well-formed
+ * message came.
  */
 #ifndef UKETSUKE_UPSTREAM_H
 #define UKETSUKE_UPSTREAM_H
@@ -27,7 +28,7 @@ struct upstream {
 };
 
 struct upstream_question {
-    uint64_t id; /* the relay's own, unique while it is under way */
+    uint64_t id;  /* the relay's own, unique while it is under way */
     uint8_t kind; /* enum upstream_kind */
     bool writes;
     uint64_t deadline_us;
@@ -83,8 +84,8 @@ struct upstream_kind_ops {
     /* Takes the tree in every case. 0, -ENOBUFS (too many under way), -ENOMEM. */
     int (*ask)(struct upstream *upstream, struct upstream_question *question);
     /*
-     * Nobody waits any more: end it without an answer. A writing request whose bytes may have left is not
-     * ended: false, and its answer comes.
+     * Nobody waits any more: end it without an answer. A writing request whose bytes may have left
+     * is not ended: false, and its answer comes.
      */
     bool (*cancel)(struct upstream *upstream, uint64_t id);
     void (*state)(struct upstream *upstream, struct upstream_state *out);

@@ -22,16 +22,19 @@ static const struct {
 };
 
 /* Where nothing was sent. */
-static const struct verdict unreachable = {FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_NOT_SENT, false, false, false,
-                                           BREAKER_QUICK};
+static const struct verdict unreachable = {
+    FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_NOT_SENT, false, false, false, BREAKER_QUICK};
 
 static const struct {
     enum http_fate fate;
     struct verdict sent;
 } fates[] = {
-    {HTTP_UNREACHABLE, {FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, false, BREAKER_QUICK}},
-    {HTTP_TLS_REFUSED, {FAILURE_ELIGIBILITY_REFUSED, RETRY_NOT_SENT, true, true, false, BREAKER_QUICK}},
-    {HTTP_BROKEN, {FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, false, BREAKER_QUICK}},
+    {HTTP_UNREACHABLE,
+     {FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, false, BREAKER_QUICK}},
+    {HTTP_TLS_REFUSED,
+     {FAILURE_ELIGIBILITY_REFUSED, RETRY_NOT_SENT, true, true, false, BREAKER_QUICK}},
+    {HTTP_BROKEN,
+     {FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, false, BREAKER_QUICK}},
     {HTTP_SLOW, {FAILURE_ELIGIBILITY_SLOW, RETRY_SILENT, true, false, false, BREAKER_SLOW}},
     {HTTP_TOO_LARGE, {FAILURE_ELIGIBILITY_GARBLED, RETRY_DEAD, true, false, false, 0}},
     {HTTP_LOCAL, {FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_NOT_SENT, true, false, false, 0}},
@@ -58,7 +61,8 @@ struct verdict verdict_of(const struct http_result *result)
         verdict = unreachable;
         verdict.weight = BREAKER_SLOW;
     }
-    /* A status line came and then half an answer: that is a garbled answer, not an absent service. */
+    /* A status line came and then half an answer: that is a garbled answer, not an absent service.
+     */
     if (result->fate == HTTP_BROKEN && result->status != 0)
         verdict.failure = FAILURE_ELIGIBILITY_GARBLED;
     return verdict;

@@ -1,9 +1,11 @@
 /*
- * The Web API: an id token from the authentication call, questions as JSON over HTTPS with mutual TLS.
+ * The Web API: an id token from the authentication call, questions as JSON over HTTPS with mutual
+ * TLS.
  *
- * A question goes: (wait for a token) -> under way -> answered, or rest a little and go again (retry.h says
- * when), or end with a failure. Its one timer is the end of the rest or of the budget, whichever is nearer.
- * While the breaker is open questions end at once, and the relay itself looks whether the service is back.
+ * A question goes: (wait for a token) -> under way -> answered, or rest a little and go again
+ * (retry.h says when), or end with a failure. Its one timer is the end of the rest or of the
+ * budget, whichever is nearer. While the breaker is open questions end at once, and the relay
+ * itself looks whether the service is back.
  */
 #include "upstream.h"
 
@@ -77,7 +79,8 @@ struct webapi {
     struct http *http;
     struct login *login;
     struct breaker breaker;
-    struct timer *again; /* the next login that is not on a question's behalf: a retry or the breaker's probe */
+    struct timer *again; /* the next login that is not on a question's behalf: a retry or the
+                            breaker's probe */
     unsigned login_attempts;
     bool probing;          /* the login under way is the breaker's try */
     uint16_t last_failure; /* why the breaker opened */
@@ -108,7 +111,8 @@ static void tell_change(struct webapi *w)
     w->setup.handlers.changed(w->setup.handlers.arg);
 }
 
-/* ---- a question's life ------------------------------------------------------------------------- */
+/* ---- a question's life -------------------------------------------------------------------------
+ */
 
 static void question_free(struct question *q)
 {
@@ -144,12 +148,14 @@ static void finish(struct question *q, struct upstream_answer *answer)
 }
 
 /* End it on the next turn of the loop: callers walk the list, or stand within ask(). */
-static void end_soon(struct question *q, enum retry_outcome outcome, uint16_t failure, uint16_t status)
+static void end_soon(struct question *q, enum retry_outcome outcome, uint16_t failure,
+                     uint16_t status)
 {
     if (q->stage == STAGE_ENDING)
         return;
     q->stage = STAGE_ENDING;
-    q->end = (struct upstream_answer){.outcome = (uint8_t)outcome, .failure = failure, .http_status = status};
+    q->end = (struct upstream_answer){
+        .outcome = (uint8_t)outcome, .failure = failure, .http_status = status};
     (void)timer_set_after(q->timer, 0);
 }
 
@@ -160,7 +166,8 @@ static void end_waiting(struct webapi *w, enum retry_outcome outcome, uint16_t f
             end_soon(q, outcome, failure, 0);
 }
 
-/* ---- the breaker ------------------------------------------------------------------------------- */
+/* ---- the breaker -------------------------------------------------------------------------------
+ */
 
 static void breaker_changed(struct webapi *w)
 {
@@ -179,8 +186,10 @@ static void upstream_failed(struct webapi *w, uint16_t failure, unsigned weight)
 {
     enum breaker_state before = w->breaker.state;
 
-    /* A refusal within TLS often shows as a mere reset; one that came through explains the others. */
-    if (failure != FAILURE_ELIGIBILITY_UNREACHABLE || w->last_failure != FAILURE_ELIGIBILITY_REFUSED)
+    /* A refusal within TLS often shows as a mere reset; one that came through explains the others.
+     */
+    if (failure != FAILURE_ELIGIBILITY_UNREACHABLE ||
+        w->last_failure != FAILURE_ELIGIBILITY_REFUSED)
         w->last_failure = failure;
     breaker_fail(&w->breaker, now_us(w), weight);
     if (w->breaker.state != before)
@@ -198,7 +207,8 @@ static void upstream_alive(struct webapi *w)
         breaker_changed(w);
 }
 
-/* ---- sending ----------------------------------------------------------------------------------- */
+/* ---- sending -----------------------------------------------------------------------------------
+ */
 
 static void question_done(const struct http_result *result, void *arg);
 
@@ -221,7 +231,8 @@ static void fly(struct question *q)
     q->token_serial = login_serial(w->login);
     error = http_send(w->http, &request, question_done, q, &q->exchange);
     if (error != 0) {
-        log_event(LOG_LEVEL_ERROR, "cannot send", LOG_NUMBER("question", q->asked.id), LOG_ERRNO(error));
+        log_event(LOG_LEVEL_ERROR, "cannot send", LOG_NUMBER("question", q->asked.id),
+                  LOG_ERRNO(error));
         end_soon(q, RETRY_OUTCOME_NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE, 0);
         return;
     }
@@ -312,11 +323,13 @@ static void take_answer(struct question *q, const struct http_result *result)
     xmlmsg_free(&tree);
 }
 
-static void take_failure(struct question *q, const struct http_result *result, const struct verdict *verdict)
+static void take_failure(struct question *q, const struct http_result *result,
+                         const struct verdict *verdict)
 {
     struct webapi *w = q->webapi;
-    struct retry_verdict retry = retry_decide(&policy, &w->setup.random, q->asked.writes, verdict->ending,
-                                              q->attempts, clock_left_us(w->setup.clock, q->asked.deadline_us));
+    struct retry_verdict retry =
+        retry_decide(&policy, &w->setup.random, q->asked.writes, verdict->ending, q->attempts,
+                     clock_left_us(w->setup.clock, q->asked.deadline_us));
     struct upstream_answer end = {
         .outcome = (uint8_t)(verdict->refused ? RETRY_OUTCOME_REFUSED : retry.outcome),
         .failure = verdict->failure,
@@ -362,7 +375,8 @@ static void question_done(const struct http_result *result, void *arg)
     }
 }
 
-/* ---- the login --------------------------------------------------------------------------------- */
+/* ---- the login ---------------------------------------------------------------------------------
+ */
 
 static bool same_origin(const char *a, const char *b)
 {
@@ -393,13 +407,15 @@ static void login_answered(struct webapi *w)
 static void login_failed(struct webapi *w, const struct http_result *result)
 {
     struct verdict verdict = verdict_of(result);
-    uint16_t failure = verdict.failure != FAILURE_NONE ? verdict.failure : FAILURE_ELIGIBILITY_GARBLED;
+    uint16_t failure =
+        verdict.failure != FAILURE_NONE ? verdict.failure : FAILURE_ELIGIBILITY_GARBLED;
 
     w->probing = false;
     w->login_attempts++;
     upstream_failed(w, failure, verdict.weight > 0 ? verdict.weight : BREAKER_QUICK);
     if (w->breaker.state == BREAKER_CLOSED && login_token(w->login) == NULL)
-        (void)timer_set_after(w->again, retry_wait_us(&policy, &w->setup.random, w->login_attempts));
+        (void)timer_set_after(w->again,
+                              retry_wait_us(&policy, &w->setup.random, w->login_attempts));
 }
 
 static void login_done(void *arg, enum login_result result, const struct http_result *http)
@@ -445,7 +461,8 @@ static void again_timer(struct timer *timer, void *arg)
     tell_change(w);
 }
 
-/* ---- the contract ------------------------------------------------------------------------------ */
+/* ---- the contract ------------------------------------------------------------------------------
+ */
 
 /* JSON clients pad the insurer's number with zeros where the XML layout has blanks. */
 static int pad_insurer(struct xmlmsg *tree)
@@ -462,7 +479,8 @@ static int pad_insurer(struct xmlmsg *tree)
     return xmlmsg_set(tree, path, number);
 }
 
-static int make_url(const struct webapi *w, uint8_t kind, char *out, size_t size, uint32_t *capability)
+static int make_url(const struct webapi *w, uint8_t kind, char *out, size_t size,
+                    uint32_t *capability)
 {
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         const char *base;
@@ -471,7 +489,8 @@ static int make_url(const struct webapi *w, uint8_t kind, char *out, size_t size
         if (routes[i].kind != kind)
             continue;
         *capability = routes[i].capability;
-        base = text_of(w, routes[i].extension != NULL ? CFG_upstream_EXTENSION_URL : CFG_upstream_SEARCH_URL);
+        base = text_of(w, routes[i].extension != NULL ? CFG_upstream_EXTENSION_URL
+                                                      : CFG_upstream_SEARCH_URL);
         n = snprintf(out, size, "%s%s%s", base, routes[i].extension != NULL ? "/" : "",
                      routes[i].extension != NULL ? routes[i].extension : "");
         return base[0] != '\0' && n > 0 && (size_t)n < size ? 0 : -EINVAL;
@@ -580,11 +599,17 @@ static void health_service(struct webapi *w, upstream_health_fn *item, void *arg
 
     webapi_state(&w->upstream, &state);
     if (w->answered_at != 0)
-        (void)snprintf(ago, sizeof(ago), "last answer %lld s ago", (long long)(now - w->answered_at));
+        (void)snprintf(ago, sizeof(ago), "last answer %lld s ago",
+                       (long long)(now - w->answered_at));
     (void)snprintf(detail, sizeof(detail), "breaker %s, %s",
-                   state.breaker == BREAKER_CLOSED ? "closed" : state.breaker == BREAKER_OPEN ? "open" : "half open",
+                   state.breaker == BREAKER_CLOSED ? "closed"
+                   : state.breaker == BREAKER_OPEN ? "open"
+                                                   : "half open",
                    ago);
-    item(arg, state.breaker == BREAKER_OPEN ? 2 : state.breaker == BREAKER_HALF_OPEN || w->answered_at == 0 ? 1 : 0,
+    item(arg,
+         state.breaker == BREAKER_OPEN                               ? 2
+         : state.breaker == BREAKER_HALF_OPEN || w->answered_at == 0 ? 1
+                                                                     : 0,
          state.failure, "upstream service", detail,
          state.breaker == BREAKER_CLOSED ? "" : failure_text(w->last_failure)->staff_ja);
 }
@@ -596,29 +621,41 @@ static void health_token(struct webapi *w, upstream_health_fn *item, void *arg)
     char detail[200];
 
     if (login_token(w->login) == NULL) {
-        (void)snprintf(detail, sizeof(detail), held > 0 ? "refused, asked again in %llu s" : "none yet",
+        (void)snprintf(detail, sizeof(detail),
+                       held > 0 ? "refused, asked again in %llu s" : "none yet",
                        (unsigned long long)(held / CLOCK_SECOND));
-        item(arg, held > 0 ? 2 : 1, held > 0 ? FAILURE_ELIGIBILITY_REFUSED : FAILURE_NONE, "upstream token", detail,
-             held > 0 ? "利用者IDと合言葉を確かめて再起動します / check user id and password, then restart" : "");
+        item(arg, held > 0 ? 2 : 1, held > 0 ? FAILURE_ELIGIBILITY_REFUSED : FAILURE_NONE,
+             "upstream token", detail,
+             held > 0 ? "利用者IDと合言葉を確かめて再起動します / check user id and password, then "
+                        "restart"
+                      : "");
         return;
     }
     if (renew == CLOCK_NEVER)
         (void)snprintf(detail, sizeof(detail), "there; its end is not known, renewed when refused");
     else
-        (void)snprintf(detail, sizeof(detail), "there; renewed in %llu s", (unsigned long long)(renew / CLOCK_SECOND));
+        (void)snprintf(detail, sizeof(detail), "there; renewed in %llu s",
+                       (unsigned long long)(renew / CLOCK_SECOND));
     item(arg, 0, FAILURE_NONE, "upstream token", detail, "");
 }
 
 static void health_certificate(struct webapi *w, upstream_health_fn *item, void *arg)
 {
-    int64_t left = w->credentials.certificate_until - (int64_t)(clock_realtime_us(w->setup.clock) / CLOCK_SECOND);
+    int64_t left = w->credentials.certificate_until -
+                   (int64_t)(clock_realtime_us(w->setup.clock) / CLOCK_SECOND);
     char detail[200];
 
-    (void)snprintf(detail, sizeof(detail), left > 0 ? "client certificate ends in %lld days" : "client certificate ended %lld days ago",
+    (void)snprintf(detail, sizeof(detail),
+                   left > 0 ? "client certificate ends in %lld days"
+                            : "client certificate ended %lld days ago",
                    (long long)((left > 0 ? left : -left) / 86400));
-    item(arg, left <= 0 ? 2 : left < CERTIFICATE_WARN_S ? 1 : 0,
+    item(arg,
+         left <= 0                   ? 2
+         : left < CERTIFICATE_WARN_S ? 1
+                                     : 0,
          left <= 0 ? FAILURE_ELIGIBILITY_REFUSED : FAILURE_NONE, "upstream certificate", detail,
-         left < CERTIFICATE_WARN_S ? "クライアント証明書を更新します / renew the client certificate" : "");
+         left < CERTIFICATE_WARN_S ? "クライアント証明書を更新します / renew the client certificate"
+                                   : "");
 }
 
 static void webapi_health(struct upstream *upstream, upstream_health_fn *item, void *arg)
@@ -630,7 +667,8 @@ static void webapi_health(struct upstream *upstream, upstream_health_fn *item, v
     health_certificate(w, item, arg);
 }
 
-/* ---- opening: everything that can be wrong with the configuration is said here ------------------- */
+/* ---- opening: everything that can be wrong with the configuration is said here
+ * ------------------- */
 
 static int check_url(const struct webapi *w, enum config_key key, bool needed)
 {
@@ -638,10 +676,12 @@ static int check_url(const struct webapi *w, enum config_key key, bool needed)
 
     if (url[0] == '\0' && !needed)
         return 0;
-    if (strncmp(url, "https://", 8) == 0 && url[8] != '\0' && url[8] != '/' && strpbrk(url, " @#") == NULL)
+    if (strncmp(url, "https://", 8) == 0 && url[8] != '\0' && url[8] != '/' &&
+        strpbrk(url, " @#") == NULL)
         return 0;
     (void)fprintf(stderr,
-                  "uketsuke-relay: [upstream %s] %s = %s: https://で始まるURLを設定してください / must be a URL that begins with https:// and holds no user name\n",
+                  "uketsuke-relay: [upstream %s] %s = %s: https://で始まるURLを設定してください / "
+                  "must be a URL that begins with https:// and holds no user name\n",
                   w->setup.name, config_row(key)->name, url);
     return -EINVAL;
 }
@@ -663,7 +703,9 @@ static int read_capabilities(struct webapi *w)
         bit = upstream_capability_of(word);
         if (len > 0 && (bit & offered) == 0) {
             (void)fprintf(stderr,
-                          "uketsuke-relay: [upstream %s] capabilities: %.*s: この種類の照会先にはありません / not something that this kind of upstream can do (by_numbers card_session register consents)\n",
+                          "uketsuke-relay: [upstream %s] capabilities: %.*s: "
+                          "この種類の照会先にはありません / not something that this kind of "
+                          "upstream can do (by_numbers card_session register consents)\n",
                           w->setup.name, (int)len, at);
             return -EINVAL;
         }
@@ -683,7 +725,8 @@ static int check_config(struct webapi *w)
     if (error == 0)
         error = check_url(w, CFG_upstream_AUTH_URL, true);
     if (error == 0)
-        error = check_url(w, CFG_upstream_SEARCH_URL, (w->capabilities & CAPABILITY_BY_NUMBERS) != 0);
+        error =
+            check_url(w, CFG_upstream_SEARCH_URL, (w->capabilities & CAPABILITY_BY_NUMBERS) != 0);
     if (error == 0)
         error = check_url(w, CFG_upstream_EXTENSION_URL, extended);
     return error;
@@ -701,7 +744,9 @@ static int webapi_open(struct upstream **out, const struct upstream_setup *setup
         return -ENOMEM;
     w->upstream.ops = &upstream_webapi;
     w->setup = *setup;
-    w->connect_us = (uint64_t)config_number(setup->config, CFG_upstream_CONNECT_SECONDS, setup->name) * CLOCK_SECOND;
+    w->connect_us =
+        (uint64_t)config_number(setup->config, CFG_upstream_CONNECT_SECONDS, setup->name) *
+        CLOCK_SECOND;
     breaker_init(&w->breaker, BREAKER_LIMIT, BREAKER_OPEN_US, BREAKER_OPEN_MAX_US);
     *out = &w->upstream;
     error = check_config(w);

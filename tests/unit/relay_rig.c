@@ -147,11 +147,13 @@ static char *read_file(const char *path)
     return text;
 }
 
-/* ---- the service ------------------------------------------------------------------------------- */
+/* ---- the service -------------------------------------------------------------------------------
+ */
 
 static void start_service(struct rig *rig, const char *certificate)
 {
-    char exe[PATH_MAX], cert[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], people[PATH_MAX], accounts[PATH_MAX];
+    char exe[PATH_MAX], cert[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], people[PATH_MAX],
+        accounts[PATH_MAX];
     char ledger[128], port_file[128], control[128], name[64];
     uint64_t until = now_ms() + 20000;
 
@@ -175,8 +177,9 @@ static void start_service(struct rig *rig, const char *certificate)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(null, STDOUT_FILENO);
         (void)dup2(null, STDERR_FILENO);
-        (void)execl(exe, exe, "--cert", cert, "--key", key, "--client-ca", ca, "--people", people, "--accounts",
-                    accounts, "--ledger", ledger, "--port-file", port_file, "--control", control, (char *)NULL);
+        (void)execl(exe, exe, "--cert", cert, "--key", key, "--client-ca", ca, "--people", people,
+                    "--accounts", accounts, "--ledger", ledger, "--port-file", port_file,
+                    "--control", control, (char *)NULL);
         _exit(127);
     }
     while (access(port_file, R_OK) != 0) {
@@ -229,14 +232,16 @@ unsigned rig_ledger(struct rig *rig, const char *kind)
     return count;
 }
 
-/* ---- the relay --------------------------------------------------------------------------------- */
+/* ---- the relay ---------------------------------------------------------------------------------
+ */
 
 static int listen_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    assert_true((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) < sizeof(address.sun_path));
+    assert_true((size_t)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path) <
+                sizeof(address.sun_path));
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 8), 0);
@@ -258,7 +263,8 @@ static pid_t spawn_relay(const char *config, const char *argument, int listen_fd
     (void)dup2(err, STDERR_FILENO);
     (void)dup2(err, STDOUT_FILENO);
     (void)unsetenv("JOURNAL_STREAM");
-    /* A sanitizer's search for leaks stops the process by ptrace at its end: the cage refuses that, rightly. */
+    /* A sanitizer's search for leaks stops the process by ptrace at its end: the cage refuses that,
+     * rightly. */
     (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
     if (listen_fd >= 0) {
         if (dup2(listen_fd, 3) < 0)
@@ -286,18 +292,20 @@ static void write_config(struct rig *rig, const struct rig_options *o)
     (void)rig_pki("ca.pem", ca, sizeof(ca));
     (void)snprintf(path, sizeof(path), "%s/password", rig->dir);
     write_file(path, o->password != NULL ? o->password : "sim-password-not-secret\n");
-    assert_true((size_t)snprintf(text, sizeof(text),
-                                 "[desk]\ninstitution = 9910000017\nrun-directory = %s\n"
-                                 "[upstream main]\nkind = web-api\n"
-                                 "auth-url = https://%s:%u/oqs-api-pro/MSA12020/ILI12020SV01/auth\n"
-                                 "search-url = https://%s:%u/oqs-api-pro/MSA01030/ILI01030SV01/search\n"
-                                 "extension-url = https://%s:%u/uketsuke-extension/v1\n"
-                                 "capabilities = %s\nca = %s\ncertificate = %s\nkey = %s\nuser = sim-user\n"
-                                 "password-file = %s\nconnect-seconds = %d\n%s\n",
-                                 rig->dir, host, rig->port, host, rig->port, host, rig->port,
-                                 o->capabilities != NULL ? o->capabilities : "by_numbers card_session register consents",
-                                 ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 2,
-                                 o->extra != NULL ? o->extra : "") < sizeof(text));
+    assert_true(
+        (size_t)snprintf(text, sizeof(text),
+                         "[desk]\ninstitution = 9910000017\nrun-directory = %s\n"
+                         "[upstream main]\nkind = web-api\n"
+                         "auth-url = https://%s:%u/oqs-api-pro/MSA12020/ILI12020SV01/auth\n"
+                         "search-url = https://%s:%u/oqs-api-pro/MSA01030/ILI01030SV01/search\n"
+                         "extension-url = https://%s:%u/uketsuke-extension/v1\n"
+                         "capabilities = %s\nca = %s\ncertificate = %s\nkey = %s\nuser = sim-user\n"
+                         "password-file = %s\nconnect-seconds = %d\n%s\n",
+                         rig->dir, host, rig->port, host, rig->port, host, rig->port,
+                         o->capabilities != NULL ? o->capabilities
+                                                 : "by_numbers card_session register consents",
+                         ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 2,
+                         o->extra != NULL ? o->extra : "") < sizeof(text));
     (void)snprintf(path, sizeof(path), "%s/conf", rig->dir);
     write_file(path, text);
 }
@@ -321,7 +329,8 @@ static void take_answer(struct rig *rig, struct message *message)
         struct stat st;
         const uint8_t *map;
 
-        assert_int_equal(xmlmsg_from_memfd(&answer->tree, message->fds[0], answer->message.bytes), 0);
+        assert_int_equal(xmlmsg_from_memfd(&answer->tree, message->fds[0], answer->message.bytes),
+                         0);
         assert_int_equal(fstat(message->fds[1], &st), 0);
         answer->raw_len = (size_t)st.st_size;
         assert_int_equal(memfd_map(message->fds[1], answer->raw_len, 4u << 20, &map), 0);
@@ -444,7 +453,8 @@ static void end_process(pid_t *pid)
 
 void rig_stop(struct rig *rig)
 {
-    static const char *const files[] = {"ledger", "port", "control", "relay.sock", "log", "conf", "password"};
+    static const char *const files[] = {"ledger", "port", "control", "relay.sock",
+                                        "log",    "conf", "password"};
     char path[128];
     int status = -1;
 
@@ -511,7 +521,8 @@ int rig_run_relay(const char *config_text, const char *argument, char *output, s
     return WEXITSTATUS(status);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------ */
+/* ---- asking ------------------------------------------------------------------------------------
+ */
 
 uint64_t rig_ask(struct rig *rig, enum upstream_kind kind, bool writes, uint32_t budget_ms,
                  const struct xmlmsg *tree, const char *correlation)

@@ -1,6 +1,6 @@
 /*
- * The JSON of the eligibility message. The samples are those of the published facts, typed in by hand in both
- * forms: the text that goes over the wire, and what must be found in the tree.
+ * The JSON of the eligibility message. The samples are those of the published facts, typed in by
+ * hand in both forms: the text that goes over the wire, and what must be found in the tree.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,9 +45,11 @@ static void writes_the_request_as_the_web_api_has_it(void **state)
 {
     static const char wanted[] =
         "{\"XmlMsg\":{\"MessageHeader\":{\"QualificationConfirmationDate\":\"20261005\","
-        "\"MedicalInstitutionCode\":\"9910000017\",\"ArbitraryFileIdentifier\":\"RD-20261005-0001\"},"
+        "\"MedicalInstitutionCode\":\"9910000017\",\"ArbitraryFileIdentifier\":\"RD-20261005-"
+        "0001\"},"
         "\"MessageBody\":{\"QualificationConfirmSearchInfo\":{\"InsurerNumber\":\"00990012\","
-        "\"InsuredCardSymbol\":\"試験\",\"InsuredIdentificationNumber\":\"1001\",\"InsuredBranchNumber\":\"01\","
+        "\"InsuredCardSymbol\":\"試験\",\"InsuredIdentificationNumber\":\"1001\","
+        "\"InsuredBranchNumber\":\"01\","
         "\"Birthdate\":\"19710203\",\"LimitApplicationCertificateRelatedConsFlg\":\"1\"}}}}";
     const struct question_header header = {"9910000017", "20261005", "RD-20261005-0001"};
     const struct question_numbers numbers = {.insurer = "00990012",
@@ -75,22 +77,27 @@ static void writes_the_request_as_the_web_api_has_it(void **state)
     xmlmsg_free(&root);
 }
 
-/* (b): mixed order, ● in the name, nested certificates; ResultList as an array as clients of the Web API see it. */
+/* (b): mixed order, ● in the name, nested certificates; ResultList as an array as clients of the
+ * Web API see it. */
 static void reads_a_card_session_in_mixed_order(void **state)
 {
     struct xmlmsg *root = read_text(
         "{\"XmlMsg\":{\"MessageBody\":{\"ResultList\":[{\"ResultOfQualificationConfirmation\":{"
         "\"Name\":\"架●　花子\",\"NameKana\":\"ｶｸｳ ﾊﾅｺ\",\"InsurerNumber\":\"99000011\","
-        "\"InsuredCardClassification\":\"01\",\"InsuredBranchNumber\":\"02\",\"InsuredIdentificationNumber\":\"4567\","
+        "\"InsuredCardClassification\":\"01\",\"InsuredBranchNumber\":\"02\","
+        "\"InsuredIdentificationNumber\":\"4567\","
         "\"InsuredCardSymbol\":\"９９０１\",\"Sex1\":\"2\",\"Birthdate\":\"19540707\","
         "\"ElderlyRecipientCertificateInfo\":{\"ElderlyRecipientContributionRatio\":\"020\"},"
-        "\"LimitApplicationCertificateRelatedInfo\":{\"LimitApplicationCertificateClassificationFlag\":\"B04\"},"
+        "\"LimitApplicationCertificateRelatedInfo\":{"
+        "\"LimitApplicationCertificateClassificationFlag\":\"B04\"},"
         "\"SpecificDiseasesCertificateList\":[{\"SpecificDiseasesCertificateInfo\":"
         "{\"SpecificDiseasesDiseaseCategory\":\"1\"}}],"
         "\"PharmacistsInfoConsFlg\":\"1\",\"PharmacistsInfoAvailableTime\":\"20261006091455\","
-        "\"ReferenceNumber\":\"PT000456\"}}],\"QualificationValidity\":\"1\",\"PrescriptionIssueSelect\":\"1\","
+        "\"ReferenceNumber\":\"PT000456\"}}],\"QualificationValidity\":\"1\","
+        "\"PrescriptionIssueSelect\":\"1\","
         "\"ProcessingResultStatus\":\"1\"},\"MessageHeader\":{\"CharacterCodeIdentifier\":\"0\","
-        "\"SegmentOfResult\":\"1\",\"ReferenceClassification\":\"1\",\"MedicalInstitutionCode\":\"9910000017\"}}}");
+        "\"SegmentOfResult\":\"1\",\"ReferenceClassification\":\"1\",\"MedicalInstitutionCode\":"
+        "\"9910000017\"}}}");
 
     (void)state;
     assert_string_equal(xmlmsg_name(root), "XmlMsg");
@@ -101,24 +108,31 @@ static void reads_a_card_session_in_mixed_order(void **state)
     assert_string_equal(xmlmsg_get(root, RESULT "NameKana"), "ｶｸｳ ﾊﾅｺ");
     assert_string_equal(xmlmsg_get(root, RESULT "InsuredCardSymbol"), "９９０１");
     assert_string_equal(
-        xmlmsg_get(root, RESULT "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio"), "020");
-    assert_string_equal(xmlmsg_get(root, RESULT "SpecificDiseasesCertificateList/SpecificDiseasesCertificateInfo/"
-                                                "SpecificDiseasesDiseaseCategory"),
-                        "1");
+        xmlmsg_get(root,
+                   RESULT "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio"),
+        "020");
+    assert_string_equal(
+        xmlmsg_get(root, RESULT "SpecificDiseasesCertificateList/SpecificDiseasesCertificateInfo/"
+                                "SpecificDiseasesDiseaseCategory"),
+        "1");
     assert_string_equal(xmlmsg_get(root, RESULT "PharmacistsInfoAvailableTime"), "20261006091455");
     xmlmsg_free(&root);
 }
 
-/* (c): the entitlement is lost and a new one exists: two results, one padded with blanks, one with zeros. */
+/* (c): the entitlement is lost and a new one exists: two results, one padded with blanks, one with
+ * zeros. */
 static void keeps_several_results_and_their_padding(void **state)
 {
-    struct xmlmsg *root = read_text(
-        "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"1\",\"ReferenceClassification\":\"2\"},"
-        "\"MessageBody\":{\"ProcessingResultStatus\":\"1\",\"QualificationValidity\":\"3\",\"ResultList\":["
-        "{\"ResultOfQualificationConfirmation\":{\"InsurerNumber\":\"  990012\",\"DisqualificationDate\":\"20260901\","
-        "\"ReasonOfLoss\":\"03\"}},"
-        "{\"ResultOfQualificationConfirmation\":{\"InsurerNumber\":\"00990020\",\"QualificationDate\":\"20260901\"}}"
-        "]}}}");
+    struct xmlmsg *root = read_text("{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"1\","
+                                    "\"ReferenceClassification\":\"2\"},"
+                                    "\"MessageBody\":{\"ProcessingResultStatus\":\"1\","
+                                    "\"QualificationValidity\":\"3\",\"ResultList\":["
+                                    "{\"ResultOfQualificationConfirmation\":{\"InsurerNumber\":\"  "
+                                    "990012\",\"DisqualificationDate\":\"20260901\","
+                                    "\"ReasonOfLoss\":\"03\"}},"
+                                    "{\"ResultOfQualificationConfirmation\":{\"InsurerNumber\":"
+                                    "\"00990020\",\"QualificationDate\":\"20260901\"}}"
+                                    "]}}}");
     struct xmlmsg *list = xmlmsg_find(root, "MessageBody/ResultList");
     struct xmlmsg *first = xmlmsg_child(list, "ResultOfQualificationConfirmation");
     struct xmlmsg *second = xmlmsg_next(first, "ResultOfQualificationConfirmation");
@@ -151,7 +165,8 @@ static void reads_a_failure_of_the_whole_request(void **state)
 static void reads_a_ticket_that_is_not_registered_yet(void **state)
 {
     struct xmlmsg *root = read_text(
-        "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"1\"},\"MessageBody\":{\"ProcessingResultStatus\":\"1\","
+        "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"1\"},\"MessageBody\":{"
+        "\"ProcessingResultStatus\":\"1\","
         "\"QualificationValidity\":\"6\",\"ResultList\":[{\"ResultOfQualificationConfirmation\":{"
         "\"InsuredCardClassification\":\"A1\",\"InsurerNumber\":\"12990012\","
         "\"InsuredIdentificationNumber\":\"1234567\",\"PublicExpenseResultList\":[]}}]}}}");
@@ -171,9 +186,9 @@ static void reads_a_ticket_that_is_not_registered_yet(void **state)
 
 static void keeps_what_nobody_knows(void **state)
 {
-    struct xmlmsg *root = read_text(
-        "{\"XmlMsg\":{\"Unknown\":{\"Deep\":[\"a\",\"b\"]},\"新しい項目\":\"値\",\"N\":7,\"T\":true,\"F\":false,"
-        "\"Null\":null,\"Real\":0.5,\"Empty\":{},\"None\":[]}}");
+    struct xmlmsg *root = read_text("{\"XmlMsg\":{\"Unknown\":{\"Deep\":[\"a\",\"b\"]},"
+                                    "\"新しい項目\":\"値\",\"N\":7,\"T\":true,\"F\":false,"
+                                    "\"Null\":null,\"Real\":0.5,\"Empty\":{},\"None\":[]}}");
     struct xmlmsg *deep = xmlmsg_find(root, "Unknown/Deep");
 
     (void)state;
@@ -208,8 +223,9 @@ static void writes_lists_and_repeats(void **state)
     assert_non_null(xmlmsg_add(root, "X", "b"));
     assert_non_null(xmlmsg_add(root, "X", "c"));
     assert_int_equal(codec_json_write(root, &text, &len), 0);
-    assert_string_equal(text, "{\"XmlMsg\":{\"ResultList\":[{\"R\":{\"A\":\"1\"}},{\"R\":{\"A\":\"\\\"\\\\\\n\"}}],"
-                              "\"X\":[\"a\",\"b\",\"c\"],\"Y\":{}}}");
+    assert_string_equal(
+        text, "{\"XmlMsg\":{\"ResultList\":[{\"R\":{\"A\":\"1\"}},{\"R\":{\"A\":\"\\\"\\\\\\n\"}}],"
+              "\"X\":[\"a\",\"b\",\"c\"],\"Y\":{}}}");
     again = read_text(text);
     assert_int_equal(xmlmsg_count(again), xmlmsg_count(root));
     assert_int_equal(codec_json_write(again, &second, &len), 0);
@@ -217,7 +233,8 @@ static void writes_lists_and_repeats(void **state)
     free(second);
     free(text);
     xmlmsg_free(&again);
-    /* Two lists of one name come together; a leaf of a list's name beside it has no form in JSON. */
+    /* Two lists of one name come together; a leaf of a list's name beside it has no form in JSON.
+     */
     assert_non_null(xmlmsg_add(xmlmsg_add(root, "ResultList", NULL), "R", "z"));
     assert_int_equal(codec_json_write(root, &text, &len), 0);
     assert_non_null(strstr(text, "{\"A\":\"\\\"\\\\\\n\"}},{\"R\":\"z\"}],"));
@@ -231,17 +248,32 @@ static void writes_lists_and_repeats(void **state)
 static void refuses_what_is_no_message(void **state)
 {
     static const char *const bad[] = {
-        "", " ", "[]", "\"XmlMsg\"", "{}", "null", "{\"XmlMsg\":[]}", "{\"XmlMsg\":\"x\"}",
-        "{\"XmlMsg\":{}} x", "{\"XmlMsg\":{}}{}", "{\"XmlMsg\":{},\"Other\":{}}", "{\"XmlMsg\":{}", "{\"XmlMsg\":{\"A\":\"",
-        "{\"XmlMsg\":{\"A\":\"1\",\"A\":\"2\"}}",        /* a member twice */
-        "{\"XmlMsg\":{\"A\":\"\\u0000\"}}",              /* NUL */
-        "{\"XmlMsg\":{\"A\":\"\\ud800\"}}",              /* half a surrogate pair */
-        "{\"XmlMsg\":{\"A\":\"\xff\"}}",                 /* no UTF-8 */
-        "{\"XmlMsg\":{\"A\":[[\"1\"]]}}",                /* an array in an array */
-        "{\"XmlMsg\":{\"AList\":[\"1\"]}}",              /* a list of texts */
+        "",
+        " ",
+        "[]",
+        "\"XmlMsg\"",
+        "{}",
+        "null",
+        "{\"XmlMsg\":[]}",
+        "{\"XmlMsg\":\"x\"}",
+        "{\"XmlMsg\":{}} x",
+        "{\"XmlMsg\":{}}{}",
+        "{\"XmlMsg\":{},\"Other\":{}}",
+        "{\"XmlMsg\":{}",
+        "{\"XmlMsg\":{\"A\":\"",
+        "{\"XmlMsg\":{\"A\":\"1\",\"A\":\"2\"}}", /* a member twice */
+        "{\"XmlMsg\":{\"A\":\"\\u0000\"}}",       /* NUL */
+        "{\"XmlMsg\":{\"A\":\"\\ud800\"}}",       /* half a surrogate pair */
+        "{\"XmlMsg\":{\"A\":\"\xff\"}}",          /* no UTF-8 */
+        "{\"XmlMsg\":{\"A\":[[\"1\"]]}}",         /* an array in an array */
+        "{\"XmlMsg\":{\"AList\":[\"1\"]}}",       /* a list of texts */
         "{\"XmlMsg\":{\"AList\":[[]]}}",
-        "{\"XmlMsg\":{\"a b\":\"1\"}}", "{\"XmlMsg\":{\"\":\"1\"}}", "{\"XmlMsg\":{\"a/b\":\"1\"}}",
-        "{\"\":{}}", "{\"XmlMsg\":{\"A\":1e999}}", "<XmlMsg/>",
+        "{\"XmlMsg\":{\"a b\":\"1\"}}",
+        "{\"XmlMsg\":{\"\":\"1\"}}",
+        "{\"XmlMsg\":{\"a/b\":\"1\"}}",
+        "{\"\":{}}",
+        "{\"XmlMsg\":{\"A\":1e999}}",
+        "<XmlMsg/>",
     };
 
     (void)state;
@@ -252,7 +284,8 @@ static void refuses_what_is_no_message(void **state)
 
 static void refuses_every_cut(void **state)
 {
-    static const char text[] = "{\"XmlMsg\":{\"A\":[{\"BList\":[{\"C\":\"\\u3042\"}]},{\"D\":-1.5e3}]}}";
+    static const char text[] =
+        "{\"XmlMsg\":{\"A\":[{\"BList\":[{\"C\":\"\\u3042\"}]},{\"D\":-1.5e3}]}}";
 
     (void)state;
     for (size_t len = 0; len < sizeof(text) - 1; len++)

@@ -1,6 +1,7 @@
 /*
- * http against servers that mean harm: a TLS server on loopback, written here on OpenSSL alone, that speaks whatever
- * bytes a row of the table holds. In this process, so that the sanitizer also looks for leaks.
+ * http against servers that mean harm: a TLS server on loopback, written here on OpenSSL alone,
+ * that speaks whatever bytes a row of the table holds. In this process, so that the sanitizer also
+ * looks for leaks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,9 +94,11 @@ static void serve_tls(struct server *server, int fd)
     if (SSL_accept(ssl) == 1) {
         while (read_request(server, ssl)) {
             if (server->way == WAY_FLOOD_HEADER)
-                flood(ssl, "HTTP/1.1 200 OK\r\n", "X-More: 0123456789012345678901234567890123456789\r\n");
+                flood(ssl, "HTTP/1.1 200 OK\r\n",
+                      "X-More: 0123456789012345678901234567890123456789\r\n");
             else if (server->way == WAY_FLOOD_BODY)
-                flood(ssl, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "0123456789012345678901234567890123456789");
+                flood(ssl, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+                      "0123456789012345678901234567890123456789");
             else
                 (void)SSL_write(ssl, server->bytes, (int)strlen(server->bytes));
             if (server->way == WAY_HANG) {
@@ -155,16 +158,21 @@ static struct server *server_start(enum way way, const char *bytes)
     server->port = ntohs(address.sin_port);
     server->tls = SSL_CTX_new(TLS_server_method());
     assert_non_null(server->tls);
-    assert_int_equal(SSL_CTX_use_certificate_file(server->tls, rig_pki("server.pem", path, sizeof(path)), SSL_FILETYPE_PEM), 1);
-    assert_int_equal(SSL_CTX_use_PrivateKey_file(server->tls, rig_pki("server.key", path, sizeof(path)), SSL_FILETYPE_PEM), 1);
+    assert_int_equal(SSL_CTX_use_certificate_file(
+                         server->tls, rig_pki("server.pem", path, sizeof(path)), SSL_FILETYPE_PEM),
+                     1);
+    assert_int_equal(SSL_CTX_use_PrivateKey_file(
+                         server->tls, rig_pki("server.key", path, sizeof(path)), SSL_FILETYPE_PEM),
+                     1);
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
     return server;
 }
 
 static void server_stop(struct server *server)
 {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(server->port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons(server->port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     server->stop = true;
@@ -176,7 +184,8 @@ static void server_stop(struct server *server)
     free(server);
 }
 
-/* ---- the client -------------------------------------------------------------------------------- */
+/* ---- the client --------------------------------------------------------------------------------
+ */
 
 static sd_event *loop;
 static struct clock *clock_;
@@ -221,7 +230,8 @@ static int tear_down(void **state)
 
 static int open_http(void **state)
 {
-    const struct http_tls tls = {pem[0], strlen(pem[0]), pem[1], strlen(pem[1]), pem[2], strlen(pem[2])};
+    const struct http_tls tls = {pem[0],         strlen(pem[0]), pem[1],
+                                 strlen(pem[1]), pem[2],         strlen(pem[2])};
 
     (void)state;
     assert_int_equal(http_new(&http, loop, clock_, &tls), 0);
@@ -293,7 +303,8 @@ static struct outcome ask(const struct server *server, bool once, unsigned ms)
 
 static void sends_what_it_says(void **state)
 {
-    struct server *server = server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    struct server *server =
+        server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     struct outcome o = ask(server, false, 3000);
 
     (void)state;
@@ -325,23 +336,34 @@ static void every_bad_ending_has_its_name(void **state)
         {WAY_BYTES, "garbage\r\n\r\n", HTTP_BROKEN, true, 0},
         {WAY_BYTES, "HTTP/0.9 what\r\n\r\n", HTTP_BROKEN, true, 0},
         {WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", HTTP_BROKEN, true, 200},
-        {WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n", HTTP_TOO_LARGE, true, 200},
-        {WAY_BYTES, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", HTTP_BROKEN, true, 200},
+        {WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 5000000\r\n\r\n", HTTP_TOO_LARGE, true,
+         200},
+        {WAY_BYTES, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+         HTTP_BROKEN, true, 200},
         /*
-         * No length, and the end not said by TLS: anybody on the way may have cut it. This curl lets it pass (it tells
-         * OpenSSL to); no part of a JSON object is one, so the codec refuses what was cut (test_relay_codec).
+         * No length, and the end not said by TLS: anybody on the way may have cut it. This curl
+         * lets it pass (it tells OpenSSL to); no part of a JSON object is one, so the codec refuses
+         * what was cut (test_relay_codec).
          */
-        {WAY_CUT, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"XmlMsg\":", HTTP_ANSWERED, true, 200},
-        {WAY_CUT, "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"XmlMsg\":", HTTP_BROKEN, true, 200},
-        {WAY_BYTES, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"XmlMsg\":{}}", HTTP_ANSWERED, true, 200},
-        {WAY_BYTES, "HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", HTTP_ANSWERED, true, 302},
-        {WAY_BYTES, "HTTP/1.1 301 Moved\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n", HTTP_ANSWERED, true, 301},
+        {WAY_CUT, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"XmlMsg\":", HTTP_ANSWERED, true,
+         200},
+        {WAY_CUT, "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"XmlMsg\":", HTTP_BROKEN, true,
+         200},
+        {WAY_BYTES, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"XmlMsg\":{}}", HTTP_ANSWERED,
+         true, 200},
+        {WAY_BYTES,
+         "HTTP/1.1 302 Found\r\nLocation: https://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+         HTTP_ANSWERED, true, 302},
+        {WAY_BYTES,
+         "HTTP/1.1 301 Moved\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n",
+         HTTP_ANSWERED, true, 301},
         {WAY_NOT_TLS, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", HTTP_TLS_REFUSED, false, 0},
         {WAY_NOT_TLS, "", HTTP_UNREACHABLE, false, 0},
         {WAY_SILENT, "", HTTP_SLOW, false, 0},
         {WAY_HANG, "", HTTP_SLOW, true, 0},
         {WAY_HANG, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", HTTP_SLOW, true, 200},
-        {WAY_HANG, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", HTTP_SLOW, true, 100},
+        {WAY_HANG, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", HTTP_SLOW, true,
+         100},
         {WAY_FLOOD_HEADER, "", HTTP_TOO_LARGE, true, 200},
         {WAY_FLOOD_BODY, "", HTTP_TOO_LARGE, true, 200},
     };
@@ -353,17 +375,19 @@ static void every_bad_ending_has_its_name(void **state)
 
         if (o.result.fate != rows[i].fate || o.result.sent != rows[i].sent ||
             (rows[i].status != 100 && o.result.status != rows[i].status))
-            fail_msg("row %zu: %s sent %d status %d curl %d", i, http_fate_name(o.result.fate), o.result.sent,
-                     o.result.status, o.result.code);
+            fail_msg("row %zu: %s sent %d status %d curl %d", i, http_fate_name(o.result.fate),
+                     o.result.sent, o.result.status, o.result.code);
         server_stop(server);
     }
 }
 
-/* A gzip stream is data like any other: never unpacked, however small it is and large it would be. */
+/* A gzip stream is data like any other: never unpacked, however small it is and large it would be.
+ */
 static void compressed_bodies_are_not_unpacked(void **state)
 {
-    struct server *server =
-        server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x01");
+    struct server *server = server_start(
+        WAY_BYTES,
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x01");
     struct outcome o = ask(server, false, 3000);
 
     (void)state;
@@ -375,7 +399,8 @@ static void compressed_bodies_are_not_unpacked(void **state)
 
 static void old_tls_is_not_spoken(void **state)
 {
-    struct server *server = server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    struct server *server =
+        server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     struct outcome o;
 
     (void)state;
@@ -395,7 +420,8 @@ static void old_tls_is_not_spoken(void **state)
 
 static void connections_are_used_again_but_not_for_what_must_go_once(void **state)
 {
-    struct server *server = server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    struct server *server =
+        server_start(WAY_BYTES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     struct outcome o;
 
     (void)state;
@@ -420,7 +446,8 @@ static void connections_are_used_again_but_not_for_what_must_go_once(void **stat
 
 static void only_https_is_spoken(void **state)
 {
-    static const char *const urls[] = {"http://127.0.0.1:1/", "file:///etc/passwd", "ftp://127.0.0.1/", "gopher://127.0.0.1:1/"};
+    static const char *const urls[] = {"http://127.0.0.1:1/", "file:///etc/passwd",
+                                       "ftp://127.0.0.1/", "gopher://127.0.0.1:1/"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {

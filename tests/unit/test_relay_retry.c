@@ -1,4 +1,5 @@
-/* When a request may go again, when the breaker opens, how long a token lives: the pure parts of the relay. */
+/* When a request may go again, when the breaker opens, how long a token lives: the pure parts of
+ * the relay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,16 +138,22 @@ static void breaker_stays_open_longer_while_it_fails(void **state)
     clock_free(&clock);
 }
 
-/* {"alg":"none"} . {"exp":1791158400} . x, made with `printf ... | base64 | tr '+/' '-_' | tr -d =`. */
+/* {"alg":"none"} . {"exp":1791158400} . x, made with `printf ... | base64 | tr '+/' '-_' | tr -d
+ * =`. */
 #define JWT "eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTExNTg0MDB9.eA"
 
 static void reads_when_a_token_ends_if_it_says_so(void **state)
 {
-    static const char *const silent[] = {"", "abc", "a.b", "a.b.c.d", "a..c", "a.!!!!.c",
+    static const char *const silent[] = {"",
+                                         "abc",
+                                         "a.b",
+                                         "a.b.c.d",
+                                         "a..c",
+                                         "a.!!!!.c",
                                          "a.eyJleHAiOiJ4In0.c", /* {"exp":"x"} */
                                          "a.e30.c",             /* {} */
                                          "a.W10.c"};            /* [] */
-    const uint64_t now = UINT64_C(1791157400) * CLOCK_SECOND; /* 1000 s before */
+    const uint64_t now = UINT64_C(1791157400) * CLOCK_SECOND;   /* 1000 s before */
 
     (void)state;
     assert_int_equal(token_expiry(JWT), 1791158400);
@@ -177,13 +184,15 @@ static void turns_endings_into_failures(void **state)
         {HTTP_ANSWERED, true, 200, FAILURE_NONE, RETRY_DEAD, true, false, 0},
         {HTTP_ANSWERED, true, 204, FAILURE_ELIGIBILITY_GARBLED, RETRY_DEAD, true, false, 0},
         {HTTP_ANSWERED, true, 302, FAILURE_ELIGIBILITY_GARBLED, RETRY_DEAD, true, false, 0},
-        {HTTP_ANSWERED, true, 400, FAILURE_ELIGIBILITY_REQUEST_ERROR, RETRY_NOT_SENT, true, true, 0},
+        {HTTP_ANSWERED, true, 400, FAILURE_ELIGIBILITY_REQUEST_ERROR, RETRY_NOT_SENT, true, true,
+         0},
         {HTTP_ANSWERED, true, 401, FAILURE_ELIGIBILITY_REFUSED, RETRY_NOT_SENT, true, true, 0},
         {HTTP_ANSWERED, true, 403, FAILURE_ELIGIBILITY_REFUSED, RETRY_NOT_SENT, true, true, 0},
         {HTTP_ANSWERED, true, 429, FAILURE_ELIGIBILITY_SLOW, RETRY_NOT_SENT, false, false, 0},
         {HTTP_ANSWERED, true, 500, FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, 1},
         {HTTP_ANSWERED, true, 503, FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, 1},
-        {HTTP_UNREACHABLE, false, 0, FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_NOT_SENT, false, false, 1},
+        {HTTP_UNREACHABLE, false, 0, FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_NOT_SENT, false, false,
+         1},
         {HTTP_TLS_REFUSED, false, 0, FAILURE_ELIGIBILITY_REFUSED, RETRY_NOT_SENT, true, true, 1},
         {HTTP_BROKEN, true, 0, FAILURE_ELIGIBILITY_UNREACHABLE, RETRY_DEAD, false, false, 1},
         {HTTP_BROKEN, true, 200, FAILURE_ELIGIBILITY_GARBLED, RETRY_DEAD, false, false, 1},
@@ -195,7 +204,8 @@ static void turns_endings_into_failures(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct http_result result = {.fate = rows[i].fate, .sent = rows[i].sent, .status = rows[i].status};
+        const struct http_result result = {
+            .fate = rows[i].fate, .sent = rows[i].sent, .status = rows[i].status};
         struct verdict v = verdict_of(&result);
 
         assert_int_equal(v.failure, rows[i].failure);

@@ -1,6 +1,7 @@
 /*
- * The relay as it runs, in its cage, between a desk and the simulated eligibility service: good days and bad.
- * Who is known there, and as whom, stands in the service's own files (tests/sim/service/people).
+ * The relay as it runs, in its cage, between a desk and the simulated eligibility service: good
+ * days and bad. Who is known there, and as whom, stands in the service's own files
+ * (tests/sim/service/people).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,10 +41,12 @@ static struct xmlmsg *paper_question(void)
     return tree;
 }
 
-static struct xmlmsg *card_question(struct xmlmsg *(*make)(const struct question_header *, const struct question_card *))
+static struct xmlmsg *card_question(struct xmlmsg *(*make)(const struct question_header *,
+                                                           const struct question_card *))
 {
-    const struct question_card card = {
-        .certificate = (const uint8_t *)"not a certificate", .certificate_len = 17, .method = "visual"};
+    const struct question_card card = {.certificate = (const uint8_t *)"not a certificate",
+                                       .certificate_len = 17,
+                                       .method = "visual"};
     struct xmlmsg *tree = make(&header, &card);
 
     assert_non_null(tree);
@@ -53,7 +56,8 @@ static struct xmlmsg *card_question(struct xmlmsg *(*make)(const struct question
 static struct rig_answer ask_within(struct rig *rig, uint32_t budget_ms)
 {
     struct xmlmsg *tree = paper_question();
-    uint64_t request = rig_ask(rig, UPSTREAM_BY_NUMBERS, false, budget_ms, tree, header.correlation);
+    uint64_t request =
+        rig_ask(rig, UPSTREAM_BY_NUMBERS, false, budget_ms, tree, header.correlation);
     struct rig_answer answer;
 
     xmlmsg_free(&tree);
@@ -77,7 +81,8 @@ static void expect(struct rig_answer *answer, int outcome, int failure)
 {
     if (answer->message.outcome != outcome || answer->message.failure != failure)
         fail_msg("outcome %d %s, wanted %d %s", answer->message.outcome,
-                 failure_text(answer->message.failure)->name, outcome, failure_text((uint16_t)failure)->name);
+                 failure_text(answer->message.failure)->name, outcome,
+                 failure_text((uint16_t)failure)->name);
     assert_int_equal(answer->tree != NULL, outcome == ANSWERED);
 }
 
@@ -97,7 +102,8 @@ static void an_answer_comes_whole_with_its_raw_bytes(void **state)
     assert_int_equal(a.message.http_status, 200);
     assert_int_equal(a.message.attempts, 1);
     assert_string_equal(xmlmsg_get(a.tree, "MessageHeader/SegmentOfResult"), "1");
-    assert_string_equal(xmlmsg_get(a.tree, "MessageHeader/ArbitraryFileIdentifier"), "RD-20261005-0001");
+    assert_string_equal(xmlmsg_get(a.tree, "MessageHeader/ArbitraryFileIdentifier"),
+                        "RD-20261005-0001");
     assert_string_equal(xmlmsg_get(a.tree, "MessageBody/ProcessingResultStatus"), "1");
     assert_string_equal(xmlmsg_get(a.tree, "MessageBody/QualificationValidity"), "1");
     assert_string_equal(xmlmsg_get(a.tree, RESULT "Name"), "架空　三郎");
@@ -258,9 +264,10 @@ static void a_read_is_repeated_when_its_connection_dies(void **state)
 
 static void a_writing_request_is_never_sent_twice_after_doubt(void **state)
 {
-    static const char *const losses[] = {"script 9 lost /register", "script 9 half /register", "script 9 reset /register",
-                                         "script 9 status 503 /register", "script 9 garbage /register",
-                                         "script 9 status 302 /register"};
+    static const char *const losses[] = {
+        "script 9 lost /register",    "script 9 half /register",
+        "script 9 reset /register",   "script 9 status 503 /register",
+        "script 9 garbage /register", "script 9 status 302 /register"};
     struct rig *rig = rig_start(NULL);
     unsigned before;
 
@@ -382,14 +389,15 @@ static void what_the_upstream_does_not_offer_is_not_sent(void **state)
 static void the_extensions_reach_their_own_places(void **state)
 {
     struct rig *rig = rig_start(NULL);
-    struct xmlmsg *trees[] = {card_question(question_card_session), card_question(question_consents),
-                              card_question(question_register)};
-    static const enum upstream_kind kinds[] = {UPSTREAM_CARD_SESSION, UPSTREAM_CONSENTS, UPSTREAM_REGISTER};
+    struct xmlmsg *trees[] = {card_question(question_card_session),
+                              card_question(question_consents), card_question(question_register)};
+    static const enum upstream_kind kinds[] = {UPSTREAM_CARD_SESSION, UPSTREAM_CONSENTS,
+                                               UPSTREAM_REGISTER};
     static const char *const names[] = {"card_session", "consents", "register"};
 
     (void)state;
-    assert_int_equal(rig_state(rig)->capabilities,
-                     CAPABILITY_BY_NUMBERS | CAPABILITY_CARD_SESSION | CAPABILITY_REGISTER | CAPABILITY_CONSENTS);
+    assert_int_equal(rig_state(rig)->capabilities, CAPABILITY_BY_NUMBERS | CAPABILITY_CARD_SESSION |
+                                                       CAPABILITY_REGISTER | CAPABILITY_CONSENTS);
     for (size_t i = 0; i < 3; i++) {
         uint64_t request = rig_ask(rig, kinds[i], i > 0, 5000, trees[i], "");
         struct rig_answer a;
@@ -436,7 +444,8 @@ static void more_questions_than_can_be_under_way_are_turned_away(void **state)
     (void)state;
     rig_control(rig, "slow 300 /search");
     for (size_t i = 0; i < 70; i++) {
-        uint64_t request = rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 15000, tree, header.correlation);
+        uint64_t request =
+            rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 15000, tree, header.correlation);
 
         if (i == 0)
             first = request;
@@ -494,7 +503,8 @@ static void a_desk_that_breaks_the_rules_is_cut_off(void **state)
 
     (void)state;
     assert_true(fd >= 0);
-    assert_true(rig_send_raw(rig, MSG_ELIGIBILITY_ASK, &ask, fd)); /* a registration that says it is a search */
+    assert_true(rig_send_raw(rig, MSG_ELIGIBILITY_ASK, &ask,
+                             fd)); /* a registration that says it is a search */
     ask.kind = UPSTREAM_REGISTER;
     assert_int_equal(MESSAGE_TEXT(ask.correlation, "a\r\nEvil: 1"), 0);
     assert_true(rig_send_raw(rig, MSG_ELIGIBILITY_ASK, &ask, fd));
@@ -515,7 +525,8 @@ static void a_desk_that_goes_leaves_nothing_behind(void **state)
     (void)state;
     ends(ask_within(rig, 8000), ANSWERED, FAILURE_NONE);
     rig_control(rig, "slow 500");
-    (void)rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 5000, write, ""); /* refused: closes the connection */
+    (void)rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 5000, write,
+                  ""); /* refused: closes the connection */
     assert_false(rig_wait(rig, 12345, 1000, &a));
     rig_connect(rig);
     (void)rig_ask(rig, UPSTREAM_REGISTER, true, 5000, write, "");
@@ -545,7 +556,8 @@ static void health_names_service_token_certificate_and_cage(void **state)
     assert_true(rig_health(rig, "upstream certificate", &item));
     assert_int_equal(item.state, 0);
     /* make-pki.sh gives it at least 30 days and at most 730. */
-    assert_in_range(rig_state(rig)->certificate_until, time(NULL) + 29 * 86400, time(NULL) + 731 * 86400);
+    assert_in_range(rig_state(rig)->certificate_until, time(NULL) + 29 * 86400,
+                    time(NULL) + 731 * 86400);
     assert_true(rig_health(rig, "cage of uketsuke-relay main", &item));
     assert_true(item.state < 2);
     assert_non_null(strstr(item.detail, "seccomp on"));
@@ -554,7 +566,8 @@ static void health_names_service_token_certificate_and_cage(void **state)
 
 static void the_log_holds_no_patient(void **state)
 {
-    static const char *const secrets[] = {"架空", "三郎", "試験", "2001", "19640229", "990010", "sim-password", "Authorization"};
+    static const char *const secrets[] = {"架空",     "三郎",   "試験",         "2001",
+                                          "19640229", "990010", "sim-password", "Authorization"};
     struct rig *rig = rig_start(NULL);
     char *text;
 
@@ -636,32 +649,37 @@ static void a_wrong_configuration_is_said_in_plain_words(void **state)
         {"auth-url = https://h/a\n", "search-url"},
         {"auth-url = https://h/a\nsearch-url = https://h/s\n", "ca ="},
         {"auth-url = https://h/a\nsearch-url = https://h/s\nca = /dev/null\n", "ca = /dev/null"},
-        {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers bulk\n", "bulk"},
-        {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers register\n", "extension-url"},
+        {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers bulk\n",
+         "bulk"},
+        {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers register\n",
+         "extension-url"},
         {"kind = folders\n", "folders"},
     };
     char config[2048], output[4096], pem[256], key[256], ca[256];
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        (void)snprintf(config, sizeof(config), "[desk]\ninstitution = 9910000017\n[upstream main]\n%s", rows[i].lines);
+        (void)snprintf(config, sizeof(config),
+                       "[desk]\ninstitution = 9910000017\n[upstream main]\n%s", rows[i].lines);
         assert_int_equal(rig_run_relay(config, "--try-cage", output, sizeof(output)), 1);
         if (strstr(output, rows[i].wanted) == NULL)
             fail_msg("%s: %s", rows[i].lines, output);
     }
     /* The key of another certificate. */
-    (void)snprintf(config, sizeof(config),
-                   "[desk]\ninstitution = 9910000017\n[upstream main]\nauth-url = https://h/a\n"
-                   "search-url = https://h/s\nca = %s\ncertificate = %s\nkey = %s\npassword-file = %s\n",
-                   rig_pki("ca.pem", ca, sizeof(ca)), rig_pki("client.pem", pem, sizeof(pem)),
-                   rig_pki("wrong-client.key", key, sizeof(key)), key);
+    (void)snprintf(
+        config, sizeof(config),
+        "[desk]\ninstitution = 9910000017\n[upstream main]\nauth-url = https://h/a\n"
+        "search-url = https://h/s\nca = %s\ncertificate = %s\nkey = %s\npassword-file = %s\n",
+        rig_pki("ca.pem", ca, sizeof(ca)), rig_pki("client.pem", pem, sizeof(pem)),
+        rig_pki("wrong-client.key", key, sizeof(key)), key);
     assert_int_equal(rig_run_relay(config, "--try-cage", output, sizeof(output)), 1);
     assert_non_null(strstr(output, "is not the key of the certificate"));
 }
 
 static void the_cage_refuses_what_the_relay_never_needs(void **state)
 {
-    char config[2048], output[8192], pem[256], key[256], ca[256], password[] = "/tmp/uketsuke-relay-XXXXXX";
+    char config[2048], output[8192], pem[256], key[256], ca[256],
+        password[] = "/tmp/uketsuke-relay-XXXXXX";
     int fd = mkstemp(password);
     int status;
 
@@ -669,11 +687,12 @@ static void the_cage_refuses_what_the_relay_never_needs(void **state)
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "word\n", 5), 5);
     (void)close(fd);
-    (void)snprintf(config, sizeof(config),
-                   "[desk]\ninstitution = 9910000017\n[upstream main]\nauth-url = https://h/a\n"
-                   "search-url = https://h/s\nca = %s\ncertificate = %s\nkey = %s\npassword-file = %s\n",
-                   rig_pki("ca.pem", ca, sizeof(ca)), rig_pki("client.pem", pem, sizeof(pem)),
-                   rig_pki("client.key", key, sizeof(key)), password);
+    (void)snprintf(
+        config, sizeof(config),
+        "[desk]\ninstitution = 9910000017\n[upstream main]\nauth-url = https://h/a\n"
+        "search-url = https://h/s\nca = %s\ncertificate = %s\nkey = %s\npassword-file = %s\n",
+        rig_pki("ca.pem", ca, sizeof(ca)), rig_pki("client.pem", pem, sizeof(pem)),
+        rig_pki("client.key", key, sizeof(key)), password);
     status = rig_run_relay(config, "--try-cage", output, sizeof(output));
     (void)unlink(password);
     if (status != 0)

@@ -27,9 +27,11 @@ static void asks_by_numbers(void **state)
     (void)state;
     assert_non_null(root);
     assert_string_equal(xmlmsg_name(root), "XmlMsg");
-    assert_string_equal(xmlmsg_get(root, "MessageHeader/QualificationConfirmationDate"), "20261005");
+    assert_string_equal(xmlmsg_get(root, "MessageHeader/QualificationConfirmationDate"),
+                        "20261005");
     assert_string_equal(xmlmsg_get(root, "MessageHeader/MedicalInstitutionCode"), "9910000017");
-    assert_string_equal(xmlmsg_get(root, "MessageHeader/ArbitraryFileIdentifier"), "RD-20261005-0001");
+    assert_string_equal(xmlmsg_get(root, "MessageHeader/ArbitraryFileIdentifier"),
+                        "RD-20261005-0001");
     info = xmlmsg_find(root, "MessageBody/QualificationConfirmSearchInfo");
     assert_non_null(info);
     assert_string_equal(xmlmsg_get(info, "InsurerNumber"), "  990012");
@@ -50,11 +52,16 @@ static void leaves_out_what_an_elder_does_not_have(void **state)
 
     (void)state;
     assert_non_null(root);
-    assert_string_equal(xmlmsg_get(root, "MessageBody/QualificationConfirmSearchInfo/InsurerNumber"), "39990014");
-    assert_false(xmlmsg_has(root, "MessageBody/QualificationConfirmSearchInfo/InsuredCardSymbol"));
-    assert_false(xmlmsg_has(root, "MessageBody/QualificationConfirmSearchInfo/InsuredBranchNumber"));
     assert_string_equal(
-        xmlmsg_get(root, "MessageBody/QualificationConfirmSearchInfo/LimitApplicationCertificateRelatedConsFlg"), "0");
+        xmlmsg_get(root, "MessageBody/QualificationConfirmSearchInfo/InsurerNumber"), "39990014");
+    assert_false(xmlmsg_has(root, "MessageBody/QualificationConfirmSearchInfo/InsuredCardSymbol"));
+    assert_false(
+        xmlmsg_has(root, "MessageBody/QualificationConfirmSearchInfo/InsuredBranchNumber"));
+    assert_string_equal(
+        xmlmsg_get(
+            root,
+            "MessageBody/QualificationConfirmSearchInfo/LimitApplicationCertificateRelatedConsFlg"),
+        "0");
     xmlmsg_free(&root);
 }
 
@@ -64,7 +71,7 @@ static void writes_bytes_as_base64(void **state)
     static const struct {
         const char *bytes;
         const char *text;
-    } vectors[] = {{"f", "Zg=="},       {"fo", "Zm8="},         {"foo", "Zm9v"},
+    } vectors[] = {{"f", "Zg=="},        {"fo", "Zm8="},        {"foo", "Zm9v"},
                    {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
 
     (void)state;
@@ -75,7 +82,8 @@ static void writes_bytes_as_base64(void **state)
         struct xmlmsg *root = question_register(&header, &card);
 
         assert_non_null(root);
-        assert_string_equal(xmlmsg_get(root, "MessageBody/CardRegistration/UserCertificate"), vectors[i].text);
+        assert_string_equal(xmlmsg_get(root, "MessageBody/CardRegistration/UserCertificate"),
+                            vectors[i].text);
         assert_false(xmlmsg_has(root, "MessageBody/CardRegistration/SignedStatement"));
         assert_false(xmlmsg_has(root, "MessageBody/CardRegistration/Consents"));
         xmlmsg_free(&root);
@@ -91,7 +99,8 @@ static void asks_by_card_with_the_consents_that_were_asked(void **state)
                                        .statement_len = 3,
                                        .signature = (const uint8_t *)"\x00",
                                        .signature_len = 1,
-                                       .consents_asked = CONSENT_LIMIT | CONSENT_DRUGS | CONSENT_DISEASE,
+                                       .consents_asked =
+                                           CONSENT_LIMIT | CONSENT_DRUGS | CONSENT_DISEASE,
                                        .consents = CONSENT_DRUGS | CONSENT_OPERATION};
     struct xmlmsg *root = question_card_session(&header, &card);
     struct xmlmsg *session, *consents;

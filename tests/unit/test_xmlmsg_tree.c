@@ -1,4 +1,5 @@
-/* The tree of an eligibility message: its caps, its look-ups and its canonical bytes (written here by hand). */
+/* The tree of an eligibility message: its caps, its look-ups and its canonical bytes (written here
+ * by hand). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,11 +28,13 @@ static void looks_up_by_name_in_any_order(void **state)
     assert_non_null(xmlmsg_add(one, "Name", "架●　花子"));
     assert_non_null(xmlmsg_add(two, "InsurerNumber", "  990012"));
     assert_non_null(xmlmsg_add(two, "Sex1", "1"));
-    assert_string_equal(xmlmsg_get(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/Name"),
-                        "架●　花子");
+    assert_string_equal(
+        xmlmsg_get(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/Name"),
+        "架●　花子");
     /* Only the second result has it: a path looks among all that repeat. */
-    assert_string_equal(xmlmsg_get(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/InsurerNumber"),
-                        "  990012");
+    assert_string_equal(
+        xmlmsg_get(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/InsurerNumber"),
+        "  990012");
     assert_string_equal(xmlmsg_get(root, "MessageBody/Nothing"), "");
     assert_string_equal(xmlmsg_get(root, "MessageBody"), "");
     assert_true(xmlmsg_has(root, "MessageBody/ResultList"));
@@ -67,7 +70,8 @@ static void sets_a_path_and_makes_what_is_missing(void **state)
 
 static void refuses_names_that_could_not_be_elements(void **state)
 {
-    static const char *const bad[] = {"", "a b", "a/b", "<a", "a>", "a&b", "a\"b", "a'b", "a=b", "a\nb", "\x7f", "\xc3\x28"};
+    static const char *const bad[] = {"",     "a b", "a/b", "<a",   "a>",   "a&b",
+                                      "a\"b", "a'b", "a=b", "a\nb", "\x7f", "\xc3\x28"};
     char longest[130];
     struct xmlmsg *root = xmlmsg_new("XmlMsg");
 
@@ -105,7 +109,8 @@ static void keeps_its_caps_while_it_grows(void **state)
     assert_int_equal(nodes, 20000);
     xmlmsg_free(&root);
 
-    /* 4 MiB packed: 8 of header, 8 for the root (7 and its name), 8 for the leaf, the rest its value. */
+    /* 4 MiB packed: 8 of header, 8 for the root (7 and its name), 8 for the leaf, the rest its
+     * value. */
     big = malloc((4u << 20) + 1);
     assert_non_null(big);
     memset(big, 'x', 4u << 20);
@@ -134,14 +139,15 @@ static void a_leaf_has_no_children(void **state)
     xmlmsg_free(&root);
 }
 
-/* <A><B>é</B><C/><C><D></D></C></A>, C a branch: kind, u16 name, then u32 length and value or u32 children. */
+/* <A><B>é</B><C/><C><D></D></C></A>, C a branch: kind, u16 name, then u32 length and value or u32
+ * children. */
 static const uint8_t packed[] = {
-    'X', 'M', 'G', '1', 5, 0, 0, 0,            /* five elements */
-    0, 1, 0, 'A', 3, 0, 0, 0,                  /* A: three children */
-    1, 1, 0, 'B', 2, 0, 0, 0, 0xc3, 0xa9,      /* B: leaf of two bytes */
-    0, 1, 0, 'C', 0, 0, 0, 0,                  /* C: no children */
-    0, 1, 0, 'C', 1, 0, 0, 0,                  /* C: one child */
-    1, 1, 0, 'D', 0, 0, 0, 0,                  /* D: leaf, empty */
+    'X', 'M', 'G', '1', 5, 0, 0, 0,             /* five elements */
+    0,   1,   0,   'A', 3, 0, 0, 0,             /* A: three children */
+    1,   1,   0,   'B', 2, 0, 0, 0, 0xc3, 0xa9, /* B: leaf of two bytes */
+    0,   1,   0,   'C', 0, 0, 0, 0,             /* C: no children */
+    0,   1,   0,   'C', 1, 0, 0, 0,             /* C: one child */
+    1,   1,   0,   'D', 0, 0, 0, 0,             /* D: leaf, empty */
 };
 
 static void reads_the_canonical_bytes(void **state)
@@ -228,7 +234,8 @@ static void refuses_a_tree_too_deep(void **state)
     xmlmsg_free(&root);
 }
 
-/* Bytes at random, and the good ones with random damage: never a crash, never a tree that breaks its caps. */
+/* Bytes at random, and the good ones with random damage: never a crash, never a tree that breaks
+ * its caps. */
 static void survives_random_damage(void **state)
 {
     uint32_t x = 2463534242u;
