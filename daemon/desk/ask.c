@@ -205,8 +205,12 @@ static int begin(struct visit *v, uint8_t kind, bool writes)
     uint64_t now = clock_realtime_us(v->desk->clock);
     int r;
 
-    /* Still open from before a restart, and it only reads: the same question under the same name. */
-    if (row->id != 0 && row->kind == kind && row->writes == 0 && !writes)
+    /*
+     * Still open from before a restart, and it only reads: the same question under the same name. With a PIN
+     * it is not the same: the statement that was signed is gone, the new one is another.
+     */
+    if (row->id != 0 && row->kind == kind && row->writes == 0 && !writes &&
+        (kind != UPSTREAM_CARD_SESSION || v->record.method != METHOD_PIN))
         return 0;
     if (row->id != 0) {
         r = ask_end(v, v->ask.sent ? OUTCOME_DOUBTFUL : 1);

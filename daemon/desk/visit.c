@@ -451,6 +451,9 @@ static int take(struct visit *v, const struct table_row *row, const struct desk_
         if (v->lane != NULL)
             lane_publish(v->lane, true);
         visit_publish(v);
+        /* No card lies there to be taken. */
+        if (row->to == VISIT_TAKE_CARD && v->lane != NULL && v->lane->heard && !v->lane->card)
+            v->next = EVENT_CARD_OUT;
     }
     explicit_bzero(&record, sizeof(record));
     explicit_bzero(&facts, sizeof(facts));
@@ -484,6 +487,7 @@ int visit_event(struct visit *v, const struct desk_event *event)
             return r;
         e = (struct desk_event){.kind = v->next, .failure = v->next_failure, .fd = -1};
         v->next = EVENT_COUNT;
+        v->next_failure = FAILURE_NONE;
     }
     return r;
 }
