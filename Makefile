@@ -197,6 +197,20 @@ $(BIN)/scenarios: $(SCENARIO_OBJS) $(call archive,desk) $(call archive,store) $(
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(call libs,desk store common) -lcmocka
 
+# tests/bench/bench_ROOM.c, with the rooms named here; measure.c is shared.
+BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
+BENCH_ROOMS_bench_ipc := common
+BENCH_ROOMS_bench_matcher := matcher common
+BENCH_ROOMS_bench_store := store common
+define bench_rule
+$(BIN)/$(1): $(OUT)/tests/bench/$(1).c.o $(OUT)/tests/bench/measure.c.o $(foreach r,$(BENCH_ROOMS_$(1)),$(call archive,$(r)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	@$(if $(filter matcher,$(BENCH_ROOMS_$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ $$^ $(call libs,$(BENCH_ROOMS_$(1)))
+endef
+$(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
+bench-programs: $(BENCH:%=$(BIN)/%)
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
 # ---- set-up: installs and fetches what is missing, never twice ------------------------------------------------------
@@ -239,7 +253,7 @@ lint:
 	@tests/setup/packages.sh build sim check lint
 	@tests/lint.sh
 bench: models cards
-	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all bench-programs
 	@tests/bench/run.sh build $(BIN)
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
@@ -258,4 +272,4 @@ install: models
 
 clean:
 	rm -rf build/release build/asan build/desk build/desk-* build/check build/lint
-.PHONY: all sims evaluate-program unit-programs scenario-program clean
+.PHONY: all sims evaluate-program unit-programs scenario-program bench-programs clean
