@@ -293,9 +293,9 @@ static enum failure image_take(const opj_image_t *from, struct image *out)
             if (cb < -128 || cb > 127 || cr < -128 || cr > 127 || a < 0 || a > 255)
                 return FAILURE_FACE_PHOTO_UNREADABLE;
             /* sYCC is JFIF's full-range BT.601, here in 1/65536. */
-            to[2] = clamp_byte(a + ((91881 * cr + 32768) >> 16));
-            to[1] = clamp_byte(a - ((22554 * cb + 46802 * cr + 32768) >> 16));
-            to[0] = clamp_byte(a + ((116130 * cb + 32768) >> 16));
+            to[2] = clamp_byte(a + ((91881 * cr + 32768) / 65536));
+            to[1] = clamp_byte(a - ((22554 * cb + 46802 * cr + 32768) / 65536));
+            to[0] = clamp_byte(a + ((116130 * cb + 32768) / 65536));
         }
     }
     return FAILURE_NONE;

@@ -159,13 +159,14 @@ static int read_yunet(const struct model *model, const struct dnn_tensor *output
             return -EINVAL;
         for (size_t i = 0; i < cells; i++) {
             const float p = one[0]->data[i] * one[1]->data[i], score = p > 0 ? sqrtf(p) : 0;
+            const size_t row = i / (size_t)across, column = i % (size_t)across;
             const float *b = boxes->data + 4 * i;
             float x, y, w, h;
 
             if (!(score >= model->score_threshold && score <= 1.001f))
                 continue;
-            x = ((float)(i % (size_t)across) + b[0]) * (float)s;
-            y = ((float)(i / (size_t)across) + b[1]) * (float)s;
+            x = ((float)column + b[0]) * (float)s;
+            y = ((float)row + b[1]) * (float)s;
             w = expf(b[2]) * (float)s;
             h = expf(b[3]) * (float)s;
             gather_add(g, (struct box){x - w / 2, y - h / 2, x + w / 2, y + h / 2}, score);

@@ -116,8 +116,9 @@ float warp_outside(const struct image *image, const struct warp_map *map, int wi
     int outside = 0;
 
     for (int i = 0; i < GRID * GRID; i++) {
-        const float px = ((float)(i % GRID) + 0.5f) * (float)width / GRID;
-        const float py = ((float)(i / GRID) + 0.5f) * (float)height / GRID;
+        const int row = i / GRID, column = i % GRID;
+        const float px = ((float)column + 0.5f) * (float)width / GRID;
+        const float py = ((float)row + 0.5f) * (float)height / GRID;
         const float x = map->a * px + map->b * py + map->c, y = map->d * px + map->e * py + map->f;
 
         outside += !(x >= 0 && y >= 0 && x < (float)image->width && y < (float)image->height);

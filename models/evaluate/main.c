@@ -232,7 +232,7 @@ static int ascending(const void *a, const void *b)
 
 static void print_time(const struct work *work, const char *name, size_t offset, uint32_t *room)
 {
-    size_t n = 0;
+    size_t n = 0, middle, late;
 
     for (size_t i = 0; i < work->pairs->npictures; i++)
         if (work->results[i].vector != NULL)
@@ -240,7 +240,9 @@ static void print_time(const struct work *work, const char *name, size_t offset,
     if (n == 0)
         return;
     qsort(room, n, sizeof(*room), ascending);
-    printf("  %-10s %8.2f ms median  %8.2f ms p95\n", name, room[n / 2] / 1000.0, room[n * 95 / 100] / 1000.0);
+    middle = n / 2;
+    late = n * 95 / 100;
+    printf("  %-10s %8.2f ms median  %8.2f ms p95\n", name, room[middle] / 1000.0, room[late] / 1000.0);
 }
 
 static void print_quality(const struct work *work)
