@@ -50,7 +50,6 @@ struct uvc {
     enum state state;
     bool claimed_control, claimed_streaming;
     bool wanted_again; /* started while the last stop is still under way */
-    bool told_silent;
     bool wipe;
     unsigned depth;
     bool dead;
@@ -191,21 +190,20 @@ static void on_frame(const struct camera_frame *frame, void *arg)
 
     if (self->state != STATE_STREAMING || self->dead)
         return;
-    self->told_silent = false;
     (void)timer_set_after(self->silence, self->need.silence_us);
     if (self->camera.listener != NULL && self->camera.listener->frame != NULL)
         self->camera.listener->frame(&self->camera, frame, self->camera.arg);
 }
 
+/* Set again by the next frame only, so that one silence is told once. */
 static void on_silence(struct timer *timer, void *arg)
 {
     struct uvc *self = arg;
 
     (void)timer;
-    if (self->state != STATE_STREAMING || self->told_silent)
+    if (self->state != STATE_STREAMING)
         return;
     enter(self);
-    self->told_silent = true;
     if (self->camera.listener != NULL && self->camera.listener->trouble != NULL)
         self->camera.listener->trouble(&self->camera, CAMERA_SILENT, self->camera.arg);
     leave(self);
@@ -394,7 +392,6 @@ static void stream(struct uvc *self, bool ready)
     payload_reset(&self->payload);
     self->payload.sequence = 0;
     self->failures = 0;
-    self->told_silent = false;
     self->state = STATE_STREAMING;
     (void)timer_set_after(self->silence, self->need.silence_us);
     for (unsigned i = 0; i < self->transfer_count; i++)
