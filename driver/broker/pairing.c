@@ -16,9 +16,11 @@ static bool hex4(const char *text, uint16_t *out)
 
 static int copy(char *out, size_t size, const char *text)
 {
-    if (text[0] == 0 || strlen(text) >= size)
+    size_t len = strlen(text);
+
+    if (len == 0 || len >= size)
         return -EINVAL;
-    strcpy(out, text);
+    memcpy(out, text, len + 1);
     return 0;
 }
 

@@ -63,46 +63,41 @@ struct card_engine {
     struct timer *later; /* reports come from the loop */
 
     /* the chip, as we left it */
-    bool powered;
     enum card_application application;
     enum card_file file;
+    bool powered;
     bool no_extended; /* this card or reader refused an extended length */
 
     /* the card of this visit */
     bool identified;
     bool same; /* it has not been off the reader since */
-    struct card_certificate certificate;
-    uint8_t certificate_der[4096];
-    size_t certificate_len;
     bool has_certificate;
     bool forget; /* as soon as the operation under way has ended */
 
     /* the operation under way */
-    const struct card_operation *operation;
-    size_t step;
-    enum card_phase phase;
     bool waiting; /* for the channel */
     bool cancelled;
+    enum card_phase phase;
+    const struct card_operation *operation;
+    size_t step;
     uint64_t started_us;
     uint64_t deadline_us;
     card_done_fn *done;
     void *arg;
-    struct card_report report;
 
     /* the exchange under way */
-    struct apdu_command command;
-    uint8_t file_id[2];
-    struct apdu_bytes bytes;
-    bool resent;           /* with the length that 6Cxx asked for */
     unsigned continued;    /* GET RESPONSEs in a row */
+    bool resent;           /* with the length that 6Cxx asked for */
+    uint8_t file_id[2];
+    struct apdu_command command;
     struct secret answer;  /* what came of the present command so far */
     struct secret scratch; /* a small file being read */
     struct secret record;  /* the card face, kept while it is checked */
     size_t total;          /* of the file being read, 0 while unknown */
 
     /* credentials */
-    enum card_credential credential_kind;
     struct secret credential;
+    enum card_credential credential_kind;
     enum card_file counted; /* the key whose counter was read last */
     enum card_key_state key_state;
     uint8_t tries;
@@ -110,17 +105,22 @@ struct card_engine {
     bool scanned;
 
     /* sign and photo */
-    uint8_t input[APDU_SHORT_LC_MAX];
+    bool face_read;
+    bool text_open;
     size_t input_len;
+    size_t signature_len;
+    size_t signer_len;
+    size_t certificate_len;
+    struct card_certificate certificate;
+    struct card_record face;
+    struct card_report report;
+    struct apdu_bytes bytes;
+    uint8_t input[APDU_SHORT_LC_MAX];
     uint8_t nonce[CARD_NONCE_BYTES];
     char statement[CARD_STATEMENT_MAX];
     uint8_t signature[CARD_SIGNATURE_MAX];
-    size_t signature_len;
-    struct card_record face;
-    bool face_read;
     uint8_t signer[2048];
-    size_t signer_len;
-    bool text_open;
+    uint8_t certificate_der[4096];
 };
 
 /* Begin; the operation's own fields were set by the caller after card_engine_prepare(). */

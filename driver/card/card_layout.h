@@ -50,18 +50,13 @@ enum card_file {
 
 struct card_file_row {
     enum card_application application;
+    enum card_credential credential; /* keys only: what opens it */
     uint16_t id;
-    /* keys only: what opens it, and its tries when none is spent */
-    enum card_credential credential;
-    uint8_t tries_max;
-    /*
-     * data only: read so many bytes from the start (`fixed`), or the outer TLV with this tag, which may
-     * stand up to `slack` bytes from the start; never more than `most` bytes in all
-     */
-    size_t fixed;
-    uint16_t outer;
-    uint8_t slack;
-    size_t most;
+    uint16_t outer;    /* data only: the tag of the TLV that is read */
+    uint8_t slack;     /* how many bytes from the start that TLV may stand */
+    uint8_t tries_max; /* keys only: tries when none is spent */
+    size_t fixed;      /* data only: read so many bytes from the start, not a TLV; 0: a TLV */
+    size_t most;       /* data only: never read more */
 };
 
 const struct card_application_row *card_layout_application(enum card_application application);
