@@ -1,0 +1,107 @@
+#!/bin/bash
+# run.sh BUILD BIN: what `make bench` prints. Medians, with the spread between the quartiles in brackets; one machine,
+# simulated devices and service: figures to compare with yesterday's, not with a counter's.
+#
+# UKETSUKE_BENCH_RUNS (5): how often the visits are driven, each time at a desk of its own, with an empty cache.
+# UKETSUKE_BENCH_IDLE (20): seconds of doing nothing. UKETSUKE_BENCH_PORT (8680).
+set -u
+build=$1 bin=$2
+here=$(dirname "$0")
+runs=${UKETSUKE_BENCH_RUNS:-5} idle=${UKETSUKE_BENCH_IDLE:-20} port=${UKETSUKE_BENCH_PORT:-8680}
+desk=$build/desk-bench
+failed=0
+launcher=
+
+section() { printf '\n%s\n' "$1"; }
+
+stop() {
+    [ -z "$launcher" ] || { kill -TERM "$launcher" 2>/dev/null; wait "$launcher" 2>/dev/null; }
+    launcher=
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+start() { # a fresh desk
+    stop
+    rm -rf "$desk"
+    "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
+    desk=$(realpath "$desk")
+    "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
+    launcher=$!
+}
+
+wait_ready() {
+    local answer='' i
+    for i in $(seq 300); do
+        answer=$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null) && [ "$answer" = ok ] && return 0
+        sleep 0.1
+    done
+    echo "the desk did not come up: $answer; see $desk/log" >&2
+    return 1
+}
+
+# The guest's lines: "ok METHOD OUTCOME card photo face pin ask total APDUs frames TEXT".
+visits() {
+    local lines=$build/bench-visits i
+    : >"$lines"
+    for i in $(seq "$runs"); do
+        start
+        "$bin/sim-guest" --desk "$desk" --cards "$here/../sim/cards" --port "$port" >"$desk/log/guest.log"
+        grep -E '^(ok|FAIL) ' "$desk/log/guest.log" >>"$lines"
+    done
+    awk -v runs="$runs" '
+        function sort(a, n,    i, j, t) {
+            for (i = 2; i <= n; i++) { t = a[i]; for (j = i - 1; j > 0 && a[j] > t; j--) a[j + 1] = a[j]; a[j + 1] = t }
+        }
+        function cell(name, f,    n, i, a, lo, mid, hi) {
+            n = count[name]
+            for (i = 1; i <= n; i++) a[i] = value[name, f, i] + 0
+            sort(a, n)
+            lo = a[int((n - 1) * 0.25 + 1.5)]; mid = a[int((n - 1) * 0.5 + 1.5)]; hi = a[int((n - 1) * 0.75 + 1.5)]
+            return lo == hi ? mid : mid " (" lo ".." hi ")"
+        }
+        {
+            if ($1 == "FAIL") { failed++; next }
+            name = $0; sub(/^.* \/ /, "", name)
+            if (!(name in count)) order[++names] = name
+            n = ++count[name]
+            for (f = 4; f <= 11; f++) value[name, f, n] = $f
+        }
+        END {
+            printf "  %-34s %-14s %-14s %-18s %-12s %-14s %-20s %-10s %-12s\n", "milliseconds", "card", "photo", "face", "pin", "ask", "total", "APDUs", "frames"
+            for (i = 1; i <= names; i++) {
+                name = order[i]
+                printf "  %-34s %-14s %-14s %-18s %-12s %-14s %-20s %-10s %-12s\n", name, cell(name, 4), cell(name, 5), cell(name, 6), cell(name, 7), cell(name, 8), cell(name, 9), cell(name, 10), cell(name, 11)
+            }
+            printf "  %d runs, %d visits did not end as they should\n", runs, failed
+            exit failed > 0
+        }' "$lines" || failed=1
+    rm -f "$lines"
+}
+
+echo "uketsuke bench: $(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -r)"
+
+section "Visits, stage by stage (a desk of its own each run)"
+visits
+
+section "Verifications"
+photo=$(printf '%s\n' "$build"/sim/stills/franck_*.jp2 | head -n 1) # as make-stills.sh made the card's
+"$bin/bench_matcher" "$build/models" "$build/sim/videos/franck" "$photo" || failed=1
+
+section "Database (on the disk of $build)"
+"$bin/bench_store" "$build" 2>/dev/null || failed=1
+
+section "Messages between two processes"
+"$bin/bench_ipc" || failed=1
+
+section "A desk that waits: one lane, no card, no browser, $idle s"
+start
+if wait_ready; then
+    sleep 3 # what follows a start is over
+    "$here/processes.sh" "$bin" "$desk" "$idle" || failed=1
+else
+    failed=1
+fi
+stop
+rm -rf "$desk"
+exit "$failed"
