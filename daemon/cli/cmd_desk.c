@@ -50,14 +50,19 @@ static void trouble(char *out, size_t size, uint16_t failure)
         (void)snprintf(out, size, "%s %s / %s", text->code, text->staff_ja, text->staff_en);
 }
 
-static void hour(char *out, size_t size, int64_t seconds, const char *format)
+/* Local time, "" for none. */
+static void hour(char *out, size_t size, int64_t seconds, bool with_date)
 {
     time_t t = (time_t)seconds;
     struct tm tm;
 
     out[0] = '\0';
-    if (seconds != 0 && localtime_r(&t, &tm) != NULL)
-        (void)strftime(out, size, format, &tm);
+    if (seconds == 0 || localtime_r(&t, &tm) == NULL)
+        return;
+    if (with_date)
+        (void)strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm);
+    else
+        (void)strftime(out, size, "%H:%M:%S", &tm);
 }
 
 static int take_status(struct message *message, void *arg)
@@ -139,7 +144,7 @@ static int take_visits(struct message *message, void *arg)
     }
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)m->visit);
     (void)snprintf(lane, sizeof(lane), "%u", m->lane);
-    hour(opened, sizeof(opened), m->opened, "%H:%M:%S");
+    hour(opened, sizeof(opened), m->opened, false);
     flags_text(flags, sizeof(flags), m->flags);
     table_add(asked->table,
               (const char *const[]){visit, opened, m->lane != 0 ? lane : "", m->name, m->birth, visit_method_name(m->method),
@@ -197,7 +202,7 @@ static void watch_line(FILE *out, const char *what, const char *words)
 {
     char now[16];
 
-    hour(now, sizeof(now), (int64_t)time(NULL), "%H:%M:%S");
+    hour(now, sizeof(now), (int64_t)time(NULL), false);
     (void)fprintf(out, "%s  %s", now, what);
     table_put(out, words);
     (void)fputc('\n', out);
@@ -319,7 +324,7 @@ static void print_outcome(const struct command_options *options, const struct ms
         return;
     }
     trouble(why, sizeof(why), m->failure);
-    hour(at, sizeof(at), m->answered, "%Y-%m-%d %H:%M:%S");
+    hour(at, sizeof(at), m->answered, true);
     (void)fprintf(options->out, "%s", visit_outcome_name(m->outcome));
     (void)fprintf(options->out, "  受付/visit %llu  ", (unsigned long long)m->visit);
     table_put(options->out, m->name);

@@ -415,6 +415,19 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     return MHD_YES;
 }
 
+/* A NUL in a path or value would end it early for us, but not for whoever wrote it: then there is nothing. */
+static size_t on_unescape(void *arg, struct MHD_Connection *mhd, char *text)
+{
+    size_t len = MHD_http_unescape(text);
+
+    (void)arg;
+    (void)mhd;
+    if (strlen(text) == len)
+        return len;
+    text[0] = '\0';
+    return 0;
+}
+
 int server_new(struct server **out, struct sd_event *loop, struct clock *clock, int listen_fd,
                const struct server_handlers *handlers, void *arg)
 {
@@ -443,6 +456,7 @@ int server_new(struct server **out, struct sd_event *loop, struct clock *clock, 
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,
         MHD_OPTION_CONNECTION_TIMEOUT, 0u,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_END);

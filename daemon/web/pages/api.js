@@ -22,12 +22,13 @@ export function connect(surface) {
         return json;
     }
 
-    // The token stands once in the fragment (never sent to a server by the browser); it is exchanged for a cookie
+    // The token stands once in the fragment (#token=... or #... alone; never sent to a server by the browser); it is exchanged for a cookie
     // and taken out of address and history.
     async function signInByFragment() {
-        const fragment = new URLSearchParams(location.hash.slice(1));
-        const token = fragment.get("token");
-        if (token === null)
+        const words = location.hash.slice(1);
+        const fragment = new URLSearchParams(words.includes("=") ? words : { token: words });
+        const token = fragment.get("token") ?? "";
+        if (token === "")
             return false;
         history.replaceState(null, "", location.pathname + location.search);
         await request("POST", "/api/session", { token, name: fragment.get("name") ?? "" });

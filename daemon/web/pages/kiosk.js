@@ -5,7 +5,8 @@ import { both, pair, t, choose, second } from "./text.js";
 import { screens } from "./screens.js";
 import { seal } from "./seal.js";
 
-const number = Number(location.pathname.split("/").pop());
+// "/kiosk/1" or "/kiosk.html?lane=1"
+const number = Number(new URLSearchParams(location.search).get("lane") ?? location.pathname.split("/").pop());
 const api = connect("kiosk");
 const place = document.getElementById("screen");
 const foot = document.getElementById("foot");
