@@ -24,7 +24,6 @@ struct script {
     struct stage *stage;
     unsigned lane;
     size_t mark; /* in stage->sent, since the last command that was no `expect` */
-    bool expects_only;
     size_t nwords;
     const char *words[WORDS_MAX];
     char why[300];
@@ -561,7 +560,7 @@ static bool run_line(struct script *s, char *line)
         s->words[s->nwords++] = word;
     if (s->nwords == 0)
         return true;
-    expects = strcmp(s->words[0], "expect") == 0;
+    expects = strcmp(s->words[0], "expect") == 0 || strcmp(s->words[0], "lane") == 0;
     if (!expects)
         s->mark = s->stage->nsent;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
