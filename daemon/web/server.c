@@ -20,6 +20,8 @@
 #define KEEP_ALIVE_US (60 * CLOCK_SECOND)
 /* A reply that the peer does not take in this time is not wanted. */
 #define REPLY_US (20 * CLOCK_SECOND)
+/* The kernel's share of a reply: without a bound it grows to megabytes for a peer that does not read. */
+#define SEND_BUFFER (128 * 1024)
 #define MEMORY_PER_CONNECTION ((size_t)16 * 1024)
 
 struct connection {
@@ -182,6 +184,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
         }
         c->server = server;
         c->fd = info->connect_fd;
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(const int){SEND_BUFFER}, sizeof(int));
         c->next = server->connections;
         c->link = &server->connections;
         if (c->next != NULL)
