@@ -208,8 +208,8 @@ static int seccomp_enter(const struct cage_spec *spec)
         r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     /* abort() and a watchdog's SIGABRT to ourselves, nobody else. */
     if (r == 0)
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+        r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                   &(struct scmp_arg_cmp){0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0});
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++) {
         if (calls[i].when != ALWAYS && (calls[i].when & spec->calls) == 0)
             continue;

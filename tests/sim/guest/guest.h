@@ -61,6 +61,7 @@ struct stage {
     char key[128];
     char problem[256]; /* what went wrong in words; "" so far so good */
     long ledger_before;
+    unsigned consents; /* 1 limit, 2 drugs, 4 checkup: what the patient says yes to */
 };
 
 /* All return false with stage->problem set; a stage with a problem does nothing more. */

@@ -129,6 +129,7 @@ int main(int argc, char **argv)
     int c, failed;
 
     stage.lane = 1;
+    stage.consents = 7;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
         switch (c) {
         case 'd':

@@ -130,9 +130,16 @@ bool stage_act(struct stage *stage, enum surface surface, const char *action)
 
 bool stage_consent(struct stage *stage)
 {
+    static const char *const names[] = {"limit", "drugs", "checkup"};
+    json_t *given;
+
     if (stage->problem[0] != '\0')
         return false;
-    return post_action(stage, KIOSK, json_pack("{s:[s,s,s]}", "consents", "limit", "drugs", "checkup"), "consent");
+    given = json_array();
+    for (unsigned i = 0; i < 3; i++)
+        if ((stage->consents >> i & 1) != 0)
+            (void)json_array_append_new(given, json_string(names[i]));
+    return post_action(stage, KIOSK, json_pack("{s:o}", "consents", given), "consent");
 }
 
 bool stage_send(struct stage *stage, const char *action, const char *purpose, const char *digits)
