@@ -306,13 +306,11 @@ static int take_outcome(struct message *message, void *arg)
     return asked->item.outcome != OUTCOME_OPEN ? 1 : 0;
 }
 
-/* What the desk has of it at this moment. */
-static int take_visit_now(struct message *message, void *arg)
+/* The items themselves are seen by take_outcome(), which observes everything. */
+static int take_end(struct message *message, void *arg)
 {
-    if (message->type == MSG_VISITS_END)
-        return 1;
-    (void)take_outcome(message, arg);
-    return 0;
+    (void)arg;
+    return message->type == MSG_VISITS_END ? 1 : 0;
 }
 
 static void print_outcome(const struct command_options *options, const struct msg_visit_item *m)
@@ -367,8 +365,9 @@ int command_lookup(const struct command_options *options, int argc, char **argv)
         struct msg_visits_query query = {.visit = asked.result.visit, .limit = 1};
 
         asked.visit = asked.result.visit;
+        link_observe(link, take_outcome, &asked);
         /* It may be over already: then it is among what is there. */
-        r = link_ask(link, MSG_VISITS_QUERY, &query, LINK_ASK_MS, take_visit_now, &asked);
+        r = link_ask(link, MSG_VISITS_QUERY, &query, LINK_ASK_MS, take_end, &asked);
         if (r == 0 && (!asked.found || asked.item.outcome == OUTCOME_OPEN))
             r = link_listen(link, LOOKUP_MS, take_outcome, &asked);
     }

@@ -22,6 +22,8 @@ struct link {
     uint32_t wanted; /* 0: everything */
     link_take_fn *take;
     void *arg;
+    link_take_fn *observe;
+    void *observe_arg;
     int result;
     int done;
     int open;
@@ -50,6 +52,8 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     int r;
 
     (void)ipc;
+    if (link->observe != NULL)
+        (void)link->observe(message, link->observe_arg);
     memcpy(&request, &message->body, sizeof(request));
     /* LANE_STATE alone has no number: it belongs to whoever subscribed. */
     if (link->take == NULL || link->done ||
@@ -167,6 +171,12 @@ int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, 
     link->arg = arg;
     r = ipc_send(link->ipc, type, body);
     return r < 0 ? r : run(link, timeout_ms);
+}
+
+void link_observe(struct link *link, link_take_fn *observe, void *arg)
+{
+    link->observe = observe;
+    link->observe_arg = arg;
 }
 
 int link_listen(struct link *link, unsigned timeout_ms, link_take_fn *take, void *arg)

@@ -25,6 +25,11 @@ typedef int link_take_fn(struct message *message, void *arg);
  * `take` says it is enough. -ETIMEDOUT, -ECONNRESET, or what `take` returned.
  */
 int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take, void *arg);
+/*
+ * From now on every message is handed to `observe` before anything else, also between two questions, when nobody
+ * waits: nothing that was subscribed to is missed. Its result is not used. NULL: nobody.
+ */
+void link_observe(struct link *link, link_take_fn *observe, void *arg);
 /* Hand on everything that comes. timeout_ms 0: without end. */
 int link_listen(struct link *link, unsigned timeout_ms, link_take_fn *take, void *arg);
 

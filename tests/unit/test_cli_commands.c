@@ -1,0 +1,369 @@
+/* The command against a desk made of packets: what it asks, what it prints, how it ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "daemon/cli/command.h"
+#include "failure.h"
+#include "message.h"
+#include "visit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct desk {
+    char directory[64];
+    char config[100];
+    char socket[100];
+    int listen_fd;
+    int stop[2];
+    pthread_t thread;
+    int started;
+    void (*answer)(int fd, const struct message *message, struct desk *desk);
+    struct message asked; /* the newest question; read after the command has ended */
+    char *out, *err;
+    size_t out_len, err_len;
+};
+
+static void reply(int fd, uint16_t type, const void *body)
+{
+    uint8_t packet[MESSAGE_MAX];
+    int len = message_encode(type, body, 0, packet, sizeof(packet));
+
+    if (len < 0 || send(fd, packet, (size_t)len, MSG_NOSIGNAL) != len)
+        abort();
+}
+
+static void serve(int fd, struct desk *desk)
+{
+    struct msg_hello hello = {.version = 1, .role = 'D'};
+    uint8_t packet[MESSAGE_MAX];
+    struct message message;
+
+    reply(fd, MSG_HELLO, &hello);
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = desk->stop[0], .events = POLLIN}};
+        ssize_t n;
+
+        if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
+            return;
+        n = recv(fd, packet, sizeof(packet), 0);
+        if (n <= 0)
+            return;
+        if (message_decode(packet, (size_t)n, 0, &message) != 0)
+            abort();
+        if (message.type == MSG_HELLO) {
+            if (message.body.hello.role != 'C')
+                abort();
+            continue;
+        }
+        desk->asked = message;
+        desk->answer(fd, &message, desk);
+    }
+}
+
+static void *run(void *arg)
+{
+    struct desk *desk = arg;
+
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = desk->listen_fd, .events = POLLIN}, {.fd = desk->stop[0], .events = POLLIN}};
+        int fd;
+
+        if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
+            return NULL;
+        fd = accept(desk->listen_fd, NULL, NULL);
+        if (fd >= 0) {
+            serve(fd, desk);
+            close(fd);
+        }
+    }
+}
+
+static void start(struct desk *desk, void (*answer)(int fd, const struct message *message, struct desk *desk))
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+    desk->answer = answer;
+    memcpy(un.sun_path, desk->socket, strlen(desk->socket) + 1);
+    desk->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(desk->listen_fd, (struct sockaddr *)&un, sizeof(un)), 0);
+    assert_int_equal(listen(desk->listen_fd, 4), 0);
+    assert_int_equal(pipe(desk->stop), 0);
+    assert_int_equal(pthread_create(&desk->thread, NULL, run, desk), 0);
+    desk->started = 1;
+}
+
+static int setup(void **state)
+{
+    struct desk *desk = calloc(1, sizeof(*desk));
+    FILE *file;
+
+    (void)setenv("TZ", "UTC", 1);
+    (void)strcpy(desk->directory, "/tmp/uketsuke-cli-XXXXXX");
+    assert_non_null(mkdtemp(desk->directory));
+    (void)snprintf(desk->config, sizeof(desk->config), "%s/uketsuke.conf", desk->directory);
+    (void)snprintf(desk->socket, sizeof(desk->socket), "%s/desk.sock", desk->directory);
+    file = fopen(desk->config, "w");
+    (void)fprintf(file,
+                  "[desk]\ninstitution = 1312345678\nrun-directory = %s\nstate-directory = %s\n[lane 1]\nlabel = 正面\ntoken-file = %s/none\n"
+                  "[upstream main]\nkind = web-api\n",
+                  desk->directory, desk->directory, desk->directory);
+    (void)fclose(file);
+    *state = desk;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct desk *desk = *state;
+
+    if (desk->started) {
+        (void)!write(desk->stop[1], "x", 1);
+        pthread_join(desk->thread, NULL);
+        close(desk->stop[0]);
+        close(desk->stop[1]);
+        close(desk->listen_fd);
+        unlink(desk->socket);
+    }
+    unlink(desk->config);
+    assert_int_equal(rmdir(desk->directory), 0);
+    free(desk->out);
+    free(desk->err);
+    free(desk);
+    return 0;
+}
+
+/* uketsuke --config FILE WORDS... */
+static int uketsuke(struct desk *desk, ...)
+{
+    char *argv[20] = {"uketsuke", "--config", desk->config};
+    int argc = 3, status;
+    FILE *out, *err;
+    va_list words;
+
+    va_start(words, desk);
+    while ((argv[argc] = va_arg(words, char *)) != NULL)
+        argc++;
+    va_end(words);
+    free(desk->out);
+    free(desk->err);
+    out = open_memstream(&desk->out, &desk->out_len);
+    err = open_memstream(&desk->err, &desk->err_len);
+    status = command_main(argc, argv, out, err);
+    (void)fclose(out);
+    (void)fclose(err);
+    return status;
+}
+
+static void a_desk(int fd, const struct message *message, struct desk *desk)
+{
+    uint32_t request;
+
+    (void)desk;
+    memcpy(&request, &message->body, sizeof(request));
+    if (message->type == MSG_SUBSCRIBE) {
+        struct msg_lane_state lane = {.lane = 1, .visit = 7, .state = VISIT_FACE, .method = METHOD_FACE, .card = 1};
+        struct msg_subscribed end = {.request = request};
+
+        MESSAGE_TEXT(lane.label, "正面");
+        if ((message->body.subscribe.what & 1) != 0) {
+            reply(fd, MSG_LANE_STATE, &lane);
+            lane = (struct msg_lane_state){.lane = 2, .reader = FAILURE_READER_ABSENT};
+            reply(fd, MSG_LANE_STATE, &lane);
+        }
+        reply(fd, MSG_SUBSCRIBED, &end);
+    } else if (message->type == MSG_VISITS_QUERY) {
+        struct msg_visit_item item = {.request = request, .visit = 12, .lane = 1, .opened = 1795338000, .method = METHOD_PIN,
+                                      .outcome = OUTCOME_ELIGIBLE, .state = VISIT_CLOSED, .flags = VISIT_FLAG_CACHED};
+        struct msg_visits_end end = {.request = request, .count = 1};
+
+        MESSAGE_TEXT(item.name, "山田 花子");
+        MESSAGE_TEXT(item.birth, "19550203");
+        MESSAGE_TEXT(item.ratio, "020");
+        reply(fd, MSG_VISIT_ITEM, &item);
+        reply(fd, MSG_VISITS_END, &end);
+    } else if (message->type == MSG_HEALTH_QUERY) {
+        struct msg_health_item item = {.request = request, .state = 1};
+        struct msg_health_end end = {.request = request};
+
+        MESSAGE_TEXT(item.component, "certificate of main");
+        MESSAGE_TEXT(item.detail, "12 days left");
+        MESSAGE_TEXT(item.next, "renew it");
+        reply(fd, MSG_HEALTH_ITEM, &item);
+        reply(fd, MSG_HEALTH_END, &end);
+    } else if (message->type == MSG_DEVICES_QUERY) {
+        struct msg_device_item item = {.request = request, .lane = 1, .vendor = 0x54c, .product = 0xdc8};
+        struct msg_devices_end end = {.request = request};
+
+        MESSAGE_TEXT(item.name, "Reader");
+        MESSAGE_TEXT(item.holder, "pcscd");
+        MESSAGE_TEXT(item.next, "stop pcscd");
+        reply(fd, MSG_DEVICE_ITEM, &item);
+        reply(fd, MSG_DEVICES_END, &end);
+    }
+}
+
+static void status_is_a_line_a_lane(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    assert_int_equal(uketsuke(desk, "status", NULL), 0);
+    assert_string_equal(desk->out, "レーン  名前  状態  方法  受付  カード  注意\n"
+                                   "1       正面  face  face  7     card    \n"
+                                   "2             idle                      R001 読み取り機が見つかりません。USBケーブルと電源を確かめます。"
+                                   " / No reader found; check USB cable and power.\n");
+    assert_int_equal(uketsuke(desk, "--json", "status", NULL), 0);
+    assert_int_equal(strncmp(desk->out, "{\"message\":\"lane_state\",\"lane\":1,\"label\":\"正面\",", 47), 0);
+}
+
+static void visits_are_todays_or_of_a_day(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    assert_int_equal(uketsuke(desk, "visits", "--date", "2026-11-22", NULL), 0);
+    /* date -u -d 2026-11-22 +%s */
+    assert_int_equal(desk->asked.body.visits_query.since, 1795305600);
+    assert_int_equal(desk->asked.body.visits_query.until, 1795305600 + 86400);
+    assert_string_equal(desk->out, "受付  時刻      レーン  名前       生年月日  方法  結果      割合  限度額  コード  注意\n"
+                                   "12    09:00:00  1       山田 花子  19550203  pin   eligible  020                   再利用\n");
+    assert_int_equal(uketsuke(desk, "visits", "--date", "22.11.2026", NULL), 2);
+    assert_int_equal(uketsuke(desk, "visits", "--limit", "0", NULL), 2);
+}
+
+static void a_lookup(int fd, const struct message *message, struct desk *desk)
+{
+    if (message->type == MSG_LOOKUP) {
+        struct msg_action_result result = {.request = message->body.lookup.request, .accepted = 1, .visit = 12};
+
+        if (strlen(message->body.lookup.birth) != 8) {
+            result = (struct msg_action_result){.request = result.request, .failure = FAILURE_LOOKUP_FORMAT};
+            MESSAGE_TEXT(result.field, "birth");
+        }
+        reply(fd, MSG_ACTION_RESULT, &result);
+    } else if (message->type == MSG_VISITS_QUERY) {
+        struct msg_visit_item item = {.request = message->body.visits_query.request, .visit = 12};
+        struct msg_visits_end end = {.request = item.request, .count = 1};
+
+        reply(fd, MSG_VISIT_ITEM, &item); /* still open */
+        reply(fd, MSG_VISITS_END, &end);
+        item.request = 1; /* the subscription's */
+        item.visit = 13;
+        item.outcome = OUTCOME_ELIGIBLE;
+        reply(fd, MSG_VISIT_ITEM, &item); /* another visit */
+        item.visit = 12;
+        item.outcome = OUTCOME_NOT_ELIGIBLE;
+        item.failure = FAILURE_ELIGIBILITY_INVALID;
+        reply(fd, MSG_VISIT_ITEM, &item);
+    } else {
+        a_desk(fd, message, desk);
+    }
+}
+
+static void a_lookup_waits_for_its_own_outcome(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_lookup);
+    assert_int_equal(uketsuke(desk, "lookup", "06123456", "77", "--birth", "19550203", "--symbol", "１２", "--branch", "01", NULL), 1);
+    assert_int_equal(strncmp(desk->out, "not_eligible  受付/visit 12  ", 31), 0);
+    assert_non_null(strstr(desk->out, "E007"));
+    assert_int_equal(uketsuke(desk, "lookup", "06123456", "77", "--birth", "1955", NULL), 2);
+    assert_string_equal(desk->err, "uketsuke: E019 番号・生年月日の形が正しくありません。 / Numbers or birth date are not of the right form. (--birth)\n");
+    assert_int_equal(desk->asked.type, MSG_LOOKUP);
+    assert_string_equal(desk->asked.body.lookup.insurer, "06123456");
+    assert_int_equal(desk->asked.body.lookup.surface, 'C');
+    assert_int_equal(uketsuke(desk, "lookup", "06123456", "77", NULL), 2);
+    assert_int_equal(uketsuke(desk, "lookup", "0612345678", "77", "--birth", "19550203", NULL), 2);
+}
+
+static void without_a_desk_the_next_step_is_said(void **state)
+{
+    struct desk *desk = *state;
+
+    assert_int_equal(uketsuke(desk, "status", NULL), 3);
+    assert_non_null(strstr(desk->err, "systemctl start uketsuke.target"));
+    assert_int_equal(uketsuke(desk, "doctor", NULL), 1);
+    assert_non_null(strstr(desk->out, "良 ok    configuration: "));
+    assert_non_null(strstr(desk->out, "悪 BAD   token of lane 1: "));
+    assert_non_null(strstr(desk->out, "悪 BAD   desk: "));
+    assert_non_null(strstr(desk->out, "kernel: Landlock"));
+}
+
+static void doctor_tells_what_every_part_said(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    assert_int_equal(uketsuke(desk, "doctor", NULL), 1);
+    assert_non_null(strstr(desk->out, "注 warn  certificate of main: 12 days left\n            → renew it\n"));
+    assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1: Reader [054c:0dc8] , held by pcscd\n            → stop pcscd\n"));
+    assert_non_null(strstr(desk->out, "良 ok    desk: "));
+    assert_int_equal(uketsuke(desk, "--json", "doctor", NULL), 1);
+    assert_non_null(strstr(desk->out, "{\"state\":\"warning\",\"component\":\"certificate of main\",\"detail\":\"12 days left\",\"next\":\"renew it\"}\n"));
+}
+
+static void a_mute(int fd, const struct message *message, struct desk *desk)
+{
+    (void)message;
+    (void)desk;
+    (void)shutdown(fd, SHUT_RDWR);
+}
+
+static void a_desk_that_hangs_up_is_named(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_mute);
+    assert_int_equal(uketsuke(desk, "visits", NULL), 3);
+    assert_non_null(strstr(desk->err, "the desk closed the connection"));
+}
+
+static void configuration_and_codes_need_no_desk(void **state)
+{
+    struct desk *desk = *state;
+    char *bad[] = {"uketsuke", "--config", "/nonexistent/uketsuke.conf", "config", "check", NULL};
+    FILE *null = fopen("/dev/null", "w");
+
+    assert_int_equal(uketsuke(desk, "config", "check", NULL), 0);
+    assert_int_equal(uketsuke(desk, "config", "list", NULL), 0);
+    assert_non_null(strstr(desk->out, "\n[lane 1]\nlabel = 正面\n"));
+    assert_non_null(strstr(desk->out, "\n# method-seconds = 60\n"));
+    assert_int_equal(uketsuke(desk, "failures", "p003", NULL), 0);
+    assert_int_equal(strncmp(desk->out, "P003  PIN_LOCKED\n", 17), 0);
+    assert_int_equal(uketsuke(desk, "failures", "X999", NULL), 1);
+    assert_int_equal(uketsuke(desk, "dance", NULL), 2);
+    assert_int_equal(uketsuke(desk, NULL), 2);
+    assert_int_equal(uketsuke(desk, "--wrong", "status", NULL), 2);
+    assert_int_equal(uketsuke(desk, "--help", NULL), 0);
+    assert_int_equal(command_main(5, bad, null, null), 2);
+    (void)fclose(null);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(status_is_a_line_a_lane),
+        T(visits_are_todays_or_of_a_day),
+        T(a_lookup_waits_for_its_own_outcome),
+        T(without_a_desk_the_next_step_is_said),
+        T(doctor_tells_what_every_part_said),
+        T(a_desk_that_hangs_up_is_named),
+        T(configuration_and_codes_need_no_desk),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
