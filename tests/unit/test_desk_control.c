@@ -1,0 +1,435 @@
+/* The door for web and command: the real server on a real socket, a desk without its other programs. */
+#include "fake_store.h"
+
+#include "../../daemon/common/ipc.h"
+#include "../../daemon/common/log.h"
+#include "../../daemon/common/memfd.h"
+#include "../../daemon/common/service.h"
+#include "../../daemon/common/xmlmsg.h"
+#include "../../daemon/desk/ask.h"
+#include "../../daemon/desk/control.h"
+#include "../../daemon/desk/links.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SEEN_MAX 256
+
+struct house {
+    char directory[64];
+    struct service service;
+    struct store *store;
+    struct desk *desk;
+    struct links *links;
+    struct control *control;
+    struct ipc_client *client;
+    struct message seen[SEEN_MAX];
+    size_t nseen;
+    struct msg_eligibility_ask ask;
+    bool lost;
+};
+
+static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
+                     const int *fds, unsigned nfds)
+{
+    struct house *h = arg;
+
+    (void)peer;
+    (void)index;
+    (void)fds;
+    (void)nfds;
+    if (type == MSG_ELIGIBILITY_ASK)
+        h->ask = *(const struct msg_eligibility_ask *)body;
+    return 0;
+}
+
+static void port_lane(void *arg, const struct msg_lane_state *state)
+{
+    control_lane_changed(((struct house *)arg)->control, state);
+}
+
+static void port_visit(void *arg, const struct msg_visit_item *item)
+{
+    control_visit_changed(((struct house *)arg)->control, item);
+}
+
+static void port_preview(void *arg, const struct msg_lane_preview *preview, int fd)
+{
+    control_preview(((struct house *)arg)->control, preview, fd);
+}
+
+static void on_answer(void *arg, const struct message *message)
+{
+    control_answer(((struct house *)arg)->control, message);
+}
+
+static void on_message(struct ipc *ipc, struct message *message, void *arg)
+{
+    struct house *h = arg;
+
+    (void)ipc;
+    assert_true(h->nseen < SEEN_MAX);
+    h->seen[h->nseen] = *message;
+    for (unsigned i = 0; i < message->nfds; i++)
+        h->seen[h->nseen].fds[i] = ipc_take_fd(message, i);
+    h->nseen++;
+}
+
+static void on_closed(struct ipc *ipc, int error, void *arg)
+{
+    (void)ipc;
+    (void)error;
+    ((struct house *)arg)->lost = true;
+}
+
+static void forget(struct house *h)
+{
+    for (size_t i = 0; i < h->nseen; i++)
+        for (unsigned f = 0; f < h->seen[i].nfds; f++)
+            close(h->seen[i].fds[f]);
+    h->nseen = 0;
+}
+
+/* The first message of a type; the loop runs for at most three seconds for it. */
+static struct message *wait_for(struct house *h, uint16_t type)
+{
+    uint64_t deadline = clock_monotonic_us(h->service.clock) + 3 * CLOCK_SECOND;
+
+    for (;;) {
+        for (size_t i = 0; i < h->nseen; i++)
+            if (h->seen[i].type == type)
+                return &h->seen[i];
+        if (h->lost || clock_monotonic_us(h->service.clock) > deadline)
+            return NULL;
+        sd_event_run(h->service.loop, 10000);
+    }
+}
+
+static size_t count(const struct house *h, uint16_t type)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->nseen; i++)
+        n += h->seen[i].type == type;
+    return n;
+}
+
+static void say(struct house *h, uint16_t type, const void *body)
+{
+    assert_int_equal(ipc_send(ipc_client_peer(h->client), type, body), 0);
+}
+
+static void quiet(enum log_level level, const char *line, void *arg)
+{
+    (void)level;
+    (void)line;
+    (void)arg;
+}
+
+static int start(void **state)
+{
+    static const struct ipc_self web = {IPC_WEB, 0, "test", ""};
+    static const struct ipc_handlers handlers = {NULL, on_message, on_closed};
+    struct house *h = calloc(1, sizeof(*h));
+    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview};
+    struct desk_settings settings = {.institution = "9910000017", .pin_tries = 3};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[200], *message = NULL;
+    FILE *out;
+    int fd;
+
+    log_capture(quiet, NULL);
+    strcpy(h->directory, "/tmp/uketsuke-desk-XXXXXX");
+    assert_non_null(mkdtemp(h->directory));
+    snprintf(path, sizeof(path), "%s/u.conf", h->directory);
+    out = fopen(path, "we");
+    fprintf(out, "[desk]\ninstitution = 9910000017\nrun-directory = %s\n", h->directory);
+    fclose(out);
+    assert_int_equal(config_load(&h->service.config, path, &message), 0);
+    h->service.program = "uketsuked";
+    h->service.instance = "";
+    assert_true(sd_event_new(&h->service.loop) >= 0);
+    h->service.clock = clock_new_system(h->service.loop);
+    h->store = fake_store_new(h->service.clock);
+    for (unsigned i = 0; i < VISIT_STATE_COUNT; i++)
+        settings.limit_us[i] = 60 * CLOCK_SECOND;
+    assert_int_equal(desk_new(&h->desk, h->service.clock, h->store, &settings, &ports), 0);
+    assert_int_equal(desk_add_upstream(h->desk, "main", CAPABILITY_BY_NUMBERS), 0);
+    assert_int_equal(desk_add_lane(h->desk, 1, "one", 0), 0);
+    ask_relay_up(h->desk, 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/desk.sock", h->directory);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(links_new(&h->links, &h->service, on_answer, h), 0);
+    assert_int_equal(control_new(&h->control, &h->service, h->links, fd), 0);
+    control_open(h->control, h->desk);
+    assert_int_equal(ipc_client_new(&h->client, h->service.loop, h->service.clock, address.sun_path, &web, "D",
+                                    &handlers, h), 0);
+    for (unsigned i = 0; i < 200 && (ipc_client_peer(h->client) == NULL || !ipc_is_open(ipc_client_peer(h->client))); i++)
+        sd_event_run(h->service.loop, 10000);
+    assert_non_null(ipc_client_peer(h->client));
+    *state = h;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct house *h = *state;
+    char path[200];
+
+    forget(h);
+    ipc_client_free(&h->client);
+    control_free(&h->control);
+    links_free(&h->links);
+    desk_free(&h->desk);
+    fake_store_free(&h->store);
+    clock_free(&h->service.clock);
+    sd_event_unref(h->service.loop);
+    config_free(&h->service.config);
+    snprintf(path, sizeof(path), "%s/u.conf", h->directory);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/desk.sock", h->directory);
+    unlink(path);
+    rmdir(h->directory);
+    free(h);
+    return 0;
+}
+
+static void look_up(struct house *h)
+{
+    struct msg_lookup m = {.request = 5, .surface = 'B', .staff = "佐藤", .insurer = "06130012",
+                           .number = "1001", .birth = "19540707"};
+
+    say(h, MSG_LOOKUP, &m);
+}
+
+static void answer(struct house *h)
+{
+    struct message m = {.type = MSG_ELIGIBILITY_ANSWER, .nfds = 2};
+    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
+    size_t len;
+
+    xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
+    xmlmsg_set(tree, "MessageBody/ProcessingResultStatus", "1");
+    xmlmsg_set(tree, "MessageBody/QualificationValidity", "1");
+    xmlmsg_set(tree, "MessageBody/ResultList/ResultOfQualificationConfirmation/Name", "架空　花子");
+    m.fds[0] = xmlmsg_to_memfd(tree, &len);
+    m.fds[1] = memfd_seal("raw", "raw", 3);
+    m.body.eligibility_answer.request = h->ask.request;
+    m.body.eligibility_answer.visit = h->ask.visit;
+    assert_true(ask_relay_message(h->desk, 0, &m));
+    close(m.fds[0]);
+    close(m.fds[1]);
+    xmlmsg_free(&tree);
+}
+
+static void present_state_comes_before_subscribed(void **state)
+{
+    struct house *h = *state;
+    struct msg_subscribe m = {.request = 3, .what = 3};
+
+    say(h, MSG_SUBSCRIBE, &m);
+    assert_non_null(wait_for(h, MSG_SUBSCRIBED));
+    assert_int_equal(h->nseen, 2);
+    assert_int_equal(h->seen[0].type, MSG_LANE_STATE);
+    assert_int_equal(h->seen[0].body.lane_state.lane, 1);
+    assert_int_equal(h->seen[1].body.subscribed.request, 3);
+}
+
+static void look_up_is_followed_by_its_visit(void **state)
+{
+    struct house *h = *state;
+    struct msg_subscribe m = {.request = 3, .what = 2};
+    struct message *result;
+    uint64_t visit;
+
+    say(h, MSG_SUBSCRIBE, &m);
+    assert_non_null(wait_for(h, MSG_SUBSCRIBED));
+    forget(h);
+    look_up(h);
+    result = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(result);
+    assert_true(result->body.action_result.accepted);
+    visit = result->body.action_result.visit;
+    assert_int_not_equal(visit, 0);
+    forget(h);
+    answer(h);
+    result = wait_for(h, MSG_VISIT_ITEM);
+    assert_non_null(result);
+    assert_int_equal(result->body.visit_item.visit, visit);
+    assert_int_equal(result->body.visit_item.outcome, OUTCOME_ELIGIBLE);
+    assert_string_equal(result->body.visit_item.name, "架空　花子");
+}
+
+static void answers_are_shown_to_named_staff_and_audited_first(void **state)
+{
+    struct house *h = *state;
+    struct msg_answer_query query = {.request = 9};
+    struct message *m;
+    struct xmlmsg *tree = NULL;
+    size_t before;
+    uint64_t visit;
+    const char *who;
+
+    look_up(h);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    query.visit = m->body.action_result.visit;
+    answer(h);
+    say(h, MSG_ANSWER_QUERY, &query);
+    m = wait_for(h, MSG_ANSWER);
+    assert_non_null(m);
+    assert_int_equal(m->nfds, 0);
+    assert_int_equal(m->body.answer.failure, FAILURE_DESK_OUT_OF_TURN);
+    forget(h);
+
+    strcpy(query.staff, "鈴木");
+    fake_store_break(h->store, true);
+    say(h, MSG_ANSWER_QUERY, &query);
+    m = wait_for(h, MSG_ANSWER);
+    assert_non_null(m);
+    assert_int_equal(m->nfds, 0);
+    assert_int_equal(m->body.answer.failure, FAILURE_DESK_STORE);
+    forget(h);
+
+    fake_store_break(h->store, false);
+    before = fake_store_audits(h->store);
+    say(h, MSG_ANSWER_QUERY, &query);
+    m = wait_for(h, MSG_ANSWER);
+    assert_non_null(m);
+    assert_int_equal(m->nfds, 1);
+    assert_int_equal(xmlmsg_from_memfd(&tree, m->fds[0], m->body.answer.bytes), 0);
+    assert_string_equal(xmlmsg_get(tree, "MessageBody/QualificationValidity"), "1");
+    xmlmsg_free(&tree);
+    assert_int_equal(fake_store_audits(h->store), before + 1);
+    assert_string_equal(fake_store_audit(h->store, before, &visit, &who), "answer_viewed");
+    assert_int_equal(visit, query.visit);
+    assert_string_equal(who, "鈴木");
+}
+
+static void visits_can_be_asked_for(void **state)
+{
+    struct house *h = *state;
+    struct msg_visits_query query = {.request = 4};
+    struct message *end;
+
+    for (unsigned i = 0; i < 3; i++) {
+        look_up(h);
+        assert_non_null(wait_for(h, MSG_ACTION_RESULT));
+        forget(h);
+    }
+    say(h, MSG_VISITS_QUERY, &query);
+    end = wait_for(h, MSG_VISITS_END);
+    assert_non_null(end);
+    assert_int_equal(end->body.visits_end.count, 3);
+    assert_int_equal(count(h, MSG_VISIT_ITEM), 3);
+    forget(h);
+    query.visit = 2;
+    say(h, MSG_VISITS_QUERY, &query);
+    end = wait_for(h, MSG_VISITS_END);
+    assert_non_null(end);
+    assert_int_equal(end->body.visits_end.count, 1);
+    assert_int_equal(h->seen[0].body.visit_item.visit, 2);
+    forget(h);
+    query.visit = 77;
+    say(h, MSG_VISITS_QUERY, &query);
+    end = wait_for(h, MSG_VISITS_END);
+    assert_non_null(end);
+    assert_int_equal(end->body.visits_end.count, 0);
+}
+
+static void metrics_are_prometheus_text(void **state)
+{
+    struct house *h = *state;
+    struct msg_metrics_query query = {.request = 6};
+    const uint8_t *map;
+    struct message *m;
+    char *text;
+
+    look_up(h);
+    assert_non_null(wait_for(h, MSG_ACTION_RESULT));
+    say(h, MSG_METRICS_QUERY, &query);
+    m = wait_for(h, MSG_METRICS);
+    assert_non_null(m);
+    assert_int_equal(memfd_map(m->fds[0], m->body.metrics.bytes, 1 << 20, &map), 0);
+    text = strndup((const char *)map, m->body.metrics.bytes);
+    memfd_unmap(map, m->body.metrics.bytes);
+    assert_non_null(strstr(text, "\nuketsuke_visits_opened_total 1\n"));
+    assert_non_null(strstr(text, "\n# TYPE uketsuke_stage_seconds histogram\n"));
+    assert_non_null(strstr(text, "uketsuke_stage_seconds_bucket{stage=\"ask\",le=\"+Inf\"} 0\n"));
+    assert_null(strstr(text, "花子"));
+    free(text);
+}
+
+static void health_names_what_is_missing_and_ends(void **state)
+{
+    struct house *h = *state;
+    struct msg_health_query query = {.request = 8};
+    bool lane = false;
+
+    say(h, MSG_HEALTH_QUERY, &query);
+    assert_non_null(wait_for(h, MSG_HEALTH_END));
+    for (size_t i = 0; i < h->nseen; i++)
+        if (h->seen[i].type == MSG_HEALTH_ITEM) {
+            assert_int_equal(h->seen[i].body.health_item.request, 8);
+            if (strcmp(h->seen[i].body.health_item.component, "lane 1") == 0) {
+                lane = true;
+                assert_int_equal(h->seen[i].body.health_item.state, 2);
+                assert_int_equal(h->seen[i].body.health_item.failure, FAILURE_READER_ABSENT);
+            }
+        }
+    assert_true(lane);
+}
+
+static void devices_end_even_without_a_broker(void **state)
+{
+    struct house *h = *state;
+    struct msg_devices_query query = {.request = 11};
+    struct message *m;
+
+    say(h, MSG_DEVICES_QUERY, &query);
+    m = wait_for(h, MSG_DEVICES_END);
+    assert_non_null(m);
+    assert_int_equal(m->body.devices_end.request, 11);
+}
+
+static void kiosk_does_nothing_out_of_turn(void **state)
+{
+    struct house *h = *state;
+    struct msg_lane_action m = {.request = 12, .lane = 1, .visit = 1, .action = ACTION_CHOOSE_PIN, .surface = 'K'};
+    struct message *result;
+
+    say(h, MSG_LANE_ACTION, &m);
+    result = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(result);
+    assert_false(result->body.action_result.accepted);
+    assert_int_equal(result->body.action_result.failure, FAILURE_DESK_OUT_OF_TURN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(present_state_comes_before_subscribed, start, stop),
+        cmocka_unit_test_setup_teardown(look_up_is_followed_by_its_visit, start, stop),
+        cmocka_unit_test_setup_teardown(answers_are_shown_to_named_staff_and_audited_first, start, stop),
+        cmocka_unit_test_setup_teardown(visits_can_be_asked_for, start, stop),
+        cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, start, stop),
+        cmocka_unit_test_setup_teardown(health_names_what_is_missing_and_ends, start, stop),
+        cmocka_unit_test_setup_teardown(devices_end_even_without_a_broker, start, stop),
+        cmocka_unit_test_setup_teardown(kiosk_does_nothing_out_of_turn, start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
