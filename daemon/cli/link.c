@@ -55,9 +55,9 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     if (link->observe != NULL)
         (void)link->observe(message, link->observe_arg);
     memcpy(&request, &message->body, sizeof(request));
-    /* LANE_STATE alone has no number: it belongs to whoever subscribed. */
+    /* LANE_STATE has no number and what happens live has 0: both belong to whoever subscribed. */
     if (link->take == NULL || link->done ||
-        (link->wanted != 0 && message->type != MSG_LANE_STATE && request != link->wanted))
+        (link->wanted != 0 && message->type != MSG_LANE_STATE && request != 0 && request != link->wanted))
         return;
     r = link->take(message, link->arg);
     if (r != 0)
