@@ -527,6 +527,8 @@ static bool do_expect(struct script *s)
         return expect_number(s, what, fake_store_asks(s->stage->store, false), arg);
     if (strcmp(what, "open_questions") == 0)
         return expect_number(s, what, fake_store_asks(s->stage->store, true), arg);
+    if (strcmp(what, "doubtful_questions") == 0)
+        return expect_number(s, what, fake_store_asks_ended(s->stage->store, 2), arg);
     if (strcmp(what, "open_visits") == 0)
         return expect_number(s, what, fake_store_open_visits(s->stage->store), arg);
     if (strcmp(what, "visits") == 0)

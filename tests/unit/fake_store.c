@@ -465,6 +465,15 @@ size_t fake_store_asks(const struct store *s, bool open_only)
     return n;
 }
 
+size_t fake_store_asks_ended(const struct store *s, uint8_t outcome)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->asks.n; i++)
+        n += s->asks.at[i].outcome == outcome;
+    return n;
+}
+
 void fake_store_age_answers(struct store *s, const char *date)
 {
     for (size_t i = 0; i < s->answers.n; i++)

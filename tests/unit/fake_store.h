@@ -26,6 +26,8 @@ size_t fake_store_audits(const struct store *store);
 /* The i-th audit row: event, visit, staff. */
 const char *fake_store_audit(const struct store *store, size_t i, uint64_t *visit, const char **who);
 size_t fake_store_asks(const struct store *store, bool open_only);
+/* Questions that ended with this outcome (as eligibility_answer.outcome). */
+size_t fake_store_asks_ended(const struct store *store, uint8_t outcome);
 /* Answers of today become answers of another day. */
 void fake_store_age_answers(struct store *store, const char *date);
 
