@@ -28,7 +28,7 @@ done <<'EOF'
 uketsuked        | sqlite3                                   | curl usb opencv openjp2 turbojpeg microhttpd expat tesseract
 uketsuke-broker  |                                           | curl usb-1 opencv openjp2 sqlite3 microhttpd expat tesseract
 uketsuke-reader  | usb-1.0                                   | curl opencv openjp2 sqlite3 microhttpd expat tesseract
-uketsuke-matcher | opencv_dnn opencv_imgproc openjp2 turbojpeg | curl usb-1 sqlite3 microhttpd expat tesseract
+uketsuke-matcher | opencv_dnn openjp2 turbojpeg |              curl usb-1 sqlite3 microhttpd expat tesseract
 uketsuke-relay   | curl expat                                | usb-1 opencv openjp2 sqlite3 microhttpd tesseract
 uketsuke-web     | microhttpd                                | curl usb-1 opencv openjp2 sqlite3 expat tesseract
 uketsuke         |                                           | curl usb-1 opencv openjp2 sqlite3 microhttpd expat tesseract

@@ -88,7 +88,7 @@ export UKETSUKE_BIN=$PWD/build/release/bin
 part architecture 60 tests/architecture.sh build/release/bin
 part cages 60 tests/cages.sh build build/release/bin
 part opensc-on-the-card 120 tests/rig/opensc.sh build/release/bin build/sim/cards
-part service-self-test 180 tests/sim/service/selftest.sh build/release/bin
+part service-self-test 180 tests/sim/service/selftest.sh build/release/bin/sim-service
 part visits 240 tests/desk.sh build build/release/bin 8640
 part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
 part kills 900 tests/desk.sh build build/release/bin 8660 --kills

@@ -669,7 +669,7 @@ int main(int argc, char **argv)
         else
             run_all(argv[i]);
     }
-    printf("%u scenarios, %u failed\n", ran, failed);
+    printf("%u passed, %u failed\n", ran - failed, failed);
     covered = print_coverage(missing);
     if (events > 0) {
         walked = walk_run(seed, events);
