@@ -4,7 +4,7 @@
 # has every message that the program sends or gets, every option of it, and no failure code that is none; no warning
 # from the formatter.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 pages=${1:-packaging/man}
 passed=0 failed=0
 ok() { passed=$((passed + 1)); }
@@ -14,7 +14,7 @@ must() { # must WORDS COMMAND...
     shift
     if "$@" >/dev/null 2>&1; then ok; else bad "$words"; fi
 }
-page_of() { ls "$pages/$1".[1-8] 2>/dev/null | head -n 1; }
+page_of() { find "$pages" -maxdepth 1 -name "$1.[1-8]" | head -n 1; }
 
 programs=$(sed -n 's/^PROGRAMS := //p' Makefile)
 [ -n "$programs" ] || bad "the Makefile names no programs"
@@ -59,7 +59,7 @@ while IFS='^' read -r section name fallback choices _; do
     ok
     must "$conf: [$section] $name: the default is ${fallback:-empty}" grep -qxF "Default: ${fallback:-empty}" <<<"$entry"
     for choice in ${choices//|/ }; do
-        must "$conf: [$section] $name: $choice is missing" grep -qE "(^One of|,) $choice[,.]" <<<"$entry"
+        must "$conf: [$section] $name: $choice is missing" grep -qE "(^One of|,) ${choice}[,.]" <<<"$entry"
     done
 done < <(rows daemon/common/config.def 'CONFIG_KEY(s, id, n, t, min, max, d, c, ja, en) @@ s ^ n ^ d ^ c ^')
 must "config.def has keys" test "$keys" -gt 40

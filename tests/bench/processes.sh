@@ -29,9 +29,9 @@ for i in "${!pids[@]}"; do
     now=$(used_ns "$pid") woken=$(wakes "$pid")
     pss=$(kib "$pid" Pss)
     private=$(awk '$1 ~ /^Private_/ {n += $2; seen = 1} END {if (seen) printf "%.1f", n / 1024; else printf "-"}' "/proc/$pid/smaps_rollup" 2>/dev/null)
-    fds=$(ls "/proc/$pid/fd" 2>/dev/null | wc -l)
+    fds=$(find "/proc/$pid/fd" -type l 2>/dev/null | wc -l)
     [ "$fds" -gt 0 ] || fds=-
-    threads=$(ls "/proc/$pid/task" | wc -l)
+    threads=$(find "/proc/$pid/task" -mindepth 1 -maxdepth 1 | wc -l)
     printf '  %-12s %9s %9s %8s %5s %8s %12s %10s\n' "${names[i]}" "${pss:--}" "${private:--}" "$threads" "$fds" '' \
         "$(awk -v a="${ns[i]}" -v b="$now" -v s="$seconds" 'BEGIN {printf "%.1f", (b - a) / 1e6 / s * 60}')" \
         "$(awk -v a="${switches[i]}" -v b="$woken" -v s="$seconds" 'BEGIN {printf "%.2f", (b - a) / s}')"

@@ -32,7 +32,7 @@ start() { # a fresh desk
 
 wait_ready() {
     local answer='' i
-    for i in $(seq 300); do
+    for ((i = 0; i < 300; i++)); do
         answer=$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null) && [ "$answer" = ok ] && return 0
         sleep 0.1
     done
@@ -44,7 +44,7 @@ wait_ready() {
 visits() {
     local lines=$build/bench-visits i
     : >"$lines"
-    for i in $(seq "$runs"); do
+    for ((i = 0; i < runs; i++)); do
         start
         "$bin/sim-guest" --desk "$desk" --cards "$here/../sim/cards" --port "$port" >"$desk/log/guest.log"
         grep -E '^(ok|FAIL) ' "$desk/log/guest.log" >>"$lines"
