@@ -31,7 +31,7 @@ void api_lanes(struct web *web, struct request *request, struct call *call)
     reply_json(request, 200, json_pack("{s:o}", "lanes", lanes));
 }
 
-/* The kiosk's view, whoever asks for it: staff see which step it is, never more than the patient. */
+/* To the kiosk its own view, to staff the board's: which step it is, neither key nor picture. */
 void api_lane(struct web *web, struct request *request, struct call *call)
 {
     const struct lane_mirror *lane = desk_link_lane(web->desk, call->lane);

@@ -133,9 +133,9 @@ export function numberB(place, done) {
             h(
                 "table",
                 { class: "whole" },
-                h("tr", {}, h("th", { scope: "row" }, both("number.birth")), h("td", {}, `${t(`number.era.${era.name}`)} ${part(0, 2)}${t("number.year")} ${part(2, 4)}${t("number.month")} ${part(4, 6)}${t("number.day")}`)),
-                h("tr", {}, h("th", { scope: "row" }, both("number.expiry")), h("td", {}, `${part(6, 10)}${t("number.year")}`)),
-                h("tr", {}, h("th", { scope: "row" }, both("number.code")), h("td", {}, part(10, 14))),
+                h("tr", {}, h("th", { scope: "row" }, both("number.birth.name")), h("td", {}, `${t(`number.era.${era.name}`)} ${part(0, 2)}${t("number.year")} ${part(2, 4)}${t("number.month")} ${part(4, 6)}${t("number.day")}`)),
+                h("tr", {}, h("th", { scope: "row" }, both("number.expiry.name")), h("td", {}, `${part(6, 10)}${t("number.year")}`)),
+                h("tr", {}, h("th", { scope: "row" }, both("number.code.name")), h("td", {}, part(10, 14))),
             ),
             h(
                 "div",
