@@ -201,6 +201,19 @@ static void health_store(struct control *c, struct ipc *ipc, uint32_t request)
                         "database", detail, "");
 }
 
+/* The web program is a client here, yet a program like the others: its cage and state are asked too. */
+static unsigned ask_web(struct control *c, const struct client *asker, const struct msg_health_query *body)
+{
+    unsigned asked = 0;
+
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (c->clients[i] != NULL && c->clients[i] != asker &&
+            ipc_peer_role(c->clients[i]->ipc) == IPC_WEB &&
+            ipc_send(c->clients[i]->ipc, MSG_HEALTH_QUERY, body) == 0)
+            asked++;
+    return asked;
+}
+
 static void take_health(struct client *client, uint32_t request)
 {
     struct control *c = client->control;
@@ -218,7 +231,7 @@ static void take_health(struct client *client, uint32_t request)
     health_programs(c, client->ipc, request);
     health_lanes(c, client->ipc, request);
     body.request = q->id;
-    q->pending = links_send_all(c->links, MSG_HEALTH_QUERY, &body);
+    q->pending = links_send_all(c->links, MSG_HEALTH_QUERY, &body) + ask_web(c, client, &body);
     if (q->pending == 0)
         query_end(q);
 }
@@ -455,6 +468,10 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case MSG_DEVICES_QUERY:
         take_devices(client, body->devices_query.request);
+        break;
+    case MSG_HEALTH_ITEM:
+    case MSG_HEALTH_END:
+        control_answer(client->control, message);
         break;
     default:
         ipc_refuse(ipc, "a message out of turn");

@@ -393,6 +393,56 @@ static void health_names_what_is_missing_and_ends(void **state)
     assert_true(lane);
 }
 
+/* A command asks; the web program, a client of the same door, is asked in its turn. */
+struct asker {
+    bool item, end;
+};
+
+static void on_asker_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
+{
+    const struct msg_health_query query = {.request = 77};
+
+    (void)peer;
+    (void)arg;
+    assert_int_equal(ipc_send(ipc, MSG_HEALTH_QUERY, &query), 0);
+}
+
+static void on_asker_message(struct ipc *ipc, struct message *message, void *arg)
+{
+    struct asker *asker = arg;
+
+    (void)ipc;
+    if (message->type == MSG_HEALTH_ITEM && strcmp(message->body.health_item.component, "cage of the web") == 0) {
+        assert_int_equal(message->body.health_item.request, 77);
+        asker->item = true;
+    }
+    asker->end = asker->end || message->type == MSG_HEALTH_END;
+}
+
+static void health_of_the_web_program_is_asked_too(void **state)
+{
+    static const struct ipc_self command = {IPC_COMMAND, 0, "test", ""};
+    static const struct ipc_handlers handlers = {on_asker_open, on_asker_message, NULL};
+    struct house *h = *state;
+    struct msg_health_item item = {.component = "cage of the web"};
+    struct asker asker = {false, false};
+    struct ipc_client *client = NULL;
+    struct message *asked;
+    char path[200];
+
+    snprintf(path, sizeof(path), "%s/desk.sock", h->directory);
+    assert_int_equal(ipc_client_new(&client, h->service.loop, h->service.clock, path, &command, "D", &handlers, &asker), 0);
+    asked = wait_for(h, MSG_HEALTH_QUERY);
+    assert_non_null(asked);
+    item.request = asked->body.health_query.request;
+    say(h, MSG_HEALTH_ITEM, &item);
+    say(h, MSG_HEALTH_END, &(const struct msg_health_end){.request = item.request});
+    for (unsigned i = 0; i < 300 && !asker.end; i++)
+        sd_event_run(h->service.loop, 10000);
+    assert_true(asker.item && asker.end);
+    ipc_client_free(&client);
+}
+
 static void devices_end_even_without_a_broker(void **state)
 {
     struct house *h = *state;
@@ -427,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(visits_can_be_asked_for, start, stop),
         cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, start, stop),
         cmocka_unit_test_setup_teardown(health_names_what_is_missing_and_ends, start, stop),
+        cmocka_unit_test_setup_teardown(health_of_the_web_program_is_asked_too, start, stop),
         cmocka_unit_test_setup_teardown(devices_end_even_without_a_broker, start, stop),
         cmocka_unit_test_setup_teardown(kiosk_does_nothing_out_of_turn, start, stop),
     };
