@@ -10,7 +10,7 @@ bad() { echo "FAIL  $1"; failed=$((failed + 1)); }
 
 # program | libraries that it alone (of all programs) may name | libraries that must not be in its closure
 while IFS='|' read -r program owns never; do
-    program=$(echo $program)
+    program=${program%% *}
     [ -n "$program" ] || continue
     needed=$(readelf -d "$bin/$program" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
     for library in $owns; do

@@ -2,7 +2,7 @@
 # check.sh: everything that `make check` shows, each part with its own line and log under build/check/.
 # The last line is "N passed, N failed"; the exit status is 0 only when nothing failed.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 logs=build/check
 passed=0 failed=0
 rm -rf "$logs"

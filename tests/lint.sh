@@ -1,7 +1,7 @@
 #!/bin/bash
 # lint.sh: clang-tidy, cppcheck and shellcheck over the tree, and a build with clang's own warnings.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
 logs=build/lint
 mkdir -p "$logs"

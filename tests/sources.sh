@@ -1,7 +1,7 @@
 #!/bin/bash
 # sources.sh: rules of the house that a compiler does not check.
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
 rule() { # rule WORDS COMMAND...: the command prints the lines that offend
     local words=$1 rows
@@ -24,7 +24,7 @@ binaries() { git ls-files | grep -iE '\.(onnx|jpe?g|mp4|webm|jp2|tgz|deb|bin|dat
 codes_twice() { sed -n 's/^FAILURE([A-Z_0-9]*, "\([A-Z][0-9]*\)".*/\1/p' daemon/common/failure.def | sort | uniq -d; }
 codes_unraised() { # a row that no program names is a promise that nobody keeps
     local name
-    for name in $(sed -n 's/^FAILURE(\([A-Z_0-9]*\),.*/\1/p' daemon/common/failure.def); do
+    sed -n 's/^FAILURE(\([A-Z_0-9]*\),.*/\1/p' daemon/common/failure.def | while read -r name; do
         grep -rqwE "FAILURE_$name|$name" daemon/desk daemon/matcher daemon/relay daemon/web daemon/cli driver \
             --include='*.c' --include='*.h' --include='*.def' || echo "$name"
     done

@@ -130,8 +130,8 @@ int command_failures(const struct command_options *options, int argc, char **arg
         return EXIT_USAGE;
     }
     table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
-    for (uint16_t f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++) {
-        const struct failure_text *t = failure_text(f);
+    for (unsigned f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++) {
+        const struct failure_text *t = failure_text((uint16_t)f);
 
         if (argc == 1 && strcasecmp(argv[0], t->code) != 0)
             continue;

@@ -208,7 +208,7 @@ int ipc_send_fds(struct ipc *ipc, uint16_t type, const void *body, const int *fd
 
     if (ipc == NULL || ipc->dead || (!ipc->opened && type != MSG_HELLO))
         return -ENOTCONN;
-    if (row == NULL || !role_in(row->from, ipc->self.role) ||
+    if (row == NULL || !role_in(row->from, (uint8_t)ipc->self.role) ||
         (type != MSG_HELLO && !role_in(row->to, ipc->peer_role)))
         return -EINVAL;
     len = message_encode(type, body, nfds, packet, sizeof(packet));
@@ -318,7 +318,7 @@ static void dispatch(struct ipc *ipc, struct message *message)
     }
     if (message->type == MSG_HELLO)
         ipc_refuse(ipc, "HELLO twice");
-    else if (!role_in(row->from, ipc->peer_role) || !role_in(row->to, ipc->self.role))
+    else if (!role_in(row->from, ipc->peer_role) || !role_in(row->to, (uint8_t)ipc->self.role))
         ipc_refuse(ipc, "a message that this role may not send");
     else if (ipc->handlers.message != NULL)
         ipc->handlers.message(ipc, message, ipc->arg);

@@ -81,7 +81,7 @@ static bool from_era(const char *text, char out[9])
 
 static bool check_birth(const char *text, const char *today, char out[9])
 {
-    char folded[16];
+    char folded[16] = "";
 
     if (!fold(text, folded, sizeof(folded)))
         return false;

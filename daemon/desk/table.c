@@ -17,7 +17,7 @@
 
 static const struct table_row rows[] = {
 #define ROW(from, event, guard, to, failure, notes, sends)                                         \
-    {from, EVENT_##event, GUARD_##guard, VISIT_##to, FAILURE_##failure, notes, sends},
+    {notes, from, sends, FAILURE_##failure, EVENT_##event, GUARD_##guard, VISIT_##to},
 #include "table.def"
 #undef ROW
 };

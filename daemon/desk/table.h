@@ -52,13 +52,13 @@ enum table_failure {
 };
 
 struct table_row {
-    uint32_t from; /* a bit for each enum visit_state */
+    uint64_t notes; /* a bit for each enum desk_note */
+    uint32_t from;  /* a bit for each enum visit_state */
+    uint32_t sends; /* a bit for each enum desk_send */
+    uint16_t failure;
     uint8_t event;
     uint8_t guard;
     uint8_t to; /* enum visit_state or TABLE_STAY */
-    uint16_t failure;
-    uint64_t notes; /* a bit for each enum desk_note */
-    uint32_t sends; /* a bit for each enum desk_send */
 };
 
 struct table_limit {

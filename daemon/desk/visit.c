@@ -6,6 +6,7 @@
 #include "../common/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -246,6 +247,8 @@ static void absorb(struct visit *v, const struct desk_event *e)
 {
     const union message_body *body = e->body;
 
+    if (body == NULL)
+        return; /* a timer or a person: nothing was counted */
     switch (e->kind) {
     case EVENT_IDENTIFIED:
         v->facts.pin_tries = body->card_identified.pin_tries;
@@ -347,7 +350,7 @@ static int store_step(struct visit *v, const struct table_row *row, const struct
     if (v->record.outcome == OUTCOME_OPEN)
         v->record.failure = v->facts.shown;
     r = store_visit_save(desk->store, &v->record);
-    (void)strcpy(stpcpy(stpcpy(detail, visit_state_name(from)), ">"), visit_state_name(to));
+    (void)snprintf(detail, sizeof(detail), "%s>%s", visit_state_name(from), visit_state_name(to));
     if (r == 0)
         r = store_audit(desk->store, table_event_name(e->kind), v->record.id, v->record.lane,
                         e->staff != NULL ? e->staff : "", detail);

@@ -21,7 +21,7 @@ int guard_init(struct guard *guard, int listen_fd)
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
         struct sockaddr_storage room;
-    } address;
+    } address = {.any = {.sa_family = AF_UNSPEC}};
     socklen_t len = sizeof(address);
     char text[INET_ADDRSTRLEN];
     unsigned port;

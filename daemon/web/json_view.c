@@ -376,8 +376,8 @@ json_t *json_failures(void)
 {
     json_t *array = json_array();
 
-    for (uint16_t f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++) {
-        const struct failure_text *t = failure_text(f);
+    for (unsigned f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++) {
+        const struct failure_text *t = failure_text((uint16_t)f);
 
         (void)json_array_append_new(
             array, json_pack("{s:s, s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "code", t->code, "name", t->name, "kind",
