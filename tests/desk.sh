@@ -42,6 +42,12 @@ no_names() { ! grep -qaE '見本|例示|架空|ミホン|ﾐﾎﾝ' "$database" 
 no_names_in_logs() { ! grep -qaE '見本　|例示　|架空　|ミホン|ﾐﾎﾝ|19750604' "$desk"/log/{desk,web,reader-1,matcher,relay-main,broker}.log; }
 no_number_b() { ! grep -rqaE '50060420344137' "$desk/state" "$desk"/log/{desk,web,reader-1,matcher,relay-main,broker}.log; }
 no_sanitizer() { ! grep -laE 'Sanitizer|runtime error' "$desk"/log/*.log; }
+# The service's own ledger against the desk's book: each question belongs to a visit and was written down first.
+questions() { jq -r 'select(.request_id != null and .kind != "auth" and .kind != "capabilities") | .request_id' "$desk/log/ledger.jsonl" | sort -u; }
+ledger_agrees() { [ -n "$(questions)" ] && [ -z "$(comm -23 <(questions) <(sqlite3 "$database" 'SELECT correlation FROM asks' | sort -u))" ]; }
+none_asked() { [ "$(sqlite3 "$database" 'SELECT count(*) FROM asks WHERE outcome = 255')" = 0 ]; }
+check "every question in the service's ledger stands in the desk's book" ledger_agrees
+check "no question is left without its end" none_asked
 check "no visit is left undecided in the database" none_open
 check "the database is whole (sqlite3 integrity_check)" whole
 check "no foreign key points nowhere" foreign_keys
