@@ -169,7 +169,8 @@ int codec_json_read(struct xmlmsg **out, const void *data, size_t len)
         goto out;
     first = json_object_iter(json);
     value = json_object_iter_value(first);
-    if (!json_is_object(value))
+    /* A root named ...List would be written as an array, which is no message. */
+    if (!json_is_object(value) || is_list(json_object_iter_key(first)))
         goto out;
     root = xmlmsg_new(json_object_iter_key(first));
     if (root == NULL)

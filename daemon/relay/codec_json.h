@@ -10,7 +10,7 @@
  * branch of that name, with the members of its objects as children:
  * [{"ResultOfQualificationConfirmation":{}}, ...];
  *   - an array below any other name is that element repeated; an empty one is no element at all.
- * Refused: members that stand twice, arrays in arrays, names that XML could not have, NUL, text
+ * Refused: a root named ...List, members that stand twice, arrays in arrays, names that XML could not have, NUL, text
  * that is not UTF-8, anything after the message, and more depth, elements or bytes than xmlmsg.h
  * allows.
  *

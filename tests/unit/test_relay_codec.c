@@ -274,6 +274,8 @@ static void refuses_what_is_no_message(void **state)
         "{\"\":{}}",
         "{\"XmlMsg\":{\"A\":1e999}}",
         "<XmlMsg/>",
+        /* the message itself is no list */
+        "{\"XmlList\":{\"A\":\"1\"}}",
     };
 
     (void)state;
