@@ -29,7 +29,8 @@ static int find_place(struct usb *usb, unsigned nth, struct ccid_place *place)
     if (config == NULL)
         return r;
     bytes = usb_config_bytes(usb, &len);
-    r = bytes != NULL ? usb_config_parse(config, bytes, len) : -ENODEV;
+    /* A configuration that cannot be read has no reader in it, not one bad reader after the other. */
+    r = bytes != NULL && usb_config_parse(config, bytes, len) == 0 ? 0 : -ENODEV;
     if (r == 0)
         r = ccid_place_find(config, quirk != NULL ? quirk->flags : 0, nth, place);
     free(config);

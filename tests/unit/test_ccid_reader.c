@@ -948,6 +948,24 @@ static void a_level_without_a_row_is_refused(void **state)
     clock_free(&clock);
 }
 
+/* Behind a good header stands a descriptor of one byte: the walk must end, and so must the count. */
+static void a_configuration_that_cannot_be_read_has_no_reader(void **state)
+{
+    struct clock *clock = clock_new_simulated(0, 0);
+    struct usb *usb = mock_usb_new(clock, DEVICE, "09 02 0b00 01 01 00 80 32 01 04");
+    enum usb_status status = USB_STATUS_COUNT;
+
+    (void)state;
+    usb_start(usb, CLOCK_SECOND, on_usb, &status);
+    clock_advance(clock, 0);
+    assert_int_equal(status, USB_OK);
+    assert_int_equal(ccid_count(usb), 0);
+    assert_null(ccid_new(usb, 0));
+    assert_int_equal(errno, ENODEV);
+    usb_free(&usb);
+    clock_free(&clock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -986,6 +1004,7 @@ int main(void)
         cmocka_unit_test(the_reader_may_be_freed_inside_its_callback),
         cmocka_unit_test(freeing_in_mid_command_calls_nobody_back),
         cmocka_unit_test(a_level_without_a_row_is_refused),
+        cmocka_unit_test(a_configuration_that_cannot_be_read_has_no_reader),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
