@@ -211,7 +211,60 @@ endef
 $(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 bench-programs: $(BENCH:%=$(BIN)/%)
 
+# ---- fuzzing: libFuzzer plays the outside world (clang); everything stands under build/fuzz ---------------------------
+
+# tests/fuzz/fuzz_NAME.c is a target, linked with the rooms and the helpers named here.
+FUZZ_HELPERS := tests/fuzz/fuzz.c tests/fuzz/fuzz_usb.c tests/fuzz/fuzz_server.c
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(filter-out $(FUZZ_HELPERS),$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_ROOMS_fuzz_card_engine := driver common
+FUZZ_WITH_fuzz_card_engine := tests/unit/card_rig.c
+FUZZ_ROOMS_fuzz_card_files := driver common
+FUZZ_WITH_fuzz_card_files := tests/unit/card_rig.c
+FUZZ_ROOMS_fuzz_ccid := driver common
+FUZZ_WITH_fuzz_ccid := tests/fuzz/fuzz_usb.c
+FUZZ_ROOMS_fuzz_desk := desk store common
+FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/unit/fake_store.c
+FUZZ_ROOMS_fuzz_envelope := driver common
+FUZZ_ROOMS_fuzz_matcher_decode := matcher common
+FUZZ_ROOMS_fuzz_relay_json := relay common
+FUZZ_ROOMS_fuzz_usb_descriptor := driver common
+FUZZ_ROOMS_fuzz_usb_usbip := driver common
+FUZZ_ROOMS_fuzz_uvc_camera := driver common
+FUZZ_WITH_fuzz_uvc_camera := tests/fuzz/fuzz_usb.c
+FUZZ_ROOMS_fuzz_uvc_payload := driver common
+FUZZ_ROOMS_fuzz_web := web common
+FUZZ_WITH_fuzz_web := tests/fuzz/fuzz_server.c
+fuzz_rooms = $(or $(FUZZ_ROOMS_$(1)),common)
+define fuzz_rule
+$(BIN)/$(1): $(patsubst %,$(OUT)/%.o,tests/fuzz/$(1).c tests/fuzz/fuzz.c $(FUZZ_WITH_$(1))) \
+    $(foreach r,$(call fuzz_rooms,$(1)),$(call archive,$(r)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	@$(CXX) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $(call libs,$(call fuzz_rooms,$(1))) -lcmocka
+endef
+$(foreach f,$(FUZZ),$(eval $(call fuzz_rule,$(f))))
+fuzz-programs: $(FUZZ:%=$(BIN)/%)
+# The same sources by another compiler with other flags; what is named here replaces the lines at the top.
+# (The fuzz build looks for what happens; style of conversions is the business of the ordinary build.)
+FUZZ_SANITIZE := address$(comma)undefined
+FUZZ_MAKE = $(MAKE) -s --no-print-directory -j$(JOBS) OUT=$(1) CC=clang CXX=clang++ \
+    WARN='-Wall -Wextra -Werror' WARN_C='$$(WARN)' WARN_CXX='$$(WARN)' WARN_TEST='$$(WARN)' OPT='-O1 -g -fno-omit-frame-pointer $(2)' LDFLAGS='$(3)'
+
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+# ---- the rig: programs for the guest in tests/rig ---------------------------------------------------------------------
+
+RIG := $(BIN)/rig-attach $(BIN)/rig-v4l2 $(BIN)/rig-vscard $(BIN)/rig-lane
+$(BIN)/rig-attach: $(OUT)/tests/rig/attach.c.o
+$(BIN)/rig-v4l2: $(OUT)/tests/rig/v4l2.c.o
+$(BIN)/rig-vscard: $(OUT)/tests/rig/vscard.c.o $(OUT)/lib/simreader.a
+$(BIN)/rig-lane: $(OUT)/tests/rig/lane.c.o $(OUT)/tests/unit/reader_rig.c.o $(call archive,common)
+$(OUT)/tests/rig/lane.c.o: WARN_C = $(WARN_TEST)
+$(RIG):
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,common) -lcmocka -lcrypto
+rig-programs: $(RIG) $(BIN)/sim-reader $(BIN)/uketsuke-reader $(BIN)/uketsuke-broker $(BIN)/test_reader_process
 
 # ---- set-up: installs and fetches what is missing, never twice ------------------------------------------------------
 
@@ -241,7 +294,7 @@ cards: videos
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PORT ?= 8620
 LANES ?= 1
-.PHONY: run check unit system fuzz bench lint evaluate install
+.PHONY: run check unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-programs evaluate install
 run: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/sim/run-desk.sh build $(BIN) build/desk $(LANES) $(PORT) $(if $(ONCE),once,serve)
@@ -255,6 +308,21 @@ lint:
 bench: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all bench-programs
 	@tests/bench/run.sh build $(BIN)
+# Every target (or TARGET=name) for SECONDS each; counts and crashes: tests/fuzz/run.sh. COVERAGE=1: lines reached.
+SECONDS ?= 20
+TARGET ?= $(FUZZ)
+fuzz:
+	@tests/setup/packages.sh build check fuzz
+	@$(call FUZZ_MAKE,build/fuzz,-fsanitize=fuzzer-no-link$(comma)$(FUZZ_SANITIZE) -fno-sanitize-recover=all,-fsanitize=fuzzer$(comma)$(FUZZ_SANITIZE)) fuzz-programs
+	@tests/fuzz/run.sh build/fuzz $(SECONDS) $(patsubst fuzz_fuzz_%,fuzz_%,$(patsubst %,fuzz_%,$(patsubst fuzz_%,%,$(TARGET))))
+fuzz-coverage:
+	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
+	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)
+# Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
+rig: cards
+	@tests/setup/packages.sh check rig
+	@$(MAKE) -s --no-print-directory -j$(JOBS) rig-programs
+	@tests/rig/run.sh build $(BIN)
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
 	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)

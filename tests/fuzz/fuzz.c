@@ -1,0 +1,199 @@
+#include "fuzz.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/common/log.h"
+
+static const char *seed_folder;
+
+_Noreturn void fuzz_broken(const char *what, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+    abort();
+}
+
+/* ---- the input ------------------------------------------------------------------------------------------------------ */
+
+uint8_t fuzz_u8(struct fuzz_input *in)
+{
+    if (in->left == 0)
+        return 0;
+    in->left--;
+    return *in->at++;
+}
+
+uint16_t fuzz_u16(struct fuzz_input *in)
+{
+    unsigned low = fuzz_u8(in);
+
+    return (uint16_t)(low | (unsigned)fuzz_u8(in) << 8);
+}
+
+uint32_t fuzz_u32(struct fuzz_input *in)
+{
+    uint32_t low = fuzz_u16(in);
+
+    return low | (uint32_t)fuzz_u16(in) << 16;
+}
+
+uint64_t fuzz_u64(struct fuzz_input *in)
+{
+    uint64_t low = fuzz_u32(in);
+
+    return low | (uint64_t)fuzz_u32(in) << 32;
+}
+
+const uint8_t *fuzz_piece(struct fuzz_input *in, size_t most, size_t *len)
+{
+    const uint8_t *at;
+    size_t n = fuzz_u16(in);
+
+    if (n > most)
+        n = most;
+    if (n > in->left)
+        n = in->left;
+    at = in->at;
+    in->at += n;
+    in->left -= n;
+    *len = n;
+    return at;
+}
+
+static void *copy_of(const void *data, size_t len, size_t more)
+{
+    uint8_t *copy = malloc(len + more > 0 ? len + more : 1);
+
+    if (copy == NULL)
+        abort();
+    if (len > 0)
+        memcpy(copy, data, len);
+    return copy;
+}
+
+uint8_t *fuzz_piece_copy(struct fuzz_input *in, size_t most, size_t *len)
+{
+    const uint8_t *at = fuzz_piece(in, most, len);
+
+    return copy_of(at, *len, 0);
+}
+
+char *fuzz_text(struct fuzz_input *in, size_t most)
+{
+    size_t len;
+    const uint8_t *at = fuzz_piece(in, most, &len);
+    char *text = copy_of(at, len, 1);
+
+    text[len] = '\0';
+    return text;
+}
+
+/* ---- seeds ------------------------------------------------------------------------------------------------------------ */
+
+void seed_bytes(struct fuzz_seed *seed, const void *data, size_t len)
+{
+    if (len > sizeof(seed->data) - seed->len)
+        fuzz_broken("the seed fits", __FILE__, __LINE__);
+    if (len > 0)
+        memcpy(seed->data + seed->len, data, len);
+    seed->len += len;
+}
+
+void seed_u8(struct fuzz_seed *seed, unsigned value)
+{
+    uint8_t byte = (uint8_t)value;
+
+    seed_bytes(seed, &byte, 1);
+}
+
+void seed_u16(struct fuzz_seed *seed, unsigned value)
+{
+    seed_u8(seed, value & 0xff);
+    seed_u8(seed, value >> 8 & 0xff);
+}
+
+void seed_u32(struct fuzz_seed *seed, uint32_t value)
+{
+    seed_u16(seed, value & 0xffff);
+    seed_u16(seed, value >> 16);
+}
+
+void seed_u64(struct fuzz_seed *seed, uint64_t value)
+{
+    seed_u32(seed, (uint32_t)value);
+    seed_u32(seed, (uint32_t)(value >> 32));
+}
+
+void seed_hex(struct fuzz_seed *seed, const char *hex)
+{
+    unsigned value;
+
+    for (; *hex != '\0'; hex += 2) {
+        while (*hex == ' ')
+            hex++;
+        if (*hex == '\0')
+            break;
+        if (sscanf(hex, "%2x", &value) != 1)
+            fuzz_broken("hex digits", __FILE__, __LINE__);
+        seed_u8(seed, value);
+    }
+}
+
+void seed_piece(struct fuzz_seed *seed, const void *data, size_t len)
+{
+    if (len > UINT16_MAX)
+        fuzz_broken("the piece fits", __FILE__, __LINE__);
+    seed_u16(seed, (unsigned)len);
+    seed_bytes(seed, data, len);
+}
+
+void seed_piece_hex(struct fuzz_seed *seed, const char *hex)
+{
+    size_t at = seed->len, len;
+
+    seed_u16(seed, 0);
+    seed_hex(seed, hex);
+    len = seed->len - at - 2;
+    seed->data[at] = (uint8_t)len;
+    seed->data[at + 1] = (uint8_t)(len >> 8);
+}
+
+void seed_text(struct fuzz_seed *seed, const char *text)
+{
+    seed_piece(seed, text, strlen(text));
+}
+
+void seed_write(struct fuzz_seed *seed, const char *name)
+{
+    char path[512];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", seed_folder, name);
+    file = fopen(path, "wb");
+    if (file == NULL || fwrite(seed->data, 1, seed->len, file) != seed->len || fclose(file) != 0) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+    seed->len = 0;
+}
+
+static void silent(enum log_level level, const char *line, void *arg)
+{
+    (void)level;
+    (void)line;
+    (void)arg;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    log_capture(silent, NULL);
+    if (*argc != 3 || strcmp((*argv)[1], "--seeds") != 0)
+        return 0;
+    seed_folder = (*argv)[2];
+    (void)mkdir(seed_folder, 0700);
+    fuzz_seeds();
+    exit(0);
+}
