@@ -50,6 +50,9 @@ enum card_end {
     CARD_END_PIN_WRONG,
     CARD_END_PIN_LOCKED,
     CARD_END_PIN_NOT_SET,
+    CARD_END_PAD_CANCELLED, /* at the reader's PIN pad; nothing was sent to the card, as in the next two */
+    CARD_END_PAD_TIMEOUT,
+    CARD_END_PAD_REFUSED, /* the reader cannot do it after all: card_channel.pin_pad is false now */
     CARD_END_NUMBER_B_FORMAT,
     CARD_END_NUMBER_B_FEW_TRIES,
     CARD_END_NUMBER_B_WRONG,
@@ -121,7 +124,8 @@ bool card_engine_powered(const struct card_engine *engine);
 
 /*
  * Which card is it: token, user certificate, chain, both counters. From here on only this card is served:
- * when it has been off the reader, the other operations read the certificate again before anything else.
+ * when it has been without power or off the reader, the other operations read the certificate again before
+ * anything else, and it must be the same, byte by byte.
  */
 int card_engine_identify(struct card_engine *engine, uint64_t deadline_us, card_done_fn *done, void *arg);
 
@@ -133,7 +137,8 @@ struct card_sign_request {
     const char *purpose;     /* lower-case words with '-' */
 };
 /*
- * VERIFY of the PIN (taken over: `pin` is zeroed), then a signature over a statement composed here:
+ * VERIFY of the PIN (taken over: `pin` is zeroed; NULL: it is keyed in at the reader's own pad, -EINVAL
+ * without one), then a signature over a statement composed here:
  *   uketsuke statement v1\n
  *   purpose: <purpose>\n
  *   institution: <institution>\n

@@ -10,6 +10,7 @@
 #ifndef UKETSUKE_CARD_CHANNEL_H
 #define UKETSUKE_CARD_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ enum card_link {
     CARD_LINK_CANCELLED,       /* abort() was in time */
     CARD_LINK_READER_LOST,     /* unplugged */
     CARD_LINK_READER_HELD,     /* another program has it */
+    CARD_LINK_PAD_CANCELLED,   /* at the PIN pad; the card was sent nothing */
+    CARD_LINK_PAD_TIMEOUT,     /* nobody keyed it in; the card was sent nothing */
+    CARD_LINK_PAD_REFUSED,     /* the reader has no use for what it was asked; the card was sent nothing */
     CARD_LINK_READER_PROTOCOL, /* the reader's answer cannot be right, or it reports a fault */
     CARD_LINK_COUNT
 };
@@ -38,6 +42,9 @@ struct card_channel_ops {
     void (*power_off)(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg);
     void (*transmit)(struct card_channel *channel, const uint8_t *apdu, size_t len, uint64_t deadline_us,
                      card_channel_fn *done, void *arg);
+    /* A VERIFY whose `digits` digits the reader takes from its own pad and appends to CLA INS P1 P2 and Lc. */
+    void (*verify_at_pad)(struct card_channel *channel, const uint8_t header[4], unsigned digits,
+                          uint64_t deadline_us, card_channel_fn *done, void *arg);
     /* Ask for an early end of the request under way; its callback still comes. */
     void (*abort)(struct card_channel *channel);
 };
@@ -47,6 +54,7 @@ struct card_channel {
     const struct card_channel_ops *ops;
     /* Most bytes worth asking for by one READ BINARY: 256, or more where extended lengths pay. */
     size_t read_max;
+    bool pin_pad; /* verify_at_pad() may be called; false again when the reader has refused it */
 };
 
 #endif

@@ -11,6 +11,8 @@
 /* A chip's signature takes below a second; a card that needs longer than this is not going to answer. */
 #define APDU_LONGEST_US (5 * CLOCK_SECOND)
 #define POWER_OFF_LONGEST_US CLOCK_SECOND
+/* Somebody keys in four digits; the signature after it needs its time too. */
+#define PAD_LONGEST_US (45 * CLOCK_SECOND)
 /* Largest answer that is put together from 61xx pieces. */
 #define ANSWER_MAX (CARD_FILE_BYTES_MAX + 2u)
 #define CONTINUED_MOST 256u
@@ -52,6 +54,9 @@ static const char *const end_names[CARD_END_COUNT] = {
     [CARD_END_PIN_WRONG] = "pin-wrong",
     [CARD_END_PIN_LOCKED] = "pin-locked",
     [CARD_END_PIN_NOT_SET] = "pin-not-set",
+    [CARD_END_PAD_CANCELLED] = "pad-cancelled",
+    [CARD_END_PAD_TIMEOUT] = "pad-timeout",
+    [CARD_END_PAD_REFUSED] = "pad-refused",
     [CARD_END_NUMBER_B_FORMAT] = "number-b-format",
     [CARD_END_NUMBER_B_FEW_TRIES] = "number-b-few-tries",
     [CARD_END_NUMBER_B_WRONG] = "number-b-wrong",
@@ -70,6 +75,9 @@ static const enum card_end link_ends[CARD_LINK_COUNT] = {
     [CARD_LINK_CANCELLED] = CARD_END_CANCELLED,
     [CARD_LINK_READER_LOST] = CARD_END_READER_LOST,
     [CARD_LINK_READER_HELD] = CARD_END_READER_HELD,
+    [CARD_LINK_PAD_CANCELLED] = CARD_END_PAD_CANCELLED,
+    [CARD_LINK_PAD_TIMEOUT] = CARD_END_PAD_TIMEOUT,
+    [CARD_LINK_PAD_REFUSED] = CARD_END_PAD_REFUSED,
     [CARD_LINK_READER_PROTOCOL] = CARD_END_READER_PROTOCOL,
 };
 
@@ -134,6 +142,7 @@ static void wipe_operation(struct card_engine *e)
     e->total = 0;
     e->face_read = false;
     e->text_open = false;
+    e->at_pad = false;
     e->agreed = false;
     e->scanned = false;
     e->credential_kind = CARD_CREDENTIAL_NONE;
@@ -152,9 +161,11 @@ static void forget_card(struct card_engine *e)
     e->same = false;
 }
 
+/* Without power nobody can tell whether the card is still the one that it was: whoever asks next looks again. */
 static void unpowered(struct card_engine *e)
 {
     e->powered = false;
+    e->same = false;
     e->application = CARD_AP_NONE;
     e->file = CARD_FILE_NONE;
 }
@@ -470,18 +481,36 @@ static void command_tries(struct card_engine *e, const struct card_step *step)
     send_command(e, 0x00, 0x20, 0x00, 0x80, NULL, 0, 0);
 }
 
+/* The reader takes the digits and sends them; this process never has them. */
+static void verify_at_pad(struct card_engine *e)
+{
+    static const uint8_t header[4] = {0x00, 0x20, 0x00, 0x80};
+
+    e->command = (struct apdu_command){0x00, 0x20, 0x00, 0x80, NULL, 0, 0};
+    e->resent = false;
+    e->continued = 0;
+    secret_wipe(&e->answer);
+    e->waiting = true;
+    e->report.apdus++;
+    e->channel->ops->verify_at_pad(e->channel, header, CARD_PIN_DIGITS, deadline(e, PAD_LONGEST_US), on_answer, e);
+}
+
 /*
  * The only place that sends a credential. It goes to a key that the layout says it is for, whose counter
  * was read in this operation and is not empty; anything else is a defect of ours and sends nothing.
  */
 static void command_verify(struct card_engine *e, const struct card_step *step)
 {
-    if (e->credential.len == 0 || card_layout_file(step->file)->credential != e->credential_kind ||
+    if ((e->credential.len == 0) != e->at_pad || card_layout_file(step->file)->credential != e->credential_kind ||
         e->counted != step->file || e->key_state == CARD_KEY_BLOCKED || e->key_state == CARD_KEY_UNSET) {
         finish(e, CARD_END_INTERNAL);
         return;
     }
     e->counted = CARD_FILE_NONE;
+    if (e->at_pad) {
+        verify_at_pad(e);
+        return;
+    }
     send_command(e, 0x00, 0x20, 0x00, 0x80, e->credential.data, e->credential.len, 0);
 }
 

@@ -70,7 +70,7 @@ struct card_engine {
 
     /* the card of this visit */
     bool identified;
-    bool same; /* it has not been off the reader since */
+    bool same; /* its certificate was read since the last power on */
     bool has_certificate;
     bool forget; /* as soon as the operation under way has ended */
 
@@ -101,6 +101,7 @@ struct card_engine {
     enum card_file counted; /* the key whose counter was read last */
     enum card_key_state key_state;
     uint8_t tries;
+    bool at_pad;  /* the credential is keyed in at the reader */
     bool agreed;  /* a person said yes to a low counter */
     bool scanned;
 

@@ -28,18 +28,22 @@ bool card_engine_wants_certificate(const struct card_engine *e)
     return !e->has_certificate || !e->same;
 }
 
+/* Every byte: issuer and serial number alone can be written by anybody into a certificate of his own. */
+static bool is_that_certificate(const struct card_engine *e, const struct card_outcome *o)
+{
+    return o->len == e->certificate_len && memcmp(o->data, e->certificate_der, o->len) == 0;
+}
+
 enum card_end card_engine_on_certificate(struct card_engine *e, const struct card_outcome *o)
 {
     struct card_certificate certificate;
-    bool other;
 
     if (!o->selected && e->application == CARD_AP_NONE)
         return CARD_END_FOREIGN;
     if (o->data == NULL || o->len > sizeof(e->certificate_der) ||
         card_certificate_parse(&certificate, o->data, o->len) < 0)
         return CARD_END_DAMAGED;
-    other = e->identified && memcmp(certificate.subject, e->certificate.subject, sizeof(certificate.subject)) != 0;
-    if (other) {
+    if (e->identified && !is_that_certificate(e, o)) {
         card_certificate_clear(&certificate);
         return CARD_END_OTHER_CARD;
     }

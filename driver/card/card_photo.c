@@ -51,7 +51,7 @@ static bool may_send(const struct card_engine *e, enum card_file key)
     return counter_is_full(e, key) || (e->agreed && !e->scanned);
 }
 
-/* Only when the card has been off since it was identified: the photo must be that card's. */
+/* Only when the card has been without power since it was identified: the photo must be that card's. */
 static bool wants_same_card(const struct card_engine *e)
 {
     return e->identified && !e->same;

@@ -140,19 +140,27 @@ int card_engine_sign(struct card_engine *e, const struct card_sign_request *requ
                      card_done_fn *done, void *arg)
 {
     int rc = card_engine_prepare(e, request->deadline_us);
+    bool at_pad = pin == NULL;
+    bool fits = at_pad || is_pin(pin);
 
-    if (rc == 0 && is_pin(pin))
+    if (rc == 0 && at_pad && !e->channel->pin_pad)
+        rc = -EINVAL;
+    if (rc == 0 && fits)
         rc = compose(e, request);
-    if (rc == -EIO || (rc == 0 && !is_pin(pin))) {
+    if (rc == -EIO || (rc == 0 && !fits)) {
         card_engine_refuse(e, rc == 0 ? CARD_END_PIN_FORMAT : CARD_END_INTERNAL, done, arg);
         rc = 0;
     } else if (rc == 0) {
         e->agreed = request->last_try_agreed;
         e->credential_kind = CARD_CREDENTIAL_PIN;
-        e->credential = *pin;
-        memset(pin, 0, sizeof(*pin));
+        e->at_pad = at_pad;
+        if (!at_pad) {
+            e->credential = *pin;
+            memset(pin, 0, sizeof(*pin));
+        }
         card_engine_run(e, &operation, done, arg);
     }
-    secret_free(pin);
+    if (!at_pad)
+        secret_free(pin);
     return rc;
 }

@@ -630,6 +630,49 @@ static void another_card_in_its_place_gets_no_credential(void **state)
     X509_free(cert);
 }
 
+/* Anybody can write a certificate with the name and number of another: only every byte of it says the same card. */
+static void a_forged_certificate_of_the_same_number_is_another_card(void **state)
+{
+    X509 *cert = X509_dup(world.user);
+    uint8_t der[4096];
+    unsigned char *at = der;
+    struct rig_file *file = rig_file(&rig, 0x01, 0x000A);
+
+    (void)state;
+    assert_int_equal(rig_identify(&rig), CARD_END_OK);
+    assert_true(X509_set_pubkey(cert, world.city_key) == 1);
+    assert_true(X509_sign(cert, world.city_key, EVP_sha256()) > 0);
+    file->len = (size_t)i2d_X509(cert, &at);
+    file->data = der;
+    rig_file(&rig, 0x01, 0x0017)->key = world.city_key;
+    card_engine_card_gone(rig.engine);
+    assert_int_equal(rig_sign(&rig, "1234", false), CARD_END_OTHER_CARD);
+    assert_int_equal(rig_verifies(&rig), 0);
+    X509_free(cert);
+}
+
+/* A reader that is only asked now and then may not notice a quick hand while the card has no power. */
+static void a_card_exchanged_unseen_while_without_power_is_found_out(void **state)
+{
+    X509 *cert = X509_dup(world.user);
+    uint8_t der[4096];
+    unsigned char *at = der;
+    struct rig_file *file = rig_file(&rig, 0x01, 0x000A);
+
+    (void)state;
+    assert_int_equal(rig_identify(&rig), CARD_END_OK);
+    assert_int_equal(rig_photo(&rig, "55021720350000", false, false), CARD_END_NUMBER_B_WRONG);
+    assert_false(rig.powered);
+    ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), 77);
+    assert_true(X509_sign(cert, world.ca_key, EVP_sha256()) > 0);
+    file->len = (size_t)i2d_X509(cert, &at);
+    file->data = der;
+    assert_int_equal(rig_photo(&rig, NUMBER_B, true, false), CARD_END_OTHER_CARD);
+    assert_int_equal(rig_sign(&rig, "1234", false), CARD_END_OTHER_CARD);
+    assert_int_equal(rig_verifies(&rig), 1);
+    X509_free(cert);
+}
+
 static void power_off_needs_no_card(void **state)
 {
     (void)state;
@@ -675,6 +718,8 @@ int main(void)
         TEST(cancelled_at_any_apdu_it_ends_once_and_without_power),
         TEST(a_reader_that_goes_ends_the_operation),
         TEST(another_card_in_its_place_gets_no_credential),
+        TEST(a_forged_certificate_of_the_same_number_is_another_card),
+        TEST(a_card_exchanged_unseen_while_without_power_is_found_out),
         TEST(power_off_needs_no_card),
     };
 
