@@ -65,6 +65,8 @@ struct uvc {
     struct usb_transfer *control;
     struct usb_transfer *transfers[TRANSFERS_MAX];
     unsigned transfer_count;
+    struct usb_transfer *reading; /* whose data are being taken */
+    struct usb_transfer *spent;   /* the same, when it was given up meanwhile: freed afterwards */
     unsigned failures;
     size_t payload_max; /* bulk */
     struct payload payload;
@@ -131,8 +133,15 @@ static void on_stopped(struct usb *usb, enum usb_status status, void *arg)
 
 static void free_transfers(struct uvc *self)
 {
-    for (unsigned i = 0; i < self->transfer_count; i++)
-        usb_transfer_free(&self->transfers[i]);
+    for (unsigned i = 0; i < self->transfer_count; i++) {
+        /* The listener stops the camera in a frame that ends with the header of the next one: the rest
+         * of that payload is still to be walked over. */
+        if (self->transfers[i] == self->reading)
+            self->spent = self->reading;
+        else
+            usb_transfer_free(&self->transfers[i]);
+        self->transfers[i] = NULL;
+    }
     self->transfer_count = 0;
 }
 
@@ -218,7 +227,7 @@ static void take_packets(struct uvc *self, const struct usb_transfer *transfer)
 {
     uint64_t now = clock_monotonic_us(self->clock);
 
-    /* The listener may stop the camera in the middle, and the transfer is gone with it. */
+    /* The listener may stop the camera in the middle. */
     for (unsigned i = 0; streams(self) && i < transfer->packet_count; i++) {
         const struct usb_packet *packet = &transfer->packets[i];
 
@@ -250,11 +259,15 @@ static void on_data(struct usb_transfer *transfer, void *arg)
         fail(self, CAMERA_GONE);
     } else if (status == USB_OK) {
         self->failures = 0;
+        self->reading = transfer;
         if (is_bulk(self))
             take_bulk(self, transfer);
         else
             take_packets(self, transfer);
-        if (streams(self))
+        self->reading = NULL;
+        if (self->spent != NULL)
+            usb_transfer_free(&self->spent);
+        else
             usb_submit(transfer);
     } else if (++self->failures >= FAILURES_MAX) {
         fail(self, CAMERA_FAILED);

@@ -141,6 +141,7 @@ struct fixture {
     struct camera_mode mode;
     enum camera_trouble trouble;
     uint8_t first[16];
+    bool stops; /* in the callback of a frame */
 };
 
 static void on_started(struct camera *camera, const struct camera_mode *mode, void *arg)
@@ -159,6 +160,8 @@ static void on_frame(struct camera *camera, const struct camera_frame *frame, vo
     (void)camera;
     f->frames++;
     memcpy(f->first, frame->data, frame->len < 16 ? frame->len : 16);
+    if (f->stops)
+        camera_stop(f->camera);
 }
 
 static void on_trouble(struct camera *camera, enum camera_trouble trouble, void *arg)
@@ -276,6 +279,35 @@ static void a_bulk_camera_delivers_frames(void **state)
     finish(f);
 }
 
+/* A frame that ends with the first payload of the next: what is stopped there is still being read. */
+static void a_frame_that_ends_in_the_next_payload_may_stop_the_camera(void **state)
+{
+    struct fixture *f = begin(HEAD CONTROL("1001") BULK);
+
+    (void)state;
+    f->stops = true;
+    mock_usb_probe(f->usb, ANSWER_34);
+    start(f);
+    assert_int_equal(f->started, 1);
+    mock_usb_push(f->usb, 0x81, "0280 ffd8 01 ffd9");
+    mock_usb_push(f->usb, 0x81, "0281 ffd8 02 ffd9");
+    clock_advance(f->clock, CLOCK_SECOND);
+    assert_int_equal(f->frames, 1);
+    assert_int_equal(f->troubles, 0);
+    assert_memory_equal(f->first, "\xff\xd8\x01\xff\xd9", 5);
+    /* and it starts again, with nothing of before */
+    f->started = f->frames = 0;
+    f->stops = false;
+    start(f);
+    assert_int_equal(f->started, 1);
+    mock_usb_push(f->usb, 0x81, "0280 ffd8 04 ffd9");
+    mock_usb_push(f->usb, 0x81, "0281 ffd8 05 ffd9");
+    clock_advance(f->clock, 0);
+    assert_int_equal(f->frames, 1);
+    assert_memory_equal(f->first, "\xff\xd8\x04\xff\xd9", 5);
+    finish(f);
+}
+
 static void an_answer_that_names_nothing_we_know_is_refused(void **state)
 {
     struct fixture *f = begin(HEAD CONTROL("0001") ISO);
@@ -361,6 +393,7 @@ int main(void)
         cmocka_unit_test(broken_frame_descriptors_are_skipped),
         cmocka_unit_test(the_negotiation_has_the_length_of_the_version),
         cmocka_unit_test(a_bulk_camera_delivers_frames),
+        cmocka_unit_test(a_frame_that_ends_in_the_next_payload_may_stop_the_camera),
         cmocka_unit_test(an_answer_that_names_nothing_we_know_is_refused),
         cmocka_unit_test(a_held_or_lost_camera_is_told_so),
         cmocka_unit_test(silence_is_told_once_until_a_frame_comes),
