@@ -337,6 +337,12 @@ install: models
 	install -m 644 build/models/* $(DESTDIR)$(PREFIX)/share/uketsuke/models
 	for section in 1 5 8; do for page in packaging/man/*.$$section; do \
 	    [ ! -e "$$page" ] || install -m 644 "$$page" $(DESTDIR)$(PREFIX)/share/man/man$$section; done; done
+	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/udev/rules.d $(DESTDIR)$(PREFIX)/share/doc/uketsuke
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	cp -r packaging/systemd/. $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/uketsuke.conf
+	install -m 644 packaging/udev.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-uketsuke.rules
+	install -m 644 packaging/uketsuke.conf.example README.md $(DESTDIR)$(PREFIX)/share/doc/uketsuke
 
 clean:
 	rm -rf build/release build/asan build/desk build/desk-* build/check build/lint

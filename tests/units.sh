@@ -1,0 +1,45 @@
+#!/bin/bash
+# units.sh BIN: the systemd units, judged by systemd itself without starting them: they load, every program has one
+# with a user of its own, and `systemd-analyze security` finds an exposure of at most 1.5.
+set -u
+bin=$1
+here=$(realpath "$(dirname "$0")")
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+units=$root/usr/lib/systemd/system
+mkdir -p "$units" "$root/usr/bin"
+cp -r "$here"/../packaging/systemd/. "$units"
+cp "$bin"/uketsuke* "$root/usr/bin"
+# Instances, as `systemctl enable` would name them.
+cp "$units/uketsuke-reader@.service" "$units/uketsuke-reader@1.service"
+cp "$units/uketsuke-relay@.service" "$units/uketsuke-relay@main.service"
+passed=0 failed=0
+say() { # say GOOD WORDS
+    if [ "$1" = 0 ]; then echo "ok    $2"; passed=$((passed + 1)); else echo "FAIL  $2"; failed=$((failed + 1)); fi
+}
+users=
+while read -r unit program; do
+    level=$(systemd-analyze security --offline=true --root="$root" "$unit.service" 2>/dev/null | sed -nE 's/.*exposure level for [^ ]*: ([0-9.]+).*/\1/p')
+    awk -v level="${level:-10}" 'BEGIN {exit !(level <= 1.5)}'
+    say $? "$unit: exposure ${level:-unknown} (at most 1.5)"
+    grep -q "^ExecStart=/usr/bin/$program " "$units/${unit%%@*}"*.service
+    say $? "$unit starts $program"
+    users="$users $(sed -n 's/^User=//p' "$units/$unit.service")"
+    out=$(systemd-analyze verify --man=no --recursive-errors=no --root="$root" "$unit.service" 2>&1)
+    [ -z "$out" ]
+    say $? "$unit loads without a word"
+    [ -z "$out" ] || echo "      $out"
+done <<'EOF'
+uketsuke-desk uketsuked
+uketsuke-broker uketsuke-broker
+uketsuke-reader@1 uketsuke-reader
+uketsuke-matcher uketsuke-matcher
+uketsuke-relay@main uketsuke-relay
+uketsuke-web uketsuke-web
+EOF
+[ "$(tr ' ' '\n' <<<"$users" | sed '/^$/d' | sort -u | wc -l)" = 6 ]
+say $? "every program has a user of its own"
+for user in $users; do grep -q "^u $user " "$here/../packaging/sysusers.conf" || echo "$user"; done | grep -q . && bad=1 || bad=0
+say "$bad" "every user is made by sysusers.conf"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
