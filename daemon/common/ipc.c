@@ -9,7 +9,8 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#define QUEUE_MAX 512 /* packets waiting for a slow peer; more and it is gone */
+#define QUEUE_MAX 512   /* packets waiting for a slow peer; more and it is gone */
+#define ANSWER_FIRST 64 /* as many may wait for it before it is heard again */
 
 struct packet {
     struct packet *next;
@@ -36,6 +37,7 @@ struct ipc {
     int error;
     struct packet *first, **last;
     size_t queued;
+    bool patient; /* see ipc_answer_first() */
     bool *freed; /* set while a handler runs: tells the dispatcher that its connection is no more */
 };
 
@@ -146,6 +148,22 @@ static int send_now(struct ipc *ipc, const void *data, size_t len, const int *fd
     return 0;
 }
 
+static bool listening(const struct ipc *ipc)
+{
+    return !ipc->patient || ipc->queued < ANSWER_FIRST;
+}
+
+static void want(struct ipc *ipc)
+{
+    (void)sd_event_source_set_io_events(
+        ipc->io, (listening(ipc) ? (uint32_t)EPOLLIN : 0) | (ipc->first != NULL ? (uint32_t)EPOLLOUT : 0));
+}
+
+void ipc_answer_first(struct ipc *ipc)
+{
+    ipc->patient = true;
+}
+
 static void flush(struct ipc *ipc)
 {
     while (ipc->first != NULL) {
@@ -153,7 +171,7 @@ static void flush(struct ipc *ipc)
         int r = send_now(ipc, packet->data, packet->len, packet->fds, packet->nfds);
 
         if (r == -EAGAIN)
-            return;
+            break;
         if (r < 0) {
             die(ipc, r);
             return;
@@ -164,7 +182,7 @@ static void flush(struct ipc *ipc)
         ipc->queued--;
         packet_free(packet);
     }
-    (void)sd_event_source_set_io_events(ipc->io, EPOLLIN);
+    want(ipc);
 }
 
 static int enqueue(struct ipc *ipc, const void *data, size_t len, const int *fds, unsigned nfds)
@@ -196,7 +214,7 @@ static int enqueue(struct ipc *ipc, const void *data, size_t len, const int *fds
     *ipc->last = packet;
     ipc->last = &packet->next;
     ipc->queued++;
-    (void)sd_event_source_set_io_events(ipc->io, EPOLLIN | EPOLLOUT);
+    want(ipc);
     return 0;
 }
 
@@ -278,8 +296,12 @@ static ssize_t receive(struct ipc *ipc, uint8_t *data, size_t size, int *fds, un
             (*nfds)++;
         }
     }
-    if (n == 0)
+    if (n == 0) {
+        /* The end; or an empty packet, which nobody of ours sends, with descriptors that nobody would close. */
+        close_fds(fds, *nfds < MESSAGE_FDS_MAX ? *nfds : MESSAGE_FDS_MAX);
+        *nfds = 0;
         return -ECONNRESET;
+    }
     if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || *nfds > MESSAGE_FDS_MAX) {
         close_fds(fds, *nfds < MESSAGE_FDS_MAX ? *nfds : MESSAGE_FDS_MAX);
         *nfds = 0;
@@ -324,6 +346,12 @@ static void dispatch(struct ipc *ipc, struct message *message)
         ipc->handlers.message(ipc, message, ipc->arg);
 }
 
+void ipc_hand_over(struct ipc *ipc, const struct ipc_handlers *handlers, void *arg)
+{
+    ipc->handlers = *handlers;
+    ipc->arg = arg;
+}
+
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
     struct ipc *ipc = arg;
@@ -337,7 +365,11 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *arg)
         flush(ipc);
     /* A few packets a turn: one busy peer must not keep the others waiting. */
     for (int i = 0; i < 16 && !freed && !ipc->dead && (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0; i++) {
-        ssize_t n = receive(ipc, packet, sizeof(packet), message.fds, &message.nfds);
+        ssize_t n;
+
+        if (!listening(ipc) && (revents & (EPOLLHUP | EPOLLERR)) == 0)
+            break;
+        n = receive(ipc, packet, sizeof(packet), message.fds, &message.nfds);
 
         if (n == 0)
             break;

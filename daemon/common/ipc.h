@@ -68,6 +68,14 @@ uint16_t ipc_peer_lane(const struct ipc *ipc);
 uid_t ipc_peer_uid(const struct ipc *ipc);
 bool ipc_is_open(const struct ipc *ipc);
 void ipc_set_arg(struct ipc *ipc, void *arg);
+/* From now on other handlers (and their argument) serve this connection. */
+void ipc_hand_over(struct ipc *ipc, const struct ipc_handlers *handlers, void *arg);
+
+/*
+ * For a server whose one answer is many packets: while many of them wait for the peer, nothing more is read from
+ * it, so that many questions at once are slow and not fatal. Only where the peer itself never stops reading.
+ */
+void ipc_answer_first(struct ipc *ipc);
 
 /*
  * Send; descriptors are duplicated by the kernel, the caller keeps its own. 0, -EINVAL (does not fit its
@@ -85,8 +93,11 @@ void ipc_refuse(struct ipc *ipc, const char *reason);
 /*
  * A listening socket from the supervisor. Each accepted peer must have our own uid, root's, or one of
  * `uids`; others are turned away before a byte is read. For each a connection with `handlers` is made;
- * `open` (not accept) tells that it is there. The handler owns it from then on.
+ * `open` (not accept) tells that it is there. The handler owns it from then on. Those that have not said HELLO
+ * are the server's: IPC_STRANGERS_MAX of them, and when one more comes the oldest goes.
  */
+#define IPC_STRANGERS_MAX 16
+
 int ipc_server_new(struct ipc_server **out, struct sd_event *loop, int listen_fd,
                    const struct ipc_self *self, const char *allow, const uid_t *uids, size_t nuids,
                    const struct ipc_handlers *handlers, void *arg);

@@ -25,7 +25,40 @@ struct ipc_server {
     size_t nuids;
     struct ipc_handlers handlers;
     void *arg;
+    struct ipc *strangers[IPC_STRANGERS_MAX]; /* the oldest first */
+    size_t nstrangers;
 };
+
+static bool forget_stranger(struct ipc_server *server, const struct ipc *ipc)
+{
+    size_t i = 0;
+
+    while (i < server->nstrangers && server->strangers[i] != ipc)
+        i++;
+    if (i == server->nstrangers)
+        return false;
+    server->nstrangers--;
+    memmove(&server->strangers[i], &server->strangers[i + 1],
+            (server->nstrangers - i) * sizeof(server->strangers[0]));
+    return true;
+}
+
+static void stranger_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
+{
+    struct ipc_server *server = arg;
+
+    (void)forget_stranger(server, ipc);
+    ipc_hand_over(ipc, &server->handlers, server->arg);
+    if (server->handlers.open != NULL)
+        server->handlers.open(ipc, peer, server->arg);
+}
+
+static void stranger_closed(struct ipc *ipc, int error, void *arg)
+{
+    (void)error;
+    if (forget_stranger(arg, ipc))
+        ipc_free(&ipc);
+}
 
 static bool uid_welcome(const struct ipc_server *server, uid_t uid)
 {
@@ -39,6 +72,7 @@ static bool uid_welcome(const struct ipc_server *server, uid_t uid)
 
 static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
+    static const struct ipc_handlers handlers = {stranger_open, NULL, stranger_closed};
     struct ipc_server *server = arg;
     struct ucred peer;
     socklen_t len = sizeof(peer);
@@ -55,9 +89,18 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *ar
         (void)close(conn);
         return 0;
     }
-    r = ipc_new(&ipc, server->loop, conn, &server->self, server->allow, &server->handlers, server->arg);
-    if (r < 0)
+    r = ipc_new(&ipc, server->loop, conn, &server->self, server->allow, &handlers, server);
+    if (r < 0) {
         log_event(LOG_LEVEL_WARNING, "peer not accepted", LOG_ERRNO(r));
+        return 0;
+    }
+    if (server->nstrangers == IPC_STRANGERS_MAX) {
+        struct ipc *oldest = server->strangers[0];
+
+        (void)forget_stranger(server, oldest);
+        ipc_free(&oldest);
+    }
+    server->strangers[server->nstrangers++] = ipc;
     return 0;
 }
 
@@ -96,6 +139,8 @@ void ipc_server_free(struct ipc_server **at)
     if (server == NULL)
         return;
     *at = NULL;
+    while (server->nstrangers > 0)
+        ipc_free(&server->strangers[--server->nstrangers]);
     server->io = sd_event_source_disable_unref(server->io);
     (void)close(server->fd);
     free(server);

@@ -432,6 +432,7 @@ static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
     client->ipc = ipc;
     c->clients[i] = client;
     ipc_set_arg(ipc, client);
+    ipc_answer_first(ipc);
 }
 
 static void on_message(struct ipc *ipc, struct message *message, void *arg)
@@ -482,8 +483,8 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
 static void on_closed(struct ipc *ipc, int error, void *arg)
 {
     (void)error;
-    /* Until `open` the argument is the server's own; a client that was turned away has none. */
-    if (ipc_peer_role(ipc) == 0 || arg == NULL)
+    /* A client that was turned away has no place of its own. */
+    if (arg == NULL)
         ipc_free(&ipc);
     else
         drop(arg);

@@ -4,6 +4,7 @@
 #include "daemon/common/clock.h"
 #include "daemon/common/memfd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -325,6 +326,129 @@ static void a_client_comes_back_after_its_server_was_away(void **state)
     (void)rmdir(path);
 }
 
+static unsigned open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (readdir(dir) != NULL)
+        n++;
+    (void)closedir(dir);
+    return n;
+}
+
+static void an_empty_packet_leaves_no_descriptor_behind(void **state)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec nothing = {.iov_base = &control, .iov_len = 0};
+    struct msghdr msg = {.msg_iov = &nothing, .msg_iovlen = 1, .msg_control = control.room,
+                         .msg_controllen = sizeof(control.room)};
+    struct side a = {0};
+    sd_event *loop = NULL;
+    unsigned before;
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(sd_event_new(&loop), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(ipc_new(&a.ipc, loop, fds[0], &desk, "R", &handlers, &a), 0);
+    turn(loop);
+    before = open_descriptors();
+    CMSG_FIRSTHDR(&msg)->cmsg_level = SOL_SOCKET;
+    CMSG_FIRSTHDR(&msg)->cmsg_type = SCM_RIGHTS;
+    CMSG_FIRSTHDR(&msg)->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fds[1], sizeof(int));
+    assert_int_equal(sendmsg(fds[1], &msg, 0), 0);
+    turn(loop);
+    assert_int_equal(a.closed, 1);
+    assert_int_equal(open_descriptors(), before - 1); /* the connection's own */
+    (void)close(fds[1]);
+    sd_event_unref(loop);
+}
+
+/* Each question is answered by forty packets. */
+static void answer_at_length(struct ipc *ipc, struct message *message, void *arg)
+{
+    struct msg_visit_begin begin = {.visit = 5};
+    struct side *side = arg;
+
+    (void)message;
+    side->messages++;
+    for (unsigned i = 0; i < 40; i++)
+        (void)ipc_send(ipc, MSG_VISIT_BEGIN, &begin);
+}
+
+static void many_questions_at_once_are_answered_one_after_the_other(void **state)
+{
+    static const struct ipc_handlers at_length = {on_open, answer_at_length, on_closed};
+    struct msg_reader_state question = {.card = 1};
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, "R", "D");
+    ipc_hand_over(p.a.ipc, &at_length, &p.a);
+    ipc_answer_first(p.a.ipc);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(ipc_send(p.b.ipc, MSG_READER_STATE, &question), 0);
+    for (unsigned i = 0; i < 1000 && p.b.messages < 4000; i++)
+        (void)sd_event_run(p.loop, 0);
+    assert_int_equal(p.a.closed + p.b.closed, 0);
+    assert_int_equal(p.a.messages, 100);
+    assert_int_equal(p.b.messages, 4000);
+    pair_close(&p);
+}
+
+static void those_who_never_say_hello_are_few(void **state)
+{
+    struct side b = {0};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[] = "/tmp/uketsuke-ipc-XXXXXX";
+    int silent[3 * IPC_STRANGERS_MAX];
+    struct ipc_server *server = NULL;
+    struct ipc *late = NULL;
+    struct side a = {0};
+    sd_event *loop = NULL;
+    unsigned before;
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(path));
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/desk.sock", path);
+    assert_int_equal(sd_event_new(&loop), 0);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(ipc_server_new(&server, loop, fd, &reader, "D", NULL, 0, &handlers, &b), 0);
+    turn(loop);
+    before = open_descriptors();
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+        silent[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        assert_int_equal(connect(silent[i], (const struct sockaddr *)&address, sizeof(address)), 0);
+        turn(loop);
+    }
+    assert_int_equal(open_descriptors() - before,
+                     sizeof(silent) / sizeof(silent[0]) + IPC_STRANGERS_MAX);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(ipc_new(&late, loop, fd, &desk, "R", &handlers, &a), 0);
+    turn(loop);
+    assert_int_equal(b.opened, 1);
+    assert_int_equal(a.opened, 1);
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+        (void)close(silent[i]);
+    turn(loop);
+    assert_int_equal(b.closed, 0);
+    ipc_server_free(&server);
+    ipc_free(&a.ipc);
+    ipc_free(&b.ipc);
+    sd_event_unref(loop);
+    (void)unlink(address.sun_path);
+    (void)rmdir(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +463,9 @@ int main(void)
         cmocka_unit_test(a_peer_that_does_not_read_is_dropped_and_nothing_blocks),
         cmocka_unit_test(queued_messages_follow_when_the_peer_reads_again),
         cmocka_unit_test(a_client_comes_back_after_its_server_was_away),
+        cmocka_unit_test(an_empty_packet_leaves_no_descriptor_behind),
+        cmocka_unit_test(many_questions_at_once_are_answered_one_after_the_other),
+        cmocka_unit_test(those_who_never_say_hello_are_few),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
