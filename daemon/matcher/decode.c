@@ -36,13 +36,14 @@ void decoder_free(struct decoder **decoder)
 
 /*
  * Walk the segments of a JPEG up to its scan. Only the baseline and extended sequential processes pass: a
- * progressive file can make a decoder work for hours on a few bytes, and no camera sends one. 8 bits, 1 or 3
- * components, and the size within bounds.
+ * progressive file can make a decoder work for hours on a few bytes, as can one that brings its components in scans
+ * of their own (there may be any number of scans then), and no camera sends either. 8 bits, 1 or 3 components, and
+ * the size within bounds.
  */
 static bool jpeg_is_tame(const uint8_t *data, size_t len)
 {
     struct bytes_reader r;
-    bool framed = false;
+    uint8_t components = 0; /* 0: the frame header has not come yet */
 
     bytes_reader_init(&r, data, len);
     if (bytes_u16be(&r) != 0xffd8)
@@ -62,17 +63,17 @@ static bool jpeg_is_tame(const uint8_t *data, size_t len)
             return false;
         segment = bytes_sub(&r, size - 2u);
         if (marker == 0xda)
-            return framed && !segment.failed;
+            return components > 0 && bytes_u8(&segment) == components && !segment.failed;
         if (marker == 0xc0 || marker == 0xc1) {
             uint8_t bits = bytes_u8(&segment);
             int height = bytes_u16be(&segment), width = bytes_u16be(&segment);
-            uint8_t components = bytes_u8(&segment);
+            uint8_t here = bytes_u8(&segment);
 
-            if (segment.failed || framed || bits != 8 || (components != 1 && components != 3) ||
+            if (segment.failed || components != 0 || bits != 8 || (here != 1 && here != 3) ||
                 width < IMAGE_SIDE_LEAST || height < IMAGE_SIDE_LEAST || width > IMAGE_SIDE_MOST ||
                 height > IMAGE_SIDE_MOST)
                 return false;
-            framed = true;
+            components = here;
         } else if (marker >= 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
             return false;
         } else if (marker == 0xd9 || (marker >= 0xd0 && marker <= 0xd8)) {

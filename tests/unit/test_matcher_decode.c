@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <turbojpeg.h>
 #include <cmocka.h>
 
@@ -151,6 +152,32 @@ static void a_progressive_jpeg_is_refused(void **state)
     const size_t len = make_jpeg(jpeg, sizeof(jpeg), TJFLAG_PROGRESSIVE);
 
     assert_int_equal(decode(*state, jpeg, len), FAILURE_FACE_FRAME_UNREADABLE);
+}
+
+/*
+ * A sequential file may bring its components in scans of their own, and a decoder that holds them all goes over the
+ * whole picture for each, also where ten bytes are all that there is of one. A camera's frame has one scan.
+ */
+static void a_jpeg_of_many_scans_costs_no_time(void **state)
+{
+    static const uint8_t scan[] = {0xff, 0xda, 0, 8, 1, 1, 0x00, 0, 63, 0};
+    enum { SCANS = 2000 };
+    uint8_t jpeg[8192 + SCANS * sizeof(scan)];
+    size_t len = make_jpeg(jpeg, 8192, 0), at = 2;
+    struct timespec before, after;
+
+    while (jpeg[at + 1] != 0xda) {
+        if (jpeg[at + 1] == 0xc0) /* 2000 x 2000, no subsampling */
+            memcpy(jpeg + at + 5, "\x07\xd0\x07\xd0\x03\x01\x11", 7);
+        at += 2 + ((size_t)jpeg[at + 2] << 8 | jpeg[at + 3]);
+    }
+    for (len = at; len < at + sizeof(scan) * SCANS; len += sizeof(scan))
+        memcpy(jpeg + len, scan, sizeof(scan));
+    memcpy(jpeg + len, "\xff\xd9", 2);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    assert_int_equal(decode(*state, jpeg, len + 2), FAILURE_FACE_FRAME_UNREADABLE);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    assert_true(after.tv_sec - before.tv_sec < 1);
 }
 
 static void a_jpeg_that_claims_to_be_huge_or_tiny_is_refused(void **state)
@@ -391,6 +418,7 @@ int main(void)
         T(a_jpeg_cut_short_anywhere_is_unreadable),
         T(a_damaged_jpeg_never_gets_further_than_a_reason),
         T(a_progressive_jpeg_is_refused),
+        T(a_jpeg_of_many_scans_costs_no_time),
         T(a_jpeg_that_claims_to_be_huge_or_tiny_is_refused),
         T(padding_before_the_end_mark_is_forgiven),
         T(yuy2_follows_bt601),
