@@ -4,10 +4,13 @@
 #include "sql_text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const query_names[QUERY_COUNT] = {
     [QUERY_META_GET] = "meta_get",
@@ -258,12 +261,33 @@ static int bring_up(struct store *store, char **message)
     return r;
 }
 
+/*
+ * One desk to a database: two would each continue the audit chain and the visits as if alone. The lock goes with
+ * the process, however it ends; tools that only read or make a backup do not ask for it.
+ */
+static int lock_directory(struct store *store, const char *directory, char **message)
+{
+    int r;
+
+    store->lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->lock >= 0 && flock(store->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    if (r == -EBUSY)
+        say(message, "別の uketsuked がこのデータベースを使っています。止めてください",
+            "another uketsuked uses this database; stop it", directory);
+    else
+        say(message, "データベースの置き場所を開けません。権限を確かめてください",
+            "the directory of the database cannot be opened; check its permissions", directory);
+    return r;
+}
+
 static int open_file(struct store *store, const char *directory, char **message)
 {
     char *real = realpath(directory, NULL); /* a link on the way is the administrator's; uketsuke.db must be none */
     char *path = NULL;
     mode_t mask;
-    int rc, r = 0;
+    int rc, r;
 
     if (real == NULL) {
         r = -errno;
@@ -271,9 +295,12 @@ static int open_file(struct store *store, const char *directory, char **message)
             "the directory of the database cannot be reached; make it", directory);
         return r;
     }
-    if (asprintf(&path, "%s/uketsuke.db", real) < 0) {
+    r = lock_directory(store, real, message);
+    if (r == 0 && asprintf(&path, "%s/uketsuke.db", real) < 0)
+        r = -ENOMEM;
+    if (r < 0) {
         free(real);
-        return -ENOMEM;
+        return r;
     }
     mask = umask(077); /* the database and its side files are nobody else's */
     rc = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
@@ -297,6 +324,7 @@ int store_open(struct store **out, const char *directory, const struct secret *k
     if (store == NULL)
         return r;
     store->clock = clock;
+    store->lock = -1;
     if (key->len != 32) {
         say(message, "データベースの鍵は32バイトです", "the database key must be 32 bytes", "database.key");
         r = -EINVAL;
@@ -330,6 +358,8 @@ void store_close(struct store **at)
     for (int i = 0; i < QUERY_COUNT; i++)
         (void)sqlite3_finalize(store->queries[i]);
     (void)sqlite3_close(store->db);
+    if (store->lock >= 0)
+        (void)close(store->lock);
     secret_free(&store->payload_key);
     secret_free(&store->lookup_key);
     secret_free(&store->audit_key);

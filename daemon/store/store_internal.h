@@ -40,6 +40,7 @@ enum store_query {
 
 struct store {
     sqlite3 *db;
+    int lock; /* the directory, locked against a second desk; -1 none */
     sqlite3_stmt *queries[QUERY_COUNT];
     struct clock *clock;
     struct secret payload_key; /* AES-256-GCM */
