@@ -153,6 +153,11 @@ static void on_doctype(void *arg, const XML_Char *name, const XML_Char *system,
     stop(arg, CODEC_XML_DOCTYPE);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 /* ---- the parser
  * ---------------------------------------------------------------------------------- */
 
@@ -199,14 +204,30 @@ static bool cured_by_more(enum XML_Error error)
            error == XML_ERROR_PARTIAL_CHAR || error == XML_ERROR_UNCLOSED_CDATA_SECTION;
 }
 
+/* A percent sign or a name may go on for ever, as far as the parser knows; no message begins so. */
+static bool begins_like_xml(const char *data, size_t len)
+{
+    const char *end = data + len;
+
+    if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
+        data += 3;
+    while (data < end && is_blank(*data))
+        data++;
+    return data == end || *data == '<' || *data == '\xef';
+}
+
 /* `cut`: the input is known to go on. */
 static enum codec_xml_fault parse(struct xmlmsg **out, const char *data, size_t len, bool cut,
                                   size_t *line)
 {
     static const XML_Memory_Handling_Suite memory = {malloc, wipe_realloc, wipe_free};
-    struct reading reading = {.parser = XML_ParserCreate_MM("UTF-8", &memory, NULL)};
+    struct reading reading = {0};
     enum codec_xml_fault fault = CODEC_XML_FINE;
 
+    *line = 1;
+    if (!begins_like_xml(data, len))
+        return utf8_valid(data, len) ? CODEC_XML_SYNTAX : CODEC_XML_BYTES;
+    reading.parser = XML_ParserCreate_MM("UTF-8", &memory, NULL);
     if (reading.parser == NULL)
         return CODEC_XML_MEMORY;
     XML_SetUserData(reading.parser, &reading);
@@ -242,11 +263,6 @@ static enum codec_xml_fault parse(struct xmlmsg **out, const char *data, size_t 
 static bool begins(const char *data, size_t len, const char *with, size_t with_len)
 {
     return len >= with_len && memcmp(data, with, with_len) == 0;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 static const char *skip_blanks(const char *at, const char *end)
@@ -367,7 +383,8 @@ static enum codec_xml_fault read_message(struct codec_xml *codec, struct xmlmsg 
     } else if (error == -ENOMEM) {
         fault = CODEC_XML_MEMORY;
     } else {
-        fault = parse(out, text.data, text.len, cut || error == -ENODATA, &report->line);
+        fault = parse(out, text.data != NULL ? text.data : "", text.len, cut || error == -ENODATA,
+                      &report->line);
     }
     codec_text_free(&text);
     return fault;

@@ -393,7 +393,7 @@ static void a_document_type_is_refused_before_it_is_read(void **state)
 static void not_well_formed_is_wrong_and_not_truncated(void **state)
 {
     static const char *const wrong[] = {
-        "hello", "{\"XmlMsg\":{}}", "<XmlMsg></xmlMsg>", "<XmlMsg><A></B></XmlMsg>", "<XmlMsg/><XmlMsg/>", "<XmlMsg/>x",
+        "hello", "%PDF-1.7", "MessageHeader", "&amp", "\xef\xbb\xbf%x", "{\"XmlMsg\":{}}", "<XmlMsg></xmlMsg>", "<XmlMsg><A></B></XmlMsg>", "<XmlMsg/><XmlMsg/>", "<XmlMsg/>x",
         "<XmlMsg a='1' a='2'/>", "<XmlMsg><A b=c/></XmlMsg>", "<XmlMsg><1/></XmlMsg>", "<XmlMsg><A>]]></A></XmlMsg>",
         "<XmlMsg><A></XmlMsg>", "<XmlMsg><!-- -- --></XmlMsg>", "<XmlMsg><?xml version='1.0'?></XmlMsg>", "</XmlMsg>",
     };
