@@ -105,9 +105,31 @@ static unsigned tls_reason(const char *text)
     return (number >> 23 & 0xff) == 20 ? (unsigned)(number & 0x7fffff) : 0;
 }
 
-static bool is_alert(unsigned reason)
+/*
+ * An alert by which the other side refuses our certificate or our offer (RFC 8446, 6.2). It acts upon no request
+ * then; after any other alert (an internal error, say) nobody knows what it has done before.
+ */
+static bool is_refusal(unsigned reason)
 {
-    return reason > 1000 && reason < 1256;
+    static const uint8_t alerts[] = {
+        40,  /* handshake_failure */
+        42,  /* bad_certificate */
+        43,  /* unsupported_certificate */
+        44,  /* certificate_revoked */
+        45,  /* certificate_expired */
+        46,  /* certificate_unknown */
+        48,  /* unknown_ca */
+        49,  /* access_denied */
+        51,  /* decrypt_error: our signature does not fit our certificate */
+        70,  /* protocol_version */
+        71,  /* insufficient_security */
+        116, /* certificate_required */
+    };
+
+    for (size_t i = 0; i < sizeof(alerts); i++)
+        if (reason == 1000u + alerts[i])
+            return true;
+    return false;
 }
 
 static bool may_be_sent(CURL *easy)
@@ -149,7 +171,7 @@ static void describe(struct http_exchange *x, CURLcode code, struct http_result 
     /* In TLS 1.3 a client certificate is refused after our side has finished: seen as an alert
      * while reading. */
     if ((code == CURLE_SSL_CONNECT_ERROR && result->tls != 0) ||
-        (status == 0 && is_alert(result->tls)))
+        (status == 0 && is_refusal(result->tls)))
         result->fate = HTTP_TLS_REFUSED;
 }
 
@@ -491,6 +513,13 @@ bool http_cancel(struct http_exchange **exchange)
     exchange_free(*exchange);
     *exchange = NULL;
     return sent;
+}
+
+int http_setup(void)
+{
+    if (unsetenv("SSLKEYLOGFILE") != 0)
+        return -EIO;
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -EIO;
 }
 
 int http_new(struct http **out, struct sd_event *loop, struct clock *clock,

@@ -73,6 +73,13 @@ struct http_request {
     bool once;
 };
 
+/*
+ * Once in a process, before its cage and before any other thread: starts the libraries. What the environment
+ * says about keeping the secrets of TLS connections in a file (SSLKEYLOGFILE) is not listened to: curl would
+ * open that file here and write to it from inside the cage. 0 or -EIO.
+ */
+int http_setup(void);
+
 /* 0 or negative errno. `tls` is borrowed. */
 int http_new(struct http **out, struct sd_event *loop, struct clock *clock,
              const struct http_tls *tls);

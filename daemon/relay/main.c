@@ -3,6 +3,7 @@
  */
 #include "../common/log.h"
 #include "codec_json.h"
+#include "http.h"
 #include "relay.h"
 #include "resolver.h"
 
@@ -68,8 +69,7 @@ int main(int argc, char **argv)
         goto out;
     codec_json_protect();
     resolver_load_modules();
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-        getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+    if (http_setup() != 0 || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
         log_event(LOG_LEVEL_ERROR, "libraries do not start");
         goto out;
     }

@@ -249,7 +249,8 @@ static int listen_at(const char *path)
 }
 
 /* As systemd does: the socket as descriptor 3, its name and our own pid in the environment. */
-static pid_t spawn_relay(const char *config, const char *argument, int listen_fd, int err)
+static pid_t spawn_relay(const char *config, const char *argument, int listen_fd, int err,
+                         const char *const *environment)
 {
     char exe[PATH_MAX], pid_text[32];
     pid_t pid;
@@ -263,6 +264,8 @@ static pid_t spawn_relay(const char *config, const char *argument, int listen_fd
     (void)dup2(err, STDERR_FILENO);
     (void)dup2(err, STDOUT_FILENO);
     (void)unsetenv("JOURNAL_STREAM");
+    while (environment != NULL && *environment != NULL)
+        (void)putenv(strdup(*environment++));
     /* A sanitizer's search for leaks stops the process by ptrace at its end: the cage refuses that,
      * rightly. */
     (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
@@ -431,7 +434,7 @@ struct rig *rig_start(const struct rig_options *options)
     err = open(path, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
     assert_true(err >= 0);
     (void)snprintf(config, sizeof(config), "%s/conf", rig->dir);
-    rig->relay = spawn_relay(config, NULL, listen_fd, err);
+    rig->relay = spawn_relay(config, NULL, listen_fd, err, o->environment);
     (void)close(listen_fd);
     (void)close(err);
     assert_true(sd_event_new(&rig->loop) >= 0);
@@ -504,7 +507,7 @@ int rig_run_relay(const char *config_text, const char *argument, char *output, s
     write_file(config, config_text);
     err = open(log, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
     assert_true(err >= 0);
-    pid = spawn_relay(config, argument, -1, err);
+    pid = spawn_relay(config, argument, -1, err, NULL);
     (void)close(err);
     for (int i = 0; i < 2000 && waitpid(pid, &status, WNOHANG) == 0; i++)
         (void)poll(NULL, 0, 10);

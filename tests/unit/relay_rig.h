@@ -28,6 +28,7 @@ struct rig_options {
     const char *host;  /* in the URLs; the service listens on 127.0.0.1 */
     int connect_seconds;
     bool without_service; /* nobody listens at the port */
+    const char *const *environment; /* of the relay alone: "NAME=value", NULL at the end */
 };
 
 struct rig_answer {

@@ -524,7 +524,7 @@ int main(void)
     int failed;
 
     cmocka_set_test_filter(getenv("UKETSUKE_TEST"));
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (http_setup() != 0)
         return 1;
     failed = cmocka_run_group_tests(tests, set_up, tear_down);
     curl_global_cleanup();

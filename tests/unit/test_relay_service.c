@@ -350,6 +350,30 @@ static void another_authority_or_host_is_not_believed(void **state)
     }
 }
 
+/* What libraries like to take from the environment: another way to the service, a file with TLS secrets. */
+static void the_environment_changes_no_connection(void **state)
+{
+    static const char keys[] = "/tmp/uketsuke-relay-test-tls-secrets";
+    static const char *const environment[] = {
+        "SSLKEYLOGFILE=/tmp/uketsuke-relay-test-tls-secrets",
+        "https_proxy=http://127.0.0.1:1",
+        "HTTPS_PROXY=http://127.0.0.1:1",
+        "ALL_PROXY=socks5://127.0.0.1:1",
+        "SSL_CERT_FILE=/dev/null",
+        "SSL_CERT_DIR=/dev/null",
+        NULL,
+    };
+    const struct rig_options options = {.environment = environment};
+    struct rig *rig;
+
+    (void)state;
+    (void)unlink(keys);
+    rig = rig_start(&options);
+    ends(ask_within(rig, 8000), ANSWERED, FAILURE_NONE);
+    rig_stop(rig);
+    assert_int_equal(access(keys, F_OK), -1);
+}
+
 static void a_refused_password_is_not_tried_again_and_again(void **state)
 {
     const struct rig_options options = {.password = "wrong"};
@@ -714,6 +738,7 @@ int main(void)
         cmocka_unit_test(a_writing_request_is_never_sent_twice_after_doubt),
         cmocka_unit_test(nonsense_is_refused_and_said_so),
         cmocka_unit_test(another_authority_or_host_is_not_believed),
+        cmocka_unit_test(the_environment_changes_no_connection),
         cmocka_unit_test(a_refused_password_is_not_tried_again_and_again),
         cmocka_unit_test(what_the_upstream_does_not_offer_is_not_sent),
         cmocka_unit_test(the_extensions_reach_their_own_places),
