@@ -463,6 +463,30 @@ void ccid_transmit(struct ccid *ccid, unsigned slot, const uint8_t *apdu, size_t
     ccid_operation_go(ccid, op);
 }
 
+void ccid_verify_pin(struct ccid *ccid, unsigned slot, const uint8_t header[4], unsigned digits,
+                     uint64_t deadline_us, ccid_done_fn *done, void *arg)
+{
+    struct ccid_operation *op =
+        new_operation(ccid, slot, deadline_us, done, arg, ccid_verify_pin_begin);
+
+    if (op == NULL)
+        return;
+    if ((ccid->place.info.pin_support & CCID_PIN_SUPPORT_VERIFY) == 0 || digits == 0 ||
+        digits > CCID_PIN_DIGITS_MAX) {
+        ccid_end_later(ccid, op, CCID_INVALID);
+        return;
+    }
+    op->command_len = 5 + digits;
+    op->command = malloc(op->command_len);
+    if (op->command == NULL)
+        abort();
+    memcpy(op->command, header, 4);
+    op->command[4] = (uint8_t)digits;
+    /* Where the reader puts the digits: nothing that a card could take for a PIN. */
+    memset(op->command + 5, 0xff, digits);
+    ccid_operation_go(ccid, op);
+}
+
 void ccid_abort(struct ccid *ccid, unsigned slot)
 {
     struct ccid_operation *op = slot < ccid->place.info.slots ? ccid->slots[slot].op : NULL;

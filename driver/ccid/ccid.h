@@ -40,6 +40,8 @@ enum ccid_result {
     CCID_READER_ERROR,     /* the reader reports a fault of its own, or refuses the command */
     CCID_PROTOCOL,         /* the reader's answer cannot be right */
     CCID_INVALID,          /* the caller's APDU or slot is not possible with this reader */
+    CCID_PIN_CANCELLED,    /* at the reader's PIN pad; nothing was sent to the card */
+    CCID_PIN_TIMEOUT,      /* nobody keyed it in in time; nothing was sent to the card */
     CCID_RESULT_COUNT
 };
 
@@ -59,6 +61,8 @@ enum ccid_level {
 #define CCID_APDU_COMMAND_MAX 65544u
 #define CCID_APDU_RESPONSE_MAX 65538u
 
+#define CCID_PIN_SUPPORT_VERIFY 1u
+
 /* What the reader says about itself. */
 struct ccid_info {
     uint16_t vendor, product, release;
@@ -71,7 +75,7 @@ struct ccid_info {
     uint8_t voltages;   /* 1: 5 V, 2: 3 V, 4: 1.8 V */
     uint32_t max_message;
     uint32_t max_ifsd;
-    uint8_t pin_support; /* bPINSupport: 1 verify, 2 modify */
+    uint8_t pin_support; /* bPINSupport: CCID_PIN_SUPPORT_VERIFY, 2 modify */
     bool has_interrupt;  /* else slots are polled */
     bool vendor_class;   /* class 0xFF, known by quirk */
 };
@@ -124,10 +128,25 @@ void ccid_power_off(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid
 
 /*
  * One command APDU (at least 4 bytes; copied, wiped afterwards), one response APDU (at least SW1
- * SW2). 61xx and 6Cxx are the caller's business.
+ * SW2). 61xx and 6Cxx are the caller's business, but for cards that speak T=0 with a reader of the
+ * TPDU level: there they belong to the protocol and are settled here.
+ *
+ * After CCID_CARD_ERROR the command may have been carried out; it is never repeated from here once
+ * it was sent whole. The card may have lost its power by then.
  */
 void ccid_transmit(struct ccid *ccid, unsigned slot, const uint8_t *apdu, size_t len,
                    uint64_t deadline_us, ccid_done_fn *done, void *arg);
+
+#define CCID_PIN_DIGITS_MAX 8u
+
+/*
+ * The same for a VERIFY whose data the reader takes from its own PIN pad: exactly `digits` digits
+ * (1 to CCID_PIN_DIGITS_MAX), sent to the card as ASCII behind `header` (CLA INS P1 P2) and Lc. For
+ * readers whose bPINSupport has bit 0; else CCID_INVALID. CCID_READER_ERROR: the reader refused and
+ * showed nothing. The reader is told to wait until shortly before the deadline.
+ */
+void ccid_verify_pin(struct ccid *ccid, unsigned slot, const uint8_t header[4], unsigned digits,
+                     uint64_t deadline_us, ccid_done_fn *done, void *arg);
 
 /* Asks the reader: CCID_OK a card is there, CCID_NO_CARD none. */
 void ccid_slot_status(struct ccid *ccid, unsigned slot, uint64_t deadline_us, ccid_done_fn *done,

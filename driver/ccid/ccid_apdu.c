@@ -10,8 +10,9 @@
 #define SHORT_COMMAND_MAX 261u /* header, Lc, 255 bytes, Le */
 
 static const struct ccid_level_row levels[] = {
-    {CCID_LEVEL_SHORT_APDU, "short APDU", ccid_short_apdu_transmit},
-    {CCID_LEVEL_EXTENDED_APDU, "extended APDU", ccid_extended_apdu_transmit},
+    {CCID_LEVEL_TPDU, "TPDU", ccid_tpdu_transmit, ccid_tpdu_powered},
+    {CCID_LEVEL_SHORT_APDU, "short APDU", ccid_short_apdu_transmit, NULL},
+    {CCID_LEVEL_EXTENDED_APDU, "extended APDU", ccid_extended_apdu_transmit, NULL},
 };
 
 const struct ccid_level_row *ccid_level_find(enum ccid_level level)
@@ -40,8 +41,8 @@ static void end_astray(struct ccid *ccid, struct ccid_operation *op)
     ccid_end(ccid, op, CCID_PROTOCOL, NULL, 0);
 }
 
-static void end_with_response(struct ccid *ccid, struct ccid_operation *op, const uint8_t *data,
-                              size_t len)
+void ccid_end_with_response(struct ccid *ccid, struct ccid_operation *op, const uint8_t *data,
+                            size_t len)
 {
     /* SW1 SW2 at least, or the card has not answered. */
     if (len < 2)
@@ -53,7 +54,7 @@ static void end_with_response(struct ccid *ccid, struct ccid_operation *op, cons
 static void on_short_response(struct ccid *ccid, struct ccid_operation *op,
                               const struct ccid_answer *answer)
 {
-    end_with_response(ccid, op, answer->data, answer->len);
+    ccid_end_with_response(ccid, op, answer->data, answer->len);
 }
 
 /* Extended lengths begin with a zero byte where a short Lc or Le would be followed by something
@@ -83,9 +84,9 @@ static void on_block(struct ccid *ccid, struct ccid_operation *op, const struct 
     case CCID_CHAIN_WHOLE:
     case CCID_CHAIN_ENDS:
         if (op->response == NULL) {
-            end_with_response(ccid, op, answer->data, answer->len);
+            ccid_end_with_response(ccid, op, answer->data, answer->len);
         } else if (ccid_response_add(op, answer->data, answer->len)) {
-            end_with_response(ccid, op, op->response, op->response_len);
+            ccid_end_with_response(ccid, op, op->response, op->response_len);
         } else {
             end_astray(ccid, op);
         }

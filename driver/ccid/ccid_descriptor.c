@@ -44,8 +44,9 @@ static enum ccid_level level_of(uint32_t features)
     return CCID_LEVEL_CHARACTER;
 }
 
-static int read_class_descriptor(const uint8_t *bytes, struct ccid_info *info)
+static int read_class_descriptor(const uint8_t *bytes, struct ccid_place *place)
 {
+    struct ccid_info *info = &place->info;
     struct bytes_reader r;
 
     bytes_reader_init(&r, bytes, CLASS_DESCRIPTOR_BYTES);
@@ -53,7 +54,10 @@ static int read_class_descriptor(const uint8_t *bytes, struct ccid_info *info)
     info->slots = bytes_u8(&r) + 1u;
     info->voltages = bytes_u8(&r);
     info->protocols = bytes_u32le(&r);
-    bytes_take(&r, 4 + 4 + 1 + 4 + 4 + 1); /* clocks and data rates */
+    place->clock_khz = bytes_u32le(&r);
+    bytes_take(&r, 4 + 1 + 4); /* dwMaximumClock, bNumClockSupported, dwDataRate */
+    place->max_data_rate = bytes_u32le(&r);
+    bytes_u8(&r); /* bNumDataRatesSupported */
     info->max_ifsd = bytes_u32le(&r);
     bytes_take(&r, 4 + 4); /* dwSynchProtocols, dwMechanical */
     info->features = bytes_u32le(&r);
@@ -91,7 +95,7 @@ static int read_place(const struct usb_alt *alt, struct ccid_place *place)
     }
     place->info.interface = alt->interface;
     place->info.vendor_class = alt->class_code == CLASS_VENDOR;
-    return read_class_descriptor(descriptor, &place->info);
+    return read_class_descriptor(descriptor, place);
 }
 
 int ccid_place_find(const struct usb_config *config, uint32_t quirks, unsigned nth,

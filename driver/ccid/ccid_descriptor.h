@@ -33,6 +33,8 @@ struct ccid_place {
     uint8_t bulk_out, bulk_in, interrupt_in;
     uint16_t bulk_in_packet;
     uint16_t interrupt_bytes;
+    uint32_t clock_khz;     /* dwDefaultClock */
+    uint32_t max_data_rate; /* bits a second */
 };
 
 /*

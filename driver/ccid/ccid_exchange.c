@@ -143,6 +143,12 @@ void ccid_on_out(struct usb_transfer *transfer, void *arg)
     ccid_leave(ccid);
 }
 
+/* Some readers (QEMU's, for one) refuse what they do not know with the plainest of all answers. */
+static bool is_refusal(const struct ccid_answer *answer)
+{
+    return answer->type == CCID_SLOT_STATUS && answer->outcome == CCID_FAILED;
+}
+
 /* The whole answer of the message that was sent. */
 static void take_answer(struct ccid *ccid, const struct ccid_answer *answer)
 {
@@ -150,7 +156,7 @@ static void take_answer(struct ccid *ccid, const struct ccid_answer *answer)
     enum ccid_result result;
 
     if (answer->outcome == CCID_OUTCOME_RESERVED ||
-        answer->type != ccid_answer_type_for(ccid->sent_type)) {
+        (answer->type != ccid_answer_type_for(ccid->sent_type) && !is_refusal(answer))) {
         end_without_answer(ccid, CCID_PROTOCOL);
         return;
     }

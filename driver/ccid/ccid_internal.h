@@ -5,15 +5,20 @@
  *   ccid_exchange.c  one message out and its answer in; bringing the reader back in step
  *   ccid_operation.c the queue of operations, and their ends
  *   ccid_power.c     power on, power off, slot status
- *   ccid_apdu.c      the APDU levels (rows of the level table)
+ *   ccid_apdu.c      the level table; the APDU levels
+ *   ccid_tpdu.c      the TPDU level: protocol, speed and parameters after power on; T=1 and T=0
+ *   ccid_secure.c    the reader's PIN pad
  */
 #ifndef UKETSUKE_CCID_INTERNAL_H
 #define UKETSUKE_CCID_INTERNAL_H
 
+#include "atr.h"
 #include "ccid.h"
 #include "ccid_descriptor.h"
 #include "ccid_message.h"
 #include "driver/usb/usb.h"
+#include "t0.h"
+#include "t1.h"
 
 struct timer;
 struct ccid_operation;
@@ -30,6 +35,9 @@ struct ccid_level_row {
     const char *name;
     /* Begins op's transmit: op->command holds the APDU. Ends it by ccid_end(). */
     void (*transmit)(struct ccid *ccid, struct ccid_operation *op);
+    /* Settles what is to be settled after the answer to reset (in slot->atr), then says so by
+     * ccid_power_ready() or ccid_power_unusable(). NULL: nothing. */
+    void (*powered)(struct ccid *ccid, struct ccid_operation *op);
 };
 
 /* NULL for a level without a row. */
@@ -61,9 +69,21 @@ struct ccid_operation {
     size_t response_len;
     unsigned voltage;       /* power on: which row is tried */
     enum ccid_result worst; /* power on: what the voltages before have said */
+    bool no_pps;            /* power on: the card did not take one */
+    enum ccid_result unusable; /* power on: why the card is being powered off again */
 
     ccid_step_fn *step;
     ccid_failed_fn *failed;
+};
+
+/* The card in the slot, as it was powered on: for levels at which the host speaks with it. */
+struct ccid_card {
+    struct atr atr;
+    uint8_t protocol; /* 0 or 1 */
+    uint8_t speed;    /* as TA1 */
+    bool pps_made;
+    struct t1 t1;
+    struct t0 t0;
 };
 
 struct ccid_slot {
@@ -74,6 +94,9 @@ struct ccid_slot {
     bool powered;
     bool notified;             /* the reader has said something about it by itself */
     struct ccid_operation *op; /* queued or running */
+    uint8_t atr[ATR_MAX];
+    size_t atr_len;
+    struct ccid_card card;
 };
 
 enum ccid_phase {
@@ -177,10 +200,27 @@ void ccid_tell_slots(struct ccid *ccid);
 void ccid_power_on_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_power_off_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_status_begin(struct ccid *ccid, struct ccid_operation *op);
+/* From a level's `powered`: the card may be used; it may not; off and on again, at the same voltage. */
+void ccid_power_ready(struct ccid *ccid, struct ccid_operation *op);
+void ccid_power_unusable(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result);
+void ccid_power_again(struct ccid *ccid, struct ccid_operation *op);
 
 /* -- ccid_apdu.c ----------------------------------------------------------------------------- */
 void ccid_transmit_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_short_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);
 void ccid_extended_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);
+/* SW1 SW2 at least, or CCID_PROTOCOL. */
+void ccid_end_with_response(struct ccid *ccid, struct ccid_operation *op, const uint8_t *data,
+                            size_t len);
+
+/* -- ccid_tpdu.c ----------------------------------------------------------------------------- */
+void ccid_tpdu_transmit(struct ccid *ccid, struct ccid_operation *op);
+void ccid_tpdu_powered(struct ccid *ccid, struct ccid_operation *op);
+/* Does what the T=1 machine of op's slot says. */
+void ccid_t1_go_on(struct ccid *ccid, struct ccid_operation *op, enum t1_next next);
+
+/* -- ccid_secure.c --------------------------------------------------------------------------- */
+/* op->command: header, Lc, and as many bytes as digits. */
+void ccid_verify_pin_begin(struct ccid *ccid, struct ccid_operation *op);
 
 #endif

@@ -23,6 +23,8 @@ const char *ccid_result_name(enum ccid_result result)
         [CCID_READER_ERROR] = "reader error",
         [CCID_PROTOCOL] = "protocol",
         [CCID_INVALID] = "invalid",
+        [CCID_PIN_CANCELLED] = "pin cancelled",
+        [CCID_PIN_TIMEOUT] = "pin timeout",
     };
 
     return (unsigned)result < CCID_RESULT_COUNT ? names[result] : "unknown";
@@ -70,6 +72,7 @@ uint8_t ccid_answer_type_for(enum ccid_command command)
     switch (command) {
     case CCID_POWER_ON:
     case CCID_XFR_BLOCK:
+    case CCID_SECURE:
         return CCID_DATA_BLOCK;
     case CCID_SET_PARAMETERS:
     case CCID_GET_PARAMETERS:
@@ -92,8 +95,8 @@ static const struct {
     {0xc0, 0xdf, CCID_READER_ERROR},
     {0xe0, 0xe0, CCID_BUSY}, /* slot busy */
     {0xe1, 0xee, CCID_READER_ERROR},
-    {0xef, 0xef, CCID_CANCELLED}, /* PIN entry cancelled */
-    {0xf0, 0xf0, CCID_TIMEOUT},   /* PIN entry timed out */
+    {0xef, 0xef, CCID_PIN_CANCELLED},
+    {0xf0, 0xf0, CCID_PIN_TIMEOUT},
     {0xf1, 0xf1, CCID_READER_ERROR},
     {0xf2, 0xf2, CCID_BUSY},             /* busy with an automatic sequence */
     {0xf3, 0xf3, CCID_NOT_POWERED},      /* protocol deactivated */

@@ -14,6 +14,7 @@ enum ccid_command {
     CCID_POWER_ON = 0x62,
     CCID_POWER_OFF = 0x63,
     CCID_GET_SLOT_STATUS = 0x65,
+    CCID_SECURE = 0x69,
     CCID_GET_PARAMETERS = 0x6c,
     CCID_XFR_BLOCK = 0x6f,
     CCID_ABORT = 0x72,
@@ -51,7 +52,7 @@ struct ccid_answer {
     enum ccid_icc icc;
     enum ccid_outcome outcome;
     uint8_t error; /* bError; a time extension: the multiplier */
-    uint8_t chain; /* byte 9 */
+    uint8_t chain; /* byte 9; of RDR_to_PC_Parameters: the protocol */
     const uint8_t *data;
     size_t len;
 };

@@ -2,10 +2,6 @@
 
 #include "ccid_internal.h"
 
-/* ISO 7816-3: 2 bytes at least, 33 at most, beginning with TS. */
-#define ATR_MIN 2u
-#define ATR_MAX 33u
-
 /* ISO 7816-3, 6.2.1: the lowest class first, so that no card is harmed. */
 static const struct {
     uint8_t support; /* in bVoltageSupport */
@@ -19,16 +15,36 @@ static const struct {
 #define VOLTAGE_COUNT (sizeof(voltages) / sizeof(voltages[0]))
 
 static void try_voltage(struct ccid *ccid, struct ccid_operation *op);
+static void power_automatically(struct ccid *ccid, struct ccid_operation *op);
+
+static bool chooses_voltage(const struct ccid *ccid)
+{
+    return (ccid->place.info.features & CCID_FEATURE_AUTO_VOLTAGE) != 0;
+}
+
+void ccid_power_ready(struct ccid *ccid, struct ccid_operation *op)
+{
+    struct ccid_slot *slot = &ccid->slots[op->slot];
+
+    slot->powered = true;
+    ccid_end(ccid, op, CCID_OK, slot->atr, slot->atr_len);
+}
 
 static void on_atr(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer)
 {
+    struct ccid_slot *slot = &ccid->slots[op->slot];
+
     if (answer->len < ATR_MIN || answer->len > ATR_MAX ||
         (answer->data[0] != 0x3b && answer->data[0] != 0x3f)) {
         ccid_end(ccid, op, CCID_CARD_ERROR, NULL, 0);
         return;
     }
-    ccid->slots[op->slot].powered = true;
-    ccid_end(ccid, op, CCID_OK, answer->data, answer->len);
+    memcpy(slot->atr, answer->data, answer->len);
+    slot->atr_len = answer->len;
+    if (ccid->level->powered != NULL)
+        ccid->level->powered(ccid, op);
+    else
+        ccid_power_ready(ccid, op);
 }
 
 static void on_off_before_next(struct ccid *ccid, struct ccid_operation *op,
@@ -38,7 +54,7 @@ static void on_off_before_next(struct ccid *ccid, struct ccid_operation *op,
     try_voltage(ccid, op);
 }
 
-static void on_power_failed(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result)
+static void power_failed(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result)
 {
     bool voltage_matters = result == CCID_MUTE || result == CCID_CARD_ERROR ||
                            result == CCID_CARD_UNSUPPORTED || result == CCID_READER_ERROR;
@@ -51,6 +67,42 @@ static void on_power_failed(struct ccid *ccid, struct ccid_operation *op, enum c
         return;
     }
     ccid_exchange(ccid, op, CCID_POWER_OFF, NULL, NULL, 0, on_off_before_next, NULL);
+}
+
+static void on_off_before_again(struct ccid *ccid, struct ccid_operation *op,
+                                const struct ccid_answer *answer)
+{
+    (void)answer;
+    if (chooses_voltage(ccid)) {
+        power_automatically(ccid, op);
+    } else {
+        op->voltage--;
+        try_voltage(ccid, op);
+    }
+}
+
+static void on_unusable_off(struct ccid *ccid, struct ccid_operation *op,
+                            const struct ccid_answer *answer)
+{
+    (void)answer;
+    power_failed(ccid, op, op->unusable);
+}
+
+static void on_unusable_off_failed(struct ccid *ccid, struct ccid_operation *op,
+                                   enum ccid_result result)
+{
+    power_failed(ccid, op, result == CCID_NO_CARD ? result : op->unusable);
+}
+
+void ccid_power_unusable(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result)
+{
+    op->unusable = result;
+    ccid_exchange(ccid, op, CCID_POWER_OFF, NULL, NULL, 0, on_unusable_off, on_unusable_off_failed);
+}
+
+void ccid_power_again(struct ccid *ccid, struct ccid_operation *op)
+{
+    ccid_exchange(ccid, op, CCID_POWER_OFF, NULL, NULL, 0, on_off_before_again, NULL);
 }
 
 static void try_voltage(struct ccid *ccid, struct ccid_operation *op)
@@ -67,20 +119,24 @@ static void try_voltage(struct ccid *ccid, struct ccid_operation *op)
         return;
     }
     specific[0] = voltages[op->voltage++].select;
-    ccid_exchange(ccid, op, CCID_POWER_ON, specific, NULL, 0, on_atr, on_power_failed);
+    ccid_exchange(ccid, op, CCID_POWER_ON, specific, NULL, 0, on_atr, power_failed);
+}
+
+static void power_automatically(struct ccid *ccid, struct ccid_operation *op)
+{
+    static const uint8_t automatic[3] = {0, 0, 0};
+
+    op->voltage = VOLTAGE_COUNT;
+    ccid_exchange(ccid, op, CCID_POWER_ON, automatic, NULL, 0, on_atr, power_failed);
 }
 
 void ccid_power_on_begin(struct ccid *ccid, struct ccid_operation *op)
 {
-    static const uint8_t automatic[3] = {0, 0, 0};
-
     ccid->slots[op->slot].powered = false;
-    if ((ccid->place.info.features & CCID_FEATURE_AUTO_VOLTAGE) == 0) {
+    if (chooses_voltage(ccid))
+        power_automatically(ccid, op);
+    else
         try_voltage(ccid, op);
-        return;
-    }
-    op->voltage = VOLTAGE_COUNT;
-    ccid_exchange(ccid, op, CCID_POWER_ON, automatic, NULL, 0, on_atr, on_power_failed);
 }
 
 static void on_off(struct ccid *ccid, struct ccid_operation *op, const struct ccid_answer *answer)

@@ -26,6 +26,8 @@ static const enum card_link links[CCID_RESULT_COUNT] = {
     [CCID_READER_ERROR] = CARD_LINK_READER_PROTOCOL,
     [CCID_PROTOCOL] = CARD_LINK_READER_PROTOCOL,
     [CCID_INVALID] = CARD_LINK_READER_PROTOCOL,
+    [CCID_PIN_CANCELLED] = CARD_LINK_PAD_CANCELLED,
+    [CCID_PIN_TIMEOUT] = CARD_LINK_PAD_TIMEOUT,
 };
 
 static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len, void *arg)
@@ -37,6 +39,22 @@ static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, c
     (void)slot;
     c->done = NULL;
     done(c->arg, links[result], data, len);
+}
+
+/* A reader that announces a pad and refuses it is one without: the PIN is keyed in on the screen from now on. */
+static void on_verified(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len,
+                        void *arg)
+{
+    struct ccid_channel *c = arg;
+    card_channel_fn *done = c->done;
+
+    if (result != CCID_READER_ERROR && result != CCID_INVALID) {
+        on_done(ccid, slot, result, data, len, arg);
+        return;
+    }
+    c->base.pin_pad = false;
+    c->done = NULL;
+    done(c->arg, CARD_LINK_PAD_REFUSED, NULL, 0);
 }
 
 static struct ccid_channel *begin(struct card_channel *channel, card_channel_fn *done, void *arg)
@@ -70,6 +88,14 @@ static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t l
     ccid_transmit(c->ccid, c->slot, apdu, len, deadline_us, on_done, c);
 }
 
+static void verify_at_pad(struct card_channel *channel, const uint8_t header[4], unsigned digits, uint64_t deadline_us,
+                          card_channel_fn *done, void *arg)
+{
+    struct ccid_channel *c = begin(channel, done, arg);
+
+    ccid_verify_pin(c->ccid, c->slot, header, digits, deadline_us, on_verified, c);
+}
+
 static void abort_request(struct card_channel *channel)
 {
     struct ccid_channel *c = (struct ccid_channel *)channel;
@@ -78,7 +104,7 @@ static void abort_request(struct card_channel *channel)
 }
 
 static const struct card_channel_ops ops = {
-    .power_on = power_on, .power_off = power_off, .transmit = transmit, .abort = abort_request};
+    .power_on = power_on, .power_off = power_off, .transmit = transmit, .verify_at_pad = verify_at_pad, .abort = abort_request};
 
 void ccid_channel_init(struct ccid_channel *channel, struct ccid *ccid, unsigned slot)
 {
@@ -87,6 +113,7 @@ void ccid_channel_init(struct ccid_channel *channel, struct ccid *ccid, unsigned
     memset(channel, 0, sizeof(*channel));
     channel->base.ops = &ops;
     channel->base.read_max = READ_SHORT;
+    channel->base.pin_pad = (info->pin_support & CCID_PIN_SUPPORT_VERIFY) != 0;
     /* An extended read pays when more than a short one fits in a single message: no block chaining then. */
     if (info->level == CCID_LEVEL_EXTENDED_APDU && info->max_message > READ_SHORT + MESSAGE_OVERHEAD) {
         channel->base.read_max = info->max_message - MESSAGE_OVERHEAD;

@@ -57,6 +57,7 @@ struct lane {
     uint16_t camera;       /* READER_STATE.camera */
     uint16_t camera_fault; /* what the last run found */
     unsigned troubles;     /* operations in a row that the reader failed */
+    bool pin_pad;          /* READER_STATE.pin_pad, as it was told last */
 };
 
 static void on_closing(struct timer *timer, void *arg);
@@ -196,6 +197,7 @@ static void on_opened(struct ccid *ccid, unsigned slot, enum ccid_result result,
     if (d->slots_with_card != 0)
         d->channel.slot = (unsigned)__builtin_ctz(d->slots_with_card);
     d->lane->reader = FAILURE_NONE;
+    d->lane->pin_pad = d->channel.base.pin_pad;
     card_engine_set_channel(d->lane->engine, &d->channel.base);
     device_ready(d);
 }
@@ -381,6 +383,7 @@ void lane_state(const struct lane *lane, struct msg_reader_state *out)
             continue;
         out->vendor = ccid_info(d->ccid)->vendor;
         out->product = ccid_info(d->ccid)->product;
+        out->pin_pad = d->channel.base.pin_pad;
         (void)MESSAGE_TEXT(out->name, d->name[0] != 0 ? d->name : ccid_info(d->ccid)->name);
     }
 }
@@ -389,6 +392,11 @@ void lane_card_result(struct lane *lane, uint16_t failure)
 {
     struct device *d = device_with(lane, USE_READER);
 
+    /* A reader may turn out to have no PIN pad after all: whoever shows screens must know. */
+    if (d != NULL && d->step == DEVICE_READY && d->channel.base.pin_pad != lane->pin_pad) {
+        lane->pin_pad = d->channel.base.pin_pad;
+        lane->listener->changed(lane->arg);
+    }
     if (failure != FAILURE_READER_PROTOCOL && failure != FAILURE_READER_TIMEOUT) {
         lane->troubles = 0;
         return;

@@ -181,7 +181,7 @@ static uint64_t deadline_of(const struct reader_visit *v, uint32_t budget_ms)
     return v->asked_us + CLOCK_MS * (budget_ms < BUDGET_MOST_MS ? budget_ms : BUDGET_MOST_MS);
 }
 
-/* Fills `secret`; FAILURE_NONE or `failure`. Nothing sealed would mean the reader's own PIN pad: there is none. */
+/* Fills `secret`; FAILURE_NONE or `failure`. */
 static enum failure open_sealed(const struct reader_visit *v, enum envelope_purpose purpose, const uint8_t *sealed,
                                 size_t len, enum failure failure, struct secret *secret)
 {
@@ -203,8 +203,17 @@ static enum failure begin_sign(struct reader_visit *v, int *rc)
     const struct msg_card_sign *m = &v->request.sign;
     struct card_sign_request request = {.deadline_us = deadline_of(v, m->budget_ms), .last_try_agreed = m->last_try_agreed != 0,
                                         .time = m->time, .institution = m->institution, .purpose = m->purpose};
+    struct msg_reader_state state;
     struct secret pin;
-    enum failure failure =
+    enum failure failure;
+
+    lane_state(v->lane, &state);
+    /* Nothing sealed: the PIN is keyed in at the reader's own pad, if it has one. */
+    if (m->sealed.len == 0 && state.pin_pad != 0) {
+        *rc = card_engine_sign(v->engine, &request, NULL, on_done, v);
+        return FAILURE_NONE;
+    }
+    failure =
         open_sealed(v, ENVELOPE_PIN, m->sealed.data, m->sealed.len, FAILURE_PIN_UNREADABLE, &pin);
 
     if (failure == FAILURE_NONE)

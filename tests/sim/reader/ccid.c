@@ -5,6 +5,7 @@
 #include "ccid.h"
 
 #include "apdu.h"
+#include "ccid_impl.h"
 #include "util.h"
 
 #include <errno.h>
@@ -13,73 +14,20 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-enum { HEADER = 10, PACKET = 512, QUEUE = 16 };
-
-enum { /* messages to the reader */
-    SET_PARAMETERS = 0x61, POWER_ON = 0x62, POWER_OFF = 0x63, GET_SLOT_STATUS = 0x65,
-    SECURE = 0x69, T0_APDU = 0x6A, ESCAPE = 0x6B, GET_PARAMETERS = 0x6C, RESET_PARAMETERS = 0x6D,
-    ICC_CLOCK = 0x6E, XFR_BLOCK = 0x6F, MECHANICAL = 0x71, ABORT = 0x72, SET_DATA_RATE = 0x73,
-};
-
-enum { /* messages from the reader */
-    DATA_BLOCK = 0x80, SLOT_STATUS = 0x81, PARAMETERS = 0x82, ESCAPE_ANSWER = 0x83,
-    DATA_RATE = 0x84, NOTIFY_SLOT_CHANGE = 0x50,
-};
-
-enum { /* bError */
-    E_ABORTED = 0xFF, E_MUTE = 0xFE, E_BUSY = 0xE0, E_UNSUPPORTED = 0x00, E_BAD_LENGTH = 0x01,
-    E_BAD_SLOT = 0x05, E_BAD_BYTE7 = 0x07, E_BAD_LEVEL = 0x08,
-};
-
-enum { /* wLevelParameter and bChainParameter */
-    CHAIN_WHOLE = 0x00, CHAIN_BEGINS = 0x01, CHAIN_ENDS = 0x02, CHAIN_CONTINUES = 0x03,
-    CHAIN_ASK = 0x10,
-};
-
-struct ccid_level {
-    const char *name;
-    uint32_t features;
-    uint32_t max_message;
-    /* An XfrBlock at this level: sends its own answer. */
-    void (*transfer)(struct ccid *c, const uint8_t *msg, size_t len);
-};
-
-struct answer {
-    uint8_t data[CCID_MESSAGE_MAX];
-    size_t len, sent;
-    uint64_t ready_us;
-};
-
-struct ccid {
-    const struct ccid_level *level;
-    struct faults *faults;
-    struct card *card;
-    bool powered, muted, torn, torn_next, notice;
-    uint64_t now_us;
-
-    uint8_t in[CCID_MESSAGE_MAX]; /* message being received */
-    size_t in_len;
-    struct answer queue[QUEUE];
-    size_t queued;
-
-    uint8_t command[CARD_COMMAND_MAX]; /* APDU collected from a chain */
-    size_t command_len;
-    bool collecting;
-    uint8_t response[CARD_RESPONSE_MAX];
-    size_t response_len, response_sent;
-
-    int abort_control, abort_bulk; /* bSeq of half an abort, or -1 */
-    FILE *trace;
-    uint64_t apdus, apdus_inserted;
-};
-
 static void transfer_extended(struct ccid *c, const uint8_t *msg, size_t len);
 static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len);
 
 static const struct ccid_level levels[] = {
     /* automatic parameters, activation, voltage, clock, baud, PPS; extended APDU exchange */
-    { "extended", 0x0004007E, 522, transfer_extended },
-    { "short", 0x0002007E, 271, transfer_short },
+    { "extended", 0x0004007E, 522, 2, 254, 1, 0, { 0 }, transfer_extended },
+    { "short", 0x0002007E, 271, 2, 254, 1, 0, { 0 }, transfer_short },
+    /* as ACS ACR39U: parameters from the ATR, clock, baud, PPS by itself */
+    { "tpdu-t1", 0x000100B2, 271, 2, 247, 1, 0x11, { 0 }, sim_ccid_transfer_tpdu },
+    /* as SCR3310; the ATR of a card that offers T=0 only */
+    { "tpdu-t0", 0x000101BA, 271, 1, 252, 0, 0x11, { 4, 0x3B, 0x60, 0x00, 0xFF }, sim_ccid_transfer_tpdu },
+    /* nothing by itself but clock and baud; a card that begins with T=0 and is faster on request */
+    { "tpdu-bare", 0x00010030, 271, 2, 254, 1, 0x95,
+      { 10, 0x3B, 0xF0, 0x95, 0x00, 0xFF, 0x80, 0x31, 0xFE, 0x45, 0x90 }, sim_ccid_transfer_tpdu },
 };
 
 const struct ccid_level *sim_ccid_level_find(const char *name)
@@ -92,27 +40,28 @@ const struct ccid_level *sim_ccid_level_find(const char *name)
     return NULL;
 }
 
-void sim_ccid_descriptor(const struct ccid_level *level, uint8_t d[CCID_DESCRIPTOR])
+void sim_ccid_descriptor(const struct ccid_level *level, bool pin_pad, uint8_t d[CCID_DESCRIPTOR])
 {
     memset(d, 0, CCID_DESCRIPTOR);
     d[0] = CCID_DESCRIPTOR;
     d[1] = 0x21;
     util_put_le16(d + 2, 0x0110);
     d[5] = 0x07;                  /* 5, 3, 1.8 V */
-    util_put_le32(d + 6, 0x02);   /* T=1 */
+    util_put_le32(d + 6, level->protocols); /* bit 0 T=0, bit 1 T=1 */
     util_put_le32(d + 10, 4000);  /* clock, kHz */
     util_put_le32(d + 14, 4000);
     util_put_le32(d + 19, 10752); /* bps at 4 MHz, F=372, D=1 */
     util_put_le32(d + 23, 344086);
-    util_put_le32(d + 28, 254);   /* IFSD */
+    util_put_le32(d + 28, level->ifsd);
     util_put_le32(d + 40, level->features);
     util_put_le32(d + 44, level->max_message);
     d[48] = 0xff; /* class of GET RESPONSE and ENVELOPE: as the command */
     d[49] = 0xff;
+    d[52] = pin_pad ? 1 : 0; /* verification */
     d[53] = 1;    /* one command at a time */
 }
 
-struct ccid *sim_ccid_new(const struct ccid_level *level, struct faults *faults)
+struct ccid *sim_ccid_new(const struct ccid_level *level, bool pin_pad, struct faults *faults)
 {
     struct ccid *c = calloc(1, sizeof(*c));
 
@@ -120,6 +69,8 @@ struct ccid *sim_ccid_new(const struct ccid_level *level, struct faults *faults)
         return NULL;
     c->level = level;
     c->faults = faults;
+    c->pin_pad = pin_pad;
+    sim_ccid_set_keys(c, "wait");
     sim_ccid_reset(c);
     return c;
 }
@@ -135,6 +86,9 @@ static void power_off(struct ccid *c)
     c->powered = false;
     c->collecting = false;
     c->response_len = c->response_sent = 0;
+    c->parameters_set = c->pps_done = false;
+    sim_t1_reset(&c->t1);
+    sim_t0_reset(&c->t0);
     if (c->card)
         sim_card_reset(c->card);
 }
@@ -189,6 +143,16 @@ uint64_t sim_ccid_apdus_since_insertion(const struct ccid *c)
     return c->apdus_inserted;
 }
 
+void sim_ccid_set_keys(struct ccid *c, const char *keys)
+{
+    snprintf(c->keys, sizeof(c->keys), "%s", keys);
+}
+
+uint64_t sim_ccid_blocks(const struct ccid *c)
+{
+    return c->t1.blocks;
+}
+
 uint64_t sim_ccid_apdus(const struct ccid *c)
 {
     return c->apdus;
@@ -215,17 +179,14 @@ static struct answer *queue_push(struct ccid *c, const uint8_t *data, size_t len
     return a;
 }
 
-/*
- * Sends one answer to msg, through the faults that concern answers. status: bits 6-7 of bStatus.
- * specific is the tenth byte.
- */
-static void answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned status,
-                   unsigned error, unsigned specific, const uint8_t *data, size_t len)
+void sim_ccid_answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned status,
+                     unsigned error, unsigned specific, const uint8_t *data, size_t len)
 {
     const struct fault *f = sim_faults_hit(c->faults, FAULT_AT_ANSWER, 0);
-    uint64_t ready = c->now_us, i;
+    uint64_t ready = c->now_us + c->slow_us, i;
     uint8_t m[CCID_MESSAGE_MAX];
 
+    c->slow_us = 0;
     m[0] = (uint8_t)type;
     m[5] = msg[5];
     m[6] = msg[6];
@@ -264,9 +225,9 @@ static void answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned s
         queue_push(c, m, HEADER + len, ready);
 }
 
-static void fail(struct ccid *c, const uint8_t *msg, unsigned type, unsigned error)
+void sim_ccid_fail(struct ccid *c, const uint8_t *msg, unsigned type, unsigned error)
 {
-    answer(c, msg, type, 0x40, error, 0, NULL, 0);
+    sim_ccid_answer(c, msg, type, 0x40, error, 0, NULL, 0);
 }
 
 /* ---- APDUs ------------------------------------------------------------------------------- */
@@ -290,8 +251,7 @@ static void trace_apdu(const struct ccid *c, const uint8_t *bytes, size_t len)
     fflush(c->trace);
 }
 
-/* Runs a whole APDU on the card. False when there is no answer because the card is gone or mute. */
-static bool run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
+bool sim_ccid_run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
 {
     const struct fault *f = sim_faults_hit(c->faults, FAULT_AT_APDU, 0);
 
@@ -316,8 +276,7 @@ static bool run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
     return true;
 }
 
-/* The next piece of the response, as large as a message may be. */
-static void send_response(struct ccid *c, const uint8_t *msg)
+void sim_ccid_send_response(struct ccid *c, const uint8_t *msg)
 {
     size_t room = c->level->max_message - HEADER, left = c->response_len - c->response_sent, n;
     bool first = c->response_sent == 0, last = left <= room;
@@ -325,7 +284,7 @@ static void send_response(struct ccid *c, const uint8_t *msg)
                            : (last ? CHAIN_ENDS : CHAIN_CONTINUES);
 
     n = last ? left : room;
-    answer(c, msg, DATA_BLOCK, 0, 0, chain, c->response + c->response_sent, n);
+    sim_ccid_answer(c, msg, DATA_BLOCK, 0, 0, chain, c->response + c->response_sent, n);
     c->response_sent += n;
     if (last)
         c->response_len = c->response_sent = 0;
@@ -346,11 +305,11 @@ static void execute_collected(struct ccid *c, const uint8_t *msg)
 {
     c->collecting = false;
     if (c->command_len < 4)
-        fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
-    else if (run_apdu(c, c->command, c->command_len))
-        send_response(c, msg);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
+    else if (sim_ccid_run_apdu(c, c->command, c->command_len))
+        sim_ccid_send_response(c, msg);
     else
-        fail(c, msg, DATA_BLOCK, E_MUTE);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_MUTE);
 }
 
 static void transfer_extended(struct ccid *c, const uint8_t *msg, size_t len)
@@ -360,14 +319,14 @@ static void transfer_extended(struct ccid *c, const uint8_t *msg, size_t len)
 
     if (level == CHAIN_ASK) {
         if (len > HEADER || c->response_sent == 0)
-            fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
+            sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
         else
-            send_response(c, msg);
+            sim_ccid_send_response(c, msg);
         return;
     }
     if (level > CHAIN_CONTINUES || begins == c->collecting) {
         c->collecting = false;
-        fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
         return;
     }
     if (begins) {
@@ -376,11 +335,11 @@ static void transfer_extended(struct ccid *c, const uint8_t *msg, size_t len)
         c->collecting = true;
     }
     if (!collect(c, msg + HEADER, len - HEADER))
-        fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
     else if (level == CHAIN_WHOLE || level == CHAIN_ENDS)
         execute_collected(c, msg);
     else
-        answer(c, msg, DATA_BLOCK, 0, 0, CHAIN_ASK, NULL, 0);
+        sim_ccid_answer(c, msg, DATA_BLOCK, 0, 0, CHAIN_ASK, NULL, 0);
 }
 
 static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len)
@@ -389,9 +348,9 @@ static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len)
     size_t n = len - HEADER;
 
     if (util_get_le16(msg + 8) != 0) {
-        fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
     } else if (n < 4 || n > 261 || (n > 5 && apdu[4] == 0)) {
-        fail(c, msg, DATA_BLOCK, E_BAD_LENGTH); /* extended lengths are beyond this reader */
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LENGTH); /* extended lengths are beyond this reader */
     } else {
         c->command_len = 0;
         collect(c, apdu, n);
@@ -408,35 +367,39 @@ static void do_power_on(struct ccid *c, const uint8_t *msg, size_t len)
 
     (void)len;
     if (msg[7] > 3) {
-        fail(c, msg, DATA_BLOCK, E_BAD_BYTE7);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_BYTE7);
         return;
     }
     power_off(c);
     n = c->card && !c->torn && !c->muted ? sim_card_atr(c->card, atr) : 0;
+    if (n && c->level->atr[0]) {
+        n = c->level->atr[0];
+        memcpy(atr, c->level->atr + 1, n);
+    }
     c->powered = n > 0;
     if (c->powered)
-        answer(c, msg, DATA_BLOCK, 0, 0, 0, atr, n);
+        sim_ccid_answer(c, msg, DATA_BLOCK, 0, 0, 0, atr, n);
     else
-        fail(c, msg, DATA_BLOCK, E_MUTE);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_MUTE);
 }
 
 static void do_power_off(struct ccid *c, const uint8_t *msg, size_t len)
 {
     (void)len;
     power_off(c);
-    answer(c, msg, SLOT_STATUS, 0, 0, 1, NULL, 0);
+    sim_ccid_answer(c, msg, SLOT_STATUS, 0, 0, 1, NULL, 0);
 }
 
 static void do_slot_status(struct ccid *c, const uint8_t *msg, size_t len)
 {
     (void)len;
-    answer(c, msg, SLOT_STATUS, 0, 0, c->powered ? 0 : 1, NULL, 0);
+    sim_ccid_answer(c, msg, SLOT_STATUS, 0, 0, c->powered ? 0 : 1, NULL, 0);
 }
 
 static void do_transfer(struct ccid *c, const uint8_t *msg, size_t len)
 {
     if (!c->card || c->torn || !c->powered)
-        fail(c, msg, DATA_BLOCK, E_MUTE);
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_MUTE);
     else
         c->level->transfer(c, msg, len);
     if (c->torn_next) { /* the answer still left with a card in the slot */
@@ -451,17 +414,19 @@ static void do_parameters(struct ccid *c, const uint8_t *msg, size_t len)
     static const uint8_t t1[7] = { 0x11, 0x10, 0xFF, 0x45, 0x00, 0xFE, 0x00 };
 
     if (!c->powered)
-        fail(c, msg, PARAMETERS, E_MUTE);
+        sim_ccid_fail(c, msg, PARAMETERS, E_MUTE);
+    else if (c->level->transfer == sim_ccid_transfer_tpdu)
+        sim_ccid_tpdu_parameters(c, msg, len);
     else if (msg[0] == SET_PARAMETERS && (msg[7] != 1 || len != HEADER + sizeof(t1)))
-        fail(c, msg, PARAMETERS, E_BAD_BYTE7);
+        sim_ccid_fail(c, msg, PARAMETERS, E_BAD_BYTE7);
     else
-        answer(c, msg, PARAMETERS, 0, 0, 1, t1, sizeof(t1));
+        sim_ccid_answer(c, msg, PARAMETERS, 0, 0, 1, t1, sizeof(t1));
 }
 
 static void do_clock(struct ccid *c, const uint8_t *msg, size_t len)
 {
     (void)len;
-    answer(c, msg, SLOT_STATUS, 0, 0, 0, NULL, 0);
+    sim_ccid_answer(c, msg, SLOT_STATUS, 0, 0, 0, NULL, 0);
 }
 
 static void do_data_rate(struct ccid *c, const uint8_t *msg, size_t len)
@@ -469,12 +434,12 @@ static void do_data_rate(struct ccid *c, const uint8_t *msg, size_t len)
     uint8_t rates[8];
 
     if (len != HEADER + sizeof(rates)) {
-        fail(c, msg, DATA_RATE, E_BAD_LENGTH);
+        sim_ccid_fail(c, msg, DATA_RATE, E_BAD_LENGTH);
         return;
     }
     util_put_le32(rates, 4000);
     util_put_le32(rates + 4, 10752);
-    answer(c, msg, DATA_RATE, 0, 0, 0, rates, sizeof(rates));
+    sim_ccid_answer(c, msg, DATA_RATE, 0, 0, 0, rates, sizeof(rates));
 }
 
 static void finish_abort(struct ccid *c, const uint8_t *msg)
@@ -483,7 +448,7 @@ static void finish_abort(struct ccid *c, const uint8_t *msg)
     c->queued = 0;
     c->collecting = false;
     c->response_len = c->response_sent = 0;
-    answer(c, msg, SLOT_STATUS, 0, 0, c->powered ? 0 : 1, NULL, 0);
+    sim_ccid_answer(c, msg, SLOT_STATUS, 0, 0, c->powered ? 0 : 1, NULL, 0);
 }
 
 static void do_abort(struct ccid *c, const uint8_t *msg, size_t len)
@@ -497,7 +462,7 @@ static void do_abort(struct ccid *c, const uint8_t *msg, size_t len)
 static void do_unsupported(struct ccid *c, const uint8_t *msg, size_t len)
 {
     (void)len;
-    fail(c, msg, msg[0] == ESCAPE ? ESCAPE_ANSWER : msg[0] == MECHANICAL ? SLOT_STATUS : DATA_BLOCK,
+    sim_ccid_fail(c, msg, msg[0] == ESCAPE ? ESCAPE_ANSWER : msg[0] == MECHANICAL ? SLOT_STATUS : DATA_BLOCK,
          E_UNSUPPORTED);
 }
 
@@ -510,7 +475,7 @@ static const struct {
     { POWER_ON, DATA_BLOCK, false, do_power_on },
     { POWER_OFF, SLOT_STATUS, false, do_power_off },
     { GET_SLOT_STATUS, SLOT_STATUS, false, do_slot_status },
-    { SECURE, DATA_BLOCK, true, do_unsupported }, /* no PIN pad */
+    { SECURE, DATA_BLOCK, true, sim_ccid_secure },
     { T0_APDU, SLOT_STATUS, true, do_unsupported },
     { ESCAPE, ESCAPE_ANSWER, true, do_unsupported },
     { GET_PARAMETERS, PARAMETERS, false, do_parameters },
@@ -534,15 +499,15 @@ static void dispatch(struct ccid *c, const uint8_t *msg, size_t len)
     for (i = 0; i < COUNT(commands) && commands[i].type != msg[0]; i++)
         ;
     if (i == COUNT(commands))
-        fail(c, msg, SLOT_STATUS, E_UNSUPPORTED);
+        sim_ccid_fail(c, msg, SLOT_STATUS, E_UNSUPPORTED);
     else if (util_get_le32(msg + 1) != len - HEADER || (!commands[i].carries_data && len > HEADER))
-        fail(c, msg, commands[i].answer, E_BAD_LENGTH);
+        sim_ccid_fail(c, msg, commands[i].answer, E_BAD_LENGTH);
     else if (msg[5] != 0)
-        fail(c, msg, commands[i].answer, E_BAD_SLOT);
+        sim_ccid_fail(c, msg, commands[i].answer, E_BAD_SLOT);
     else if (c->abort_control >= 0 && msg[0] != ABORT)
-        fail(c, msg, commands[i].answer, E_ABORTED);
+        sim_ccid_fail(c, msg, commands[i].answer, E_ABORTED);
     else if (busy(c) && msg[0] != ABORT)
-        fail(c, msg, commands[i].answer, E_BUSY);
+        sim_ccid_fail(c, msg, commands[i].answer, E_BUSY);
     else
         commands[i].run(c, msg, len);
 }

@@ -224,15 +224,33 @@ static void cmd_reset_counters(struct sim *sim, size_t n, char **words, struct a
     sim_card_close(&opened);
 }
 
+static void cmd_keys(struct sim *sim, size_t n, char **words, struct answer *a)
+{
+    static const char *const names[] = { "cancel", "timeout", "refuse", "wait" };
+    size_t i, digits = strspn(words[1], "0123456789");
+    bool known = digits > 0 && digits <= 16 && words[1][digits] == 0;
+
+    (void)n;
+    for (i = 0; i < COUNT(names); i++)
+        known = known || strcmp(words[1], names[i]) == 0;
+    if (!known) {
+        reply(a, "error wrong words: keys DIGITS | cancel | timeout | refuse | wait");
+        return;
+    }
+    sim_ccid_set_keys(sim_device_reader(sim->device), words[1]);
+    reply(a, "ok");
+}
+
 static void cmd_apdus(struct sim *sim, size_t n, char **words, struct answer *a)
 {
     struct ccid *reader = sim_device_reader(sim->device);
 
     (void)n;
     (void)words;
-    reply(a, "ok insertion=%llu total=%llu",
+    reply(a, "ok insertion=%llu total=%llu blocks=%llu",
           (unsigned long long)sim_ccid_apdus_since_insertion(reader),
-          (unsigned long long)sim_ccid_apdus(reader));
+          (unsigned long long)sim_ccid_apdus(reader),
+          (unsigned long long)sim_ccid_blocks(reader));
 }
 
 static void cmd_trace(struct sim *sim, size_t n, char **words, struct answer *a)
@@ -324,6 +342,7 @@ static const struct {
     { "set-counter", 4, 4, cmd_set_counter, "set-counter NAME KEY N" },
     { "reset-counters", 2, 2, cmd_reset_counters, "reset-counters NAME" },
     { "apdus", 1, 1, cmd_apdus, "apdus" },
+    { "keys", 2, 2, cmd_keys, "keys DIGITS | cancel | timeout | refuse | wait" },
     { "trace", 2, 3, cmd_trace, "trace on FILE | off" },
     { "fault", 2, WORDS_MAX, cmd_fault, "fault KIND [ENDPOINT] N [ARGS]" },
     { "faults", 2, 2, cmd_faults, "faults off | list" },

@@ -53,9 +53,9 @@ int sim_device_new(struct device **out, const struct device_options *options)
     for (i = 0; i < COUNT(endpoint_addresses); i++)
         d->endpoints[i].address = endpoint_addresses[i];
     d->faults = sim_faults_new();
-    d->ccid = d->faults ? sim_ccid_new(level, d->faults) : NULL;
+    d->ccid = d->faults ? sim_ccid_new(level, options->pin_pad, d->faults) : NULL;
     d->camera = d->faults ? sim_camera_new(d->faults, options->seed + 1) : NULL;
-    sim_descriptors_configuration(&d->configuration_descriptor, level);
+    sim_descriptors_configuration(&d->configuration_descriptor, level, options->pin_pad);
     if (!d->ccid || !d->camera || d->configuration_descriptor.failed) {
         sim_device_free(&d);
         return -ENOMEM;

@@ -21,7 +21,8 @@ struct device;
 
 struct device_options {
     const char *serial; /* string descriptor */
-    const char *level;  /* "extended" or "short" */
+    const char *level;  /* see sim_ccid_level_find() */
+    bool pin_pad;
     uint64_t seed;
 };
 

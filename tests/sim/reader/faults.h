@@ -14,6 +14,7 @@ enum fault_point {
     FAULT_AT_TRANSFER, /* a transfer of an endpoint is about to complete */
     FAULT_AT_ANSWER,   /* the reader is about to answer a CCID command */
     FAULT_AT_APDU,     /* a whole APDU reached the card */
+    FAULT_AT_BLOCK,    /* a block of T=1 is about to reach the card (TPDU readers) */
     FAULT_AT_FRAME,    /* the camera begins a frame */
     FAULT_AT_PACKET,   /* the camera sends a packet with picture data */
     FAULT_POINTS
@@ -39,6 +40,14 @@ enum fault_kind {
     FAULT_TORN,     /* card gone after this APDU was answered */
     FAULT_TORN_IN,  /* card gone while this APDU runs */
     FAULT_SW,       /* card answers status word `arg` (hex) instead of executing */
+    FAULT_BLOCK_LOST,    /* it does not reach the card */
+    FAULT_BLOCK_SILENT,  /* the card's answer does not reach the reader */
+    FAULT_BLOCK_DAMAGED, /* the answer's check byte is wrong */
+    FAULT_BLOCK_REFUSED, /* the card saw a wrong check byte */
+    FAULT_BLOCK_OLD,     /* the card's block before comes in place of its answer */
+    FAULT_BLOCK_WTX,     /* the card wants `arg` waiting times before its next answer */
+    FAULT_BLOCK_IFS,     /* the card wants blocks of `arg` bytes from now on */
+    FAULT_BLOCK_ABORT,   /* the card gives the exchange up instead of answering */
     FAULT_CAMERA_DROP,     /* every n-th packet with data is lost */
     FAULT_CAMERA_ERROR,    /* ERR bit in the frame */
     FAULT_CAMERA_TRUNCATE, /* frame cut to `arg` bytes */

@@ -56,7 +56,8 @@ struct options {
 
 static const char usage[] =
     "usage: sim-reader --usbip PATH --control PATH --cards DIR --videos DIR [--usbip-tcp PORT]\n"
-    "                  [--state DIR] [--serial S] [--level extended|short] [--seed N]\n"
+    "                  [--state DIR] [--serial S] [--seed N] [--pin-pad]\n"
+    "                  [--level extended|short|tpdu-t1|tpdu-t0|tpdu-bare]\n"
     "                  [--camera NAME] [--card NAME]\n"
     "Sockets named 'usbip' and 'control' may be handed over instead (LISTEN_FDS).\n";
 
@@ -312,7 +313,8 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         { "usbip-tcp", required_argument, NULL, 't' }, { "state", required_argument, NULL, 's' },
         { "serial", required_argument, NULL, 'n' },  { "level", required_argument, NULL, 'l' },
         { "seed", required_argument, NULL, 'r' },    { "camera", required_argument, NULL, 'm' },
-        { "card", required_argument, NULL, 'i' },    { 0 },
+        { "card", required_argument, NULL, 'i' },    { "pin-pad", no_argument, NULL, 'p' },
+        { 0 },
     };
     int c;
 
@@ -328,6 +330,7 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         case 'l': o->device.level = optarg; break;
         case 'm': o->camera = optarg; break;
         case 'i': o->card = optarg; break;
+        case 'p': o->device.pin_pad = true; break;
         case 't':
             if (sim_util_parse_u64(optarg, 10, 65535, &o->tcp_port) < 0)
                 return false;
