@@ -74,6 +74,13 @@ uint64_t clock_realtime_us(const struct clock *clock)
     return clock->loop != NULL ? host_time_us(CLOCK_REALTIME) : clock->realtime_us;
 }
 
+int64_t clock_day_start_s(const struct clock *clock)
+{
+    int64_t japan = (int64_t)(clock_realtime_us(clock) / CLOCK_SECOND) + CLOCK_JAPAN_SECONDS;
+
+    return japan - japan % 86400 - CLOCK_JAPAN_SECONDS;
+}
+
 uint64_t clock_left_us(const struct clock *clock, uint64_t deadline_us)
 {
     uint64_t now = clock_monotonic_us(clock);

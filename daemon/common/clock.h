@@ -33,6 +33,12 @@ void clock_free(struct clock **clock);
 uint64_t clock_monotonic_us(const struct clock *clock);
 uint64_t clock_realtime_us(const struct clock *clock);
 
+/* Japan has one zone and no summer time; every date of this trade is its. */
+#define CLOCK_JAPAN_SECONDS (9 * 3600)
+
+/* The beginning of today in Japan, in seconds since 1970. */
+int64_t clock_day_start_s(const struct clock *clock);
+
 /*
  * Simulated clocks only: move forward by `us`, firing each timer that falls due at its own time and in
  * the order of the deadlines (equal deadlines: in the order in which they were set). A timer set by a

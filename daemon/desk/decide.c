@@ -1,5 +1,6 @@
 #include "decide.h"
 
+#include "../common/clock.h"
 #include "../common/failure.h"
 #include "../common/xmlmsg.h"
 
@@ -7,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#define JST_SECONDS (9 * 3600) /* Japan has no summer time */
 #define MASK "\xe2\x97\x8f"    /* ● U+25CF */
 
 /* CD006 */
@@ -77,7 +77,7 @@ static int64_t jst_us(const char *text)
         return 0;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
-    return ((int64_t)timegm(&tm) - JST_SECONDS) * 1000000;
+    return ((int64_t)timegm(&tm) - CLOCK_JAPAN_SECONDS) * 1000000;
 }
 
 static bool ends_with(const char *text, const char *end)

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#define JST_SECONDS (9 * 3600)
 
 int desk_new(struct desk **out, struct clock *clock, struct store *store,
              const struct desk_settings *settings, const struct desk_ports *ports)
@@ -96,7 +95,7 @@ struct visit *desk_visit(struct desk *desk, uint64_t id)
 
 void desk_today(const struct desk *desk, char out[9])
 {
-    time_t now = (time_t)(clock_realtime_us(desk->clock) / CLOCK_SECOND) + JST_SECONDS;
+    time_t now = (time_t)(clock_realtime_us(desk->clock) / CLOCK_SECOND) + CLOCK_JAPAN_SECONDS;
     struct tm tm;
 
     if (gmtime_r(&now, &tm) == NULL || strftime(out, 9, "%Y%m%d", &tm) != 8)

@@ -8,6 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The desk lets nobody without a name act or see, so no board is opened without one. */
+static bool is_name(const char *name)
+{
+    while (*name == ' ' || *name == '\t' || strncmp(name, "\xe3\x80\x80", 3) == 0)
+        name += (unsigned char)*name == 0xe3 ? 3 : 1;
+    return *name != '\0';
+}
+
 static json_t *describe(const struct identity *who)
 {
     if (who->surface == SURFACE_KIOSK)
@@ -45,6 +53,10 @@ void api_session_make(struct web *web, struct request *request, struct call *cal
     if (r < 0) {
         log_event(LOG_LEVEL_WARNING, "wrong token");
         reply_problem(web, request, PROBLEM_UNAUTHORISED);
+        goto out;
+    }
+    if (who.surface == SURFACE_BOARD && !is_name(name)) {
+        reply_field(web, request, "name");
         goto out;
     }
     if (who.surface == SURFACE_BOARD)

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Takes the reference; NULL tells nothing. */
 static void tell(struct web *web, uint16_t lane, const char *event, json_t *json)
@@ -143,14 +142,8 @@ void live_show_lane(struct web *web, struct listener *listener, uint16_t lane)
     }
 }
 
+/* The visits' day is Japan's, like the date of an answer, wherever the host's own clock is set. */
 int64_t live_midnight(const struct web *web)
 {
-    time_t now = (time_t)(clock_realtime_us(web->clock) / CLOCK_SECOND);
-    struct tm tm;
-
-    if (localtime_r(&now, &tm) == NULL)
-        return 0;
-    tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
-    tm.tm_isdst = -1;
-    return (int64_t)mktime(&tm);
+    return clock_day_start_s(web->clock);
 }

@@ -22,6 +22,7 @@
 #define REPLY_US (20 * CLOCK_SECOND)
 /* The kernel's share of a reply: without a bound it grows to megabytes for a peer that does not read. */
 #define SEND_BUFFER (128 * 1024)
+#define CONNECTIONS_SPARE 8
 #define MEMORY_PER_CONNECTION ((size_t)16 * 1024)
 
 struct connection {
@@ -29,6 +30,8 @@ struct connection {
     struct connection *next, **link;
     int fd;
     uint64_t deadline_us;
+    bool busy;  /* a request is under way */
+    bool ended; /* shut by us; MHD will notice */
 };
 
 struct reply {
@@ -165,6 +168,24 @@ static void on_timer(struct timer *timer, void *arg)
     (void)sd_event_source_set_enabled(server->again, SD_EVENT_ONESHOT);
 }
 
+/* Nearly full: the oldest connection that asks nothing goes, so that silent ones never shut out the pages. */
+static void make_room(struct server *server)
+{
+    struct connection *oldest = NULL;
+
+    if (server->nconnections + CONNECTIONS_SPARE <= SERVER_CONNECTIONS_MAX)
+        return;
+    for (struct connection *c = server->connections; c != NULL; c = c->next)
+        if (!c->busy && !c->ended)
+            oldest = c; /* the newest come first */
+    if (oldest == NULL)
+        return;
+    (void)shutdown(oldest->fd, SHUT_RDWR);
+    oldest->deadline_us = CLOCK_NEVER;
+    oldest->ended = true;
+    (void)sd_event_source_set_enabled(server->again, SD_EVENT_ONESHOT);
+}
+
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -182,6 +203,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                 (void)shutdown(info->connect_fd, SHUT_RDWR);
             return;
         }
+        make_room(server);
         c->server = server;
         c->fd = info->connect_fd;
         (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &(const int){SEND_BUFFER}, sizeof(int));
@@ -248,8 +270,10 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
     *context = NULL;
     if (request->hooks != NULL && request->hooks->gone != NULL && (!request->replied || request->reply.stream))
         request->hooks->gone(request, request->hooks_arg);
-    if (request->connection != NULL)
+    if (request->connection != NULL) {
         request->connection->deadline_us = clock_monotonic_us(server->clock) + KEEP_ALIVE_US;
+        request->connection->busy = false;
+    }
     request_free(request);
     if (!server->ending)
         set_timer(server);
@@ -357,6 +381,7 @@ static struct request *request_begin(struct server *server, struct MHD_Connectio
         free(request);
         return NULL;
     }
+    request->connection->busy = true;
     request->next = server->requests;
     request->link = &server->requests;
     if (request->next != NULL)

@@ -22,7 +22,7 @@ struct server;
 struct request;
 
 #define SERVER_BODY_MAX 8192       /* of a request */
-#define SERVER_CONNECTIONS_MAX 256 /* at a time; further ones wait in the kernel's queue */
+#define SERVER_CONNECTIONS_MAX 256 /* at a time; near that the oldest silent one goes for a new one */
 
 /* What a kept request is waiting for. */
 struct request_hooks {

@@ -149,6 +149,22 @@ static void a_system_timer_fires_from_the_loop(void **state)
     sd_event_unref(loop);
 }
 
+/* Compared with GNU date: TZ=Asia/Tokyo date -d '2026-11-23 08:30' +%s is 1795390200. */
+static void the_day_begins_at_midnight_in_japan(void **state)
+{
+    const uint64_t monday_half_past_eight = UINT64_C(1795390200) * CLOCK_SECOND;
+    const int64_t monday = 1795359600; /* TZ=Asia/Tokyo date -d 2026-11-23 +%s */
+    struct clock *clock = clock_new_simulated(1, monday_half_past_eight);
+
+    (void)state;
+    assert_int_equal(clock_day_start_s(clock), monday);
+    clock_step_realtime(clock, -(int64_t)(8 * 3600 + 30 * 60) * (int64_t)CLOCK_SECOND);
+    assert_int_equal(clock_day_start_s(clock), monday);
+    clock_step_realtime(clock, -1);
+    assert_int_equal(clock_day_start_s(clock), monday - 86400);
+    clock_free(&clock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_stopped_or_moved_timer_does_not_fire_at_its_old_time),
         cmocka_unit_test(a_step_of_the_wall_clock_moves_no_deadline),
         cmocka_unit_test(a_system_timer_fires_from_the_loop),
+        cmocka_unit_test(the_day_begins_at_midnight_in_japan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,24 @@ static void a_token_is_exchanged_for_a_cookie(void **state)
     assert_non_null(strstr(get(rig, "/api/session", both)->body, "\"name\":\"佐藤\""));
 }
 
+static void a_board_is_opened_by_somebody_with_a_name(void **state)
+{
+    static const char *const nobody[] = {"", " ", "\\u3000"};
+    struct rig *rig = *state;
+    char head[200], body[200];
+
+    (void)snprintf(head, sizeof(head), JSON_OF("board") "%s", origin_line(rig));
+    for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++) {
+        struct reply *reply;
+
+        (void)snprintf(body, sizeof(body), "{\"token\":\"" STAFF_TOKEN "\",\"name\":\"%s\"}", nobody[i]);
+        reply = post(rig, "/api/session", head, body);
+        assert_int_equal(reply->status, 422);
+        assert_non_null(strstr(reply->body, "\"field\":\"name\""));
+        assert_null(strstr(reply->text, "Set-Cookie"));
+    }
+}
+
 static void a_session_ends(void **state)
 {
     struct rig *rig = *state;
@@ -365,6 +383,26 @@ static void an_idle_connection_is_closed(void **state)
     close(fd);
 }
 
+static void silent_connections_do_not_shut_the_pages_out(void **state)
+{
+    struct rig *rig = *state;
+    static int silent[SERVER_CONNECTIONS_MAX + 40];
+    struct reply reply = {0};
+    int fd;
+
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
+        silent[i] = client_open(rig);
+        rig_pump(rig);
+    }
+    assert_true(server_connections(rig->web.server) < SERVER_CONNECTIONS_MAX);
+    fd = client_begin(rig, "GET", "/api/health", "", NULL);
+    client_read(rig, fd, &reply);
+    assert_int_equal(reply.status, 200);
+    close(fd);
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
+        close(silent[i]);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -376,6 +414,7 @@ int main(void)
         T(every_door_wants_its_token),
         T(wrong_tokens_are_slowed_down),
         T(a_token_is_exchanged_for_a_cookie),
+        T(a_board_is_opened_by_somebody_with_a_name),
         T(a_session_ends),
         T(a_session_outlives_the_program_but_not_its_token),
         T(a_change_must_come_from_a_page_of_ours),
@@ -385,6 +424,7 @@ int main(void)
         T(a_head_that_drips_is_cut_off),
         T(a_body_that_drips_is_cut_off),
         T(an_idle_connection_is_closed),
+        T(silent_connections_do_not_shut_the_pages_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

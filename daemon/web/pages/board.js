@@ -324,7 +324,7 @@ function door(wrong = false) {
     $("main").hidden = true;
     $("door").hidden = false;
     const token = h("input", { type: "password", autocomplete: "off", autofocus: true });
-    const who = h("input", { type: "text", maxlength: 20, autocomplete: "off" });
+    const who = h("input", { type: "text", maxlength: 20, autocomplete: "off", required: true, pattern: ".*\\S.*" });
     show(
         $("door"),
         h(
