@@ -166,15 +166,27 @@ static int libusb_prepare(struct usb *usb, struct usb_request *request)
     return request->backend != NULL ? 0 : -ENOMEM;
 }
 
+/* Given back after all, when nobody waits for it any more. */
+static void LIBUSB_CALL on_forgotten_transfer(struct libusb_transfer *transfer)
+{
+    explicit_bzero(transfer->buffer, (size_t)transfer->length);
+    free(transfer->user_data);
+    libusb_free_transfer(transfer);
+}
+
 static void libusb_unprepare(struct usb *usb, struct usb_request *request)
 {
     struct libusb_transfer *transfer = request->backend;
 
-    (void)usb;
-    /* Not given back by a host in trouble: better a leak than memory that libusb still writes to.
-     */
-    if (transfer->user_data == NULL)
+    if (transfer->user_data == NULL) {
         libusb_free_transfer(transfer);
+        return;
+    }
+    /* Not given back by a host in trouble: better a leak than memory that libusb still writes to. */
+    libusb_of(usb)->submitted--;
+    transfer->user_data = request->memory;
+    transfer->callback = on_forgotten_transfer;
+    request->memory = NULL;
 }
 
 static enum usb_status libusb_submit(struct usb *usb, struct usb_request *request)
