@@ -68,6 +68,8 @@ static void send_message(struct ccid *ccid, uint64_t deadline_us)
 
 static void read_answer(struct ccid *ccid, uint64_t deadline_us)
 {
+    /* What was there before (a late answer may hold pieces of a photo) may be longer than what comes. */
+    wipe(ccid->in, ccid->in->actual);
     ccid->in->kind = USB_BULK;
     ccid->in->endpoint = ccid->place.bulk_in;
     ccid->in->length = ccid->in->capacity;
