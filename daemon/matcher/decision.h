@@ -21,6 +21,11 @@
  * Evidence is not the number of frames. Frames of a moment are nearly the same picture; each good frame counts
  * w = min(1, time since the last counted one / TAU). The first counts 1, a byte-identical repetition nothing.
  *
+ * The bound holds for noise that has no memory beyond TAU. Pose and light have more: simulated with SIGMA, somebody
+ * with m = T - 0.02, T - 0.05, T - 0.1 is accepted within 20 s with probability 0.006, 0.0001, 0 when the memory is
+ * TAU, and 0.12, 0.017, 0.0006 when it is half a second. Few impostors stand so near to T (on the pairs that T comes
+ * from, ten times as many at T - 0.08), so all in all a visit has up to about twice the false match rate aimed at.
+ *
  * Not the same: the mirrored boundary with ALPHA_REJECT, so that a right person is refused with that probability
  * at most beyond what the threshold itself costs. Clearly different (m below the threshold of FMR 1e-2): after
  * EVIDENCE_REJECT over SPAN_REJECT. Not good enough (m below T): only after much more of both, so that there is
