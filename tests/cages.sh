@@ -13,7 +13,7 @@ sed -i '/^program .*uketsuke/s/$/ --try-cage/' "$desk/plan"
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
-for name in desk broker reader-1 matcher relay-main web; do
+for name in desk broker reader-1 matcher ocr relay-main web; do
     # The last attempt of the list: then all were made.
     for _ in $(seq 300); do grep -q 'kernel keyrings' "$desk/log/$name.log" 2>/dev/null && break; sleep 0.1; done
     # It starts again and again: the first round is enough.
@@ -29,6 +29,14 @@ for name in desk broker reader-1 matcher relay-main web; do
         failed=$((failed + 1))
     fi
 done
+# The parser that the command starts needs no supervisor.
+echo "== relay --show"
+shown=$("$bin/uketsuke-relay" --show --try-cage </dev/null 2>&1)
+grep -E '^(refused|granted|ALLOWED)' <<<"$shown"
+refused=$(grep -c '^refused' <<<"$shown")
+wrong=$(grep -cE '^(granted|ALLOWED)' <<<"$shown")
+passed=$((passed + refused)) failed=$((failed + wrong))
+[ "$refused" -ge 18 ] || { echo "FAIL  relay --show did not try"; failed=$((failed + 1)); }
 [ ! -e /tmp/uketsuke-escaped ] || { echo "FAIL  a file was left in /tmp"; failed=$((failed + 1)); }
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

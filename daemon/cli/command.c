@@ -28,6 +28,8 @@ static const struct {
     {"doctor", "", "すべてを調べ、次にすることを示す", "check everything and say what to do", command_doctor},
     {"config", "check | list", "設定を調べる・一覧にする", "check or list the configuration", command_config},
     {"failures", "[CODE]", "コードの意味", "what the codes mean", command_failures},
+    {"eligibility", "show FILE", "資格確認のファイル(照会・回答・顔認証)をコードの意味とともに表示する", "what a request, answer or face file says, with the meaning of its codes",
+     command_eligibility},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -14,6 +14,8 @@ void json_text(FILE *out, const char *text)
             (void)fprintf(out, "\\%c", *p);
         else if (*p < 0x20 || *p == 0x7f)
             (void)fprintf(out, "\\u%04x", *p);
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F steer some terminals */
+            (void)fprintf(out, "\\u%04x", *++p);
         else
             (void)fputc(*p, out);
     }

@@ -34,7 +34,7 @@ static const struct code_text rows[] = {
 #define CODE_LIST(list, ja, en)
 #define CODE_ELEMENT(list, parent, element)
 #define CODE(list, value, certainty, ja, en)                                                       \
-    {CODE_LIST_##list, value, CERTAINTY_##certainty, ja, en},
+    {value, ja, en, CODE_LIST_##list, CERTAINTY_##certainty},
 #include "codes.def"
 #undef CODE_LIST
 #undef CODE_ELEMENT

@@ -30,11 +30,11 @@ struct code_list_text {
 };
 
 struct code_text {
-    enum code_list list;
     const char *value;
-    bool verified; /* false: no source confirms this meaning */
     const char *ja;
     const char *en;
+    enum code_list list;
+    bool verified; /* false: no source confirms this meaning */
 };
 
 /* The list of the element `name` below `parent` (NULL or "" when it is not known); CODE_LIST_NONE:

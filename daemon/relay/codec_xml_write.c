@@ -200,7 +200,7 @@ int codec_xml_write(struct codec_xml *codec, const struct xmlmsg *root,
                     const struct codec_xml_style *style, char **out, size_t *len,
                     struct codec_xml_report *report)
 {
-    struct codec_xml_report own;
+    struct codec_xml_report own = {0};
     struct writing w = {.codec = codec,
                         .style = style,
                         .report = report != NULL ? report : &own,

@@ -6,6 +6,7 @@
 #include "http.h"
 #include "relay.h"
 #include "resolver.h"
+#include "show.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -61,8 +62,12 @@ int main(int argc, char **argv)
     const struct retry_random random = {next_random, &seed};
     int status = 1;
     int fd;
-    int r = service_start(&service, PROGRAM, argc, argv);
+    int r;
 
+    /* Needs no configuration, no upstream and no socket. */
+    if (argc >= 2 && strcmp(argv[1], "--show") == 0)
+        show_run(argc == 3 && strcmp(argv[2], "--try-cage") == 0);
+    r = service_start(&service, PROGRAM, argc, argv);
     if (r != 0)
         return r < 0 ? 1 : 0;
     if (!configured(&service))
