@@ -33,11 +33,12 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(SAN),-
 
 # ---- rooms: folder(s) and the libraries that a program made of them links --------------------------------------
 
-ROOMS := common xmlmsg driver broker matcher relay desk store web cli
+ROOMS := common xmlmsg driver broker matcher ocr relay desk store web cli
 DIRS_common := daemon/common
 DIRS_driver := driver/usb driver/ccid driver/uvc driver/card driver/reader
 DIRS_broker := driver/broker
 DIRS_matcher := daemon/matcher
+DIRS_ocr := daemon/ocr
 DIRS_relay := daemon/relay
 DIRS_desk := daemon/desk
 DIRS_store := daemon/store
@@ -48,6 +49,7 @@ LIBS_common := -lsystemd -lseccomp -linih -lcrypto
 LIBS_driver := -lusb-1.0 -lcrypto
 LIBS_broker :=
 LIBS_matcher := -lopencv_dnn -lopencv_imgproc -lopencv_core -lopenjp2 -lturbojpeg -linih -lcrypto -lpthread -lm
+LIBS_ocr := -ltesseract -llept -lturbojpeg -lgomp -lcrypto -lpthread -lm
 LIBS_relay := -lcurl -ljansson -lexpat -lcrypto
 LIBS_desk :=
 LIBS_store := -lsqlite3 -lcrypto
@@ -55,7 +57,7 @@ LIBS_web := -lmicrohttpd -ljansson -lcrypto
 LIBS_cli := -ljansson
 
 # program: the room whose main.c it is, and the rooms it is made of
-PROGRAMS := uketsuked uketsuke-broker uketsuke-reader uketsuke-matcher uketsuke-relay uketsuke-web uketsuke
+PROGRAMS := uketsuked uketsuke-broker uketsuke-reader uketsuke-matcher uketsuke-ocr uketsuke-relay uketsuke-web uketsuke
 MAIN_uketsuked := daemon/desk/main.c
 ROOMS_uketsuked := desk store common
 MAIN_uketsuke-broker := driver/broker/main.c
@@ -64,6 +66,8 @@ MAIN_uketsuke-reader := driver/reader/main.c
 ROOMS_uketsuke-reader := driver common
 MAIN_uketsuke-matcher := daemon/matcher/main.c
 ROOMS_uketsuke-matcher := matcher common
+MAIN_uketsuke-ocr := daemon/ocr/main.c
+ROOMS_uketsuke-ocr := ocr common
 MAIN_uketsuke-relay := daemon/relay/main.c
 ROOMS_uketsuke-relay := relay common
 MAIN_uketsuke-web := daemon/web/main.c
@@ -71,7 +75,7 @@ ROOMS_uketsuke-web := web common
 MAIN_uketsuke := daemon/cli/main.c
 ROOMS_uketsuke := cli common
 
-rooms := common driver broker matcher relay desk store web cli
+rooms := common driver broker matcher ocr relay desk store web cli
 objects = $(patsubst %,$(OUT)/%.o,$(filter-out %/main.c,$(foreach d,$(DIRS_$(1)),$(wildcard $(d)/*.c $(d)/*.cpp))))
 archive = $(OUT)/lib/$(1).a
 libs = $(foreach r,$(1),$(LIBS_$(r)))
@@ -123,7 +127,8 @@ SIM_READER_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out $(SIM_READER_MAINS),$(wi
 SIM_SERVICE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/service/*.c))
 SIM_LAUNCHER_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/launcher/*.c))
 SIM_GUEST_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/guest/*.c))
-SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest
+SIM_CARDFACE_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_cardface.c,$(wildcard tests/sim/cardface/*.c)))
+SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface
 sims: $(SIMS)
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
@@ -133,10 +138,14 @@ $(BIN)/sim-makecards: $(OUT)/tests/sim/reader/main_makecards.c.o $(OUT)/lib/simr
 $(BIN)/sim-service: $(SIM_SERVICE_OBJS)
 $(BIN)/sim-launcher: $(SIM_LAUNCHER_OBJS)
 $(BIN)/sim-guest: $(SIM_GUEST_OBJS)
+$(OUT)/tests/sim/cardface/%.c.o: CFLAGS += -isystem /usr/include/freetype2
+$(OUT)/lib/simcardface.a: $(SIM_CARDFACE_OBJS)
+	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+$(BIN)/sim-cardface: $(OUT)/tests/sim/cardface/main_cardface.c.o $(OUT)/lib/simcardface.a
 $(SIMS):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcrypto -lmicrohttpd -lgnutls -ljansson -lcurl -lm
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcrypto -lmicrohttpd -lgnutls -ljansson -lcurl -lfreetype -lturbojpeg -lm
 
 EVALUATE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard models/evaluate/*.c))
 evaluate-program: $(BIN)/uketsuke-evaluate
@@ -168,6 +177,7 @@ TEST_ROOMS_card := driver common
 TEST_ROOMS_reader := driver common
 TEST_ROOMS_broker := broker common
 TEST_ROOMS_matcher := matcher common
+TEST_ROOMS_ocr := ocr driver common
 TEST_ROOMS_relay := relay common
 TEST_ROOMS_desk := desk store common
 TEST_ROOMS_store := store common
@@ -181,11 +191,12 @@ $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
     $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
-    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a))
+    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
+    $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
-	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread
+	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 unit-programs: $(UNIT:%=$(BIN)/%) scenario-program
@@ -211,6 +222,12 @@ endef
 $(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 bench-programs: $(BENCH:%=$(BIN)/%)
 
+# How well card faces are read, over generated ones (tests/ocr-figures.sh).
+$(BIN)/ocr-figures: $(OUT)/tests/bench/figures_ocr.c.o $(OUT)/lib/simcardface.a $(call archive,ocr) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(call libs,ocr common) -lfreetype
+
 # ---- fuzzing: libFuzzer plays the outside world (clang); everything stands under build/fuzz ---------------------------
 
 # tests/fuzz/fuzz_NAME.c is a target, linked with the rooms and the helpers named here.
@@ -233,6 +250,7 @@ FUZZ_ROOMS_fuzz_uvc_camera := driver common
 FUZZ_WITH_fuzz_uvc_camera := tests/fuzz/fuzz_usb.c
 FUZZ_ROOMS_fuzz_uvc_payload := driver common
 FUZZ_ROOMS_fuzz_web := web common
+FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_WITH_fuzz_web := tests/fuzz/fuzz_server.c
 fuzz_rooms = $(or $(FUZZ_ROOMS_$(1)),common)
 define fuzz_rule
