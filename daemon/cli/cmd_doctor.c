@@ -3,6 +3,7 @@
  * process; what can be seen from here (configuration, sockets, secrets, kernel, libraries) is checked also when the
  * desk is down, because that is when it is needed.
  */
+#include "clock.h"
 #include "command.h"
 #include "config.h"
 #include "failure.h"
@@ -158,15 +159,13 @@ static void check_kernel(struct findings *f)
 
 static void check_clock(struct findings *f)
 {
-    /* The program is younger than any day it can run on. */
-    static const time_t no_earlier = 1760000000; /* 2025-10-09 */
     time_t now = time(NULL);
     struct tm tm;
     char detail[64] = "";
 
     if (localtime_r(&now, &tm) != NULL)
         (void)strftime(detail, sizeof(detail), "%Y-%m-%d %H:%M:%S %Z", &tm);
-    if (now < no_earlier)
+    if (now < CLOCK_NOT_BEFORE_S)
         say(f, BAD, "clock", detail, "時計を合わせます / set the clock: timedatectl set-ntp true");
     else
         say(f, GOOD, "clock", detail, "");

@@ -36,6 +36,9 @@ uint64_t clock_realtime_us(const struct clock *clock);
 /* Japan has one zone and no summer time; every date of this trade is its. */
 #define CLOCK_JAPAN_SECONDS (9 * 3600)
 
+/* This program is younger than any day before (2025-10-09): a host that says otherwise has lost its clock. */
+#define CLOCK_NOT_BEFORE_S INT64_C(1760000000)
+
 /* The beginning of today in Japan, in seconds since 1970. */
 int64_t clock_day_start_s(const struct clock *clock);
 

@@ -172,6 +172,11 @@ void action_lookup(struct desk *desk, const struct msg_lookup *lookup, struct ms
         refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
         return;
     }
+    /* Without a day no birth date can be judged, and nothing could be asked. */
+    if (!desk_check_clock(desk)) {
+        refuse(desk, out, FAILURE_DESK_CLOCK);
+        return;
+    }
     desk_today(desk, today);
     wrong = numbers_check(&entry, today, &numbers);
     if (wrong != NULL) {

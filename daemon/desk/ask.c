@@ -244,6 +244,10 @@ int ask_begin(struct visit *v)
     bool known;
     int r = 0;
 
+    if (!desk_check_clock(v->desk)) {
+        raise_next(v, EVENT_CLOCK_WRONG, FAILURE_NONE);
+        return 0;
+    }
     if (serve_today(v)) {
         v->desk->metrics.cache_hits++;
         if (v->ask.row.id != 0)
@@ -267,6 +271,10 @@ int ask_begin(struct visit *v)
 
 int ask_begin_registration(struct visit *v)
 {
+    if (!desk_check_clock(v->desk)) {
+        raise_next(v, EVENT_CLOCK_WRONG, FAILURE_NONE);
+        return 0;
+    }
     return begin(v, UPSTREAM_REGISTER, true);
 }
 
@@ -287,11 +295,10 @@ int ask_end(struct visit *v, uint8_t outcome)
 
 static struct xmlmsg *make_question(const struct visit *v)
 {
-    char today[9];
     struct store_numbers linked;
     struct xmlmsg *tree;
     struct question_header header = {.institution = v->desk->settings.institution,
-                                     .date = today,
+                                     .date = v->ask.date,
                                      .correlation = v->ask.row.correlation};
     struct question_card card = {
         .certificate = v->facts.certificate.data,
@@ -306,7 +313,6 @@ static struct xmlmsg *make_question(const struct visit *v)
     struct question_numbers numbers = {.limit_consent = (v->record.consents & CONSENT_LIMIT) != 0 ||
                                                         v->facts.limit_consent};
 
-    desk_today(v->desk, today);
     if (v->ask.row.kind == UPSTREAM_CARD_SESSION)
         return question_card_session(&header, &card);
     if (v->ask.row.kind == UPSTREAM_REGISTER)
@@ -336,8 +342,9 @@ void ask_send(struct visit *v)
     int fd;
 
     /* Nothing to ask, under way already, or nobody to ask yet: the relay's return sends it. */
-    if (v->ask.row.id == 0 || v->ask.sent || !upstream_of(v)->up)
+    if (v->ask.row.id == 0 || v->ask.sent || !upstream_of(v)->up || !desk_check_clock(v->desk))
         return;
+    desk_today(v->desk, v->ask.date);
     tree = make_question(v);
     fd = tree != NULL ? xmlmsg_to_memfd(tree, &len) : -ENOMEM;
     xmlmsg_free(&tree);
@@ -448,9 +455,9 @@ static int take_answer(struct visit *v, const struct message *message)
         return r;
     }
     (void)MESSAGE_TEXT(stored->institution, v->desk->settings.institution);
-    desk_today(v->desk, stored->date);
+    (void)MESSAGE_TEXT(stored->date, v->ask.date);
     stored->consents = v->record.consents;
-    stored->answered_us = (int64_t)clock_realtime_us(v->desk->clock);
+    stored->answered_us = (int64_t)desk_wall_us(v->desk);
     answer->registration = v->ask.row.kind == UPSTREAM_REGISTER;
     answer->there = true;
     return 0;
@@ -466,7 +473,7 @@ static bool take_eligibility_answer(struct desk *desk, const struct message *mes
     if (body->outcome > 3 || (body->outcome == OUTCOME_ANSWERED && message->nfds != 2))
         return false;
     /* Late: the visit went on without it. */
-    if (v == NULL || v->ask.row.id == 0 || v->ask.row.id != body->request)
+    if (v == NULL || v->ask.row.id == 0 || v->ask.row.id != body->request || v->ask.date[0] == '\0')
         return true;
     if (body->outcome == OUTCOME_ANSWERED) {
         r = take_answer(v, message);

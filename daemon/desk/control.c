@@ -197,8 +197,11 @@ static void health_store(struct control *c, struct ipc *ipc, uint32_t request)
                    "%llu bytes", status.migration, (unsigned long long)status.visits,
                    (unsigned long long)status.answers, (unsigned long long)status.asks_open,
                    (unsigned long long)status.audit_rows, (unsigned long long)status.bytes);
-    service_health_item(ipc, request, c->desk->metrics.store_failures > 0 ? 1 : 0, FAILURE_NONE,
-                        "database", detail, "");
+    if (c->desk->metrics.store_failures > 0)
+        service_health_item(ipc, request, 1, FAILURE_DESK_STORE, "database", detail,
+                            failure_text(FAILURE_DESK_STORE)->staff_ja);
+    else
+        service_health_item(ipc, request, 0, FAILURE_NONE, "database", detail, "");
 }
 
 /* The web program is a client here, yet a program like the others: its cage and state are asked too. */
@@ -212,6 +215,17 @@ static unsigned ask_web(struct control *c, const struct client *asker, const str
             ipc_send(c->clients[i]->ipc, MSG_HEALTH_QUERY, body) == 0)
             asked++;
     return asked;
+}
+
+static void health_clock(struct control *c, struct ipc *ipc, uint32_t request)
+{
+    bool good = desk_check_clock(c->desk);
+    char today[9], detail[64];
+
+    desk_today(c->desk, today);
+    (void)snprintf(detail, sizeof(detail), good ? "today in Japan is %s" : "says %s and is not believed", today);
+    service_health_item(ipc, request, good ? 0 : 2, good ? (uint16_t)FAILURE_NONE : (uint16_t)FAILURE_DESK_CLOCK,
+                        "clock of the desk", detail, good ? "" : failure_text(FAILURE_DESK_CLOCK)->staff_ja);
 }
 
 static void take_health(struct client *client, uint32_t request)
@@ -228,6 +242,7 @@ static void take_health(struct client *client, uint32_t request)
     }
     service_health_common(c->service, client->ipc, request);
     health_store(c, client->ipc, request);
+    health_clock(c, client->ipc, request);
     health_programs(c, client->ipc, request);
     health_lanes(c, client->ipc, request);
     body.request = q->id;

@@ -3,11 +3,15 @@
 #include "lane.h"
 #include "visit.h"
 
+#include "../common/log.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+
+#define STEP_BACK_US (5 * CLOCK_MINUTE)
 
 int desk_new(struct desk **out, struct clock *clock, struct store *store,
              const struct desk_settings *settings, const struct desk_ports *ports)
@@ -21,6 +25,9 @@ int desk_new(struct desk **out, struct clock *clock, struct store *store,
     desk->store = store;
     desk->settings = *settings;
     desk->ports = *ports;
+    desk->wall_us = clock_realtime_us(clock);
+    desk->wall_monotonic_us = clock_monotonic_us(clock);
+    (void)desk_check_clock(desk);
     return 0;
 }
 
@@ -100,4 +107,35 @@ void desk_today(const struct desk *desk, char out[9])
 
     if (gmtime_r(&now, &tm) == NULL || strftime(out, 9, "%Y%m%d", &tm) != 8)
         out[0] = '\0';
+}
+
+static uint64_t expected_us(const struct desk *desk)
+{
+    return desk->wall_us + clock_monotonic_us(desk->clock) - desk->wall_monotonic_us;
+}
+
+bool desk_check_clock(struct desk *desk)
+{
+    uint64_t now = clock_realtime_us(desk->clock), expected = expected_us(desk);
+    bool doubtful = now < (uint64_t)CLOCK_NOT_BEFORE_S * CLOCK_SECOND || now + STEP_BACK_US < expected;
+
+    if (now > expected) {
+        desk->wall_us = now;
+        desk->wall_monotonic_us = clock_monotonic_us(desk->clock);
+    }
+    if (doubtful != desk->clock_doubtful) {
+        desk->clock_doubtful = doubtful;
+        if (doubtful)
+            log_event(LOG_LEVEL_ERROR, "clock in doubt", LOG_NUMBER("now", (int64_t)(now / CLOCK_SECOND)),
+                      LOG_NUMBER("expected", (int64_t)(expected / CLOCK_SECOND)));
+        else
+            log_event(LOG_LEVEL_NOTICE, "clock good again");
+        lane_publish_all(desk);
+    }
+    return !doubtful;
+}
+
+uint64_t desk_wall_us(const struct desk *desk)
+{
+    return desk->clock_doubtful ? expected_us(desk) : clock_realtime_us(desk->clock);
 }

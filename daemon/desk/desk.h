@@ -78,6 +78,7 @@ struct desk_event {
 struct ask {
     struct store_ask row; /* id 0: none */
     bool sent; /* over the present connection */
+    char date[9]; /* the confirmation date that the question named: the answer is that day's, whenever it comes */
 };
 
 /* An answer between its arrival and the step that stores it. */
@@ -185,6 +186,9 @@ struct desk {
     struct visit *lookups;
     unsigned nlookups;
     struct metrics metrics;
+    /* The wall clock as last believed, and when that was; see desk_check_clock(). */
+    uint64_t wall_us, wall_monotonic_us;
+    bool clock_doubtful;
 };
 
 /* `store` is borrowed; `ports` and `settings` are copied. -ENOMEM. */
@@ -201,5 +205,14 @@ struct lane *desk_lane(struct desk *desk, uint16_t number);
 struct visit *desk_visit(struct desk *desk, uint64_t id);
 /* Today in Japan, YYYYMMDD. */
 void desk_today(const struct desk *desk, char out[9]);
+
+/*
+ * May the wall clock be believed? Not before this program's own time, nor after a step back of more than a few
+ * minutes while it ran: yesterday's answers would be today's again. Then nothing is asked, served from the cache or
+ * dated, until the clock has caught up or the desk was restarted. Lanes are shown anew when it changes.
+ */
+bool desk_check_clock(struct desk *desk);
+/* The time, or what it ought to be while the clock is in doubt; microseconds since 1970. */
+uint64_t desk_wall_us(const struct desk *desk);
 
 #endif

@@ -59,7 +59,9 @@ void lane_state(const struct lane *lane, struct msg_lane_state *out)
     out->state = v->record.state;
     out->method = v->record.method;
     out->outcome = v->record.outcome;
-    out->failure = lane->store_trouble ? (uint16_t)FAILURE_DESK_STORE : v->facts.shown;
+    out->failure = lane->store_trouble ? (uint16_t)FAILURE_DESK_STORE
+                   : v->record.state == VISIT_IDLE && lane->desk->clock_doubtful ? (uint16_t)FAILURE_DESK_CLOCK
+                                                                                 : v->facts.shown;
     out->hint = lane->hint;
     out->offers = visit_offers(v);
     out->pin_tries = v->facts.pin_tries;

@@ -275,6 +275,18 @@ static bool do_advance(struct script *s)
     return true;
 }
 
+/* An administrator or NTP steps the wall clock; the desk looks at it once a minute. */
+static bool do_clock(struct script *s)
+{
+    bool back = s->nwords == 3 && strcmp(s->words[1], "back") == 0;
+
+    if (!back && (s->nwords != 3 || strcmp(s->words[1], "on") != 0))
+        return bad(s, "clock", "back or on, and how far?");
+    clock_step_realtime(s->stage->clock, (back ? -1 : 1) * (int64_t)span_us(s->words[2]));
+    (void)desk_check_clock(s->stage->desk);
+    return true;
+}
+
 static bool do_restart(struct script *s)
 {
     stage_restart(s->stage);
@@ -547,7 +559,7 @@ static const struct {
     {"kiosk", do_act},     {"board", do_act},     {"command", do_act},   {"lookup", do_lookup},
     {"link", do_lookup},   {"advance", do_advance}, {"restart", do_restart}, {"store", do_store},
     {"lane", do_lane},     {"set", do_set},       {"expect", do_expect},
-    {"at", do_at},         {"afresh", do_afresh},
+    {"at", do_at},         {"afresh", do_afresh},   {"clock", do_clock},
 };
 
 static bool run_line(struct script *s, char *line)
