@@ -1,0 +1,10 @@
+/* people: invented card holders. */
+#ifndef CARDFACE_PEOPLE_H
+#define CARDFACE_PEOPLE_H
+
+#include "canvas.h"
+#include "cardface.h"
+
+void person_draw(struct cardface_person *p, struct lot *lot, enum cardface_fault fault, int today);
+
+#endif
