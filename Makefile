@@ -251,6 +251,7 @@ FUZZ_WITH_fuzz_uvc_camera := tests/fuzz/fuzz_usb.c
 FUZZ_ROOMS_fuzz_uvc_payload := driver common
 FUZZ_ROOMS_fuzz_web := web common
 FUZZ_ROOMS_fuzz_xml := relay common
+FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_WITH_fuzz_web := tests/fuzz/fuzz_server.c
 fuzz_rooms = $(or $(FUZZ_ROOMS_$(1)),common)
 define fuzz_rule

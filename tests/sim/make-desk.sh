@@ -98,6 +98,9 @@ program broker $BIN/uketsuke-broker --config $DESK/uketsuke.conf
 program matcher $BIN/uketsuke-matcher --config $DESK/uketsuke.conf
   listen matcher seqpacket $DESK/run/matcher.sock
   ready notify
+program ocr $BIN/uketsuke-ocr --config $DESK/uketsuke.conf
+  listen ocr seqpacket $DESK/run/ocr.sock
+  ready notify
 program relay-main $BIN/uketsuke-relay --config $DESK/uketsuke.conf --instance main
   listen relay seqpacket $DESK/run/relay-main.sock
   ready notify
