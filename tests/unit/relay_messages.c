@@ -264,8 +264,11 @@ static char *compose_result(const struct recipe *recipe, unsigned index, uint32_
     if (strcmp(recipe->consent, "1") == 0)
         add(&p, "<PharmacistsInfoAvailableTime>20261006091455</PharmacistsInfoAvailableTime>");
     add(&p, "<ReferenceNumber></ReferenceNumber>");
-    if (recipe->noise)
+    if (recipe->noise) {
         add(&p, "<NobodyKnowsThis><Inner>7</Inner></NobodyKnowsThis>");
+        add(&p, "<AlsoUnknown/>");
+        add(&p, "<Z>z</Z>");
+    }
     return join(&p, recipe, state);
 #undef TEXT
 }

@@ -152,6 +152,16 @@ static void every_beginning_is_truncated(void **state)
                 xmlmsg_free(&root);
             }
         }
+    for (int sjis = 0; sjis < 2; sjis++) {
+        const struct recipe recipe = {"1", "1", "1", "1", 1, sjis, 7, true};
+        char *text = compose(&recipe);
+
+        for (size_t len = 0; len < strlen(text) - 1; len++)
+            refused_bytes(CODEC_XML_TRUNCATED, text, len);
+        free(text);
+    }
+    /* Whole, and then half a character. */
+    refused(CODEC_XML_TRUNCATED, "<?xml version='1.0' encoding='CP932'?><XmlMsg/>\x81");
 }
 
 /* A share may show a file in its full length before its bytes are there. */
