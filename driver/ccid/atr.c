@@ -118,6 +118,9 @@ int atr_parse(struct atr *atr, const uint8_t *bytes, size_t len)
     }
     if (!any)
         atr->offered = 1;
+    /* One that is on from the beginning, but is not among those that are there. */
+    if (atr->specific && (atr->offered & 1u << atr->first) == 0)
+        return -EBADMSG;
     if (atr->specific)
         atr->offered = (uint16_t)(1u << atr->first);
     atr->historical = (uint8_t)at;

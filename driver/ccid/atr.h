@@ -36,7 +36,8 @@ struct atr {
 };
 
 /*
- * 0; -EBADMSG: no answer to reset (first byte, length, or check byte wrong).
+ * 0; -EBADMSG: no answer to reset (first byte, length or check byte wrong, or a
+ * contradiction).
  * Bytes behind a complete answer that carries no check byte are ignored: some readers add one.
  */
 int atr_parse(struct atr *atr, const uint8_t *bytes, size_t len);

@@ -69,7 +69,7 @@ struct ccid_operation {
     size_t response_len;
     unsigned voltage;       /* power on: which row is tried */
     enum ccid_result worst; /* power on: what the voltages before have said */
-    bool no_pps;            /* power on: the card did not take one */
+    bool no_pps;               /* power on: the card did not take one */
     enum ccid_result unusable; /* power on: why the card is being powered off again */
 
     ccid_step_fn *step;
@@ -200,7 +200,8 @@ void ccid_tell_slots(struct ccid *ccid);
 void ccid_power_on_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_power_off_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_status_begin(struct ccid *ccid, struct ccid_operation *op);
-/* From a level's `powered`: the card may be used; it may not; off and on again, at the same voltage. */
+/* From a level's `powered`: the card may be used; it may not; off and on again, at the same
+ * voltage. */
 void ccid_power_ready(struct ccid *ccid, struct ccid_operation *op);
 void ccid_power_unusable(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result);
 void ccid_power_again(struct ccid *ccid, struct ccid_operation *op);

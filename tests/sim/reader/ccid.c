@@ -24,7 +24,8 @@ static const struct ccid_level levels[] = {
     /* as ACS ACR39U: parameters from the ATR, clock, baud, PPS by itself */
     { "tpdu-t1", 0x000100B2, 271, 2, 247, 1, 0x11, { 0 }, sim_ccid_transfer_tpdu },
     /* as SCR3310; the ATR of a card that offers T=0 only */
-    { "tpdu-t0", 0x000101BA, 271, 1, 252, 0, 0x11, { 4, 0x3B, 0x60, 0x00, 0xFF }, sim_ccid_transfer_tpdu },
+    { "tpdu-t0", 0x000101BA, 271, 1, 252, 0, 0x11, { 4, 0x3B, 0x60, 0x00, 0xFF },
+      sim_ccid_transfer_tpdu },
     /* nothing by itself but clock and baud; a card that begins with T=0 and is faster on request */
     { "tpdu-bare", 0x00010030, 271, 2, 254, 1, 0x95,
       { 10, 0x3B, 0xF0, 0x95, 0x00, 0xFF, 0x80, 0x31, 0xFE, 0x45, 0x90 }, sim_ccid_transfer_tpdu },
@@ -350,7 +351,8 @@ static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len)
     if (util_get_le16(msg + 8) != 0) {
         sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LEVEL);
     } else if (n < 4 || n > 261 || (n > 5 && apdu[4] == 0)) {
-        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LENGTH); /* extended lengths are beyond this reader */
+        /* extended lengths are beyond this reader */
+        sim_ccid_fail(c, msg, DATA_BLOCK, E_BAD_LENGTH);
     } else {
         c->command_len = 0;
         collect(c, apdu, n);
@@ -462,8 +464,11 @@ static void do_abort(struct ccid *c, const uint8_t *msg, size_t len)
 static void do_unsupported(struct ccid *c, const uint8_t *msg, size_t len)
 {
     (void)len;
-    sim_ccid_fail(c, msg, msg[0] == ESCAPE ? ESCAPE_ANSWER : msg[0] == MECHANICAL ? SLOT_STATUS : DATA_BLOCK,
-         E_UNSUPPORTED);
+    sim_ccid_fail(c, msg,
+                  msg[0] == ESCAPE       ? ESCAPE_ANSWER
+                  : msg[0] == MECHANICAL ? SLOT_STATUS
+                                         : DATA_BLOCK,
+                  E_UNSUPPORTED);
 }
 
 static const struct {

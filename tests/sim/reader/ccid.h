@@ -19,12 +19,13 @@ enum { CCID_DESCRIPTOR = 54, CCID_MESSAGE_MAX = 1024, CCID_NOTICE_MAX = 2 };
 struct ccid_level;
 
 /*
- * "extended", "short", "tpdu-t1" (the host speaks T=1), "tpdu-t0" (T=0), or "tpdu-bare" (T=1, and the
- * host negotiates speed and protocol by itself); NULL when there is no such level.
+ * "extended", "short", "tpdu-t1" (the host speaks T=1), "tpdu-t0" (T=0), or "tpdu-bare" (T=1, and
+ * the host negotiates speed and protocol by itself); NULL when there is no such level.
  */
 const struct ccid_level *sim_ccid_level_find(const char *name);
 /* The class descriptor (54 bytes) of a reader at this level. */
-void sim_ccid_descriptor(const struct ccid_level *level, bool pin_pad, uint8_t out[CCID_DESCRIPTOR]);
+void sim_ccid_descriptor(const struct ccid_level *level, bool pin_pad,
+                         uint8_t out[CCID_DESCRIPTOR]);
 
 struct ccid;
 
@@ -42,8 +43,8 @@ bool sim_ccid_powered(const struct ccid *c);
 bool sim_ccid_take_torn(struct ccid *c);
 
 /*
- * What somebody does at the reader's keys when asked: digits and OK, "cancel", "timeout", "refuse" (the
- * reader knows no such command) or "wait" (nothing, until its own time is over).
+ * What somebody does at the reader's keys when asked: digits and OK, "cancel", "timeout", "refuse"
+ * (the reader knows no such command) or "wait" (nothing, until its own time is over).
  */
 void sim_ccid_set_keys(struct ccid *c, const char *keys);
 uint64_t sim_ccid_blocks(const struct ccid *c); /* T=1 blocks that were sent to the card */

@@ -1,6 +1,6 @@
 /*
- * ccid_impl.h - what the files of the card reader function share: ccid.c (messages, APDU levels) and
- * ccid_tpdu.c (the TPDU level and the PIN pad).
+ * ccid_impl.h - what the files of the card reader function share: ccid.c (messages, APDU levels)
+ * and ccid_tpdu.c (the TPDU level and the PIN pad).
  */
 #ifndef SIM_CCID_IMPL_H
 #define SIM_CCID_IMPL_H
@@ -23,8 +23,8 @@ enum { /* messages from the reader */
 };
 
 enum { /* bError */
-    E_ABORTED = 0xFF, E_MUTE = 0xFE, E_PIN_TIMEOUT = 0xF0, E_PIN_CANCELLED = 0xEF, E_BUSY = 0xE0, E_UNSUPPORTED = 0x00, E_BAD_LENGTH = 0x01,
-    E_BAD_SLOT = 0x05, E_BAD_BYTE7 = 0x07, E_BAD_LEVEL = 0x08, E_BAD_DATA = 0x0A,
+    E_ABORTED = 0xFF, E_MUTE = 0xFE, E_PIN_TIMEOUT = 0xF0, E_PIN_CANCELLED = 0xEF, E_BUSY = 0xE0,
+    E_UNSUPPORTED = 0x00, E_BAD_LENGTH = 0x01, E_BAD_SLOT = 0x05, E_BAD_BYTE7 = 0x07, E_BAD_LEVEL = 0x08, E_BAD_DATA = 0x0A,
 };
 
 enum { /* wLevelParameter and bChainParameter */

@@ -140,7 +140,8 @@ void sim_ccid_secure(struct ccid *c, const uint8_t *msg, size_t len)
         return;
     }
     wrong = sim_pin_pad_command(&p, msg + HEADER, len - HEADER, digits ? c->keys : "");
-    c->slow_us = strcmp(c->keys, "wait") == 0 ? p.seconds * 1000000ull : 150000; /* keys take time */
+    /* keys take time */
+    c->slow_us = strcmp(c->keys, "wait") == 0 ? p.seconds * 1000000ull : 150000;
     if (wrong)
         sim_ccid_fail(c, msg, DATA_BLOCK, wrong);
     else if (strcmp(c->keys, "cancel") == 0)
