@@ -34,10 +34,11 @@ uketsuke-desk uketsuked
 uketsuke-broker uketsuke-broker
 uketsuke-reader@1 uketsuke-reader
 uketsuke-matcher uketsuke-matcher
+uketsuke-ocr uketsuke-ocr
 uketsuke-relay@main uketsuke-relay
 uketsuke-web uketsuke-web
 EOF
-[ "$(tr ' ' '\n' <<<"$users" | sed '/^$/d' | sort -u | wc -l)" = 6 ]
+[ "$(tr ' ' '\n' <<<"$users" | sed '/^$/d' | sort -u | wc -l)" = 7 ]
 say $? "every program has a user of its own"
 for user in $users; do grep -q "^u $user " "$here/../packaging/sysusers.conf" || echo "$user"; done | grep -q . && bad=1 || bad=0
 say "$bad" "every user is made by sysusers.conf"
