@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh BUILD SECONDS TARGET...: makes the seeds, runs each target so long, and says what came of it. A crash is kept
-# under BUILD/crashes with the command that repeats it. Two targets at a time; ends with "N passed, N failed".
+# under BUILD/crashes with the command that repeats it. As many at a time as there are processors (or FUZZ_JOBS); ends
+# with "N passed, N failed".
 set -u
 build=$1 seconds=$2
 shift 2
@@ -27,7 +28,7 @@ one() { # one TARGET
 export -f one
 export build seconds here
 
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -c 'one {}'
+printf '%s\n' "$@" | xargs -P "${FUZZ_JOBS:-$(nproc)}" -I{} bash -c 'one {}'
 
 passed=0 failed=0
 for target in "$@"; do
