@@ -122,12 +122,19 @@ struct call {
 #define CALL(name, when) {SCMP_SYS(name), when, 0, 0, 0}
 #define CALL_IF(name, when, argument, mask, value) {SCMP_SYS(name), when, argument, mask, value}
 
+#define CALL_FCNTL(command) CALL_IF(fcntl, ALWAYS, 1, UINT64_C(0xffffffff), (uint64_t)(command))
+
 static const struct call calls[] = {
     /* the given descriptors */
     CALL(read, ALWAYS), CALL(write, ALWAYS), CALL(readv, ALWAYS), CALL(writev, ALWAYS),
     CALL(pread64, ALWAYS), CALL(lseek, ALWAYS), CALL(close, ALWAYS), CALL(close_range, ALWAYS),
     CALL(fstat, ALWAYS), CALL_IF(newfstatat, ALWAYS, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
-    CALL(dup, ALWAYS), CALL(dup2, ALWAYS), CALL(dup3, ALWAYS), CALL(fcntl, ALWAYS), CALL(pipe2, ALWAYS),
+    CALL(dup, ALWAYS), CALL(dup2, ALWAYS), CALL(dup3, ALWAYS), CALL(pipe2, ALWAYS),
+    /* by command: F_SETOWN and F_SETSIG would send signals to others */
+    CALL_FCNTL(F_DUPFD), CALL_FCNTL(F_DUPFD_CLOEXEC), CALL_FCNTL(F_GETFD), CALL_FCNTL(F_SETFD),
+    CALL_FCNTL(F_GETFL), CALL_FCNTL(F_SETFL), CALL_FCNTL(F_GETLK), CALL_FCNTL(F_SETLK),
+    CALL_FCNTL(F_SETLKW), CALL_FCNTL(F_OFD_GETLK), CALL_FCNTL(F_OFD_SETLK), CALL_FCNTL(F_OFD_SETLKW),
+    CALL_FCNTL(F_ADD_SEALS), CALL_FCNTL(F_GET_SEALS),
     CALL(sendmsg, ALWAYS), CALL(recvmsg, ALWAYS), CALL(sendto, ALWAYS), CALL(recvfrom, ALWAYS),
     CALL(shutdown, ALWAYS), CALL(getsockopt, ALWAYS), CALL(setsockopt, ALWAYS),
     CALL(getsockname, ALWAYS), CALL(getpeername, ALWAYS),

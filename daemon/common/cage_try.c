@@ -99,6 +99,12 @@ static long try_signal_parent(void)
     return kill(getppid(), 0);
 }
 
+/* A descriptor whose owner is another process signals it when data comes. */
+static long try_signal_by_descriptor(void)
+{
+    return fcntl(STDOUT_FILENO, F_SETOWN, getppid());
+}
+
 static long try_executable_memory(void)
 {
     void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -141,6 +147,7 @@ static const struct attempt {
     {"ptrace", try_ptrace, 0},
     {"another's memory", try_memory_of_parent, 0},
     {"signal another", try_signal_parent, 0},
+    {"signal another by a descriptor", try_signal_by_descriptor, 0},
     {"executable memory", try_executable_memory, 0},
     {"a new user namespace", try_unshare, 0},
     {"io_uring", try_io_uring, 0},

@@ -487,7 +487,10 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case MSG_HEALTH_ITEM:
     case MSG_HEALTH_END:
-        control_answer(client->control, message);
+        if (ipc_peer_role(ipc) != IPC_WEB) /* only web was asked */
+            ipc_refuse(ipc, "an answer that nobody asked for");
+        else
+            control_answer(client->control, message);
         break;
     default:
         ipc_refuse(ipc, "a message out of turn");

@@ -137,6 +137,7 @@ struct visit {
     bool busy;     /* it was asked something that it has not answered yet */
     bool matching; /* the matcher knows it */
     bool filming;  /* the camera runs for it */
+    unsigned credit; /* frames that the reader may still send; what comes beyond is not passed on */
     bool scanning; /* the OCR knows it */
     bool unsaved;  /* the store refused the last step: state is STAFF, not on the disk */
     uint64_t state_since_us;

@@ -278,8 +278,9 @@ static void take_frame(struct lane *lane, const struct message *message)
     struct desk_ports *ports = &lane->desk->ports;
     struct visit *v = lane->visit;
 
-    if (!v->filming)
+    if (!v->filming || v->credit == 0)
         return;
+    v->credit--;
     lane->desk->metrics.frames++;
     if (v->record.state == VISIT_FACE && v->matching) {
         struct msg_match_frame body = {.visit = f->visit, .frame = f->frame,
@@ -300,8 +301,10 @@ static void give_credit(struct lane *lane)
     struct desk_ports *ports = &lane->desk->ports;
     struct msg_camera_credit body = {.visit = lane->visit->record.id, .credit = 1};
 
-    if (lane->visit->filming)
-        (void)ports->send(ports->arg, PEER_READER, lane->index, MSG_CAMERA_CREDIT, &body, NULL, 0);
+    if (!lane->visit->filming)
+        return;
+    lane->visit->credit++;
+    (void)ports->send(ports->arg, PEER_READER, lane->index, MSG_CAMERA_CREDIT, &body, NULL, 0);
 }
 
 bool lane_reader_message(struct lane *lane, const struct message *message)

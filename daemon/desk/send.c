@@ -175,6 +175,7 @@ static void start_camera(struct visit *v)
         return;
     lane_begin(v->lane);
     v->filming = to_reader(v, MSG_CAMERA_START, &body) == 0;
+    v->credit = CREDIT;
 }
 
 static void send_camera(struct visit *v, const struct desk_event *e)

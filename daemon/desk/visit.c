@@ -512,6 +512,11 @@ int visit_resume(struct visit *v, const struct store_visit *record)
         memcpy(v->facts.sex, record->person.sex, sizeof(v->facts.sex));
     }
     v->facts.consents_done = record->consents != 0;
+    /* What was decided about the face stays decided: a restart is no second chance. */
+    if (record->face_failed || record->liveness == LIVENESS_FAILED) {
+        v->facts.face_closed = true;
+        v->facts.face_closed_by = record->face_failed ? FAILURE_FACE_NOT_SAME : FAILURE_FACE_NOT_LIVE;
+    }
     hash_add(v);
     arm(v);
     return visit_raise(v, EVENT_RESUMED, FAILURE_NONE);
