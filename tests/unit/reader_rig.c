@@ -37,7 +37,10 @@ struct reader_rig {
     char config[128];
     struct sd_event *loop;
     struct clock *clock;
+    const char *bus_reader; /* $UKETSUKE_RIG_READER; NULL: over the simulator's socket */
+    unsigned patience;
     pid_t sim;
+    pid_t plug;
     int control;
     char answer[4096];
     pid_t program[2];
@@ -127,7 +130,7 @@ static void start_program(struct reader_rig *rig, enum reader_rig_program which)
     rig->program[which] = child;
 }
 
-static void start_sim(struct reader_rig *rig)
+static void start_sim(struct reader_rig *rig, const char *level, bool pin_pad)
 {
     char bin[PATH_MAX + 64];
     char usbip[128], control[128], cards[PATH_MAX + 64], videos[PATH_MAX + 64];
@@ -142,7 +145,26 @@ static void start_sim(struct reader_rig *rig)
     if (rig->sim == 0) {
         unblock_signals();
         (void)execl(bin, bin, "--usbip", usbip, "--control", control, "--cards", cards, "--videos", videos, "--state",
-                    rig->directory, "--seed", "1", "--camera", "franck", (char *)NULL);
+                    rig->directory, "--seed", "1", "--camera", "franck", "--level", level,
+                    pin_pad ? "--pin-pad" : (char *)NULL, (char *)NULL);
+        _exit(127);
+    }
+}
+
+/* The simulator's device into a real bus. */
+static void start_plug(struct reader_rig *rig)
+{
+    const char *program = getenv("UKETSUKE_RIG_PLUG");
+    char usbip[128];
+
+    if (program == NULL)
+        return;
+    path_of(rig, "usbip.sock", usbip, sizeof(usbip));
+    rig->plug = fork();
+    assert_true(rig->plug >= 0);
+    if (rig->plug == 0) {
+        unblock_signals();
+        (void)execl(program, program, usbip, (char *)NULL);
         _exit(127);
     }
 }
@@ -193,7 +215,7 @@ static void connect_control(struct reader_rig *rig)
 
     rig->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     for (unsigned i = 0; connect(rig->control, (const struct sockaddr *)&address, sizeof(address)) != 0; i++) {
-        if (i > 1000)
+        if (i > 1000 * rig->patience)
             fail_msg("the simulated reader does not start: %s", strerror(errno));
         (void)usleep(10000);
     }
@@ -331,6 +353,12 @@ static uint64_t until(struct reader_rig *rig, unsigned ms)
     return clock_monotonic_us(rig->clock) + ms * CLOCK_MS;
 }
 
+/* Of something that is to come. */
+static uint64_t by_then(struct reader_rig *rig, unsigned ms)
+{
+    return until(rig, ms * rig->patience);
+}
+
 void reader_rig_run_ms(struct reader_rig *rig, unsigned ms)
 {
     uint64_t deadline = until(rig, ms);
@@ -341,7 +369,7 @@ void reader_rig_run_ms(struct reader_rig *rig, unsigned ms)
 
 void reader_rig_await_connection(struct reader_rig *rig, unsigned timeout_ms)
 {
-    uint64_t deadline = until(rig, timeout_ms);
+    uint64_t deadline = by_then(rig, timeout_ms);
 
     while (ipc_client_peer(rig->reader) == NULL || !rig->has_state)
         if (!turn(rig, deadline))
@@ -350,7 +378,7 @@ void reader_rig_await_connection(struct reader_rig *rig, unsigned timeout_ms)
 
 void reader_rig_await_refusal(struct reader_rig *rig, unsigned timeout_ms)
 {
-    uint64_t deadline = until(rig, timeout_ms);
+    uint64_t deadline = by_then(rig, timeout_ms);
     unsigned before = rig->losses;
 
     while (rig->losses == before)
@@ -366,30 +394,35 @@ void reader_rig_send(struct reader_rig *rig, uint16_t type, const void *body)
     assert_int_equal(ipc_send(peer, type, body), 0);
 }
 
-static struct message *next_of_type(struct reader_rig *rig, uint16_t type)
+static struct message *next_of_types(struct reader_rig *rig, uint16_t type, uint16_t other)
 {
     struct message *m;
 
     while (rig->first < rig->last) {
         m = rig->queue[rig->first++ % QUEUE];
-        if (m->type == type)
+        if (m->type == type || m->type == other)
             return m;
         drop(m);
     }
     return NULL;
 }
 
-struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigned timeout_ms)
+struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other, unsigned timeout_ms)
 {
-    uint64_t deadline = until(rig, timeout_ms);
+    uint64_t deadline = by_then(rig, timeout_ms);
     struct message *m;
 
-    while ((m = next_of_type(rig, type)) == NULL)
+    while ((m = next_of_types(rig, one, other)) == NULL)
         if (!turn(rig, deadline))
-            fail_msg("no %s within %u ms", message_name(type), timeout_ms);
+            fail_msg("no %s within %u ms", message_name(one), timeout_ms);
     free(rig->given);
     rig->given = m;
     return m;
+}
+
+struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigned timeout_ms)
+{
+    return reader_rig_expect_either(rig, type, type, timeout_ms);
 }
 
 void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms)
@@ -398,7 +431,7 @@ void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms)
     struct message *m;
 
     do {
-        m = next_of_type(rig, type);
+        m = next_of_types(rig, type, type);
         if (m != NULL)
             fail_msg("%s was not to come", message_name(type));
     } while (turn(rig, deadline));
@@ -406,7 +439,7 @@ void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms)
 
 void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card, unsigned timeout_ms)
 {
-    uint64_t deadline = until(rig, timeout_ms);
+    uint64_t deadline = by_then(rig, timeout_ms);
 
     while (!rig->has_state || rig->state.reader != reader || rig->state.camera != camera || rig->state.card != card)
         if (!turn(rig, deadline))
@@ -414,9 +447,28 @@ void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t ca
                      rig->state.card, reader, camera, card);
 }
 
+const struct msg_reader_state *reader_rig_state(const struct reader_rig *rig)
+{
+    return rig->has_state ? &rig->state : NULL;
+}
+
+bool reader_rig_on_bus(const struct reader_rig *rig)
+{
+    return rig->bus_reader != NULL;
+}
+
+void reader_rig_await_pin_pad(struct reader_rig *rig, bool there, unsigned timeout_ms)
+{
+    uint64_t deadline = by_then(rig, timeout_ms);
+
+    while (!rig->has_state || rig->state.reader != 0 || (rig->state.pin_pad != 0) != there)
+        if (!turn(rig, deadline))
+            fail_msg("pin pad %u", rig->state.pin_pad);
+}
+
 static struct ipc *await_broker(struct reader_rig *rig)
 {
-    uint64_t deadline = until(rig, START_MS);
+    uint64_t deadline = by_then(rig, START_MS);
 
     while (ipc_client_peer(rig->broker) == NULL)
         if (!turn(rig, deadline))
@@ -432,7 +484,7 @@ unsigned reader_rig_devices(struct reader_rig *rig, struct msg_device_item *firs
     rig->items = 0;
     rig->items_end = false;
     assert_int_equal(ipc_send(await_broker(rig), MSG_DEVICES_QUERY, &query), 0);
-    deadline = until(rig, START_MS);
+    deadline = by_then(rig, START_MS);
     while (!rig->items_end)
         assert_true(turn(rig, deadline));
     *first = rig->first_item;
@@ -443,7 +495,7 @@ unsigned reader_rig_health(struct reader_rig *rig, enum reader_rig_program which
 {
     const struct msg_health_query query = {.request = 9};
     struct ipc *peer = which == RIG_READER ? ipc_client_peer(rig->reader) : await_broker(rig);
-    uint64_t deadline = until(rig, START_MS);
+    uint64_t deadline = by_then(rig, START_MS);
 
     rig->items = 0;
     rig->worst = 0;
@@ -597,35 +649,52 @@ static void read_index(struct reader_rig *rig)
 
 static void write_config(struct reader_rig *rig)
 {
+    char reader[160];
     FILE *file;
 
+    (void)snprintf(reader, sizeof(reader), "usbip=%s/usbip.sock", rig->directory);
     path_of(rig, "uketsuke.conf", rig->config, sizeof(rig->config));
     file = fopen(rig->config, "w");
     assert_non_null(file);
     (void)fprintf(file,
                   "[desk]\ninstitution = 9910000017\nrun-directory = %s\nstate-directory = %s\n\n"
                   "[card]\nkenkaku-issuers = %s/cards/trust\nuser-ca = %s/cards/trust/auth-ca.pem\n\n"
-                  "[lane 1]\nreader = usbip=%s/usbip.sock\ncamera = same\n\n[upstream main]\nkind = web-api\n\n[log]\nlevel = %s\n",
-                  rig->directory, rig->directory, rig->sim_directory, rig->sim_directory, rig->directory,
+                  "[lane 1]\nreader = %s\ncamera = %s\n\n[upstream main]\nkind = web-api\n\n[log]\nlevel = %s\n",
+                  rig->directory, rig->directory, rig->sim_directory, rig->sim_directory,
+                  rig->bus_reader != NULL ? rig->bus_reader : reader,
+                  getenv("UKETSUKE_RIG_CAMERA") != NULL ? getenv("UKETSUKE_RIG_CAMERA") : "same",
                   getenv("UKETSUKE_LOG") != NULL ? getenv("UKETSUKE_LOG") : "error");
     (void)fclose(file);
 }
 
 struct reader_rig *reader_rig_start(void)
 {
+    return reader_rig_start_with("extended", false);
+}
+
+struct reader_rig *reader_rig_start_with(const char *level, bool pin_pad)
+{
     const struct ipc_self self = {.role = IPC_DESK, .program = "test", .instance = ""};
+    const char *patience = getenv("UKETSUKE_RIG_PATIENCE");
+    const char *simulator = getenv("UKETSUKE_RIG_SIMULATOR");
     struct reader_rig *rig = calloc(1, sizeof(*rig));
     char path[128];
 
     assert_non_null(rig);
+    rig->control = -1;
+    rig->bus_reader = getenv("UKETSUKE_RIG_READER");
+    rig->patience = patience != NULL ? (unsigned)strtoul(patience, NULL, 10) : 1;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)strcpy(rig->directory, "/tmp/reader-rig-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));
     find_programs(rig);
     read_index(rig);
     write_config(rig);
-    start_sim(rig);
-    connect_control(rig);
+    if (simulator == NULL || strcmp(simulator, "none") != 0) {
+        start_sim(rig, level, pin_pad);
+        connect_control(rig);
+        start_plug(rig);
+    }
     for (unsigned i = 0; i < 2; i++)
         rig->listening[i] = listen_at(rig, sockets[i]);
     start_program(rig, RIG_READER);
@@ -651,10 +720,12 @@ void reader_rig_stop(struct reader_rig *rig)
     free(rig->given);
     end_process(&rig->program[RIG_READER], SIGTERM);
     end_process(&rig->program[RIG_BROKER], SIGTERM);
+    end_process(&rig->plug, SIGTERM);
     end_process(&rig->sim, SIGTERM);
     for (unsigned i = 0; i < 2; i++)
         (void)close(rig->listening[i]);
-    (void)close(rig->control);
+    if (rig->control >= 0)
+        (void)close(rig->control);
     clock_free(&rig->clock);
     sd_event_unref(rig->loop);
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", rig->directory);

@@ -5,6 +5,11 @@
  * Programs are looked for in $UKETSUKE_BIN, else beside the test; cards and videos in $UKETSUKE_SIM, else in
  * ../../sim seen from there (where set-up makes them). Every helper fails the running test when it cannot do
  * its work in time.
+ *
+ * With the device on a real bus (tests/rig): $UKETSUKE_RIG_READER is the lane's reader in the configuration,
+ * "id=1209:0001" in place of the simulator's socket ($UKETSUKE_RIG_CAMERA its camera); $UKETSUKE_RIG_PLUG a program that plugs the device behind the
+ * socket it is given into that bus; $UKETSUKE_RIG_SIMULATOR=none leaves the simulator out, for a device that is
+ * there by itself. $UKETSUKE_RIG_PATIENCE multiplies every time limit (not the times in which nothing may come).
  */
 #ifndef READER_RIG_H
 #define READER_RIG_H
@@ -18,7 +23,12 @@
 struct reader_rig;
 
 struct reader_rig *reader_rig_start(void);
+/* With a reader of another level (sim-reader's --level) or with a PIN pad. */
+struct reader_rig *reader_rig_start_with(const char *level, bool pin_pad);
 void reader_rig_stop(struct reader_rig *rig);
+
+/* The device is on a real bus, not behind the simulator's socket. */
+bool reader_rig_on_bus(const struct reader_rig *rig);
 
 /* A line for the simulator; its answer must begin with "ok" and is returned (valid until the next call). */
 const char *reader_rig_sim(struct reader_rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -33,14 +43,20 @@ bool reader_rig_alive(struct reader_rig *rig, enum reader_rig_program program);
 void reader_rig_send(struct reader_rig *rig, uint16_t type, const void *body);
 /* The next message of this type; those before it are dropped. Its descriptors are the caller's. */
 struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigned timeout_ms);
+/* The next message of either type. */
+struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other, unsigned timeout_ms);
 /* None of this type comes within the time. */
 void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms);
 /* Until the newest READER_STATE is so. */
 void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card, unsigned timeout_ms);
+/* Until the newest READER_STATE tells of a PIN pad, or of none. */
+void reader_rig_await_pin_pad(struct reader_rig *rig, bool there, unsigned timeout_ms);
 /* The desk's connection was closed by the reader. */
 void reader_rig_await_refusal(struct reader_rig *rig, unsigned timeout_ms);
 /* A connection of the desk is open (again). */
 void reader_rig_await_connection(struct reader_rig *rig, unsigned timeout_ms);
+/* The newest READER_STATE; NULL: none since the connection was made. Valid until the next call. */
+const struct msg_reader_state *reader_rig_state(const struct reader_rig *rig);
 /* As the desk at the broker: number of DEVICE_ITEMs, the first of them in `first`. */
 unsigned reader_rig_devices(struct reader_rig *rig, struct msg_device_item *first);
 /* HEALTH of one of them: number of items; `worst` the highest state. */
