@@ -2,7 +2,7 @@
 // announced without taking the focus.
 import { connect, Refused } from "./api.js";
 import { h, show } from "./dom.js";
-import { t, text, choose, second, chosen } from "./text.js";
+import { t, text, known, choose, second, chosen } from "./text.js";
 import { tree } from "./answer.js";
 
 const api = connect("board");
@@ -18,6 +18,24 @@ let name = "";
 
 const calling = ["staff", "visual", "link"];
 const words = (failure) => (failure ? failure[chosen()] ?? failure.ja : "");
+// What the failure of a visit says to staff: who was looked at need not be looked at again.
+const troubleOf = (visit) => (visit.failure?.code === "V005" && !visit.flags.includes("look") ? t("looked") : words(visit.failure));
+// What to do about a failure: its own words, or those for its kind.
+function nextStep(failure) {
+    const own = `next.${failure.code}`;
+    return t(known(own) ? own : `next.${failure.kind === "staff" ? "failure" : failure.kind}`);
+}
+// What to do now on a lane or about a visit, or "".
+function toDo(state, failure, flags = []) {
+    if (flags.includes("look"))
+        return t("next.look");
+    if (["visual", "link"].includes(state))
+        return t(`next.${state}`);
+    if (failure)
+        return nextStep(failure);
+    return state === "staff" ? t("next.staff") : "";
+}
+const nextLine = (step) => step !== "" && h("div", { class: "todo" }, h("b", {}, t("board.next")), " ", step);
 const time = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" }));
 const date = (digits) => (/^\d{8}$/.test(digits) ? `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}` : digits);
 const ratio = (digits) => (/^\d{3}$/.test(digits) ? `${Number(digits) / 10}割` : digits);
@@ -86,11 +104,12 @@ function renderLanes() {
                 return h(
                     "article",
                     { class: `lane ${kind}`, "data-lane": lane.lane, "aria-label": `${t("col.lane")} ${lane.lane}` },
-                    h("div", { class: "top" }, h("span", { class: "number" }, `${lane.lane}`), h("span", {}, lane.label), h("span", { class: "state" }, lane.visit ? t(`state.${lane.state}`) : t("board.idle"))),
+                    h("div", { class: "top" }, h("span", { class: "number" }, `${lane.lane}`), h("span", {}, lane.label), h("span", { class: "state" }, lane.visit ? t(`state.${lane.state}`) : t(lane.reader ? "board.broken" : "board.idle"))),
                     lane.patient && h("div", { class: "patient" }, lane.patient),
                     lane.visit && lane.method !== "none" && h("div", {}, `${t("col.method")}: ${t(`way.${lane.method}`)}`),
                     lane.hint && !fault && h("div", { class: "fault" }, h("b", {}, lane.hint.code), " ", words(lane.hint)),
                     fault && h("div", { class: "fault" }, h("b", {}, fault.code), " ", words(fault)),
+                    nextLine(toDo(lane.state, fault)),
                     lane.offers.length > 0 && h("div", { class: "actions" }, actionButtons(lane)),
                 );
             }),
@@ -101,11 +120,13 @@ function renderLanes() {
 
 /* ---- visits ---- */
 
+const needsSomebody = (visit) => visit.flags.includes("look") || (visit.outcome === "open" && calling.includes(visit.state)) || (visit.failure !== null && visit.failure.kind !== "notice");
+
 function fits(visit) {
     const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
     if (filter === "open" && visit.outcome !== "open")
         return false;
-    if (filter === "look" && !visit.flags.includes("look") && visit.failure === null)
+    if (filter === "look" && !needsSomebody(visit))
         return false;
     return wanted === "" || `${visit.name} ${visit.kana} ${visit.reference} ${visit.visit}`.normalize("NFKC").toLowerCase().includes(wanted);
 }
@@ -130,7 +151,7 @@ function row(visit) {
         h("td", {}, ratio(visit.ratio)),
         h("td", {}, visit.limit_class),
         h("td", {}, visit.flags.map((flag) => h("span", { class: "flag" }, t(`flag.${flag}`)))),
-        h("td", {}, visit.failure?.code ?? ""),
+        h("td", { class: "trouble" }, visit.failure && [h("b", {}, visit.failure.code), " ", troubleOf(visit)]),
     );
 }
 
@@ -178,7 +199,8 @@ function renderDetail(answer = null) {
         aside,
         h("h2", {}, t("board.details"), h("button", { type: "button", onclick: closeDetail }, t("board.close"))),
         h("p", { class: "person" }, visit.name || "−"),
-        visit.failure && h("p", { class: `next ${visit.failure.kind}` }, h("b", {}, `${visit.failure.code} `), words(visit.failure)),
+        visit.failure && h("p", { class: `next ${visit.failure.kind}` }, h("b", {}, `${visit.failure.code} `), troubleOf(visit)),
+        toDo(visit.state, visit.failure, visit.flags) !== "" && h("div", { class: "next step" }, nextLine(toDo(visit.state, visit.failure, visit.flags))),
         visit.notice && h("p", { class: "next notice" }, `${t("detail.notice")}: ${visit.notice}`),
         h(
             "div",
@@ -292,6 +314,7 @@ function renderFrame() {
     $("link").textContent = t(`board.${state}`);
     $("link").classList.toggle("bad", state !== "up");
     $("who").textContent = name;
+    document.documentElement.lang = chosen();
     $("language").textContent = text(second(), "language");
     $("lookup").textContent = t("board.lookup");
     $("out").textContent = t("board.sign_out");
@@ -307,9 +330,18 @@ function renderFrame() {
                 filter = f;
                 renderFrame();
                 renderVisits();
-            } }, t(`board.filter.${f}`)),
+            } }, filterWords(f)),
         ),
     );
+}
+
+function filterWords(f) {
+    const n = f === "all" ? 0 : [...visits.values()].filter(f === "open" ? (v) => v.outcome === "open" : needsSomebody).length;
+    return n === 0 ? t(`board.filter.${f}`) : t("board.count", { name: t(`board.filter.${f}`), n });
+}
+
+function renderCounts() {
+    [...$("filters").children].forEach((button, i) => (button.textContent = filterWords(["all", "open", "look"][i])));
 }
 
 function renderAll() {
@@ -321,6 +353,18 @@ function renderAll() {
 }
 
 function door(wrong = false) {
+    /* Nobody reads over the shoulder of who signs in: nothing of the day stays in the page. */
+    visits.clear();
+    lanes.clear();
+    selected = null;
+    ready = false;
+    $("search").value = "";
+    for (const part of ["visits", "lanes", "detail", "dialog"])
+        show($(part));
+    $("detail").hidden = true;
+    if ($("dialog").open)
+        $("dialog").close();
+    say("");
     $("main").hidden = true;
     $("door").hidden = false;
     const token = h("input", { type: "password", autocomplete: "off", autofocus: true });
@@ -366,16 +410,20 @@ function takeLane(lane) {
     if (lane.visit && before?.visit !== lane.visit)
         say(t("board.new", { lane: lane.lane }));
     else if (calling.includes(lane.state) && before?.state !== lane.state)
-        say(t("board.calls", { lane: lane.lane }));
+        say(t("board.calls", { lane: lane.lane, step: toDo(lane.state, null) }));
     if (!$("detail").hidden && visits.get(selected)?.lane === lane.lane && !$("detail").dataset.answer)
         renderDetail();
 }
 
 function takeVisit(visit) {
+    const earlier = visits.get(visit.visit);
     visits.set(visit.visit, visit);
     if (!ready)
         return;
     renderVisits();
+    renderCounts();
+    if (visit.outcome !== "open" && earlier?.outcome === "open")
+        say(t("board.result", { lane: visit.lane === 0 ? "−" : visit.lane, name: visit.name, outcome: t(`outcome.${visit.outcome}`) }));
     if (visit.visit === selected && !$("detail").hidden && !$("detail").dataset.answer)
         renderDetail();
 }
@@ -433,7 +481,9 @@ document.addEventListener("keydown", (event) => {
         return;
     const rows = [...$("visits").querySelectorAll("tr[data-visit]")];
     const at = rows.findIndex((r) => r === document.activeElement);
-    if (event.key === "/")
+    if (/^[1-9]$/.test(event.key))
+        document.querySelector(`.lane[data-lane="${event.key}"] button`)?.focus();
+    else if (event.key === "/")
         $("search").focus();
     else if (event.key === "l" || event.key === "L")
         lookup();
@@ -452,10 +502,6 @@ $("lookup").addEventListener("click", () => lookup());
 $("out").addEventListener("click", async () => {
     await api.remove("/api/session").catch(() => {});
     stopListening?.();
-    visits.clear();
-    lanes.clear();
-    show($("detail"));
-    $("detail").hidden = true;
     door();
 });
 $("language").addEventListener("click", () => {

@@ -69,6 +69,8 @@ export const icons = {
             svg("path", { ...line, d: "M6 44 q2 -18 18 -18 q16 0 18 18 z" }),
             svg("path", { ...line, d: "M24 30 v8 m-4 -4 h8" }),
         ),
+    up: () => icon(svg("path", { ...line, "stroke-width": 6, d: "M24 42 V8 m-15 14 l15 -15 l15 15" })),
+    alert: () => icon(svg("path", { ...line, "stroke-width": 6, d: "M24 8 v20" }), svg("circle", { cx: 24, cy: 39, r: 3.5, fill: "currentColor" })),
     check: () => icon(svg("path", { ...line, "stroke-width": 6, d: "M8 25 l11 11 l21 -24" })),
     bell: () => icon(svg("path", { ...line, d: "M8 36 h32 M24 8 q-12 0 -12 14 v14 M24 8 q12 0 12 14 v14 M20 42 h8" })),
 };

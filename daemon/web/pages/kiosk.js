@@ -12,6 +12,7 @@ const place = document.getElementById("screen");
 const foot = document.getElementById("foot");
 const veil = document.getElementById("veil");
 const spoken = document.getElementById("spoken");
+const behind = [document.querySelector("header"), place, foot];
 
 let lane = null;      // the state as last told
 let shown = "";       // which screen stands
@@ -19,6 +20,9 @@ let screen = null;    // what it returned
 let endsAt = null;    // when the state ends by itself
 let trouble = null;   // "offline" or "closed"
 let offlineTimer = null;
+let touched = 0;      // when the patient last pressed anything
+let kept = null;      // the end of a state that was put off already
+let before = null;    // what had the focus before "still there?"
 
 const offered = (now, action) => now.offers.includes(action);
 
@@ -52,7 +56,13 @@ function toast(words) {
     setTimeout(() => note.remove(), 4000);
 }
 
-const kit = { place, act, sealed, offered, say: (words) => (spoken.textContent = words), lane: () => lane };
+// The screen that stands, from its beginning.
+function again() {
+    shown = "";
+    render();
+}
+
+const kit = { place, act, sealed, offered, again, say: (words) => (words === undefined ? say() : (spoken.textContent = words)), lane: () => lane };
 
 // Parts of a state that make another screen; the rest is an update of the one that stands.
 const nameOf = (now) => [now.visit, now.state, now.failure?.code, now.pin_tries, now.outcome, now.reader?.code, now.pin_pad, document.documentElement.lang].join("|");
@@ -60,12 +70,17 @@ const nameOf = (now) => [now.visit, now.state, now.failure?.code, now.pin_tries,
 function footer(now) {
     const buttons = [];
     const add = (action, key) =>
-        buttons.push(h("button", { type: "button", class: "plain", onclick: () => act(action) }, both(key)));
+        buttons.push(h("button", { type: "button", class: "plain", "data-action": action, onclick: () => act(action) }, both(key)));
     if (offered(now, "cancel"))
         add("cancel", "cancel");
     if (offered(now, "choose_staff") && !["method", "face", "show_card"].includes(now.state))
         add("choose_staff", "help");
-    show(foot, buttons);
+    /* Built anew only when it changes: a button keeps the focus while the lane reports. */
+    const name = `${buttons.map((b) => b.dataset.action)} ${document.documentElement.lang} ${document.body.dataset.keys}`;
+    if (name === foot.dataset.shown)
+        return;
+    foot.dataset.shown = name;
+    show(foot, buttons, buttons.length > 0 && document.body.dataset.keys && h("p", { class: "keys", "aria-hidden": "true" }, t("keys.hint")));
 }
 
 function render() {
@@ -74,6 +89,7 @@ function render() {
         leave();
         shown = "";
         show(foot);
+        foot.dataset.shown = "";
         show(place, key === "offline" && h("div", { class: "work" }), h("h1", {}, both(`${key}.title`)), h("p", { class: "note" }, both(`${key}.note`)));
         return;
     }
@@ -86,7 +102,7 @@ function render() {
         shown = name;
         screen = (screens[lane.state] ?? screens.idle)(lane, kit) ?? null;
         place.dataset.state = lane.state;
-        spoken.textContent = place.querySelector("h1 .first, .hint .first")?.textContent ?? "";
+        say();
         /* The reader of a screen reader and the user of a keyboard begin at the top of each screen. */
         place.focus({ preventScroll: true });
     }
@@ -98,24 +114,49 @@ function leave() {
     screen = null;
 }
 
+// What stands in large letters, for who listens instead of reading.
+function say() {
+    spoken.textContent = [...place.querySelectorAll("h1 .first, .note .first")].map((e) => e.textContent).join(" ");
+    spoken.lang = document.documentElement.lang;
+}
+
 // "Are you still there?" before a state ends by itself.
 function watch() {
     const left = endsAt === null ? Infinity : Math.ceil((endsAt - performance.now()) / 1000);
-    const ask = trouble === null && lane !== null && offered(lane, "still_here") && left <= 15 && left > 0;
-    if (!ask) {
-        veil.hidden = true;
+    const open = trouble === null && lane !== null && offered(lane, "still_here") && left > 0;
+    /* Who has just pressed something is there: nobody is asked in the middle of an entry. */
+    if (open && left <= 30 && kept !== endsAt && performance.now() - touched < 10000 && veil.hidden) {
+        kept = endsAt;
+        act("still_here");
+        return;
+    }
+    if (!open || left > 20) {
+        if (!veil.hidden) {
+            veil.hidden = true;
+            for (const part of behind)
+                part.inert = false;
+            (before?.isConnected ? before : place).focus({ preventScroll: true });
+        }
         return;
     }
     if (veil.hidden) {
         const button = h("button", { type: "button", class: "main", onclick: () => act("still_here") }, both("still.yes"));
-        show(veil, h("div", { role: "alertdialog", "aria-labelledby": "still" }, h("h1", { id: "still" }, both("still.title")), h("p", { class: "note" }), button));
+        show(veil, h("div", { role: "alertdialog", "aria-modal": "true", "aria-labelledby": "still" }, h("h1", { id: "still" }, both("still.title")), h("p", { class: "note" }), button));
+        before = document.activeElement;
         veil.hidden = false;
+        for (const part of behind)
+            part.inert = true;
         button.focus();
     }
     show(veil.querySelector(".note"), both("still.note", { s: left }));
 }
 
 function take(now) {
+    /* The next patient begins in Japanese, whatever this one chose. */
+    if (lane !== null && lane.visit !== now.visit && now.visit === null && document.documentElement.lang !== "ja") {
+        choose("ja");
+        languageButton();
+    }
     lane = now;
     endsAt = now.ends_ms === null ? null : performance.now() + now.ends_ms;
     render();
@@ -139,7 +180,10 @@ function setTrouble(next) {
 }
 
 function languageButton() {
-    document.getElementById("language").textContent = t("switch");
+    const button = document.getElementById("language");
+    button.textContent = t("switch");
+    button.lang = second();
+    place.setAttribute("aria-label", t("screen"));
 }
 
 document.getElementById("language").addEventListener("click", () => {
@@ -147,12 +191,31 @@ document.getElementById("language").addEventListener("click", () => {
     languageButton();
     render();
 });
-/* Keys of a keyboard or numeric keypad choose the buttons of a screen in their order; Escape stops. */
+/* A keyboard or numeric keypad alone: digits choose the buttons by the number printed on them (or are the entry,
+   where there is a pad), Enter is the one button that leads on, * goes back, / calls staff. */
 document.addEventListener("keydown", (event) => {
-    if (place.querySelector(".pad") || !/^[1-9]$/.test(event.key) || event.ctrlKey || event.altKey)
+    touched = performance.now();
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey)
+        return; /* the pad has taken it: one press is never two answers */
+    if (!document.body.dataset.keys && event.key !== "Tab" && lane !== null) {
+        document.body.dataset.keys = "1";
+        footer(lane);
+    }
+    let target = null;
+    if (!veil.hidden)
+        target = event.key === "1" ? veil.querySelector("button") : null;
+    else if (event.key === "*" || event.key === "/")
+        target = event.key === "*" ? place.querySelector("[data-back]") : document.querySelector('[data-action="choose_staff"]');
+    else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement))
+        target = place.querySelector("[data-enter]");
+    else if (/^[1-9]$/.test(event.key) && !place.querySelector(".pad"))
+        target = place.querySelectorAll(".choices button")[Number(event.key) - 1];
+    if (target === null || target === undefined)
         return;
-    place.querySelectorAll(".choices button")[Number(event.key) - 1]?.click();
+    event.preventDefault();
+    target.click();
 });
+document.addEventListener("pointerdown", () => (touched = performance.now()), { capture: true });
 document.addEventListener("contextmenu", (event) => event.preventDefault());
 setInterval(watch, 1000);
 languageButton();

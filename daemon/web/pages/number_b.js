@@ -1,14 +1,15 @@
-// 照合番号B by hand: birth date, year of expiry, security code, one question at a time, then one look at all of it.
-// 14 digits: era year, month, day, year of expiry, code. The era itself is not part of it; it only finds slips.
+// 照合番号B by hand: era, birth date, year of expiry, security code, one question at a time, then one look at all of
+// it. 14 digits: era year, month, day, year of expiry, code. The era itself is not part of it; it only finds slips.
 import { h, show } from "./dom.js";
 import { both, t } from "./text.js";
 import { card } from "./drawing.js";
 import { pad } from "./pad.js";
+import { choices } from "./choices.js";
 
 const eras = [
-    { name: "reiwa", years: 99 },
-    { name: "heisei", years: 31 },
     { name: "showa", years: 64 },
+    { name: "heisei", years: 31 },
+    { name: "reiwa", years: 99 },
     { name: "taisho", years: 15 },
 ];
 const number = (digits, from, to) => Number(String.fromCharCode(...digits.subarray(from, to)));
@@ -28,8 +29,9 @@ export function expiryFault(digits) {
     return year < 2016 || year > new Date().getFullYear() + 11 ? "number.wrong.expiry" : null;
 }
 
-// place: element to fill. done(bytes): the 14 digits, to be wiped by who gets them.
-export function numberB(place, done) {
+// place: element to fill. visit: { done(bytes): the 14 digits, to be wiped by who gets them; back(): the button that
+// leaves; others(): buttons of the other ways; say(): a new question stands }.
+export function numberB(place, visit) {
     const all = new Uint8Array(14);
     let pads = null;
     let era = null;
@@ -39,6 +41,47 @@ export function numberB(place, done) {
         { name: "expiry", from: 6, length: 4, groups: [4], units: ["number.year"] },
         { name: "code", from: 10, length: 4, groups: [4], units: [null] },
     ];
+
+    function stands() {
+        visit.say();
+        place.focus({ preventScroll: true });
+    }
+
+    function goBack(action) {
+        return h("button", { type: "button", class: "plain", "data-back": true, onclick: action }, both("back"));
+    }
+
+    function askEra() {
+        pads?.leave();
+        show(
+            place,
+            h("h1", {}, both("number.era.title")),
+            card("birth"),
+            choices(
+                "eras",
+                eras.map((one) =>
+                    h("button", { type: "button", onclick: () => {
+                        era = one;
+                        ask(0);
+                    } }, both(`number.era.${one.name}`)),
+                ),
+                h("button", { type: "button", onclick: western }, both("number.era.western")),
+            ),
+            visit.back(),
+        );
+        stands();
+    }
+
+    function western() {
+        show(
+            place,
+            h("h1", {}, both("number.era.western.title")),
+            h("p", { class: "note" }, both("number.era.western.note")),
+            choices("small", visit.others()),
+            goBack(askEra),
+        );
+        stands();
+    }
 
     function shown(digits, used, step) {
         const cells = [];
@@ -54,25 +97,25 @@ export function numberB(place, done) {
 
     function ask(index) {
         const step = steps[index];
-        const digits = h("p", { class: "digits", "aria-live": "polite" });
+        const digits = h("p", { class: "digits", "aria-live": "polite" }, step.name === "birth" && h("em", {}, t(`number.era.${era.name}`)));
+        const cells = h("span", { class: "cells" });
         const fault = h("p", { class: "fault", role: "alert", hidden: true });
-        const complain = (key) => {
-            show(fault, both(key));
-            fault.hidden = false;
-        };
+
+        digits.append(cells);
         pads?.leave();
         pads = pad(
             step.length,
+            t(`number.${step.name}`),
             (bytes, used) => {
-                show(digits, shown(bytes, used, step));
+                show(cells, shown(bytes, used, step));
                 if (used < step.length)
                     fault.hidden = true;
             },
             (bytes) => {
-                const wrong =
-                    step.name === "birth" ? (era === null ? "number.wrong.era" : birthFault(bytes, era)) : step.name === "expiry" ? expiryFault(bytes) : null;
+                const wrong = step.name === "birth" ? birthFault(bytes, era) : step.name === "expiry" ? expiryFault(bytes) : null;
                 if (wrong !== null) {
-                    complain(wrong);
+                    show(fault, both(wrong));
+                    fault.hidden = false;
                     return;
                 }
                 all.set(bytes, step.from);
@@ -92,39 +135,21 @@ export function numberB(place, done) {
                     "div",
                     { class: "side" },
                     h("h1", {}, both(`number.${step.name}`)),
-                    h("p", { class: "note" }, both(`number.${step.name}.note`)),
                     card(step.name),
-                    step.name === "birth" && eraRow(complain),
+                    h("p", { class: "note" }, both(`number.${step.name}.note`)),
                     digits,
                     fault,
+                    goBack(() => (index === 0 ? askEra() : ask(index - 1))),
                 ),
-                h("div", { class: "side" }, pads.element, index > 0 && h("button", { type: "button", class: "plain", onclick: () => ask(index - 1) }, both("back"))),
+                pads.element,
             ),
         );
-    }
-
-    function eraRow(complain) {
-        const row = h("div", { class: "eras", role: "group", "aria-label": t("number.era") });
-        const press = (button, value) => {
-            for (const other of row.children)
-                other.setAttribute("aria-pressed", String(other === button));
-            era = value;
-            button.blur(); /* so that Enter means the digits again */
-        };
-        for (const one of eras) {
-            const button = h("button", { type: "button", "aria-pressed": String(era === one), onclick: () => press(button, one) }, both(`number.era.${one.name}`));
-            row.append(button);
-        }
-        const western = h("button", { type: "button", "aria-pressed": "false", onclick: () => {
-            press(western, null);
-            complain("number.era.western.note");
-        } }, both("number.era.western"));
-        row.append(western);
-        return row;
+        stands();
     }
 
     function check() {
         const part = (from, to) => String.fromCharCode(...all.subarray(from, to));
+        const line = (key, value) => h("tr", {}, h("th", { scope: "row" }, both(`number.${key}.name`)), h("td", {}, value));
         pads?.leave();
         show(
             place,
@@ -133,26 +158,25 @@ export function numberB(place, done) {
             h(
                 "table",
                 { class: "whole" },
-                h("tr", {}, h("th", { scope: "row" }, both("number.birth.name")), h("td", {}, `${t(`number.era.${era.name}`)} ${part(0, 2)}${t("number.year")} ${part(2, 4)}${t("number.month")} ${part(4, 6)}${t("number.day")}`)),
-                h("tr", {}, h("th", { scope: "row" }, both("number.expiry.name")), h("td", {}, `${part(6, 10)}${t("number.year")}`)),
-                h("tr", {}, h("th", { scope: "row" }, both("number.code.name")), h("td", {}, part(10, 14))),
+                line("birth", `${t(`number.era.${era.name}`)} ${part(0, 2)}${t("number.year")} ${part(2, 4)}${t("number.month")} ${part(4, 6)}${t("number.day")}`),
+                line("expiry", `${part(6, 10)}${t("number.year")}`),
+                line("code", part(10, 14)),
             ),
-            h(
-                "div",
-                { class: "choices" },
-                h("button", { type: "button", onclick: () => { all.fill(0); ask(0); } }, both("number.check.again")),
-                h("button", { type: "button", class: "main", onclick: (event) => {
-                    event.currentTarget.disabled = true;
+            choices(
+                "",
+                h("button", { type: "button", "data-back": true, onclick: () => { all.fill(0); askEra(); } }, both("number.check.again")),
+                h("button", { type: "button", class: "main", "data-enter": true, onclick: () => {
                     const copy = all.slice();
                     all.fill(0);
                     show(place);
-                    done(copy);
+                    visit.done(copy);
                 } }, both("number.check.ok")),
             ),
         );
+        stands();
     }
 
-    ask(0);
+    askEra();
     return () => {
         all.fill(0);
         pads?.leave();

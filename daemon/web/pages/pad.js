@@ -1,16 +1,16 @@
 // Digits by touch, keyboard or numeric keypad. The digits live in a byte array that is overwritten when they have
 // been used or the screen is left; a hidden entry never stands in the document.
 import { h } from "./dom.js";
-import { both, t } from "./text.js";
+import { both } from "./text.js";
 
 let active = null;
 
 document.addEventListener("keydown", (event) => {
-    if (active === null || event.ctrlKey || event.altKey || event.metaKey)
+    if (active === null || active.element.closest("[inert]") || event.ctrlKey || event.altKey || event.metaKey)
         return;
     if (/^[0-9]$/.test(event.key))
         active.put(event.key.charCodeAt(0));
-    else if (event.key === "Backspace" || event.key === "Delete")
+    else if (["Backspace", "Delete", "-", "."].includes(event.key))
         active.drop();
     else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement))
         active.ready();
@@ -19,8 +19,8 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
 });
 
-// length: how many digits. onchange(bytes, used) after each; onready(bytes): all are there and OK was pressed.
-export function pad(length, onchange, onready) {
+// length: how many digits; label: what they are, for a screen reader. onchange(bytes, used) after each; onready(bytes): all are there and OK was pressed.
+export function pad(length, label, onchange, onready) {
     const digits = new Uint8Array(length);
     let used = 0;
     const ok = h("button", { type: "button", class: "word main", disabled: true, onclick: () => self.ready() }, both("ok"));
@@ -67,9 +67,9 @@ export function pad(length, onchange, onready) {
     }
     self.element = h(
         "div",
-        { class: "pad", role: "group" },
+        { class: "pad", role: "group", "aria-label": label },
         [1, 2, 3, 4, 5, 6, 7, 8, 9].map(key),
-        h("button", { type: "button", class: "word", onclick: () => self.drop(), "aria-label": t("delete") }, both("delete")),
+        h("button", { type: "button", class: "word", onclick: () => self.drop() }, both("delete")),
         key(0),
         ok,
     );

@@ -3,14 +3,15 @@
 //
 // kit: place, act(action, extra), sealed(action, purpose, bytes), offered(lane, action), say(text), lane()
 import { h, svg, show } from "./dom.js";
-import { both, pair, t, chosen } from "./text.js";
-import { card, reader, icons } from "./drawing.js";
+import { both, pair, t, text, chosen } from "./text.js";
+import { reader, icons } from "./drawing.js";
+import { choices } from "./choices.js";
 import { pad } from "./pad.js";
 import { numberB } from "./number_b.js";
 import { preview } from "./preview.js";
 
 const button = (kit, action, content, options = {}) =>
-    h("button", { type: "button", class: options.main ? "main" : null, onclick: (event) => {
+    h("button", { type: "button", class: options.class ?? (options.main ? "main" : null), "data-action": action, "data-enter": options.enter, "data-back": options.back, onclick: (event) => {
         for (const other of event.currentTarget.parentElement.querySelectorAll("button"))
             other.disabled = true;
         kit.act(action, options.extra).finally(() => {
@@ -20,7 +21,15 @@ const button = (kit, action, content, options = {}) =>
         });
     } }, content);
 
-function fault(failure) {
+// One step back, or to the other ways: where the desk takes a "no".
+const back = (lane, kit, key = "other_way") =>
+    kit.offered(lane, "no") && button(kit, "no", both(key), { class: "plain", back: true });
+
+// `title`: what stands there in large letters already; words that say no more are left out, the code stays.
+function fault(failure, title = null) {
+    const plain = (words) => words.replace(/[。.]/g, "");
+    if (failure && title !== null && plain(failure.ja) === plain(text("ja", title)))
+        return h("p", { class: "aside" }, failure.code);
     return failure && h("p", { class: failure.kind === "notice" ? "fault notice" : "fault", role: "alert" }, h("span", { class: "code" }, failure.code), pair(failure));
 }
 
@@ -32,18 +41,18 @@ const ways = [
     { action: "key_in", key: "method.key_in", icon: "pin" },
 ];
 
-// The ways that are open, in the order of the table. `main`: the one that stands out.
-function wayButtons(lane, kit, names, main = null) {
+// The ways that are open, in the order of the table. `main`: the one that stands out. `notes`: say what each asks for.
+function wayButtons(lane, kit, names, main = null, notes = false) {
     return ways
         .filter((way) => names.includes(way.action) && kit.offered(lane, way.action))
-        .map((way) => button(kit, way.action, [icons[way.icon](), both(way.key)], { main: way.action === main }));
+        .map((way) => button(kit, way.action, [icons[way.icon](), both(way.key), notes && h("small", {}, t(`${way.key}.note`))], { main: way.action === main }));
 }
 
 function idle(lane, kit) {
     if (lane.reader !== null)
         show(kit.place, h("h1", {}, both("idle.closed")), h("p", { class: "note" }, both("idle.closed.note")), fault(lane.reader));
     else
-        show(kit.place, fault(lane.failure), reader(), h("h1", {}, both("idle.title")), h("p", { class: "note" }, both("idle.note")));
+        show(kit.place, fault(lane.failure), reader(), h("h1", {}, both("idle.title")), h("p", { class: "note" }, both("idle.note")), h("p", { class: "aside" }, both("idle.nocard")));
 }
 
 const wait = (key) => (lane, kit) =>
@@ -54,8 +63,10 @@ const asked = (key) => (lane, kit) =>
         kit.place,
         h("div", { class: "sign ask" }, icons.bell()),
         h("h1", {}, both(`${key}.title`)),
-        lane.failure ? fault(lane.failure) : h("p", { class: "note" }, both(`${key}.note`)),
-        h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face", "choose_pin"])),
+        h("p", { class: "note" }, both(`${key}.note`)),
+        fault(lane.failure),
+        choices("", wayButtons(lane, kit, ["choose_face", "choose_pin"])),
+        back(lane, kit, "back"),
     );
 
 function method(lane, kit) {
@@ -63,7 +74,7 @@ function method(lane, kit) {
         kit.place,
         fault(lane.failure),
         h("h1", {}, both("method.title")),
-        h("div", { class: "choices" }, wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff", "show_card", "key_in"], lane.failure ? null : "choose_face")),
+        choices("", wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff", "show_card", "key_in"], lane.failure ? null : "choose_face", !lane.failure)),
     );
 }
 
@@ -89,7 +100,7 @@ function camera(mirrored, titleKey, others) {
     return (lane, kit) => {
         const picture = live(lane, mirrored);
         const hint = h("p", { class: "hint", role: "status", "aria-live": "polite" });
-        const row = h("div", { class: "choices small" });
+        const row = h("div", { class: "others" });
         let spoken = null;
         let offered = null;
         let started = false;
@@ -106,10 +117,10 @@ function camera(mirrored, titleKey, others) {
             }
             if (ways !== offered) {
                 offered = ways;
-                show(row, wayButtons(now, kit, others));
+                show(row, choices("small", wayButtons(now, kit, others)));
             }
         }
-        show(kit.place, h("div", { class: "facing" }, hint, picture.element, row));
+        show(kit.place, h("div", { class: "facing" }, h("h1", { class: "unseen" }, t(mirrored ? "face.heading" : "method.show")), hint, picture.element, row));
         update(lane);
         const stop = preview(lane.lane, picture.canvas, () => {
             if (!started) {
@@ -129,13 +140,15 @@ function pin(lane, kit) {
             h("h1", {}, both("pin.pad.title")),
             h("p", { class: "note" }, both("pin.pad.note")),
             tries(lane),
-            h("div", { class: "choices" }, button(kit, "send_pin", both("pin.pad.start"), { main: true }), wayButtons(lane, kit, ["choose_face"])),
+            choices("small", button(kit, "send_pin", both("pin.pad.start"), { main: true, enter: true }), wayButtons(lane, kit, ["choose_face"])),
+            back(lane, kit),
         );
         return null;
     }
     const dots = [0, 1, 2, 3].map(() => h("i"));
     const keys = pad(
         4,
+        t("pin.title"),
         (bytes, used) => {
             dots.forEach((dot, i) => dot.classList.toggle("on", i < used));
             if (used > 0)
@@ -153,9 +166,10 @@ function pin(lane, kit) {
                 { class: "side" },
                 fault(lane.failure),
                 h("h1", {}, both("pin.title")),
+                !lane.failure && lane.pin_tries !== 1 && h("p", { class: "note" }, both("pin.note")),
                 h("div", { class: "dots", "aria-hidden": "true" }, dots),
                 tries(lane),
-                h("div", { class: "choices small" }, wayButtons(lane, kit, ["choose_face"])),
+                back(lane, kit),
             ),
             keys.element,
         ),
@@ -166,7 +180,7 @@ function pin(lane, kit) {
 function tries(lane) {
     if (lane.pin_tries === null)
         return null;
-    return h("p", { class: "note" }, lane.pin_tries === 1 ? both("pin.tries.one") : both("pin.tries", { tries: lane.pin_tries }));
+    return lane.pin_tries === 1 ? h("p", { class: "note last" }, both("pin.tries.one")) : h("p", { class: "note" }, both("pin.tries", { tries: lane.pin_tries }));
 }
 
 function number(lane, kit) {
@@ -177,36 +191,62 @@ function number(lane, kit) {
         show(
             place,
             fault(lane.failure),
+            h("h1", {}, both("number.again")),
             lane.number_b_tries !== null && h("p", { class: "note" }, both("pin.tries", { tries: lane.number_b_tries })),
-            h("div", { class: "choices" },
-                h("button", { type: "button", class: "main", onclick: () => { leave = start(); } }, both("number.check.again")),
+            choices("",
+                h("button", { type: "button", class: "main", "data-enter": true, onclick: () => { leave = start(); } }, both("number.check.again")),
                 wayButtons(lane, kit, ["show_card", "choose_pin"])),
         );
         return { leave: () => leave?.() };
     }
     function start() {
-        return numberB(place, (bytes) => {
-            show(place, h("div", { class: "work" }), h("h1", {}, both("photo.title")));
-            kit.sealed("send_number_b", "number-b", bytes);
+        return numberB(place, {
+            say: () => kit.say(),
+            back: () => back(lane, kit, "back"),
+            others: () => wayButtons(lane, kit, ["choose_pin", "choose_staff"]),
+            done: (bytes) => {
+                show(place, h("div", { class: "work" }), h("h1", {}, both("photo.title")));
+                kit.sealed("send_number_b", "number-b", bytes).then((ok) => ok || kit.again());
+            },
         });
     }
     return { leave: start() };
 }
 
-const question = (title, note, yes, no) => (lane, kit) =>
+const question = (key) => (lane, kit) =>
     show(
         kit.place,
         fault(lane.failure?.kind === "notice" ? lane.failure : null),
-        h("h1", {}, both(title)),
-        h("p", { class: "note" }, both(note, { tries: lane.number_b_tries ?? "" })),
-        h("div", { class: "choices" }, button(kit, "no", both(no)), button(kit, "yes", both(yes), { main: true })),
+        h("h1", {}, both(`${key}.title`)),
+        h("p", { class: "note" }, both(`${key}.note`)),
+        choices("", button(kit, "no", both(`${key}.no`)), button(kit, "yes", both(`${key}.yes`))),
     );
+
+// Before something that may not be undone: the way out stands first and stands out.
+const warning = (key, values) => (lane, kit) =>
+    show(
+        kit.place,
+        !["P002", "N002"].includes(lane.failure?.code) && fault(lane.failure),
+        h(
+            "div",
+            { class: "warning" },
+            h("div", { class: "sign warn" }, icons.alert()),
+            h("div", {}, h("h1", {}, both(`${key}.title`)), h("p", { class: "note" }, both(`${key}.note`, values(lane)))),
+        ),
+        choices("", button(kit, "no", both(`${key}.no`), { main: true, back: true }), button(kit, "yes", both(`${key}.yes`))),
+    );
+
+// What was answered so far, so that another language does not begin anew.
+let answers = { visit: null, at: 0, given: new Map() };
 
 function consent(lane, kit) {
     const asked = lane.consents;
-    const given = new Map();
+    if (answers.visit !== lane.visit)
+        answers = { visit: lane.visit, at: 0, given: new Map() };
+    const { given } = answers;
 
     function ask(i) {
+        answers.at = i;
         if (i === asked.length) {
             show(kit.place, h("div", { class: "work" }), h("h1", {}, both("consent.sent")));
             kit.act("consent", { consents: asked.filter((name) => given.get(name)) }).then((ok) => ok || ask(asked.length - 1));
@@ -221,30 +261,35 @@ function consent(lane, kit) {
             asked.length > 1 && h("p", { class: "count" }, both("consent.count", { n: i + 1, all: asked.length })),
             h("h1", {}, both(`consent.${asked[i]}`)),
             h("p", { class: "note" }, both(`consent.${asked[i]}.note`)),
-            h(
-                "div",
-                { class: "choices" },
+            choices(
+                "",
                 h("button", { type: "button", onclick: answer(false) }, both("consent.no")),
-                h("button", { type: "button", class: "main", onclick: answer(true) }, both("consent.yes")),
+                h("button", { type: "button", onclick: answer(true) }, both("consent.yes")),
             ),
-            i > 0 && h("button", { type: "button", class: "plain", onclick: () => ask(i - 1) }, both("back")),
+            i > 0 && h("button", { type: "button", class: "plain", "data-back": true, onclick: () => ask(i - 1) }, both("back")),
         );
-        kit.place.querySelector("h1").focus?.();
+        kit.say();
+        kit.place.focus({ preventScroll: true });
     }
-    ask(0);
+    ask(Math.min(answers.at, asked.length - 1));
 }
 
 function done(lane, kit) {
     const key = lane.outcome === "eligible" || lane.outcome === "last_known" ? "done.eligible" : lane.outcome === "abandoned" ? "done.abandoned" : "done.other";
     const sign = key === "done.eligible" ? h("div", { class: "sign" }, icons.check()) : h("div", { class: "sign ask" }, icons.bell());
-    show(kit.place, sign, h("h1", {}, both(key)), h("p", { class: "note" }, both(`${key}.note`)), fault(lane.failure));
+    const next = h("p", { class: "take" }, icons.up(), both("take_card.next"));
+    const update = (now) => (next.hidden = !now.card);
+
+    show(kit.place, sign, h("h1", {}, both(key)), h("p", { class: "note" }, both(`${key}.note`)), fault(lane.failure, key), next);
+    update(lane);
+    return { update };
 }
 
 function takeCard(lane, kit) {
     const left = lane.failure?.code === "C014";
     const bell = left ? ring() : null;
 
-    show(kit.place, reader(true), h("h1", {}, both("take_card.title")), h("p", { class: "note" }, both("take_card.note")), left && fault(lane.failure));
+    show(kit.place, !left && fault(lane.failure), h("div", { class: "rise" }, reader(true)), h("h1", { class: "loud" }, both("take_card.title")), h("p", { class: "note" }, both("take_card.note")));
     document.body.classList.toggle("flash", left);
     return {
         leave: () => {
@@ -279,7 +324,7 @@ function ring() {
 }
 
 function cardLost(lane, kit) {
-    show(kit.place, card(null), h("h1", {}, both("card_lost.title")), h("p", { class: "note" }, both("card_lost.note")));
+    show(kit.place, fault(lane.failure), reader(), h("h1", {}, both("card_lost.title")), h("p", { class: "note" }, both("card_lost.note")));
 }
 
 export const screens = {
@@ -289,14 +334,14 @@ export const screens = {
     method,
     show_card: camera(false, "show_card.title", ["key_in", "choose_pin", "choose_staff"]),
     number_b: number,
-    number_b_confirm: question("number_b_confirm.title", "number_b_confirm.note", "pin_confirm.yes", "pin_confirm.no"),
+    number_b_confirm: warning("number_b_confirm", (lane) => ({ tries: lane.number_b_tries })),
     photo: wait("photo"),
     face: camera(true, "face.title", ["choose_pin", "choose_staff"]),
     pin,
-    pin_confirm: question("pin_confirm.title", "pin_confirm.note", "pin_confirm.yes", "pin_confirm.no"),
+    pin_confirm: warning("pin_confirm", () => ({})),
     pin_check: wait("pin_check"),
     visual: asked("visual"),
-    register: question("register.title", "register.note", "register.yes", "register.no"),
+    register: question("register"),
     consent,
     eligibility: wait("eligibility"),
     link: asked("link"),

@@ -23,6 +23,8 @@ export function text(language, key, values = {}) {
     return words.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+export const known = (key) => key in catalogues[first];
+
 // In the language chosen.
 export const t = (key, values) => text(first, key, values);
 
