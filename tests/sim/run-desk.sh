@@ -32,8 +32,8 @@ if [ "$mode" = once ] || [ ! -t 0 ]; then
 fi
 kiosk=$(cat "$desk/tokens/lane-1") staff=$(cat "$desk/tokens/staff")
 echo
-echo "患者の画面 / kiosk : http://127.0.0.1:$port/kiosk.html?lane=1#$kiosk"
-echo "係の画面   / board : http://127.0.0.1:$port/board.html#$staff"
+echo "患者の画面 / kiosk : http://127.0.0.1:$port/kiosk/1#token=$kiosk"
+echo "係の画面   / board : http://127.0.0.1:$port/board#token=$staff&name=受付"
 echo "状態       / status: $bin/uketsuke --config $desk/uketsuke.conf status"
 echo "カードを置く / a card: $bin/sim-service --send $desk/run/device-1.control insert franck"
 echo "記録       / logs  : $desk/log"

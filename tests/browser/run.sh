@@ -1,0 +1,28 @@
+#!/bin/bash
+# run.sh BUILD BIN PORT: kiosk and board in a real browser, against a whole desk on simulated hardware of its own.
+# One line a check, then "N passed, N failed"; pictures of every screen under BUILD/browser/.
+set -u
+build=$1 bin=$2 port=$3
+here=$(realpath "$(dirname "$0")")
+desk=$build/desk-$port
+out=$build/browser
+
+"$here/npm-tree.sh" playwright-core 1.60.0 8b1df81ba75e90a41eb5c996350ea7ecc1c915ea643ec55138f91c949c5a25bf "$out/packages" || exit 1
+"$here/npm-tree.sh" axe-core 4.14.1 e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745 "$out/packages" || exit 1
+browser=$(command -v chromium) || { echo "chromium がありません / chromium is missing: make browser installs it" >&2; exit 1; }
+
+rm -rf "$desk" "$out/pictures"
+mkdir -p "$out/pictures"
+"$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
+desk=$(realpath "$desk")
+# People of this desk only: a copy, with one more whose every text is markup.
+cp -r "$here/../sim/service/people" "$desk/people"
+cp "$here/markup.json" "$desk/people/markup.json"
+sed -i "s|--people [^ ]*|--people $desk/people|" "$desk/plan"
+"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
+launcher=$!
+trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
+sleep 0.3
+kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }
+node "$here/main.mjs" ${ONLY:+--only "$ONLY"} --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
+    --pictures "$(realpath "$out/pictures")" --cards "$(realpath "$build/sim/cards")"
