@@ -321,6 +321,14 @@ run: models cards
 check:
 	@tests/check.sh
 
+# Kiosk and board in Debian's Chromium, through every visit and every failure; pictures under build/browser/.
+BROWSER_PORT ?= 8940
+.PHONY: browser
+browser: models cards
+	@tests/setup/packages.sh browser
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/browser/run.sh build $(BIN) $(BROWSER_PORT)
+
 lint:
 	@tests/setup/packages.sh build sim check lint
 	@tests/lint.sh
