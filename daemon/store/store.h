@@ -83,7 +83,10 @@ int store_visit_open(struct store *store, struct store_visit *visit);
 /* Writes all of it; step goes up by one. */
 int store_visit_save(struct store *store, struct store_visit *visit);
 int store_visit_load(struct store *store, uint64_t id, struct store_visit *out);
-/* Newest first, opened in [since, until); stops when `each` returns non-zero. `open_only`: closed_us is 0. */
+/*
+ * Newest first, opened in [since, until); stops when `each` returns non-zero. `open_only`: closed_us is 0.
+ * A row whose sealed part does not open is logged and left out.
+ */
 typedef int store_visit_fn(const struct store_visit *visit, void *arg);
 int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit, bool open_only,
                  store_visit_fn *each, void *arg);

@@ -1,5 +1,7 @@
 #include "store_internal.h"
 
+#include "../common/log.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -218,6 +220,11 @@ int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32
     statement_int(&s, limit);
     while ((r = statement_step(&s)) > 0) {
         r = read_row(&s, &visit);
+        if (r == -EBADMSG) {
+            /* One damaged row must not close the whole reception; it is told, and the others are shown. */
+            log_event(LOG_LEVEL_ERROR, "a visit's row cannot be opened", LOG_NUMBER("visit", visit.id));
+            continue;
+        }
         if (r < 0 || each(&visit, arg) != 0)
             break;
     }
