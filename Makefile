@@ -199,7 +199,7 @@ $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
 	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
-unit-programs: $(UNIT:%=$(BIN)/%) scenario-program
+unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures
 
 SCENARIO_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/scenario/*.c))
 scenario-program: $(if $(SCENARIO_OBJS),$(BIN)/scenarios)

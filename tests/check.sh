@@ -95,6 +95,7 @@ part kills 900 tests/desk.sh build build/release/bin 8660 --kills
 part failure-codes 120 tests/failure-codes.sh
 part systemd-units 120 tests/units.sh build/release/bin
 part man-pages 120 tests/manpages.sh
+part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5
 part sources 120 tests/sources.sh
 
 echo "$passed passed, $failed failed"

@@ -62,14 +62,18 @@ static float cost_of(const struct symbol *symbol, int width, float em)
     if (symbol->code >= '0' && symbol->code <= '9') {
         if (w > 0.68f)
             return 8;
-        return w > 0.58f ? (w - 0.58f) * 8 : w < 0.08f ? 1 : w < 0.3f && symbol->code != '1' ? 0.6f : 0;
+        return w > 0.58f                         ? (w - 0.58f) * 8
+               : w < 0.08f                       ? 1
+               : w < 0.3f && symbol->code != '1' ? 0.6f
+                                                 : 0;
     }
     if (w > 1.12f)
         return 8;
     return fabsf(w - 0.9f) * 2 + (w < 0.55f ? 2 : 0);
 }
 
-bool cells_align(const uint8_t *pixels, int width, int height, const struct symbols *line, struct cell out[SYMBOLS_MOST])
+bool cells_align(const uint8_t *pixels, int width, int height, const struct symbols *line,
+                 struct cell out[SYMBOLS_MOST])
 {
     struct cell runs[RUNS_MOST];
     float cost[SYMBOLS_MOST + 1][RUNS_MOST + 1];
@@ -79,7 +83,8 @@ bool cells_align(const uint8_t *pixels, int width, int height, const struct symb
 
     if (n == 0 || line->n == 0 || line->n > n)
         return false;
-    /* The em from the line's length, by what is in it: a wide character one, a digit a half; checked by the height. */
+    /* The em from the line's length, by what is in it: a wide character one, a digit a half;
+     * checked by the height. */
     for (unsigned i = 0; i < line->n; i++)
         em += line->at[i].code >= '0' && line->at[i].code <= '9' ? 0.5f : 1.0f;
     em = fminf((float)(runs[n - 1].x1 - runs[0].x0) / em, (float)height * 0.85f);
@@ -88,7 +93,8 @@ bool cells_align(const uint8_t *pixels, int width, int height, const struct symb
             cost[s][r] = s == 0 && r == 0 ? 0 : INFINITY;
             took[s][r] = 0;
             for (unsigned k = 1; s > 0 && k <= RUNS_A_SYMBOL && k <= r; k++) {
-                const float c = cost[s - 1][r - k] + cost_of(&line->at[s - 1], runs[r - 1].x1 - runs[r - k].x0, em);
+                const float c = cost[s - 1][r - k] +
+                                cost_of(&line->at[s - 1], runs[r - 1].x1 - runs[r - k].x0, em);
 
                 if (c < cost[s][r]) {
                     cost[s][r] = c;

@@ -35,8 +35,9 @@ void decoder_free(struct decoder **decoder)
 }
 
 /*
- * What markers stand before the scan: only the sequential processes with 8 bits and 1 or 3 components pass, one
- * frame header, a size within bounds (ITU-T T.81, B.2). A progressive file can cost a decoder hours; cameras send none.
+ * What markers stand before the scan: only the sequential processes with 8 bits and 1 or 3
+ * components pass, one frame header, a size within bounds (ITU-T T.81, B.2). A progressive file can
+ * cost a decoder hours; cameras send none.
  */
 static bool is_sequential(const uint8_t *data, size_t len)
 {
@@ -68,8 +69,9 @@ static bool is_sequential(const uint8_t *data, size_t len)
             const uint16_t height = bytes_u16be(&body), width = bytes_u16be(&body);
             const uint8_t components = bytes_u8(&body);
 
-            if (body.failed || bits != 8 || (components != 1 && components != 3) || width < PLANE_SIDE_LEAST ||
-                height < PLANE_SIDE_LEAST || width > PLANE_SIDE_MOST || height > PLANE_SIDE_MOST)
+            if (body.failed || bits != 8 || (components != 1 && components != 3) ||
+                width < PLANE_SIDE_LEAST || height < PLANE_SIDE_LEAST || width > PLANE_SIDE_MOST ||
+                height > PLANE_SIDE_MOST)
                 return false;
             headers++;
         } else if (marker < 0xc4 || (marker > 0xc4 && marker < 0xdb)) {
@@ -97,11 +99,13 @@ static int decode_jpeg(struct decoder *decoder, const uint8_t *data, size_t len,
 
     if (!is_sequential(data, len))
         return -EBADMSG;
-    if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height, &subsampling, &colours) < 0 ||
+    if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height,
+                            &subsampling, &colours) < 0 ||
         (colours != TJCS_YCbCr && colours != TJCS_GRAY) || plane_resize(out, width, height) < 0)
         return give_up(decoder, out);
     /* A warning is a frame cut short or padded: what is missing is grey and reads as nothing. */
-    if (tjDecompress2(decoder->handle, data, (unsigned long)len, out->room.data, width, 0, height, TJPF_GRAY, 0) < 0 &&
+    if (tjDecompress2(decoder->handle, data, (unsigned long)len, out->room.data, width, 0, height,
+                      TJPF_GRAY, 0) < 0 &&
         tjGetErrorCode(decoder->handle) != TJERR_WARNING)
         return give_up(decoder, out);
     return 0;
@@ -120,8 +124,8 @@ static int decode_yuy2(int width, int height, const uint8_t *data, size_t len, s
     return 0;
 }
 
-int decode_frame(struct decoder *decoder, unsigned format, int width, int height, const uint8_t *data, size_t len,
-                 struct plane *out)
+int decode_frame(struct decoder *decoder, unsigned format, int width, int height,
+                 const uint8_t *data, size_t len, struct plane *out)
 {
     if (len == 0 || len > DECODE_FRAME_MOST)
         return -EBADMSG;

@@ -1,6 +1,6 @@
 /*
- * decode: a camera's frame (MJPEG or YUY2) into brightness. Colour carries nothing that is read here, so it is
- * not even decoded.
+ * decode: a camera's frame (MJPEG or YUY2) into brightness. Colour carries nothing that is read
+ * here, so it is not even decoded.
  */
 #ifndef UKETSUKE_OCR_DECODE_H
 #define UKETSUKE_OCR_DECODE_H
@@ -18,8 +18,9 @@ struct decoder;
 struct decoder *decoder_new(void);
 /* Accepts and stores NULL. */
 void decoder_free(struct decoder **decoder);
-/* width, height: of a YUY2 frame; a JPEG says its own. 0; -EBADMSG when it is damaged or out of bounds; -ENOMEM. */
-int decode_frame(struct decoder *decoder, unsigned format, int width, int height, const uint8_t *data, size_t len,
-                 struct plane *out);
+/* width, height: of a YUY2 frame; a JPEG says its own. 0; -EBADMSG when it is damaged or out of
+ * bounds; -ENOMEM. */
+int decode_frame(struct decoder *decoder, unsigned format, int width, int height,
+                 const uint8_t *data, size_t len, struct plane *out);
 
 #endif

@@ -11,8 +11,9 @@
 #include <string.h>
 
 /*
- * Where to look, in millimetres. No drawing of the card with measures is public, so the zones are wide: only the
- * order is relied on (photo at the left, dates beside it, the code at its lower right) and what the lines say.
+ * Where to look, in millimetres. No drawing of the card with measures is public, so the zones are
+ * wide: only the order is relied on (photo at the left, dates beside it, the code at its lower
+ * right) and what the lines say.
  */
 static const struct zone dates = {25, 16, 84, 43, 1.5, 4.6, 14, 60};
 static const struct zone code = {24, 39, 46, 53, 1.4, 4.4, 4, 14};
@@ -21,7 +22,8 @@ static const struct zone code = {24, 39, 46, 53, 1.4, 4.4, 4, 14};
 #define SURE_DATE 15.0f
 #define SURE_CODE 15.0f
 
-#define GAP_PX 16 /* between groups of digits that are read together */
+#define GAP_PX                                                                                     \
+    10 /* between groups of digits that are read together: about what the print itself leaves */
 #define LINE_MOST (FLAT_WIDTH * 80)
 
 /* What lies in secret memory beside the pictures. */
@@ -88,7 +90,9 @@ static struct notes *notes_of(const struct engine *engine)
     return (struct notes *)(void *)engine->notes.data;
 }
 
-/* ---- one line -------------------------------------------------------------------------------------------------- */
+/* ---- one line
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Copy the line's pixels. False when it is larger than a line can be. */
 static bool cut(const struct plane *flat, const struct line_box *box, uint8_t *out)
@@ -103,10 +107,11 @@ static bool cut(const struct plane *flat, const struct line_box *box, uint8_t *o
 }
 
 /*
- * The digits of a date once more, by the other network: its groups side by side, without the words between. Margins
- * reach half way into the gaps.
+ * The digits of a date once more, by the other network: its groups side by side, without the words
+ * between. Margins reach half way into the gaps.
  */
-static bool confirm_date(struct engine *engine, const struct line_box *box, const struct date_read *date)
+static bool confirm_date(struct engine *engine, const struct line_box *box,
+                         const struct date_read *date)
 {
     struct notes *notes = notes_of(engine);
     const int w = box->x1 - box->x0, h = box->y1 - box->y0;
@@ -128,15 +133,19 @@ static bool confirm_date(struct engine *engine, const struct line_box *box, cons
     }
     if ((size_t)strip_width * (size_t)h > LINE_MOST)
         return false;
-    memset(notes->strip, cells_paper(notes->pixels, (size_t)w * (size_t)h), (size_t)strip_width * (size_t)h);
+    memset(notes->strip, cells_paper(notes->pixels, (size_t)w * (size_t)h),
+           (size_t)strip_width * (size_t)h);
     for (unsigned g = 0; g < 3; g++) {
         const int n = cuts[g].x1 - cuts[g].x0;
 
         for (int y = 0; n > 0 && y < h; y++)
-            memcpy(notes->strip + (size_t)y * (size_t)strip_width + used, notes->pixels + (size_t)y * (size_t)w + cuts[g].x0, (size_t)n);
+            memcpy(notes->strip + (size_t)y * (size_t)strip_width + used,
+                   notes->pixels + (size_t)y * (size_t)w + cuts[g].x0, (size_t)n);
         used += n > 0 ? n + GAP_PX : 0;
     }
-    if (reader_line(engine->reader, RECOGNISE_DIGITS, notes->strip, strip_width, h, &notes->digits) < 0 || notes->digits.n != len)
+    if (reader_line(engine->reader, RECOGNISE_DIGITS, notes->strip, strip_width, h,
+                    &notes->digits) < 0 ||
+        notes->digits.n != len)
         return false;
     for (size_t i = 0; i < len; i++)
         if (notes->digits.at[i].code != (uint32_t)date->digits[i])
@@ -144,8 +153,11 @@ static bool confirm_date(struct engine *engine, const struct line_box *box, cons
     return true;
 }
 
-static void read_dates(struct engine *engine, struct reading *out)
+/* True when a date stands where dates stand, confirmed or not: then the card lies the right way up.
+ */
+static bool read_dates(struct engine *engine, struct reading *out)
 {
+    bool any = false;
     struct notes *notes = notes_of(engine);
     struct line_box boxes[LINES_FOUND_MOST];
     const unsigned n = lines_find(&engine->flat, &dates, boxes);
@@ -154,12 +166,14 @@ static void read_dates(struct engine *engine, struct reading *out)
         struct date_read date;
 
         if (!cut(&engine->flat, &boxes[i], notes->pixels) ||
-            reader_line(engine->reader, RECOGNISE_DATES, notes->pixels, boxes[i].x1 - boxes[i].x0, boxes[i].y1 - boxes[i].y0, &notes->line) < 0)
+            reader_line(engine->reader, RECOGNISE_DATES, notes->pixels, boxes[i].x1 - boxes[i].x0,
+                        boxes[i].y1 - boxes[i].y0, &notes->line) < 0)
             continue;
         fields_find_date(&notes->line, &date);
+        any = any || date.kind != DATE_NONE;
         out->foreign = out->foreign || date.kind == DATE_BIRTH_AD;
-        if ((date.kind == DATE_BIRTH || date.kind == DATE_EXPIRY) && fields_day(&date.date) != 0 && date.sure >= SURE_DATE &&
-            confirm_date(engine, &boxes[i], &date)) {
+        if ((date.kind == DATE_BIRTH || date.kind == DATE_EXPIRY) && fields_day(&date.date) != 0 &&
+            date.sure >= SURE_DATE && confirm_date(engine, &boxes[i], &date)) {
             if (date.kind == DATE_BIRTH && !out->birth_there) {
                 out->birth_there = true;
                 out->birth = date.date;
@@ -170,6 +184,7 @@ static void read_dates(struct engine *engine, struct reading *out)
         }
         explicit_bzero(&date, sizeof(date));
     }
+    return any;
 }
 
 static void read_code(struct engine *engine, struct reading *out)
@@ -187,8 +202,10 @@ static void read_code(struct engine *engine, struct reading *out)
         if (cut(&engine->flat, &boxes[i], notes->pixels) &&
             reader_line(engine->reader, RECOGNISE_DIGITS, notes->pixels, w, h, &notes->line) == 0 &&
             fields_find_code(&notes->line, digits, &sure) && sure >= SURE_CODE &&
-            reader_line(engine->reader, RECOGNISE_DATES, notes->pixels, w, h, &notes->digits) == 0 &&
-            fields_find_code(&notes->digits, again, &sure_again) && sure_again >= SURE_CODE && memcmp(digits, again, 4) == 0) {
+            reader_line(engine->reader, RECOGNISE_DIGITS_AGAIN, notes->pixels, w, h,
+                        &notes->digits) == 0 &&
+            fields_find_code(&notes->digits, again, &sure_again) && sure_again >= SURE_CODE &&
+            memcmp(digits, again, 4) == 0) {
             memcpy(out->code, digits, sizeof(out->code));
             found++;
         }
@@ -199,9 +216,12 @@ static void read_code(struct engine *engine, struct reading *out)
     out->code_there = found == 1;
 }
 
-/* ---- one frame ------------------------------------------------------------------------------------------------- */
+/* ---- one frame
+ * -------------------------------------------------------------------------------------------------
+ */
 
-/* How much the brightness changes over a part of the card, coarsely: a photo does, print on paper does not. */
+/* How much the brightness changes over a part of the card, coarsely: a photo does, print on paper
+ * does not. */
 static double coarse_contrast(const struct plane *flat, double x0_mm, double y0_mm)
 {
     double sum = 0, squares = 0;
@@ -209,7 +229,8 @@ static double coarse_contrast(const struct plane *flat, double x0_mm, double y0_
 
     for (int j = 0; j < 8; j++) {
         for (int i = 0; i < 7; i++) {
-            const int x0 = (int)((x0_mm + 2.6 * i) * FLAT_PX_PER_MM), y0 = (int)((y0_mm + 2.8 * j) * FLAT_PX_PER_MM);
+            const int x0 = (int)((x0_mm + 2.6 * i) * FLAT_PX_PER_MM),
+                      y0 = (int)((y0_mm + 2.8 * j) * FLAT_PX_PER_MM);
             double cell = 0;
 
             for (int y = y0; y < y0 + 24; y += 3)
@@ -231,7 +252,8 @@ int engine_frame(struct engine *engine, const struct frame *frame, struct readin
     int r;
 
     memset(out, 0, sizeof(*out));
-    r = decode_frame(engine->decoder, frame->format, frame->width, frame->height, frame->data, frame->len, &engine->frame);
+    r = decode_frame(engine->decoder, frame->format, frame->width, frame->height, frame->data,
+                     frame->len, &engine->frame);
     if (r < 0)
         return r;
     found = find_card(engine->finder, &engine->frame, outlines);
@@ -246,13 +268,14 @@ int engine_frame(struct engine *engine, const struct frame *frame, struct readin
                 up = coarse_contrast(&engine->flat, 5, 23);
                 down = coarse_contrast(&engine->flat, 85.6 - 5 - 18.2, 54 - 23 - 22.4);
                 engine->turned = up >= down ? 0 : 2;
-                if (engine->turned == 2 && flatten_card(&engine->frame, &outlines[i], 2, &engine->flat) < 0)
+                if (engine->turned == 2 &&
+                    flatten_card(&engine->frame, &outlines[i], 2, &engine->flat) < 0)
                     break;
-            } else if (flatten_card(&engine->frame, &outlines[i], engine->turned ^ 2u, &engine->flat) < 0) {
+            } else if (flatten_card(&engine->frame, &outlines[i], engine->turned ^ 2u,
+                                    &engine->flat) < 0) {
                 break;
             }
-            read_dates(engine, out);
-            if (out->birth_there || out->expiry_there) {
+            if (read_dates(engine, out)) {
                 read_code(engine, out);
                 return 0;
             }

@@ -1,5 +1,6 @@
 /*
- * engine: one frame into what was read from it. Holds all working memory of a worker; not for two threads.
+ * engine: one frame into what was read from it. Holds all working memory of a worker; not for two
+ * threads.
  */
 #ifndef UKETSUKE_OCR_ENGINE_H
 #define UKETSUKE_OCR_ENGINE_H
@@ -18,8 +19,8 @@ struct frame {
 
 /* What one frame gave. Stands in secret memory only. */
 struct reading {
-    bool card;     /* an outline of a card was found */
-    bool foreign;  /* a birth date A.D. */
+    bool card;    /* an outline of a card was found */
+    bool foreign; /* a birth date A.D. */
     bool birth_there, expiry_there, code_there;
     struct card_date birth, expiry;
     char code[5];

@@ -8,20 +8,20 @@
 #define BORN 0x751fu  /* 生 */
 #define FIRST 0x5143u /* 元 */
 
-/* Which characters name an era; 和 and 正 stand in two. Days from the facts of the card protocol, 1.5, and for the
-   two oldest from the cabinet's notices of their time. */
+/* Which characters name an era; 和 and 正 stand in two. Days from the facts of the card
+   protocol, 1.5, and for the two oldest from the cabinet's notices of their time. */
 static const struct {
     uint32_t marks[2];
     int first, last;
 } eras[] = {
-    {{0, 0}, 0, 99991231}, /* A.D. */
+    {{0, 0}, 0, 99991231},                  /* A.D. */
     {{0x660e, 0x6cbb}, 18681023, 19120729}, /* 明治 */
     {{0x5927, 0}, 19120730, 19261224},      /* 大正 */
     {{0x662d, 0}, 19261225, 19890107},      /* 昭和 */
     {{0x5e73, 0x6210}, 19890108, 20190430}, /* 平成 */
     {{0x4ee4, 0}, 20190501, 99991231},      /* 令和 */
 };
-#define ERAS (sizeof(eras) / sizeof(eras[0]))
+#define ERAS ((uint8_t)(sizeof(eras) / sizeof(eras[0])))
 
 static bool is_digit(const struct symbol *s)
 {
@@ -47,7 +47,8 @@ static uint8_t era_before(const struct symbols *line, unsigned end)
 {
     for (unsigned i = 0; i < end; i++)
         for (uint8_t e = 1; e < ERAS; e++)
-            if (line->at[i].code == eras[e].marks[0] || (eras[e].marks[1] != 0 && line->at[i].code == eras[e].marks[1]))
+            if (line->at[i].code == eras[e].marks[0] ||
+                (eras[e].marks[1] != 0 && line->at[i].code == eras[e].marks[1]))
                 return e;
     return 0;
 }
@@ -63,7 +64,8 @@ static bool valid_until_follows(const struct symbols *line, unsigned from)
     return seen >= 2;
 }
 
-static void note_group(const struct symbols *line, struct date_read *out, unsigned which, unsigned first, unsigned n)
+static void note_group(const struct symbols *line, struct date_read *out, unsigned which,
+                       unsigned first, unsigned n)
 {
     size_t len = strlen(out->digits);
 
@@ -108,11 +110,12 @@ static bool date_at(const struct symbols *line, unsigned mark, struct date_read 
         return false;
     note_group(line, out, 2, at, n);
     at += n + 1;
-    out->date = (struct card_date){era_before(line, first), (uint16_t)year, (uint8_t)month, (uint8_t)day};
+    out->date =
+        (struct card_date){era_before(line, first), (uint16_t)year, (uint8_t)month, (uint8_t)day};
     if (!of_era_one && out->groups[0].n == 4)
-        out->kind = valid_until_follows(line, at)                    ? DATE_EXPIRY
+        out->kind = valid_until_follows(line, at)               ? DATE_EXPIRY
                     : at < line->n && line->at[at].code == BORN ? DATE_BIRTH_AD
-                                                                     : DATE_NONE;
+                                                                : DATE_NONE;
     else if (out->date.era != 0)
         out->kind = DATE_BIRTH;
     if (out->kind == DATE_EXPIRY)
@@ -172,7 +175,8 @@ bool fields_plausible(const struct card_date *birth, const struct card_date *exp
 
     if (born == 0 || until == 0 || birth->era == 0 || expiry->era != 0)
         return false;
-    if (born > today || born < today - 1300000 || until < today - 10000 || until > today + 100001 || until <= born)
+    if (born > today || born < today - 1300000 || until < today - 10000 || until > today + 100001 ||
+        until <= born)
         return false;
     return birthday == last || (birthday == 229 && (last == 228 || last == 301));
 }
@@ -184,7 +188,8 @@ static char *put_two(char *out, unsigned value)
     return out;
 }
 
-void fields_number_b(const struct card_date *birth, const struct card_date *expiry, const char code[5], char *out)
+void fields_number_b(const struct card_date *birth, const struct card_date *expiry,
+                     const char code[5], char *out)
 {
     out = put_two(out, birth->year);
     out = put_two(out, birth->month);

@@ -11,7 +11,9 @@
 #define RHO_STEP 2.0
 #define RHOS 512
 #define LINES_MOST 36
-#define SECTORS 6 /* of directions; each may give so many lines, so that a striped table leaves room for the card */
+#define SECTORS                                                                                    \
+    6 /* of directions; each may give so many lines, so that a striped table leaves room for the   \
+         card */
 #define LINES_A_SECTOR 9
 #define SPREAD 9 /* directions to either side of an edge's own that it votes for */
 #define PI 3.14159265358979
@@ -62,11 +64,12 @@ void finder_wipe(struct finder *finder)
 
 static void shrink(struct finder *f, const struct plane *frame)
 {
-    f->factor = (frame->width + SMALL_WIDTH / 2) / SMALL_WIDTH;
-    if (f->factor < 1)
-        f->factor = 1;
-    while (frame->width / f->factor > SMALL_MOST || frame->height / f->factor > SMALL_MOST)
-        f->factor++;
+    const int by_width = (frame->width + SMALL_WIDTH / 2) / SMALL_WIDTH;
+    const int by_height = (frame->height + SMALL_MOST - 1) / SMALL_MOST;
+    const int factor = by_width > by_height ? by_width : by_height;
+    const unsigned cells = factor > 1 ? (unsigned)factor * (unsigned)factor : 1;
+
+    f->factor = factor > 1 ? factor : 1;
     f->width = frame->width / f->factor;
     f->height = frame->height / f->factor;
     for (int y = 0; y < f->height; y++) {
@@ -76,12 +79,13 @@ static void shrink(struct finder *f, const struct plane *frame)
             for (int v = 0; v < f->factor; v++)
                 for (int u = 0; u < f->factor; u++)
                     sum += plane_row(frame, y * f->factor + v)[x * f->factor + u];
-            f->small[y * f->width + x] = (uint8_t)(sum / (unsigned)(f->factor * f->factor));
+            f->small[y * f->width + x] = (uint8_t)(sum / cells);
         }
     }
 }
 
-/* Sobel gradients, thinned across the edge, the strongest seventh kept (and none that is only noise). */
+/* Sobel gradients, thinned across the edge, the strongest seventh kept (and none that is only
+ * noise). */
 static void find_edges(struct finder *f)
 {
     const int w = f->width, h = f->height;
@@ -109,9 +113,13 @@ static void find_edges(struct finder *f)
             const int m = abs(e->gx) + abs(e->gy);
             const int dx = abs(e->gx) * 5 > abs(e->gy) * 2 ? (e->gx > 0 ? 1 : -1) : 0;
             const int dy = abs(e->gy) * 5 > abs(e->gx) * 2 ? (e->gy > 0 ? 1 : -1) : 0;
-            const struct edge *a = &f->edges[(y + dy) * w + x + dx], *b = &f->edges[(y - dy) * w + x - dx];
+            const struct edge *a = &f->edges[(y + dy) * w + x + dx],
+                              *b = &f->edges[(y - dy) * w + x - dx];
 
-            f->small[y * w + x] = m > threshold && m >= abs(a->gx) + abs(a->gy) && m > abs(b->gx) + abs(b->gy) ? EDGE_VOTES : EDGE_NONE;
+            f->small[y * w + x] =
+                m > threshold && m >= abs(a->gx) + abs(a->gy) && m > abs(b->gx) + abs(b->gy)
+                    ? EDGE_VOTES
+                    : EDGE_NONE;
         }
     }
     for (int y = 0; y < h; y++)
@@ -164,7 +172,8 @@ static void silence(struct finder *f, const struct line *line, int angle)
             const struct edge *e = &f->edges[y * f->width + x];
             int off;
 
-            if (f->small[y * f->width + x] != EDGE_VOTES || fabs(line->nx * x + line->ny * y - line->rho) > 2.2)
+            if (f->small[y * f->width + x] != EDGE_VOTES ||
+                fabs(line->nx * x + line->ny * y - line->rho) > 2.2)
                 continue;
             off = abs((direction_of(e) - angle) % ANGLES);
             if (off > SPREAD + 1 && off < ANGLES - SPREAD - 1)
@@ -201,7 +210,7 @@ static unsigned strongest_lines(struct finder *f)
         line->angle = angle * PI / ANGLES;
         line->nx = f->nx[angle];
         line->ny = f->ny[angle];
-        line->rho = (rho - RHOS / 2) * RHO_STEP;
+        line->rho = RHO_STEP * rho - RHO_STEP * RHOS / 2;
         n++;
         taken[angle * SECTORS / ANGLES]++;
         silence(f, line, angle);
@@ -270,14 +279,17 @@ static bool weigh(const struct finder *f, const struct spot c[4], double *weight
         const struct spot *a = &c[i], *b = &c[(i + 1) % 4], *d = &c[(i + 2) % 4];
         const double cross = (b->x - a->x) * (d->y - b->y) - (b->y - a->y) * (d->x - b->x);
 
-        if (a->x < -margin || a->y < -margin || a->x > f->width + margin || a->y > f->height + margin || cross <= 0)
+        if (a->x < -margin || a->y < -margin || a->x > f->width + margin ||
+            a->y > f->height + margin || cross <= 0)
             return false;
         sides[i] = hypot(b->x - a->x, b->y - a->y);
         area += (a->x * b->y - b->x * a->y) / 2;
     }
     /* An ID-1 card is 1.585 times as wide as high; the rest is perspective. */
-    if (area < 0.07 * f->width * f->height || (sides[0] + sides[2]) < 1.2 * (sides[1] + sides[3]) ||
-        (sides[0] + sides[2]) > 2.05 * (sides[1] + sides[3]) || fmin(sides[0], sides[2]) < 0.7 * fmax(sides[0], sides[2]) ||
+    if (area < 0.07 * f->width * f->height ||
+        (sides[0] + sides[2]) < 1.27 * (sides[1] + sides[3]) ||
+        (sides[0] + sides[2]) > 2.05 * (sides[1] + sides[3]) ||
+        fmin(sides[0], sides[2]) < 0.7 * fmax(sides[0], sides[2]) ||
         fmin(sides[1], sides[3]) < 0.7 * fmax(sides[1], sides[3]))
         return false;
     for (int i = 0; i < 4; i++) {
@@ -343,7 +355,8 @@ static void keep(struct outline out[FIND_MOST], unsigned *n, const struct spot c
 
         for (int k = 0; k < 4; k++)
             far = fmax(far, fmin(hypot(out[i].corners[k].x - c[k].x, out[i].corners[k].y - c[k].y),
-                                 hypot(out[i].corners[(k + 2) % 4].x - c[k].x, out[i].corners[(k + 2) % 4].y - c[k].y)));
+                                 hypot(out[i].corners[(k + 2) % 4].x - c[k].x,
+                                       out[i].corners[(k + 2) % 4].y - c[k].y)));
         if (far < 8) {
             if (out[i].weight >= weight)
                 return;
@@ -368,34 +381,41 @@ static void keep(struct outline out[FIND_MOST], unsigned *n, const struct spot c
     }
 }
 
-/* ---- to the pixel: each side is fitted anew in the frame itself --------------------------------------------- */
+/* ---- to the pixel: each side is fitted anew in the frame itself
+ * --------------------------------------------- */
 
 static double bright(const struct plane *frame, double x, double y)
 {
     const int px = (int)lrint(x), py = (int)lrint(y);
 
-    return px < 0 || py < 0 || px >= frame->width || py >= frame->height ? -1 : plane_row(frame, py)[px];
+    return px < 0 || py < 0 || px >= frame->width || py >= frame->height ? -1
+                                                                         : plane_row(frame, py)[px];
 }
 
 #define FIT_POINTS 48
 
-static bool fit_side(const struct plane *frame, struct spot a, struct spot b, double reach, struct line *out)
+static bool fit_side(const struct plane *frame, struct spot a, struct spot b, double reach,
+                     struct line *out)
 {
-    const double length = hypot(b.x - a.x, b.y - a.y), dx = (b.x - a.x) / length, dy = (b.y - a.y) / length;
+    const double length = hypot(b.x - a.x, b.y - a.y), dx = (b.x - a.x) / length,
+                 dy = (b.y - a.y) / length;
     double along[FIT_POINTS], off[FIT_POINTS], slope = 0, base = 0;
     bool use[FIT_POINTS];
     int n = 0;
 
     for (int i = 0; i < FIT_POINTS; i++) {
-        const double t = length * (0.08 + 0.84 * i / (FIT_POINTS - 1)), x = a.x + dx * t, y = a.y + dy * t;
+        const double t = length * (0.08 + 0.84 * i / (FIT_POINTS - 1)), x = a.x + dx * t,
+                     y = a.y + dy * t;
         double best = 6, at = 0;
 
-        for (double d = -reach; d <= reach; d += 0.5) {
+        for (int half = -(int)(2 * reach); half <= (int)(2 * reach); half++) {
+            const double d = half / 2.0;
             double step = 0;
             bool inside = true;
 
             for (int k = 1; k <= 3; k++) {
-                const double p = bright(frame, x - dy * (d + k), y + dx * (d + k)), q = bright(frame, x - dy * (d - k), y + dx * (d - k));
+                const double p = bright(frame, x - dy * (d + k), y + dx * (d + k)),
+                             q = bright(frame, x - dy * (d - k), y + dx * (d - k));
 
                 inside = inside && p >= 0 && q >= 0;
                 step += p - q;
@@ -414,7 +434,8 @@ static bool fit_side(const struct plane *frame, struct spot a, struct spot b, do
     if (n < FIT_POINTS / 4)
         return false;
     for (int round = 0; round < 4; round++) {
-        double s = 0, st = 0, so = 0, stt = 0, sto = 0, tolerance = round == 0 ? reach : reach / (round + 1);
+        double s = 0, st = 0, so = 0, stt = 0, sto = 0,
+               tolerance = round == 0 ? reach : reach / (round + 1);
 
         for (int i = 0; i < n; i++) {
             if (!use[i])
@@ -425,7 +446,7 @@ static bool fit_side(const struct plane *frame, struct spot a, struct spot b, do
             stt += along[i] * along[i];
             sto += along[i] * off[i];
         }
-        if (s < FIT_POINTS / 6 || fabs(s * stt - st * st) < 1e-6)
+        if (s < FIT_POINTS / 6.0 || fabs(s * stt - st * st) < 1e-6)
             return false;
         slope = (s * sto - st * so) / (s * stt - st * st);
         base = (so - slope * st) / s;
@@ -434,7 +455,8 @@ static bool fit_side(const struct plane *frame, struct spot a, struct spot b, do
     }
     {
         const struct spot p = {a.x - dy * base, a.y + dx * base};
-        const struct spot q = {b.x - dy * (base + slope * length), b.y + dx * (base + slope * length)};
+        const struct spot q = {b.x - dy * (base + slope * length),
+                               b.y + dx * (base + slope * length)};
         const double l = hypot(q.x - p.x, q.y - p.y);
 
         out->nx = -(q.y - p.y) / l;
@@ -454,11 +476,13 @@ static void refine(const struct plane *frame, int factor, struct outline *outlin
         outline->corners[i].y = (outline->corners[i].y + 0.5) * factor;
     }
     for (int i = 0; i < 4; i++)
-        if (!fit_side(frame, outline->corners[i], outline->corners[(i + 1) % 4], 2.5 * factor + 1, &sides[i]))
+        if (!fit_side(frame, outline->corners[i], outline->corners[(i + 1) % 4], 2.5 * factor + 1,
+                      &sides[i]))
             return;
     for (int i = 0; i < 4; i++) {
         if (!meet(&sides[(i + 3) % 4], &sides[i], &fresh[i]) ||
-            hypot(fresh[i].x - outline->corners[i].x, fresh[i].y - outline->corners[i].y) > 6 * factor + 4)
+            hypot(fresh[i].x - outline->corners[i].x, fresh[i].y - outline->corners[i].y) >
+                6 * factor + 4)
             return;
     }
     memcpy(outline->corners, fresh, sizeof(fresh));
@@ -479,7 +503,8 @@ unsigned find_card(struct finder *finder, const struct plane *frame, struct outl
             struct spot c[4];
             double weight;
 
-            if (angle_between(a->angle, b->angle) < 1.0 || !meet(&finder->lines[a->a], &finder->lines[b->a], &c[0]) ||
+            if (angle_between(a->angle, b->angle) < 1.0 ||
+                !meet(&finder->lines[a->a], &finder->lines[b->a], &c[0]) ||
                 !meet(&finder->lines[a->a], &finder->lines[b->b], &c[1]) ||
                 !meet(&finder->lines[a->b], &finder->lines[b->b], &c[2]) ||
                 !meet(&finder->lines[a->b], &finder->lines[b->a], &c[3]))

@@ -1,16 +1,18 @@
 /*
  * find: where a card lies in a frame.
  *
- * Edges vote for straight lines (Hough, with the gradient's own direction, so that a pixel votes for few); of the
- * strongest lines every four that could be the outline of an ID-1 card in perspective are weighed by how much of
- * their length is edge. A finger or a glare on part of a side costs that part of its weight and no more.
+ * Edges vote for straight lines (Hough, with the gradient's own direction, so that a pixel votes
+ * for few); of the strongest lines every four that could be the outline of an ID-1 card in
+ * perspective are weighed by how much of their length is edge. A finger or a glare on part of a
+ * side costs that part of its weight and no more.
  */
 #ifndef UKETSUKE_OCR_FIND_H
 #define UKETSUKE_OCR_FIND_H
 
 #include "plane.h"
 
-/* Corners clockwise as seen; the side from 0 to 1 is a long one. Either long side may be the card's top. */
+/* Corners clockwise as seen; the side from 0 to 1 is a long one. Either long side may be the card's
+ * top. */
 struct outline {
     struct spot corners[4];
     double weight;
@@ -20,7 +22,8 @@ struct outline {
 
 struct finder;
 
-/* NULL: out of memory. Its working memory holds outlines of a picture and is wiped by finder_wipe(). */
+/* NULL: out of memory. Its working memory holds outlines of a picture and is wiped by
+ * finder_wipe(). */
 struct finder *finder_new(void);
 void finder_free(struct finder **finder);
 void finder_wipe(struct finder *finder);

@@ -9,7 +9,9 @@
 #define FLAT_WIDTH 1027
 #define FLAT_HEIGHT 648
 
-/* corners[first] becomes the top left one (0 or 2: the card may be upside down). 0, -EINVAL, -ENOMEM. */
-int flatten_card(const struct plane *frame, const struct outline *outline, unsigned first, struct plane *out);
+/* corners[first] becomes the top left one (0 or 2: the card may be upside down). 0, -EINVAL,
+ * -ENOMEM. */
+int flatten_card(const struct plane *frame, const struct outline *outline, unsigned first,
+                 struct plane *out);
 
 #endif

@@ -5,10 +5,11 @@
 #include <leptonica/allheaders.h>
 #include <stdbool.h>
 
-#define WINDOW_MM 1.6   /* half the window whose mean a stroke must stand out from */
-#define CONTRAST 0.22f  /* Sauvola's k (Sauvola, Pietikäinen 2000), for print on a waved ground */
-#define GAP_MM 2.3      /* the widest gap within a line: an empty place and the sides of its neighbours */
-#define SPECK_MM 0.35   /* what is smaller either way is no stroke */
+#define WINDOW_MM 1.6  /* half the window whose mean a stroke must stand out from */
+#define CONTRAST 0.22f /* Sauvola's k (Sauvola, Pietikäinen 2000), for print on a waved ground */
+#define GAP_MM                                                                                     \
+    2.3 /* the widest gap within a line: an empty place and the sides of its neighbours */
+#define SPECK_MM 0.35 /* what is smaller either way is no stroke */
 #define MARGIN_MM 0.45
 
 static int px(double mm)
@@ -43,10 +44,13 @@ static PIX *ink_of(const struct plane *flat, int x0, int y0, int x1, int y1)
 /* Letters of one line grown together, what cannot be a letter taken out before. */
 static PIX *grow_together(PIX *ink, const struct zone *zone)
 {
-    PIX *strokes = pixSelectBySize(ink, px(SPECK_MM), px(SPECK_MM), 8, L_SELECT_IF_EITHER, L_SELECT_IF_GTE, NULL), *letters = NULL, *grown = NULL;
+    PIX *strokes = pixSelectBySize(ink, px(SPECK_MM), px(SPECK_MM), 8, L_SELECT_IF_EITHER,
+                                   L_SELECT_IF_GTE, NULL),
+        *letters = NULL, *grown = NULL;
 
     if (strokes != NULL)
-        letters = pixSelectBySize(strokes, px(zone->most_height), px(zone->most_height), 8, L_SELECT_IF_BOTH, L_SELECT_IF_LTE, NULL);
+        letters = pixSelectBySize(strokes, px(zone->most_height), px(zone->most_height), 8,
+                                  L_SELECT_IF_BOTH, L_SELECT_IF_LTE, NULL);
     if (letters != NULL)
         grown = pixCloseSafeBrick(NULL, letters, px(GAP_MM), 1);
     pixDestroy(&strokes);
@@ -56,13 +60,17 @@ static PIX *grow_together(PIX *ink, const struct zone *zone)
 
 static bool fits(const struct zone *zone, int w, int h)
 {
-    return w >= px(zone->least_width) && w <= px(zone->most_width) && h >= px(zone->least_height) && h <= px(zone->most_height);
+    return w >= px(zone->least_width) && w <= px(zone->most_width) && h >= px(zone->least_height) &&
+           h <= px(zone->most_height);
 }
 
-unsigned lines_find(const struct plane *flat, const struct zone *zone, struct line_box out[LINES_FOUND_MOST])
+unsigned lines_find(const struct plane *flat, const struct zone *zone,
+                    struct line_box out[LINES_FOUND_MOST])
 {
-    const int x0 = clip(px(zone->x0), 0, flat->width - 2), x1 = clip(px(zone->x1), x0 + 1, flat->width);
-    const int y0 = clip(px(zone->y0), 0, flat->height - 2), y1 = clip(px(zone->y1), y0 + 1, flat->height);
+    const int x0 = clip(px(zone->x0), 0, flat->width - 2),
+              x1 = clip(px(zone->x1), x0 + 1, flat->width);
+    const int y0 = clip(px(zone->y0), 0, flat->height - 2),
+              y1 = clip(px(zone->y1), y0 + 1, flat->height);
     PIX *ink = ink_of(flat, x0, y0, x1, y1), *grown = ink != NULL ? grow_together(ink, zone) : NULL;
     BOXA *boxes = grown != NULL ? pixConnCompBB(grown, 8) : NULL;
     unsigned n = 0;

@@ -17,6 +17,7 @@ struct line_box {
 #define LINES_FOUND_MOST 8
 
 /* From top to bottom. Returns how many, 0 also when memory runs out. */
-unsigned lines_find(const struct plane *flat, const struct zone *zone, struct line_box out[LINES_FOUND_MOST]);
+unsigned lines_find(const struct plane *flat, const struct zone *zone,
+                    struct line_box out[LINES_FOUND_MOST]);
 
 #endif

@@ -1,9 +1,10 @@
 /*
  * uketsuke-ocr: reads 照合番号B off the printed side of a card that is shown to the camera.
  *
- * A process of its own because Debian's Tesseract brings a network library and many decoders along: caged after
- * start, it has no file, no network and no new program; the desk's socket and descriptors with frames are all. What
- * it reads leaves it only sealed to the reader's key of the visit.
+ * A process of its own because Debian's Tesseract brings a network library and many decoders along:
+ * caged after start, it has no file, no network and no new program; the desk's socket and
+ * descriptors with frames are all. What it reads leaves it only sealed to the reader's key of the
+ * visit.
  */
 #include "daemon/common/ipc.h"
 #include "daemon/common/log.h"
@@ -84,11 +85,13 @@ static void take_begin(struct ocr *ocr, struct ipc *ipc, struct message *message
         return;
     }
     lane->ipc = ipc;
-    r = session_new(&lane->session, ocr->pool, ocr->service.clock, begin->visit, begin->key.data, on_answer, lane);
+    r = session_new(&lane->session, ocr->pool, ocr->service.clock, begin->visit, begin->key.data,
+                    on_answer, lane);
     if (r == -EINVAL)
         ipc_refuse(ipc, "a key that is no point of the curve");
     else if (r < 0)
-        log_event(LOG_LEVEL_WARNING, "a visit cannot begin", LOG_NUMBER("visit", begin->visit), LOG_ERRNO(r));
+        log_event(LOG_LEVEL_WARNING, "a visit cannot begin", LOG_NUMBER("visit", begin->visit),
+                  LOG_ERRNO(r));
 }
 
 static void take_frame(struct ocr *ocr, struct ipc *ipc, struct message *message)
@@ -101,7 +104,8 @@ static void take_frame(struct ocr *ocr, struct ipc *ipc, struct message *message
         session_frame(lane->session, frame, fd);
     } else {
         /* Its visit could not begin: the patient is asked to key the number in. */
-        const struct msg_ocr_result result = {.visit = frame->visit, .frame = frame->frame, .failure = FAILURE_CARD_FACE_UNREADABLE};
+        const struct msg_ocr_result result = {
+            .visit = frame->visit, .frame = frame->frame, .failure = FAILURE_CARD_FACE_UNREADABLE};
 
         close(fd);
         (void)ipc_send(ipc, MSG_OCR_RESULT, &result);
@@ -125,8 +129,9 @@ static void take_health(struct ocr *ocr, struct ipc *ipc, struct message *messag
     for (size_t i = 0; i < VISITS_MOST; i++)
         visits += ocr->lanes[i].session != NULL;
     service_health_common(&ocr->service, ipc, request);
-    (void)snprintf(detail, sizeof(detail), "tesseract %s + %s, %d threads, %u visits", recogniser_language(RECOGNISE_DATES),
-                   recogniser_language(RECOGNISE_DIGITS), THREADS, visits);
+    (void)snprintf(detail, sizeof(detail), "tesseract %s + %s, %d threads, %u visits",
+                   recogniser_language(RECOGNISE_DATES), recogniser_language(RECOGNISE_DIGITS),
+                   THREADS, visits);
     service_health_item(ipc, request, 0, FAILURE_NONE, "card face", detail, "");
     service_health_end(ipc, request);
 }
@@ -191,8 +196,10 @@ static int open_pool(struct ocr *ocr)
 
     if (r == -ENOENT)
         (void)fprintf(stderr,
-                      "uketsuke-ocr: Tesseract の言語データがありません。tesseract-ocr-%s と tesseract-ocr-%s を入れてください / "
-                      "language data of Tesseract is missing: install tesseract-ocr-%s and tesseract-ocr-%s\n",
+                      "uketsuke-ocr: Tesseract の言語データがありません。tesseract-ocr-%s と "
+                      "tesseract-ocr-%s を入れてください / "
+                      "language data of Tesseract is missing: install tesseract-ocr-%s and "
+                      "tesseract-ocr-%s\n",
                       recogniser_language(RECOGNISE_DATES), recogniser_language(RECOGNISE_DIGITS),
                       recogniser_language(RECOGNISE_DATES), recogniser_language(RECOGNISE_DIGITS));
     else if (r < 0)
@@ -202,18 +209,21 @@ static int open_pool(struct ocr *ocr)
 
 static int open_server(struct ocr *ocr)
 {
-    static const struct ipc_self self = {.role = IPC_OCR, .program = "uketsuke-ocr", .instance = ""};
+    static const struct ipc_self self = {
+        .role = IPC_OCR, .program = "uketsuke-ocr", .instance = ""};
     uid_t uids[16];
     const size_t nuids = service_peer_uids(&ocr->service, uids, sizeof(uids) / sizeof(uids[0]));
     const int fd = service_take_socket(&ocr->service, "ocr");
 
     if (fd < 0) {
-        (void)fputs("uketsuke-ocr: ソケット ocr が渡されていません。systemd か起動プログラムから起動してください / "
+        (void)fputs("uketsuke-ocr: ソケット ocr が渡されていません。systemd "
+                    "か起動プログラムから起動してください / "
                     "no socket named ocr was handed over: start it by systemd or the launcher\n",
                     stderr);
         return -EBADF;
     }
-    return ipc_server_new(&ocr->server, ocr->service.loop, fd, &self, "DC", uids, nuids, &handlers, ocr);
+    return ipc_server_new(&ocr->server, ocr->service.loop, fd, &self, "DC", uids, nuids, &handlers,
+                          ocr);
 }
 
 int main(int argc, char **argv)
@@ -232,7 +242,8 @@ int main(int argc, char **argv)
         free(ocr);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    if (open_pool(ocr) < 0 || (!ocr->service.try_cage && open_server(ocr) < 0) || service_cage(&ocr->service, &cage) < 0)
+    if (open_pool(ocr) < 0 || (!ocr->service.try_cage && open_server(ocr) < 0) ||
+        service_cage(&ocr->service, &cage) < 0)
         goto out;
     log_event(LOG_LEVEL_NOTICE, "ready");
     status = service_run(&ocr->service);

@@ -6,7 +6,8 @@ int plane_resize(struct plane *plane, int width, int height)
 {
     size_t size;
 
-    if (width < PLANE_SIDE_LEAST || height < PLANE_SIDE_LEAST || width > PLANE_SIDE_MOST || height > PLANE_SIDE_MOST)
+    if (width < PLANE_SIDE_LEAST || height < PLANE_SIDE_LEAST || width > PLANE_SIDE_MOST ||
+        height > PLANE_SIDE_MOST)
         return -EINVAL;
     size = (size_t)width * (size_t)height;
     if (plane->room.size < size) {

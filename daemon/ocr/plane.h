@@ -1,6 +1,6 @@
 /*
- * plane: one picture as brightness bytes, rows packed. It shows a card with a person's data on it, so it stands in
- * secret memory that grows to the largest picture seen and is kept.
+ * plane: one picture as brightness bytes, rows packed. It shows a card with a person's data on it,
+ * so it stands in secret memory that grows to the largest picture seen and is kept.
  */
 #ifndef UKETSUKE_OCR_PLANE_H
 #define UKETSUKE_OCR_PLANE_H
@@ -23,7 +23,8 @@ struct spot {
     double x, y;
 };
 
-/* Make room for a picture of that size (old pixels are lost). -EINVAL outside the bounds, -ENOMEM. */
+/* Make room for a picture of that size (old pixels are lost). -EINVAL outside the bounds, -ENOMEM.
+ */
 int plane_resize(struct plane *plane, int width, int height);
 /* Wipe the pixels, keep the room. */
 void plane_wipe(struct plane *plane);

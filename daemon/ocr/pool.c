@@ -137,7 +137,8 @@ int pool_new(struct pool **out, struct sd_event *loop, unsigned threads)
     pool->waiting.end = &pool->waiting.first;
     pool->finished.end = &pool->finished.first;
     pool->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = pool->bell < 0 ? -errno : sd_event_add_io(loop, &pool->source, pool->bell, EPOLLIN, on_bell, pool);
+    r = pool->bell < 0 ? -errno
+                       : sd_event_add_io(loop, &pool->source, pool->bell, EPOLLIN, on_bell, pool);
     /* Signals belong to the loop. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -172,7 +173,8 @@ void pool_free(struct pool **pool_ref)
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->nthreads; i++)
         pthread_join(pool->threads[i], NULL);
-    while ((job = chain_take(&pool->finished)) != NULL || (job = chain_take(&pool->waiting)) != NULL)
+    while ((job = chain_take(&pool->finished)) != NULL ||
+           (job = chain_take(&pool->waiting)) != NULL)
         job->done(job);
     sd_event_source_unref(pool->source);
     if (pool->bell >= 0)

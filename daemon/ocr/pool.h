@@ -1,6 +1,6 @@
 /*
- * pool: threads with an engine each; the loop never reads a picture itself. Jobs run in the order in which they
- * come. A visit has one at a time (session.h), so lanes take turns.
+ * pool: threads with an engine each; the loop never reads a picture itself. Jobs run in the order
+ * in which they come. A visit has one at a time (session.h), so lanes take turns.
  */
 #ifndef UKETSUKE_OCR_POOL_H
 #define UKETSUKE_OCR_POOL_H
@@ -19,9 +19,11 @@ struct job {
 
 #define POOL_THREADS_MOST 8
 
-/* Returns when every engine is loaded. -ENOENT: a language of Tesseract is missing; -ENOMEM, -EAGAIN. */
+/* Returns when every engine is loaded. -ENOENT: a language of Tesseract is missing; -ENOMEM,
+ * -EAGAIN. */
 int pool_new(struct pool **out, struct sd_event *loop, unsigned threads);
-/* Waits for what runs, then calls `done` of all that is left, run or not. Accepts and stores NULL. */
+/* Waits for what runs, then calls `done` of all that is left, run or not. Accepts and stores NULL.
+ */
 void pool_free(struct pool **pool);
 void pool_submit(struct pool *pool, struct job *job);
 /* A visit is over: every engine that worked is wiped as soon as it is idle. */

@@ -6,31 +6,42 @@
 #include <string.h>
 #include <tesseract/capi.h>
 
-/* Of the OpenMP run-time that Tesseract brings along: its loops are far too short to be worth threads. */
+/* Of the OpenMP run-time that Tesseract brings along: its loops are far too short to be worth
+ * threads. */
 void omp_set_num_threads(int threads);
 
-#define RESOLUTION 300 /* what Tesseract is told of the picture: only sizes of layout hang on it */
+#define RESOLUTION 300 /* what Tesseract is told of the picture: only sizes of layout hang on it   \
+                        */
+
+enum network { JAPANESE, LATIN, NETWORKS };
+
+static const char *const languages[NETWORKS] = {[JAPANESE] = "jpn", [LATIN] = "eng"};
 
 static const struct {
-    const char *language, *characters;
+    enum network network;
+    const char *characters;
 } kinds[RECOGNISE_COUNT] = {
-    [RECOGNISE_DATES] = {"jpn", "0123456789年月日生まで有効昭和平成令大正明治元"},
-    [RECOGNISE_DIGITS] = {"eng", "0123456789"},
+    [RECOGNISE_DATES] = {JAPANESE, "0123456789年月日生まで有効昭和平成令大正明治元"},
+    [RECOGNISE_DIGITS] = {LATIN, "0123456789"},
+    [RECOGNISE_DIGITS_AGAIN] = {JAPANESE, "0123456789"},
 };
 
 struct reader {
-    TessBaseAPI *api[RECOGNISE_COUNT];
+    TessBaseAPI *api[NETWORKS];
 };
 
 const char *recogniser_language(enum recogniser which)
 {
-    return kinds[which].language;
+    return languages[kinds[which].network];
 }
 
-static TessBaseAPI *open_one(const char *language, const char *characters)
+static TessBaseAPI *open_one(const char *language)
 {
-    /* No word lists: numbers are not words, and a guess that makes sense is worse here than none. */
-    static const char *const names[] = {"load_system_dawg", "load_freq_dawg", "load_punc_dawg", "load_number_dawg", "load_unambig_dawg", "load_bigram_dawg"};
+    /* No word lists: numbers are not words, and a guess that makes sense is worse here than none.
+     */
+    static const char *const names[] = {"load_system_dawg",  "load_freq_dawg",
+                                        "load_punc_dawg",    "load_number_dawg",
+                                        "load_unambig_dawg", "load_bigram_dawg"};
     static const char *const off[] = {"0", "0", "0", "0", "0", "0"};
     const size_t n = sizeof(names) / sizeof(names[0]);
     char *vars[6], *values[6];
@@ -42,9 +53,9 @@ static TessBaseAPI *open_one(const char *language, const char *characters)
         values[i] = strdup(off[i]);
         ok = ok && vars[i] != NULL && values[i] != NULL;
     }
-    ok = ok && TessBaseAPIInit4(api, NULL, language, OEM_LSTM_ONLY, NULL, 0, vars, values, n, 0) == 0;
-    ok = ok && TessBaseAPISetVariable(api, "tessedit_char_whitelist", characters) != 0 &&
-         TessBaseAPISetVariable(api, "classify_enable_learning", "0") != 0;
+    ok = ok &&
+         TessBaseAPIInit4(api, NULL, language, OEM_LSTM_ONLY, NULL, 0, vars, values, n, 0) == 0;
+    ok = ok && TessBaseAPISetVariable(api, "classify_enable_learning", "0") != 0;
     for (size_t i = 0; i < n; i++) {
         free(vars[i]);
         free(values[i]);
@@ -65,8 +76,8 @@ int reader_new(struct reader **out)
     if (reader == NULL)
         return -ENOMEM;
     omp_set_num_threads(1);
-    for (unsigned i = 0; i < RECOGNISE_COUNT; i++) {
-        reader->api[i] = open_one(kinds[i].language, kinds[i].characters);
+    for (unsigned i = 0; i < NETWORKS; i++) {
+        reader->api[i] = open_one(languages[i]);
         if (reader->api[i] == NULL) {
             reader_free(&reader);
             return -ENOENT;
@@ -80,7 +91,7 @@ void reader_free(struct reader **reader)
 {
     if (*reader == NULL)
         return;
-    for (unsigned i = 0; i < RECOGNISE_COUNT; i++)
+    for (unsigned i = 0; i < NETWORKS; i++)
         if ((*reader)->api[i] != NULL)
             TessBaseAPIDelete((*reader)->api[i]);
     free(*reader);
@@ -117,22 +128,26 @@ static void collect(TessBaseAPI *api, struct symbols *out)
         explicit_bzero(text, strlen(text));
         TessDeleteText(text);
         s->sure = TessResultIteratorConfidence(at, RIL_SYMBOL);
-        if (s->code > ' ' && TessPageIteratorBoundingBox(TessResultIteratorGetPageIterator(at), RIL_SYMBOL, &s->x0, &top, &s->x1, &bottom) != 0)
+        if (s->code > ' ' &&
+            TessPageIteratorBoundingBox(TessResultIteratorGetPageIterator(at), RIL_SYMBOL, &s->x0,
+                                        &top, &s->x1, &bottom) != 0)
             out->n++;
     } while (out->n < SYMBOLS_MOST && TessResultIteratorNext(at, RIL_SYMBOL));
     TessResultIteratorDelete(at);
 }
 
-int reader_line(struct reader *reader, enum recogniser which, const uint8_t *pixels, int width, int height,
-                struct symbols *out)
+int reader_line(struct reader *reader, enum recogniser which, const uint8_t *pixels, int width,
+                int height, struct symbols *out)
 {
-    TessBaseAPI *api = reader->api[which];
+    TessBaseAPI *api = reader->api[kinds[which].network];
     int r = 0;
 
     out->n = 0;
     if (width < 8 || height < 8)
         return -EINVAL;
     omp_set_num_threads(1);
+    if (TessBaseAPISetVariable(api, "tessedit_char_whitelist", kinds[which].characters) == 0)
+        return -EIO;
     TessBaseAPISetImage(api, pixels, width, height, 1, width);
     TessBaseAPISetSourceResolution(api, RESOLUTION);
     if (TessBaseAPIRecognize(api, NULL) == 0)

@@ -46,14 +46,16 @@ static bool derive(EVP_PKEY *own, EVP_PKEY *peer, uint8_t *info, uint8_t key[KEY
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(own, NULL);
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *expand = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
-    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-                                 OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, shared, sizeof(shared)),
-                                 OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, INFO_BYTES),
-                                 OSSL_PARAM_construct_end()};
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, shared, sizeof(shared)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, INFO_BYTES),
+        OSSL_PARAM_construct_end()};
     /* set_peer checks that the point lies on the curve */
     const bool ok = ctx != NULL && expand != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
-                    EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) == 1 && EVP_PKEY_derive(ctx, shared, &len) == 1 &&
-                    len == sizeof(shared) && EVP_KDF_derive(expand, key, KEY_BYTES, params) == 1;
+                    EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) == 1 &&
+                    EVP_PKEY_derive(ctx, shared, &len) == 1 && len == sizeof(shared) &&
+                    EVP_KDF_derive(expand, key, KEY_BYTES, params) == 1;
 
     explicit_bzero(shared, sizeof(shared));
     EVP_KDF_CTX_free(expand);
@@ -70,15 +72,16 @@ static bool encrypt(const uint8_t *key, const uint8_t *info, const char *number,
     const bool ok = ctx != NULL && RAND_bytes(iv, IV_BYTES) == 1 &&
                     EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, iv) == 1 &&
                     EVP_EncryptUpdate(ctx, NULL, &n, info, (int)INFO_BYTES) == 1 &&
-                    EVP_EncryptUpdate(ctx, text, &n, (const uint8_t *)number, SEAL_NUMBER) == 1 && n == (int)SEAL_NUMBER &&
-                    EVP_EncryptFinal_ex(ctx, text + n, &n) == 1 &&
+                    EVP_EncryptUpdate(ctx, text, &n, (const uint8_t *)number, SEAL_NUMBER) == 1 &&
+                    n == (int)SEAL_NUMBER && EVP_EncryptFinal_ex(ctx, text + n, &n) == 1 &&
                     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, tag) == 1;
 
     EVP_CIPHER_CTX_free(ctx);
     return ok;
 }
 
-int seal_number_b(const uint8_t point[SEAL_POINT], uint64_t visit, const char number[SEAL_NUMBER], uint8_t out[SEAL_BYTES])
+int seal_number_b(const uint8_t point[SEAL_POINT], uint64_t visit, const char number[SEAL_NUMBER],
+                  uint8_t out[SEAL_BYTES])
 {
     uint8_t key[KEY_BYTES], info[INFO_BYTES];
     struct bytes_writer w;
@@ -94,7 +97,8 @@ int seal_number_b(const uint8_t point[SEAL_POINT], uint64_t visit, const char nu
     bytes_put_u32be(&w, (uint32_t)(visit >> 32));
     bytes_put_u32be(&w, (uint32_t)visit);
     own = EVP_EC_gen("prime256v1");
-    if (own != NULL && EVP_PKEY_get_octet_string_param(own, OSSL_PKEY_PARAM_PUB_KEY, out, SEAL_POINT, &len) == 1 &&
+    if (own != NULL &&
+        EVP_PKEY_get_octet_string_param(own, OSSL_PKEY_PARAM_PUB_KEY, out, SEAL_POINT, &len) == 1 &&
         len == SEAL_POINT && derive(own, peer, info, key) && encrypt(key, info, number, out))
         r = 0;
 out:

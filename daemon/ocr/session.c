@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define WAITING_MOST 2
-#define REMEMBERED 32 /* frames whose bytes are known again: a frozen picture must not vote twice */
+#define REMEMBERED 32 /* frames whose bytes are known again: a frozen picture must not vote twice  \
+                       */
 #define JAPAN_AHEAD (9 * 3600)
 
 struct waiting {
@@ -21,7 +22,8 @@ struct waiting {
 };
 
 /* In secret memory. */
-struct private {
+struct private
+{
     struct votes votes;
     struct reading reading;
     char number[SEAL_NUMBER + 1];
@@ -69,7 +71,8 @@ static void destroy(struct session *session)
     free(session);
 }
 
-static void say(struct session *session, uint32_t frame, enum failure failure, uint32_t elapsed_us, const uint8_t *sealed)
+static void say(struct session *session, uint32_t frame, enum failure failure, uint32_t elapsed_us,
+                const uint8_t *sealed)
 {
     struct msg_ocr_result result;
 
@@ -121,7 +124,9 @@ static int today_in_japan(const struct clock *clock)
     const time_t now = (time_t)(clock_realtime_us(clock) / CLOCK_SECOND) + JAPAN_AHEAD;
     struct tm tm;
 
-    return gmtime_r(&now, &tm) == NULL ? 0 : (tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday;
+    return gmtime_r(&now, &tm) == NULL
+               ? 0
+               : (tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday;
 }
 
 /* True with the sealed number when the votes are in. */
@@ -164,7 +169,8 @@ static void done(struct job *job)
         session->settled      ? FAILURE_NONE
         : session->result < 0 ? FAILURE_FACE_FRAME_UNREADABLE
                               : FAILURE_CARD_FACE_UNREADABLE,
-        (uint32_t)(clock_monotonic_us(session->clock) - session->begun_us), settled ? sealed : NULL);
+        (uint32_t)(clock_monotonic_us(session->clock) - session->begun_us),
+        settled ? sealed : NULL);
 }
 
 static void run_next(struct session *session)
@@ -173,7 +179,8 @@ static void run_next(struct session *session)
         return;
     session->current = session->waiting[0];
     session->nwaiting--;
-    memmove(session->waiting, session->waiting + 1, session->nwaiting * sizeof(session->waiting[0]));
+    memmove(session->waiting, session->waiting + 1,
+            session->nwaiting * sizeof(session->waiting[0]));
     session->job.run = run;
     session->job.done = done;
     session->begun_us = clock_monotonic_us(session->clock);
@@ -200,13 +207,14 @@ void session_frame(struct session *session, const struct msg_ocr_frame *frame, i
     /* The newest picture is worth most. */
     skipped = session->waiting[0].frame.frame;
     drop(&session->waiting[0]);
-    memmove(session->waiting, session->waiting + 1, (WAITING_MOST - 1) * sizeof(session->waiting[0]));
+    memmove(session->waiting, session->waiting + 1,
+            (WAITING_MOST - 1) * sizeof(session->waiting[0]));
     session->waiting[WAITING_MOST - 1] = arrived;
     say(session, skipped, FAILURE_DESK_BUSY, 0, NULL);
 }
 
-int session_new(struct session **out, struct pool *pool, struct clock *clock, uint64_t visit, const uint8_t key[SEAL_POINT],
-                session_answer_fn *answer, void *arg)
+int session_new(struct session **out, struct pool *pool, struct clock *clock, uint64_t visit,
+                const uint8_t key[SEAL_POINT], session_answer_fn *answer, void *arg)
 {
     static const char trial[SEAL_NUMBER + 1] = "00000000000000";
     struct session *session = calloc(1, sizeof(*session));
@@ -217,7 +225,8 @@ int session_new(struct session **out, struct pool *pool, struct clock *clock, ui
     if (session == NULL)
         return r;
     r = secret_new(&session->room, sizeof(struct private));
-    /* A key that nothing can be sealed to is found out now, not after the patient has held the card up. */
+    /* A key that nothing can be sealed to is found out now, not after the patient has held the card
+     * up. */
     if (r == 0)
         r = seal_number_b(key, visit, trial, sealed);
     if (r < 0) {

@@ -38,7 +38,8 @@ bool vote_add(struct votes *votes, const struct reading *reading, int today)
     if (reading->foreign)
         return false;
     add(votes, reading);
-    if (votes->birth > 0 && votes->expiry > 0 && !fields_plausible(&votes->held.birth, &votes->held.expiry, today)) {
+    if (votes->birth > 0 && votes->expiry > 0 &&
+        !fields_plausible(&votes->held.birth, &votes->held.expiry, today)) {
         explicit_bzero(votes, sizeof(*votes));
         return false;
     }

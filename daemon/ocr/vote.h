@@ -1,10 +1,11 @@
 /*
  * vote: from readings of single frames to the number.
  *
- * A field counts as read in a frame only when two networks read the same (engine.h). It is taken when so many frames
- * agree and none since the first disagrees; any contradiction, within the card (expiry not on the birthday) or
- * between frames, throws away all that was gathered: another card, or an error. The code has no check of its own, so
- * it needs one frame more than the dates, whose months and days check each other.
+ * A field counts as read in a frame only when two networks read the same (engine.h). It is taken
+ * when so many frames agree and none since the first disagrees; any contradiction, within the card
+ * (expiry not on the birthday) or between frames, throws away all that was gathered: another card,
+ * or an error. The code has no check of its own, so it needs one frame more than the dates, whose
+ * months and days check each other.
  */
 #ifndef UKETSUKE_OCR_VOTE_H
 #define UKETSUKE_OCR_VOTE_H

@@ -1,10 +1,9 @@
 /*
- * ocr-figures: films generated card faces and reads them as uketsuke-ocr does, until the votes are in or the film
- * ends.
- *     ocr-figures FACES FRAMES SEED PART PARTS WIDTHxHEIGHT [troubles a face, default 1]
- * Of FACES faces those with number % PARTS == PART. A line a face:
- *     face NUMBER font FONT TROUBLES FAULT right|wrong|none|kept FRAMES FOUND CPU_MS WORST_MS
- * "kept": a face that must not be read and was not. tests/ocr-figures.sh adds the lines up.
+ * ocr-figures: films generated card faces and reads them as uketsuke-ocr does, until the votes are
+ * in or the film ends. ocr-figures FACES FRAMES SEED PART PARTS WIDTHxHEIGHT [troubles a face,
+ * default 1] Of FACES faces those with number % PARTS == PART. A line a face: face NUMBER font FONT
+ * TROUBLES FAULT right|wrong|none|kept FRAMES FOUND CPU_MS WORST_MS "kept": a face that must not be
+ * read and was not. tests/ocr-figures.sh adds the lines up.
  */
 #include "daemon/ocr/vote.h"
 #include "tests/sim/cardface/cardface.h"
@@ -33,7 +32,8 @@ static unsigned troubles_of(unsigned number, unsigned how_many)
         return 0;
     for (unsigned i = 0; i < how_many; i++) {
         x = x * 1664525u + 1013904223u;
-        troubles |= 1u << ((i == 0 ? number / 4 * 3 + number % 4 - 1 : x >> 16) % CARDFACE_TROUBLES);
+        troubles |=
+            1u << ((i == 0 ? number / 4 * 3 + number % 4 - 1 : x >> 16) % CARDFACE_TROUBLES);
     }
     return troubles;
 }
@@ -46,7 +46,8 @@ int main(int argc, char **argv)
     struct engine *engine;
 
     if (argc < 7 || sscanf(argv[6], "%dx%d", &width, &height) != 2 || atoi(argv[5]) < 1) {
-        (void)fprintf(stderr, "usage: ocr-figures FACES FRAMES SEED PART PARTS WIDTHxHEIGHT [TROUBLES]\n");
+        (void)fprintf(stderr,
+                      "usage: ocr-figures FACES FRAMES SEED PART PARTS WIDTHxHEIGHT [TROUBLES]\n");
         return 2;
     }
     faces = (unsigned)atoi(argv[1]);
@@ -60,7 +61,8 @@ int main(int argc, char **argv)
         return 1;
     }
     for (unsigned i = part; i < faces; i += parts) {
-        const enum cardface_fault fault = i % 10 == 9 ? (enum cardface_fault)(1 + i / 10 % 4) : CARDFACE_RIGHT;
+        const enum cardface_fault fault =
+            i % 10 == 9 ? (enum cardface_fault)(1 + i / 10 % 4) : CARDFACE_RIGHT;
         const unsigned troubles = fault == CARDFACE_RIGHT ? troubles_of(i, many) : 0;
         const unsigned font = (i + i / 36) % CARDFACE_FONTS;
         struct cardface *face = cardface_new(seed + i, font, troubles, fault, width, height, TODAY);
@@ -71,7 +73,8 @@ int main(int argc, char **argv)
         bool settled = false;
 
         if (face == NULL) {
-            (void)fprintf(stderr, "ocr-figures: font %s is not installed\n", cardface_font_name(font));
+            (void)fprintf(stderr, "ocr-figures: font %s is not installed\n",
+                          cardface_font_name(font));
             return 1;
         }
         memset(&votes, 0, sizeof(votes));
@@ -94,9 +97,10 @@ int main(int argc, char **argv)
         if (settled)
             vote_number(&votes, number);
         (void)printf("face %u font %u %x %d %s %u %u %.1f %.1f\n", i, font, troubles, (int)fault,
-                     !settled                   ? fault == CARDFACE_RIGHT ? "none" : "kept"
-                     : fault == CARDFACE_RIGHT && strcmp(number, face->person.number_b) == 0 ? "right"
-                                                                                             : "wrong",
+                     !settled ? fault == CARDFACE_RIGHT ? "none" : "kept"
+                     : fault == CARDFACE_RIGHT && strcmp(number, face->person.number_b) == 0
+                         ? "right"
+                         : "wrong",
                      n, found, spent, worst);
         (void)fflush(stdout);
         cardface_free(&face);

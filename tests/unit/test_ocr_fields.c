@@ -1,4 +1,5 @@
-/* What the characters of a card face mean: expectations from the facts of the card protocol (1.5) and the calendar. */
+/* What the characters of a card face mean: expectations from the facts of the card protocol (1.5)
+ * and the calendar. */
 #include "daemon/ocr/fields.h"
 #include "daemon/ocr/vote.h"
 
@@ -86,11 +87,15 @@ static void eras_end_by_the_day(void **state)
         const char *text;
         int day;
     } rows[] = {
-        {"昭和元年12月24日生", 0}, {"昭和元年12月25日生", 19261225}, {"大正15年12月25日生", 0},
-        {"昭和64年1月7日生", 19890107}, {"昭和64年1月8日生", 0}, {"平成元年1月7日生", 0}, {"平成元年1月8日生", 19890108},
-        {"平成31年4月30日生", 20190430}, {"平成31年5月1日生", 0}, {"令和元年4月30日生", 0}, {"平成32年1月1日生", 0},
-        {"昭和50年2月29日生", 0}, {"昭和51年2月29日生", 19760229}, {"昭和50年13月1日生", 0}, {"昭和50年4月31日生", 0},
-        {"昭和50年0月1日生", 0}, {"昭和50年1月0日生", 0}, {"昭和0年5月5日生", 0},
+        {"昭和元年12月24日生", 0},       {"昭和元年12月25日生", 19261225},
+        {"大正15年12月25日生", 0},       {"昭和64年1月7日生", 19890107},
+        {"昭和64年1月8日生", 0},         {"平成元年1月7日生", 0},
+        {"平成元年1月8日生", 19890108},  {"平成31年4月30日生", 20190430},
+        {"平成31年5月1日生", 0},         {"令和元年4月30日生", 0},
+        {"平成32年1月1日生", 0},         {"昭和50年2月29日生", 0},
+        {"昭和51年2月29日生", 19760229}, {"昭和50年13月1日生", 0},
+        {"昭和50年4月31日生", 0},        {"昭和50年0月1日生", 0},
+        {"昭和50年1月0日生", 0},         {"昭和0年5月5日生", 0},
     };
 
     (void)state;
@@ -150,7 +155,8 @@ static void code_is_four_digits(void **state)
     static const struct {
         const char *text;
         bool good;
-    } rows[] = {{"2285", true}, {"0000", true}, {"228", false}, {"22850", false}, {"22年5", false}, {"", false}};
+    } rows[] = {{"2285", true},   {"0000", true},   {"228", false},
+                {"22850", false}, {"22年5", false}, {"", false}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -164,7 +170,9 @@ static void code_is_four_digits(void **state)
     }
 }
 
-/* ---- votes ---------------------------------------------------------------------------------------------------- */
+/* ---- votes
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 #define TODAY 20260601
 
@@ -204,9 +212,12 @@ static void votes_settle_after_agreeing_frames(void **state)
 /* Glare that wanders: each field from other frames. */
 static void fields_come_from_different_frames(void **state)
 {
-    const struct reading birth = reading_of("昭和55年2月17日生", NULL, NULL), expiry = reading_of(NULL, "2035年2月17日まで有効", NULL),
-                         code = reading_of(NULL, NULL, "2285"), nothing = reading_of(NULL, NULL, NULL);
-    const struct reading *film[] = {&birth, &nothing, &birth, &code, &expiry, &code, &nothing, &expiry};
+    const struct reading birth = reading_of("昭和55年2月17日生", NULL, NULL),
+                         expiry = reading_of(NULL, "2035年2月17日まで有効", NULL),
+                         code = reading_of(NULL, NULL, "2285"),
+                         nothing = reading_of(NULL, NULL, NULL);
+    const struct reading *film[] = {&birth,  &nothing, &birth,   &code,
+                                    &expiry, &code,    &nothing, &expiry};
     struct votes votes = {0};
 
     (void)state;

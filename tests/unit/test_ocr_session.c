@@ -1,4 +1,5 @@
-/* From camera frames to a sealed number: generated card faces, the reader's own opening side of the envelope. */
+/* From camera frames to a sealed number: generated card faces, the reader's own opening side of the
+ * envelope. */
 #include "daemon/common/clock.h"
 #include "daemon/common/failure.h"
 #include "daemon/common/memfd.h"
@@ -69,7 +70,9 @@ static void begin(struct stage *stage)
 {
     stage->answers = 0;
     assert_int_equal(envelope_key_new(&stage->key, stage->point), 0);
-    assert_int_equal(session_new(&stage->session, stage->pool, stage->clock, VISIT, stage->point, on_answer, stage), 0);
+    assert_int_equal(session_new(&stage->session, stage->pool, stage->clock, VISIT, stage->point,
+                                 on_answer, stage),
+                     0);
 }
 
 static void end(struct stage *stage)
@@ -84,9 +87,15 @@ static void wait_answers(struct stage *stage, unsigned n)
         assert_true(sd_event_run(stage->loop, WAIT_US) > 0);
 }
 
-static void send_bytes(struct stage *stage, uint32_t number, uint8_t format, const void *data, size_t len)
+static void send_bytes(struct stage *stage, uint32_t number, uint8_t format, const void *data,
+                       size_t len)
 {
-    const struct msg_ocr_frame frame = {.visit = VISIT, .frame = number, .format = format, .width = 640, .height = 480, .bytes = (uint32_t)len};
+    const struct msg_ocr_frame frame = {.visit = VISIT,
+                                        .frame = number,
+                                        .format = format,
+                                        .width = 640,
+                                        .height = 480,
+                                        .bytes = (uint32_t)len};
 
     session_frame(stage->session, &frame, memfd_seal("frame", data, len));
 }
@@ -122,9 +131,15 @@ static void the_number_comes_sealed_to_the_reader(void **state)
     /* never from a single frame */
     assert_true(n >= 3);
     assert_int_equal(stage->last.failure, FAILURE_NONE);
-    assert_int_equal(envelope_open(stage->key, ENVELOPE_NUMBER_B, VISIT + 1, stage->last.sealed.data, stage->last.sealed.len, &number), -EBADMSG);
-    assert_int_equal(envelope_open(stage->key, ENVELOPE_PIN, VISIT, stage->last.sealed.data, stage->last.sealed.len, &number), -EBADMSG);
-    assert_int_equal(envelope_open(stage->key, ENVELOPE_NUMBER_B, VISIT, stage->last.sealed.data, stage->last.sealed.len, &number), 0);
+    assert_int_equal(envelope_open(stage->key, ENVELOPE_NUMBER_B, VISIT + 1,
+                                   stage->last.sealed.data, stage->last.sealed.len, &number),
+                     -EBADMSG);
+    assert_int_equal(envelope_open(stage->key, ENVELOPE_PIN, VISIT, stage->last.sealed.data,
+                                   stage->last.sealed.len, &number),
+                     -EBADMSG);
+    assert_int_equal(envelope_open(stage->key, ENVELOPE_NUMBER_B, VISIT, stage->last.sealed.data,
+                                   stage->last.sealed.len, &number),
+                     0);
     assert_int_equal(number.len, 14);
     assert_memory_equal(number.data, face->person.number_b, 14);
     secret_free(&number);
@@ -155,7 +170,8 @@ static void a_frozen_picture_votes_once(void **state)
 /* What stands on these faces can be read and must not be offered. */
 static void faces_that_cannot_be_right_give_nothing(void **state)
 {
-    static const enum cardface_fault faults[] = {CARDFACE_GREGORIAN, CARDFACE_NOT_BIRTHDAY, CARDFACE_NO_SUCH_DATE, CARDFACE_OTHER_CARD};
+    static const enum cardface_fault faults[] = {CARDFACE_GREGORIAN, CARDFACE_NOT_BIRTHDAY,
+                                                 CARDFACE_NO_SUCH_DATE, CARDFACE_OTHER_CARD};
     struct stage *stage = *state;
 
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
@@ -176,7 +192,8 @@ static void faces_that_cannot_be_right_give_nothing(void **state)
 
 static void damaged_frames_cost_a_reason(void **state)
 {
-    static const uint8_t progressive[] = {0xff, 0xd8, 0xff, 0xc2, 0, 11, 8, 1, 0, 1, 0, 1, 1, 0x11, 0, 0xff, 0xda, 0, 2};
+    static const uint8_t progressive[] = {0xff, 0xd8, 0xff, 0xc2, 0, 11,   8,    1, 0, 1,
+                                          0,    1,    1,    0x11, 0, 0xff, 0xda, 0, 2};
     struct stage *stage = *state;
     struct cardface *face = cardface_new(1000, 0, 0, CARDFACE_RIGHT, 1280, 720, 20260601);
     static uint8_t grey[640 * 480 * 2];
@@ -237,7 +254,9 @@ static void a_key_off_the_curve_begins_nothing(void **state)
     struct stage *stage = *state;
     uint8_t point[SEAL_POINT] = {4, 1, 2, 3};
 
-    assert_int_equal(session_new(&stage->session, stage->pool, stage->clock, VISIT, point, on_answer, stage), -EINVAL);
+    assert_int_equal(
+        session_new(&stage->session, stage->pool, stage->clock, VISIT, point, on_answer, stage),
+        -EINVAL);
     assert_null(stage->session);
 }
 

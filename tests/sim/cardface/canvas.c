@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- by lot: splitmix64 (Steele, Lea, Flood 2014) ---------------------------------------------------------- */
+/* ---- by lot: splitmix64 (Steele, Lea, Flood 2014)
+ * ---------------------------------------------------------- */
 
 uint64_t lot_next(struct lot *lot)
 {
@@ -44,7 +45,9 @@ double lot_normal(struct lot *lot)
     return sum - 6;
 }
 
-/* ---- pictures ------------------------------------------------------------------------------------------------ */
+/* ---- pictures
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct picture *picture_new(int width, int height, uint32_t rgb)
 {
@@ -88,14 +91,16 @@ void picture_blend(struct picture *p, int x, int y, uint32_t rgb, double alpha)
         at[c] = (uint8_t)(at[c] + (((int)(rgb >> (16 - 8 * c) & 0xff) - at[c]) * a) / 256);
 }
 
-void picture_rectangle(struct picture *p, double x0, double y0, double x1, double y1, uint32_t rgb, double alpha)
+void picture_rectangle(struct picture *p, double x0, double y0, double x1, double y1, uint32_t rgb,
+                       double alpha)
 {
     for (int y = (int)lrint(y0); y < (int)lrint(y1); y++)
         for (int x = (int)lrint(x0); x < (int)lrint(x1); x++)
             picture_blend(p, x, y, rgb, alpha);
 }
 
-void picture_ellipse(struct picture *p, double cx, double cy, double rx, double ry, uint32_t rgb, double alpha)
+void picture_ellipse(struct picture *p, double cx, double cy, double rx, double ry, uint32_t rgb,
+                     double alpha)
 {
     for (int y = (int)floor(cy - ry - 1); y <= (int)ceil(cy + ry + 1); y++) {
         for (int x = (int)floor(cx - rx - 1); x <= (int)ceil(cx + rx + 1); x++) {
@@ -108,14 +113,17 @@ void picture_ellipse(struct picture *p, double cx, double cy, double rx, double 
     }
 }
 
-void picture_line(struct picture *p, double x0, double y0, double x1, double y1, double width, uint32_t rgb, double alpha)
+void picture_line(struct picture *p, double x0, double y0, double x1, double y1, double width,
+                  uint32_t rgb, double alpha)
 {
-    const double length = hypot(x1 - x0, y1 - y0) + 1e-9, dx = (x1 - x0) / length, dy = (y1 - y0) / length;
+    const double length = hypot(x1 - x0, y1 - y0) + 1e-9, dx = (x1 - x0) / length,
+                 dy = (y1 - y0) / length;
     const int left = (int)floor(fmin(x0, x1) - width), right = (int)ceil(fmax(x0, x1) + width);
 
     for (int y = (int)floor(fmin(y0, y1) - width); y <= (int)ceil(fmax(y0, y1) + width); y++) {
         for (int x = left; x <= right; x++) {
-            const double along = (x - x0) * dx + (y - y0) * dy, off = fabs((x - x0) * dy - (y - y0) * dx);
+            const double along = (x - x0) * dx + (y - y0) * dy,
+                         off = fabs((x - x0) * dy - (y - y0) * dx);
 
             if (along >= 0 && along <= length && off < width / 2 + 0.5)
                 picture_blend(p, x, y, rgb, alpha * fmin(1, width / 2 + 0.5 - off));
@@ -134,7 +142,9 @@ struct picture *picture_halve(const struct picture *p)
             for (int c = 0; c < 3; c++)
                 picture_at(half, x, y)[c] =
                     (uint8_t)((picture_at(p, 2 * x, 2 * y)[c] + picture_at(p, 2 * x + 1, 2 * y)[c] +
-                               picture_at(p, 2 * x, 2 * y + 1)[c] + picture_at(p, 2 * x + 1, 2 * y + 1)[c] + 2) / 4);
+                               picture_at(p, 2 * x, 2 * y + 1)[c] +
+                               picture_at(p, 2 * x + 1, 2 * y + 1)[c] + 2) /
+                              4);
     return half;
 }
 
@@ -206,7 +216,9 @@ void picture_smear(struct picture *p, double length, double angle)
     convolve(p, kernel, ox, oy, taps);
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 struct type {
     FT_Library library;
@@ -219,7 +231,8 @@ struct type *type_open(const char *file)
 
     if (type == NULL)
         return NULL;
-    if (FT_Init_FreeType(&type->library) != 0 || FT_New_Face(type->library, file, 0, &type->face) != 0)
+    if (FT_Init_FreeType(&type->library) != 0 ||
+        FT_New_Face(type->library, file, 0, &type->face) != 0)
         type_close(&type);
     return type;
 }
@@ -250,8 +263,8 @@ static uint32_t utf8_next(const char **text)
     return c;
 }
 
-double type_draw(struct type *type, struct picture *p, double x, double y, double size, uint32_t rgb, double alpha,
-                 double spacing, const char *text)
+double type_draw(struct type *type, struct picture *p, double x, double y, double size,
+                 uint32_t rgb, double alpha, double spacing, const char *text)
 {
     FT_Set_Pixel_Sizes(type->face, 0, (unsigned)lrint(size));
     while (*text != '\0') {
@@ -264,7 +277,9 @@ double type_draw(struct type *type, struct picture *p, double x, double y, doubl
             for (unsigned column = 0; column < slot->bitmap.width; column++)
                 picture_blend(p, (int)lrint(x) + slot->bitmap_left + (int)column,
                               (int)lrint(y) - slot->bitmap_top + (int)row, rgb,
-                              alpha * slot->bitmap.buffer[(int)row * slot->bitmap.pitch + (int)column] / 255.0);
+                              alpha *
+                                  slot->bitmap.buffer[(int)row * slot->bitmap.pitch + (int)column] /
+                                  255.0);
         x += (double)slot->advance.x / 64 + spacing;
     }
     return x;

@@ -29,9 +29,12 @@ static inline uint8_t *picture_at(const struct picture *p, int x, int y)
     return p->rgb + ((size_t)y * (size_t)p->width + (size_t)x) * 3;
 }
 void picture_blend(struct picture *p, int x, int y, uint32_t rgb, double alpha);
-void picture_rectangle(struct picture *p, double x0, double y0, double x1, double y1, uint32_t rgb, double alpha);
-void picture_ellipse(struct picture *p, double cx, double cy, double rx, double ry, uint32_t rgb, double alpha);
-void picture_line(struct picture *p, double x0, double y0, double x1, double y1, double width, uint32_t rgb, double alpha);
+void picture_rectangle(struct picture *p, double x0, double y0, double x1, double y1, uint32_t rgb,
+                       double alpha);
+void picture_ellipse(struct picture *p, double cx, double cy, double rx, double ry, uint32_t rgb,
+                     double alpha);
+void picture_line(struct picture *p, double x0, double y0, double x1, double y1, double width,
+                  uint32_t rgb, double alpha);
 /* Half the size, averaged. */
 struct picture *picture_halve(const struct picture *p);
 /* Gaussian, deviation in pixels. */
@@ -43,7 +46,7 @@ struct type; /* a font, opened */
 struct type *type_open(const char *file);
 void type_close(struct type **type);
 /* Draw UTF-8 text with its baseline at (x, y), `size` pixels an em. Returns the x after it. */
-double type_draw(struct type *type, struct picture *p, double x, double y, double size, uint32_t rgb, double alpha,
-                 double spacing, const char *text);
+double type_draw(struct type *type, struct picture *p, double x, double y, double size,
+                 uint32_t rgb, double alpha, double spacing, const char *text);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * cardface: draws the printed side of invented My Number Cards and films them: JPEG frames of a card held up to a
- * camera or lying under it, worn, glared at, blurred, partly covered, at any angle. Everything follows from a seed.
+ * cardface: draws the printed side of invented My Number Cards and films them: JPEG frames of a
+ * card held up to a camera or lying under it, worn, glared at, blurred, partly covered, at any
+ * angle. Everything follows from a seed.
  *
- * Nothing here is a picture of a real card: rules for the places of the fields are in face.c, people are drawn by
- * lot. No code of the product is used.
+ * Nothing here is a picture of a real card: rules for the places of the fields are in face.c,
+ * people are drawn by lot. No code of the product is used.
  */
 #ifndef CARDFACE_H
 #define CARDFACE_H
@@ -38,16 +39,16 @@ const char *cardface_trouble_name(unsigned bit);
 /* How birth and expiry may be printed against the rules: what a reader must then keep to itself. */
 enum cardface_fault {
     CARDFACE_RIGHT,
-    CARDFACE_GREGORIAN,     /* birth date of a foreign resident */
-    CARDFACE_NOT_BIRTHDAY,  /* expiry is another day */
-    CARDFACE_NO_SUCH_DATE,  /* an era's year that never was */
-    CARDFACE_OTHER_CARD,    /* a card of another kind, with dates on it */
+    CARDFACE_GREGORIAN,    /* birth date of a foreign resident */
+    CARDFACE_NOT_BIRTHDAY, /* expiry is another day */
+    CARDFACE_NO_SUCH_DATE, /* an era's year that never was */
+    CARDFACE_OTHER_CARD,   /* a card of another kind, with dates on it */
 };
 
 struct cardface_person {
     char name[32], address[96];
-    char birth[64];  /* as printed: 昭和50年 6月 4日生 */
-    char expiry[64]; /* 2034年 6月 4日まで有効 */
+    char birth[64];       /* as printed: 昭和50年 6月 4日生 */
+    char expiry[64];      /* 2034年 6月 4日まで有効 */
     char certificate[64]; /* expiry of the certificates, hand-written, "" for none */
     char code[16];
     char number_b[16]; /* what stands in the three fields, by the card's rule */
@@ -64,9 +65,10 @@ struct cardface {
     struct picture *print; /* the card itself, flat */
 };
 
-/* A card by lot. `today` YYYYMMDD: cards are valid or nearly so on that day. NULL when the font is missing. */
-struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles, enum cardface_fault fault,
-                              int width, int height, int today);
+/* A card by lot. `today` YYYYMMDD: cards are valid or nearly so on that day. NULL when the font is
+ * missing. */
+struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles,
+                              enum cardface_fault fault, int width, int height, int today);
 void cardface_free(struct cardface **face);
 /* Frame `n` of the film: a JPEG in memory of malloc(); the caller frees it. 0 bytes: none. */
 size_t cardface_frame(const struct cardface *face, unsigned n, uint8_t **jpeg);

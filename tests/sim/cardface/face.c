@@ -30,8 +30,8 @@ const char *cardface_font_file(unsigned font)
 
 const char *cardface_trouble_name(unsigned bit)
 {
-    static const char *const names[CARDFACE_TROUBLES] = {"wear", "glare", "blur", "noise", "fingers",
-                                                         "tilt", "turned", "clutter", "far"};
+    static const char *const names[CARDFACE_TROUBLES] = {
+        "wear", "glare", "blur", "noise", "fingers", "tilt", "turned", "clutter", "far"};
 
     return names[bit];
 }
@@ -48,10 +48,16 @@ static void draw_guilloche(struct picture *p, struct lot *lot)
         double before = 0;
 
         for (int x = 0; x <= p->width; x += 12) {
-            const double y = line * p->height / 50.0 - 60 + 40 * sin(x / 130.0 + phase + line * 0.21) + 14 * sin(x / 47.0 + line * 0.5);
+            const double y = line * p->height / 50.0 - 60 +
+                             40 * sin(x / 130.0 + phase + line * 0.21) +
+                             14 * sin(x / 47.0 + line * 0.5);
 
             if (x > 0)
-                picture_line(p, x - 12, before, x, y, 2.2, line % 3 == 0 ? 0xe8b9c4 : line % 3 == 1 ? 0xb9d9cf : 0xbccbe6, 0.55);
+                picture_line(p, x - 12, before, x, y, 2.2,
+                             line % 3 == 0   ? 0xe8b9c4
+                             : line % 3 == 1 ? 0xb9d9cf
+                                             : 0xbccbe6,
+                             0.55);
             before = y;
         }
     }
@@ -76,27 +82,31 @@ static void draw_photo(struct picture *p, struct lot *lot, double x, double y)
 static void draw_wear(struct picture *p, struct lot *lot)
 {
     for (int i = 0; i < 24; i++) {
-        const double x = lot_range(lot, 0, p->width), y = lot_range(lot, 0, p->height), a = lot_range(lot, 0, 6.28);
+        const double x = lot_range(lot, 0, p->width), y = lot_range(lot, 0, p->height),
+                     a = lot_range(lot, 0, 6.28);
         const double length = lot_range(lot, 3, 25) * MM;
 
         picture_line(p, x, y, x + length * cos(a), y + length * sin(a), lot_range(lot, 1, 4),
                      lot_below(lot, 3) ? 0xfaf8f4 : 0x8a8480, lot_range(lot, 0.15, 0.6));
     }
     for (int i = 0; i < 60; i++)
-        picture_ellipse(p, lot_range(lot, 0, p->width), lot_range(lot, 0, p->height), lot_range(lot, 1, 6),
-                        lot_range(lot, 1, 6), 0xf6f2ee, lot_range(lot, 0.2, 0.8));
+        picture_ellipse(p, lot_range(lot, 0, p->width), lot_range(lot, 0, p->height),
+                        lot_range(lot, 1, 6), lot_range(lot, 1, 6), 0xf6f2ee,
+                        lot_range(lot, 0.2, 0.8));
 }
 
 /*
- * Where things stand, in millimetres from the top left corner, baselines. No drawing of the card with measures is
- * public: these are the order and the neighbourhoods that its descriptions name (name and address on top, photo at
- * the left, dates beside it, the code at the photo's lower right), moved a little by lot.
+ * Where things stand, in millimetres from the top left corner, baselines. No drawing of the card
+ * with measures is public: these are the order and the neighbourhoods that its descriptions name
+ * (name and address on top, photo at the left, dates beside it, the code at the photo's lower
+ * right), moved a little by lot.
  */
 void face_print(struct picture *p, struct type *type, const struct cardface *face, struct lot *lot)
 {
     const struct cardface_person *person = &face->person;
     const double dx = lot_range(lot, -1.2, 1.2) * MM, dy = lot_range(lot, -1.2, 1.2) * MM;
-    const double ink = face->troubles & CARDFACE_WEAR ? lot_range(lot, 0.5, 0.9) : lot_range(lot, 0.85, 1);
+    const double ink =
+        face->troubles & CARDFACE_WEAR ? lot_range(lot, 0.5, 0.9) : lot_range(lot, 0.85, 1);
     const double size = lot_range(lot, 2.7, 3.3) * MM, small = 1.9 * MM;
     const uint32_t label = 0x506080;
 
@@ -114,21 +124,24 @@ void face_print(struct picture *p, struct type *type, const struct cardface *fac
     (void)type_draw(type, p, 10 * MM + dx, 12.5 * MM + dy, size, INK, ink, 0, person->address);
     (void)type_draw(type, p, 28 * MM + dx, 26.5 * MM + dy, size, INK, ink, 0, person->birth);
     (void)type_draw(type, p, 62 * MM + dx, 26.3 * MM + dy, small, label, ink, 0, "性別");
-    (void)type_draw(type, p, 67 * MM + dx, 26.5 * MM + dy, size, INK, ink, 0, person->woman ? "女" : "男");
+    (void)type_draw(type, p, 67 * MM + dx, 26.5 * MM + dy, size, INK, ink, 0,
+                    person->woman ? "女" : "男");
     (void)type_draw(type, p, 28 * MM + dx, 32.5 * MM + dy, size, INK, ink, 0, person->expiry);
     (void)type_draw(type, p, 62 * MM + dx, 38 * MM + dy, size, INK, ink, 0, "見本市長");
-    (void)type_draw(type, p, 26.5 * MM + dx, 47.5 * MM + dy, size * lot_range(lot, 0.9, 1.15), INK, ink,
-                    lot_range(lot, 0, 0.3) * MM, person->code);
-    (void)type_draw(type, p, 42 * MM + dx, 43 * MM + dy, small, label, ink, 0, "電子証明書の有効期限");
+    (void)type_draw(type, p, 26.5 * MM + dx, 47.5 * MM + dy, size * lot_range(lot, 0.9, 1.15), INK,
+                    ink, lot_range(lot, 0, 0.3) * MM, person->code);
+    (void)type_draw(type, p, 42 * MM + dx, 43 * MM + dy, small, label, ink, 0,
+                    "電子証明書の有効期限");
     if (person->certificate[0] != '\0')
-        (void)type_draw(type, p, 62 * MM + dx, 43.6 * MM + dy, size * 0.85, 0x303890, ink, 0.25 * MM, person->certificate);
+        (void)type_draw(type, p, 62 * MM + dx, 43.6 * MM + dy, size * 0.85, 0x303890, ink,
+                        0.25 * MM, person->certificate);
     picture_rectangle(p, 40 * MM + dx, 45 * MM + dy, 82 * MM + dx, 51 * MM + dy, 0xfffff8, 0.7);
     if (face->troubles & CARDFACE_WEAR)
         draw_wear(p, lot);
 }
 
-struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles, enum cardface_fault fault, int width,
-                              int height, int today)
+struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles,
+                              enum cardface_fault fault, int width, int height, int today)
 {
     struct cardface *face;
     struct type *type;

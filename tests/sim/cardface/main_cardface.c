@@ -1,7 +1,8 @@
 /*
  * sim-cardface: films card faces into a folder.
  *     sim-cardface DIRECTORY FACES [FRAMES [SEED [WIDTHxHEIGHT [YYYYMMDD]]]]
- * writes face-NNN-F.jpg and truth.txt: number, digits, font, troubles. Troubles and fonts rotate with the number.
+ * writes face-NNN-F.jpg and truth.txt: number, digits, font, troubles. Troubles and fonts rotate
+ * with the number.
  */
 #include "cardface.h"
 
@@ -11,15 +12,18 @@
 
 int main(int argc, char **argv)
 {
-    const unsigned faces = argc > 2 ? (unsigned)atoi(argv[2]) : 0, frames = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
+    const unsigned faces = argc > 2 ? (unsigned)atoi(argv[2]) : 0,
+                   frames = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
     const uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
     int width = 1280, height = 720, today = argc > 6 ? atoi(argv[6]) : 20260601;
     char path[512];
     FILE *truth;
 
-    if (argc < 3 || (argc > 5 && sscanf(argv[5], "%dx%d", &width, &height) != 2) || width < 160 || height < 120 ||
-        width > 4096 || height > 4096) {
-        (void)fprintf(stderr, "usage: sim-cardface DIRECTORY FACES [FRAMES [SEED [WIDTHxHEIGHT [YYYYMMDD]]]]\n");
+    if (argc < 3 || (argc > 5 && sscanf(argv[5], "%dx%d", &width, &height) != 2) || width < 160 ||
+        height < 120 || width > 4096 || height > 4096) {
+        (void)fprintf(
+            stderr,
+            "usage: sim-cardface DIRECTORY FACES [FRAMES [SEED [WIDTHxHEIGHT [YYYYMMDD]]]]\n");
         return 2;
     }
     (void)mkdir(argv[1], 0777);
@@ -31,13 +35,16 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < faces; i++) {
         const unsigned troubles = i % 2 == 0 ? 0 : 1u << (i / 2 % CARDFACE_TROUBLES);
-        struct cardface *face = cardface_new(seed + i, i % CARDFACE_FONTS, troubles, CARDFACE_RIGHT, width, height, today);
+        struct cardface *face = cardface_new(seed + i, i % CARDFACE_FONTS, troubles, CARDFACE_RIGHT,
+                                             width, height, today);
 
         if (face == NULL) {
-            (void)fprintf(stderr, "sim-cardface: font %s is not installed\n", cardface_font_name(i % CARDFACE_FONTS));
+            (void)fprintf(stderr, "sim-cardface: font %s is not installed\n",
+                          cardface_font_name(i % CARDFACE_FONTS));
             return 1;
         }
-        (void)fprintf(truth, "%03u %s %u %x %s %s\n", i, face->person.number_b, face->font, troubles, face->person.birth, face->person.expiry);
+        (void)fprintf(truth, "%03u %s %u %x %s %s\n", i, face->person.number_b, face->font,
+                      troubles, face->person.birth, face->person.expiry);
         for (unsigned n = 0; n < frames; n++) {
             uint8_t *jpeg;
             const size_t len = cardface_frame(face, n, &jpeg);

@@ -1,4 +1,5 @@
-/* The film: where the card is in a frame, what light and hand do to it, and the camera's own faults. */
+/* The film: where the card is in a frame, what light and hand do to it, and the camera's own
+ * faults. */
 #include "face.h"
 
 #include <math.h>
@@ -14,14 +15,15 @@ struct map {
 };
 
 struct pose {
-    double cx, cy;         /* of the card's middle, in frame pixels */
-    double scale;          /* pixels a millimetre at the middle */
+    double cx, cy; /* of the card's middle, in frame pixels */
+    double scale;  /* pixels a millimetre at the middle */
     double roll, yaw, pitch;
 };
 
 static void invert3(const double m[9], double out[9])
 {
-    const double a = m[4] * m[8] - m[5] * m[7], b = m[5] * m[6] - m[3] * m[8], c = m[3] * m[7] - m[4] * m[6];
+    const double a = m[4] * m[8] - m[5] * m[7], b = m[5] * m[6] - m[3] * m[8],
+                 c = m[3] * m[7] - m[4] * m[6];
     const double det = m[0] * a + m[1] * b + m[2] * c;
 
     out[0] = a / det;
@@ -39,8 +41,8 @@ static void invert3(const double m[9], double out[9])
 static struct map map_of(const struct pose *pose, int width)
 {
     const double f = 1.1 * width, z = f / pose->scale;
-    const double cr = cos(pose->roll), sr = sin(pose->roll), cw = cos(pose->yaw), sw = sin(pose->yaw), cp = cos(pose->pitch),
-                 sp = sin(pose->pitch);
+    const double cr = cos(pose->roll), sr = sin(pose->roll), cw = cos(pose->yaw),
+                 sw = sin(pose->yaw), cp = cos(pose->pitch), sp = sin(pose->pitch);
     /* Columns of R = Rx(pitch) Ry(yaw) Rz(roll) for the card's x and y. */
     const double rx[3] = {cw * cr, cp * sr + sp * sw * cr, sp * sr - cp * sw * cr};
     const double ry[3] = {-cw * sr, cp * cr - sp * sw * sr, sp * cr + cp * sw * sr};
@@ -80,27 +82,32 @@ static bool on_card(double x, double y)
 
 static void sample(const struct picture *p, double x, double y, float out[3])
 {
-    const double fx = fmin(fmax(x - 0.5, 0), p->width - 1.001), fy = fmin(fmax(y - 0.5, 0), p->height - 1.001);
+    const double fx = fmin(fmax(x - 0.5, 0), p->width - 1.001),
+                 fy = fmin(fmax(y - 0.5, 0), p->height - 1.001);
     const int x0 = (int)fx, y0 = (int)fy;
     const float ax = (float)(fx - x0), ay = (float)(fy - y0); /* how far into the pixel */
     const uint8_t *a = picture_at(p, x0, y0), *b = picture_at(p, x0, y0 + 1);
 
     for (int c = 0; c < 3; c++)
-        out[c] += ((float)a[c] * (1 - ax) + (float)a[c + 3] * ax) * (1 - ay) + ((float)b[c] * (1 - ax) + (float)b[c + 3] * ax) * ay;
+        out[c] += ((float)a[c] * (1 - ax) + (float)a[c + 3] * ax) * (1 - ay) +
+                  ((float)b[c] * (1 - ax) + (float)b[c + 3] * ax) * ay;
 }
 
 static void draw_background(struct picture *frame, struct lot *lot, bool clutter)
 {
-    static const uint32_t desks[] = {0x4a4038, 0x8a7458, 0x303438, 0xa8a49c, 0x586070, 0xc8b898, 0xdcdcd8};
+    static const uint32_t desks[] = {0x4a4038, 0x8a7458, 0x303438, 0xa8a49c,
+                                     0x586070, 0xc8b898, 0xdcdcd8};
     const uint32_t desk = desks[lot_below(lot, 7)];
-    const double period = lot_range(lot, 6, 30), slope = lot_range(lot, -0.3, 0.3), depth = lot_range(lot, 0, 0.12);
+    const double period = lot_range(lot, 6, 30), slope = lot_range(lot, -0.3, 0.3),
+                 depth = lot_range(lot, 0, 0.12);
 
     for (int y = 0; y < frame->height; y++) {
         for (int x = 0; x < frame->width; x++) {
             const double grain = 1 + depth * sin((y + slope * x) / period + 2 * sin(x / 90.0));
 
             for (int c = 0; c < 3; c++)
-                picture_at(frame, x, y)[c] = (uint8_t)fmin(255, (desk >> (16 - 8 * c) & 0xff) * grain);
+                picture_at(frame, x, y)[c] =
+                    (uint8_t)fmin(255, (desk >> (16 - 8 * c) & 0xff) * grain);
         }
     }
     for (int i = 0; clutter && i < 14; i++) {
@@ -108,18 +115,22 @@ static void draw_background(struct picture *frame, struct lot *lot, bool clutter
         const uint32_t colour = (uint32_t)lot_next(lot) & 0xffffff;
 
         if (lot_below(lot, 2))
-            picture_rectangle(frame, x, y, x + lot_range(lot, 20, 300), y + lot_range(lot, 10, 200), colour, 0.8);
+            picture_rectangle(frame, x, y, x + lot_range(lot, 20, 300), y + lot_range(lot, 10, 200),
+                              colour, 0.8);
         else
-            picture_line(frame, x, y, lot_range(lot, 0, frame->width), lot_range(lot, 0, frame->height), lot_range(lot, 2, 14), colour, 0.9);
+            picture_line(frame, x, y, lot_range(lot, 0, frame->width),
+                         lot_range(lot, 0, frame->height), lot_range(lot, 2, 14), colour, 0.9);
     }
 }
 
-static void draw_card(struct picture *frame, const struct cardface *face, const struct map *map, double scale, struct lot *lot)
+static void draw_card(struct picture *frame, const struct cardface *face, const struct map *map,
+                      double scale, struct lot *lot)
 {
     struct picture *levels[LEVELS] = {NULL};
     const struct picture *print = face->print;
     const bool glare = (face->troubles & CARDFACE_GLARE) != 0;
-    const double gx = lot_range(lot, 0, FACE_WIDTH_MM), gy = lot_range(lot, 0, FACE_HEIGHT_MM), gr = lot_range(lot, 3, 9);
+    const double gx = lot_range(lot, 0, FACE_WIDTH_MM), gy = lot_range(lot, 0, FACE_HEIGHT_MM),
+                 gr = lot_range(lot, 3, 9);
     const double shade = lot_range(lot, 0.75, 1), lean = lot_range(lot, -0.15, 0.15);
     double px = FACE_PX_PER_MM;
 
@@ -150,7 +161,9 @@ static void draw_card(struct picture *frame, const struct cardface *face, const 
             if (glare)
                 light += 1.1 * exp(-((x - gx) * (x - gx) + (y - gy) * (y - gy)) / (2 * gr * gr));
             for (int c = 0; c < 3; c++) {
-                const double lit = glare ? fmin(255, sum[c] / (float)hits * light + fmax(0, light - 1) * 160) : fmin(255, sum[c] / (float)hits * light);
+                const double lit =
+                    glare ? fmin(255, sum[c] / (float)hits * light + fmax(0, light - 1) * 160)
+                          : fmin(255, sum[c] / (float)hits * light);
 
                 at[c] = (uint8_t)((lit * hits + at[c] * (4 - hits)) / 4);
             }
@@ -183,7 +196,10 @@ static void add_noise(struct picture *frame, struct lot *lot, double sigma, doub
     for (size_t i = 0; i < (size_t)frame->width * (size_t)frame->height * 3; i++) {
         /* four uniforms: near enough to a bell for a camera */
         const uint64_t r = lot_next(lot);
-        const double n = ((double)(r & 0xffff) + (double)(r >> 16 & 0xffff) + (double)(r >> 32 & 0xffff) + (double)(r >> 48)) / 65536.0 - 2;
+        const double n = ((double)(r & 0xffff) + (double)(r >> 16 & 0xffff) +
+                          (double)(r >> 32 & 0xffff) + (double)(r >> 48)) /
+                             65536.0 -
+                         2;
         const double value = frame->rgb[i] * gain + n * 1.732 * sigma;
 
         frame->rgb[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
@@ -198,8 +214,8 @@ static size_t compress(const struct picture *frame, int quality, uint8_t **jpeg)
     size_t len = 0;
 
     *jpeg = NULL;
-    if (handle != NULL &&
-        tjCompress2(handle, frame->rgb, frame->width, 0, frame->height, TJPF_RGB, &out, &size, TJSAMP_422, quality, 0) == 0) {
+    if (handle != NULL && tjCompress2(handle, frame->rgb, frame->width, 0, frame->height, TJPF_RGB,
+                                      &out, &size, TJSAMP_422, quality, 0) == 0) {
         *jpeg = malloc(size);
         if (*jpeg != NULL) {
             memcpy(*jpeg, out, size);
@@ -228,7 +244,9 @@ static struct pose pose_of(const struct cardface *face, unsigned n)
     if (t & CARDFACE_TURNED)
         pose.roll = lot_range(&lot, -3.14159, 3.14159);
     /* Standing upright, the card must still fit. */
-    pose.scale = fmin(pose.scale, 0.95 * face->height / (FACE_WIDTH_MM * fabs(sin(pose.roll)) + FACE_HEIGHT_MM * fabs(cos(pose.roll))));
+    pose.scale = fmin(pose.scale, 0.95 * face->height /
+                                      (FACE_WIDTH_MM * fabs(sin(pose.roll)) +
+                                       FACE_HEIGHT_MM * fabs(cos(pose.roll))));
     if (t & CARDFACE_TILT) {
         pose.yaw = lot_range(&lot, -0.45, 0.45);
         pose.pitch = lot_range(&lot, -0.4, 0.4);
@@ -263,9 +281,11 @@ size_t cardface_frame(const struct cardface *face, unsigned n, uint8_t **jpeg)
     draw_card(frame, face, &map, pose.scale, &place);
     if (t & CARDFACE_FINGERS)
         draw_fingers(frame, &pose, &place);
-    picture_blur(frame, t & CARDFACE_BLUR ? lot_range(&moment, 0.6, 1.8) * face->width / 1280 : 0.45);
+    picture_blur(frame,
+                 t & CARDFACE_BLUR ? lot_range(&moment, 0.6, 1.8) * face->width / 1280 : 0.45);
     if (t & CARDFACE_BLUR)
-        picture_smear(frame, lot_range(&moment, 0, 7) * face->width / 1280, lot_range(&moment, 0, 3.14));
+        picture_smear(frame, lot_range(&moment, 0, 7) * face->width / 1280,
+                      lot_range(&moment, 0, 3.14));
     add_noise(frame, &moment, t & CARDFACE_NOISE ? lot_range(&moment, 6, 16) : 2.5,
               t & CARDFACE_NOISE ? lot_range(&place, 0.35, 0.7) : lot_range(&place, 0.85, 1.05));
     len = compress(frame, 60 + (int)lot_below(&moment, 30), jpeg);
