@@ -62,6 +62,9 @@ int ccid_answer_parse(struct ccid_answer *answer, const uint8_t *bytes, size_t l
     answer->chain = bytes_u8(&r);
     answer->icc = (enum ccid_icc)(status & 3);
     answer->outcome = (enum ccid_outcome)(status >> 6);
+    /* QEMU's reader sends its parameters under a length of zero. */
+    if (answer->type == CCID_PARAMETERS && length == 0)
+        length = (uint32_t)r.left;
     answer->data = bytes_take(&r, length);
     answer->len = length;
     return bytes_done(&r) ? 0 : -EPROTO;

@@ -52,6 +52,21 @@ static void an_answer_is_taken_apart(void **state)
     assert_int_equal(answer.data[0], 0x90);
 }
 
+/* As QEMU's usb-ccid sends it (read with usbmon): seven bytes of parameters, and a length that denies them. */
+static void parameters_of_an_unsaid_length_are_taken(void **state)
+{
+    struct ccid_answer answer;
+
+    (void)state;
+    assert_int_equal(parse("82 00000000 00 a8 00 00 00 00000000fe0000", &answer), 0);
+    assert_int_equal(answer.type, CCID_PARAMETERS);
+    assert_int_equal(answer.chain, 0);
+    assert_int_equal(answer.len, 7);
+    assert_int_equal(answer.data[4], 0xfe);
+    assert_int_equal(parse("82 01000000 00 a8 00 00 00 0000", &answer), -EPROTO);
+    assert_int_equal(parse("80 00000000 00 a8 00 00 00 9000", &answer), -EPROTO);
+}
+
 static void a_length_that_is_not_the_answers_is_refused(void **state)
 {
     struct ccid_answer answer;
@@ -235,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_is_laid_out_as_the_standard_says),
         cmocka_unit_test(an_answer_is_taken_apart),
+        cmocka_unit_test(parameters_of_an_unsaid_length_are_taken),
         cmocka_unit_test(a_length_that_is_not_the_answers_is_refused),
         cmocka_unit_test(every_error_code_has_a_meaning),
         cmocka_unit_test(a_notice_tells_of_each_slot),
