@@ -238,8 +238,8 @@ export async function visits(stage) {
     await stage.look(boardView, "look-at-the-person");
     await board.page.locator("#detail button", { hasText: "目で確認した" }).click();
     await board.page.waitForFunction(() => !document.querySelector("#visits tr[data-visit]").innerText.includes("本人か目で確認")).catch(() => {});
-    checks.check("board: looked at after the patient has gone: the mark is off", (await board.row().innerText()).includes("係が目で確認しました"), await board.row().innerText());
     await board.page.keyboard.press("Escape");
+    checks.check("board: looked at after the patient has gone: the mark is off", (await board.row().innerText()).includes("係が目で確認しました"), await board.row().innerText());
 
     /* PIN wrong once, then right, all by keys */
     card = await place("other", "cap12");

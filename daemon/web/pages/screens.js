@@ -80,20 +80,18 @@ function method(lane, kit) {
 
 function live(lane, mirrored) {
     const canvas = h("canvas", { width: 640, height: 480, "aria-hidden": "true" });
-    const mask = mirrored
-        ? svg(
-              "svg",
-              { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
-              svg("path", { class: "dim", "fill-rule": "evenodd", d: "M0 0H100V100H0Z M50 12 a23 37 0 1 0 0.01 0Z" }),
-              svg("ellipse", { class: "oval", cx: 50, cy: 49, rx: 23, ry: 37 }),
-          )
-        : svg(
-              "svg",
-              { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
-              svg("path", { class: "dim", "fill-rule": "evenodd", d: "M0 0H100V100H0Z M12 18H88V82H12Z" }),
-              svg("rect", { class: "oval", x: 12, y: 18, width: 76, height: 64, rx: 4 }),
-          );
-    return { canvas, element: h("div", { class: mirrored ? "live mirror" : "live" }, h("div", { class: "frame" }, canvas, mask)) };
+    /* Oval and card keep their shape in any frame; what is dimmed reaches beyond it on all sides. */
+    const mask = (width, height, hole, line) =>
+        svg(
+            "svg",
+            { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+            svg("path", { class: "dim", "fill-rule": "evenodd", d: `M-200 -200H300V300H-200Z ${hole}` }),
+            line,
+        );
+    const over = mirrored
+        ? mask(75, 100, "M37.5 12 a28 37 0 1 0 0.01 0Z", svg("ellipse", { class: "oval", cx: 37.5, cy: 49, rx: 28, ry: 37 }))
+        : mask(100, 75, "M12 13.5H88V61.5H12Z", svg("rect", { class: "oval", x: 12, y: 13.5, width: 76, height: 48, rx: 4 }));
+    return { canvas, element: h("div", { class: mirrored ? "live mirror" : "live" }, h("div", { class: "frame" }, canvas, over)) };
 }
 
 function camera(mirrored, titleKey, others) {
