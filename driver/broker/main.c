@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/common/clock.h"
 #include "daemon/common/failure.h"
 #include "daemon/common/log.h"
 #include "daemon/common/service.h"
@@ -19,6 +20,11 @@
 #define PEER_UIDS 16u
 #define KIND_USBFS 1
 #define KIND_USBIP 2
+#define DEVICE_STATE_CLOSED 0
+/* While something is missing it is looked for again: at once where nobody tells of plugging, else in case that a
+ * message of udev was lost (its queue has an end). */
+#define LOOK_UNTOLD_US (3 * CLOCK_SECOND)
+#define LOOK_TOLD_US (20 * CLOCK_SECOND)
 
 struct broker;
 
@@ -33,6 +39,7 @@ struct lane {
 struct broker {
     struct service service;
     struct udev_watch *watch; /* NULL: this host has no udev; simulators work all the same */
+    struct timer *look;       /* runs while a lane lacks a device */
     struct ipc_server *server;
     size_t nlanes;
     struct lane lanes[LANES_MOST];
@@ -78,6 +85,20 @@ static size_t wishes_of(const struct broker *b, const struct pairing *p, struct 
     return n;
 }
 
+/* Somebody tells of plugging: we listen, and udev's daemon is there to speak. */
+static bool is_told(const struct broker *b)
+{
+    return b->watch != NULL && udev_daemon_runs();
+}
+
+static bool something_is_missing(const struct broker *b)
+{
+    for (size_t i = 0; i < b->nlanes; i++)
+        if (b->pairings[i].reader_result == PAIRING_ABSENT || b->pairings[i].camera_result == PAIRING_ABSENT)
+            return true;
+    return false;
+}
+
 static void pair(struct broker *b)
 {
     struct supply_wish wishes[SUPPLY_DEVICES];
@@ -88,10 +109,20 @@ static void pair(struct broker *b)
         n = wishes_of(b, &b->pairings[i], wishes);
         supply_set_wishes(b->lanes[i].supply, wishes, n);
     }
+    if (something_is_missing(b))
+        (void)timer_set_after(b->look, is_told(b) ? LOOK_TOLD_US : LOOK_UNTOLD_US);
+    else
+        timer_stop(b->look);
 }
 
 static void on_udev(void *arg)
 {
+    pair(arg);
+}
+
+static void on_look(struct timer *timer, void *arg)
+{
+    (void)timer;
     pair(arg);
 }
 
@@ -109,10 +140,14 @@ static void on_reader_message(struct ipc *ipc, struct message *m, void *arg)
 {
     struct lane *lane = arg;
 
-    if (m->type == MSG_DEVICE_STATE)
-        supply_device_state(lane->supply, &m->body.device_state);
-    else
+    if (m->type != MSG_DEVICE_STATE) {
         ipc_refuse(ipc, "not for the broker");
+        return;
+    }
+    supply_device_state(lane->supply, &m->body.device_state);
+    /* What was let go of may have been unplugged, and udev's word may come late or never. */
+    if (m->body.device_state.state == DEVICE_STATE_CLOSED)
+        pair(lane->broker);
 }
 
 static void on_reader_closed(struct ipc *ipc, int error, void *arg)
@@ -232,9 +267,8 @@ static void answer_health(struct broker *b, struct ipc *ipc, uint32_t request)
     size_t in_use;
 
     service_health_common(&b->service, ipc, request);
-    service_health_item(ipc, request, b->watch != NULL ? 0 : 1, FAILURE_NONE, "udev",
-                        b->watch != NULL ? "watching" : "not available",
-                        b->watch != NULL ? "" : "装置の抜き差しが分かりません / plugging is not noticed: start systemd-udevd");
+    service_health_item(ipc, request, is_told(b) ? 0 : 1, FAILURE_NONE, "udev", is_told(b) ? "watching" : "not available",
+                        is_told(b) ? "" : "装置の抜き差しに気付くのが遅れます / plugging is noticed late: start systemd-udevd");
     for (size_t i = 0; i < b->nlanes; i++) {
         in_use = 0;
         for (size_t k = 0; supply_view(b->lanes[i].supply, k, &view); k++)
@@ -360,6 +394,9 @@ static int serve(struct broker *b)
     rc = udev_watch_new(&b->watch, b->service.loop, on_udev, b);
     if (rc < 0)
         log_event(LOG_LEVEL_WARNING, "udev cannot be watched", LOG_ERRNO(rc));
+    b->look = timer_new(b->service.clock, on_look, b);
+    if (b->look == NULL)
+        return -ENOMEM;
     pair(b);
     return connect_readers(b);
 }
@@ -368,6 +405,7 @@ static void parts_free(struct broker *b)
 {
     ipc_server_free(&b->server);
     udev_watch_free(&b->watch);
+    timer_free(&b->look);
     for (size_t i = 0; i < b->nlanes; i++) {
         ipc_client_free(&b->lanes[i].client);
         supply_free(&b->lanes[i].supply);

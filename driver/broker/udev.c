@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-device.h>
+#include <unistd.h>
 
 #define CLASS_HUB "09"
 #define CLASS_SMART_CARD "0b"
@@ -58,6 +59,11 @@ void udev_watch_free(struct udev_watch **watch)
     sd_device_monitor_unref((*watch)->monitor);
     free(*watch);
     *watch = NULL;
+}
+
+bool udev_daemon_runs(void)
+{
+    return access("/run/udev/control", F_OK) == 0;
 }
 
 static const char *attribute(sd_device *device, const char *name)

@@ -5,6 +5,7 @@
 #ifndef UKETSUKE_UDEV_H
 #define UKETSUKE_UDEV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "pairing.h"
@@ -18,6 +19,9 @@ typedef void udev_changed_fn(void *arg);
 int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed, void *arg);
 /* Accepts and stores NULL. */
 void udev_watch_free(struct udev_watch **watch);
+
+/* udev's daemon, without which nothing is ever told, is there now. */
+bool udev_daemon_runs(void);
 
 /*
  * The USB devices that are plugged now, hubs left out, in the order of their ports. Returns how many (at most
