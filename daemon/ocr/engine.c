@@ -107,21 +107,20 @@ static bool cut(const struct plane *flat, const struct line_box *box, uint8_t *o
 }
 
 /*
- * The digits of a date once more, by the other network: its groups side by side, without the words
- * between. Margins reach half way into the gaps.
+ * The digits of a date by themselves, its groups side by side without the words between, into
+ * notes->strip. Cuts lie half way into the gaps. The strip's width, 0 when the line cannot be cut.
  */
-static bool confirm_date(struct engine *engine, const struct line_box *box,
-                         const struct date_read *date)
+static int cut_digits(struct engine *engine, const struct line_box *box,
+                      const struct date_read *date)
 {
     struct notes *notes = notes_of(engine);
     const int w = box->x1 - box->x0, h = box->y1 - box->y0;
-    const size_t len = strlen(date->digits);
     struct cell cells[SYMBOLS_MOST];
     struct cell cuts[3] = {{0, 0}, {0, 0}, {0, 0}};
-    int used = GAP_PX, strip_width = GAP_PX;
+    int used = GAP_PX, width = GAP_PX;
 
     if (!cells_align(notes->pixels, w, h, &notes->line, cells))
-        return false;
+        return 0;
     for (unsigned g = 0; g < 3; g++) {
         const unsigned first = date->groups[g].first, end = first + date->groups[g].n;
 
@@ -129,28 +128,80 @@ static bool confirm_date(struct engine *engine, const struct line_box *box,
             continue;
         cuts[g].x0 = first == 0 ? 0 : (cells[first - 1].x1 + cells[first].x0) / 2;
         cuts[g].x1 = end == notes->line.n ? w : (cells[end - 1].x1 + cells[end].x0 + 1) / 2;
-        strip_width += cuts[g].x1 - cuts[g].x0 + GAP_PX;
+        width += cuts[g].x1 - cuts[g].x0 + GAP_PX;
     }
-    if ((size_t)strip_width * (size_t)h > LINE_MOST)
-        return false;
+    if ((size_t)width * (size_t)h > LINE_MOST)
+        return 0;
     memset(notes->strip, cells_paper(notes->pixels, (size_t)w * (size_t)h),
-           (size_t)strip_width * (size_t)h);
+           (size_t)width * (size_t)h);
     for (unsigned g = 0; g < 3; g++) {
         const int n = cuts[g].x1 - cuts[g].x0;
 
         for (int y = 0; n > 0 && y < h; y++)
-            memcpy(notes->strip + (size_t)y * (size_t)strip_width + used,
+            memcpy(notes->strip + (size_t)y * (size_t)width + used,
                    notes->pixels + (size_t)y * (size_t)w + cuts[g].x0, (size_t)n);
         used += n > 0 ? n + GAP_PX : 0;
     }
-    if (reader_line(engine->reader, RECOGNISE_DIGITS, notes->strip, strip_width, h,
-                    &notes->digits) < 0 ||
-        notes->digits.n != len)
+    return width;
+}
+
+/* True when the strip reads as just these digits. */
+static bool same_digits(const struct symbols *read, const char *digits)
+{
+    const size_t n = strlen(digits);
+
+    if (read->n != n)
         return false;
-    for (size_t i = 0; i < len; i++)
-        if (notes->digits.at[i].code != (uint32_t)date->digits[i])
+    for (size_t i = 0; i < n; i++)
+        if (read->at[i].code != (uint32_t)digits[i])
             return false;
     return true;
+}
+
+/* The other network's digits in place of the line's. */
+static bool take_digits(const struct symbols *read, struct date_read *date)
+{
+    unsigned value[3] = {date->date.year, 0, 0}, at = 0;
+
+    if (read->n != strlen(date->digits))
+        return false;
+    for (unsigned g = 0; g < 3; g++) {
+        if (date->groups[g].n > 0)
+            value[g] = 0;
+        for (unsigned i = 0; i < date->groups[g].n; i++, at++) {
+            const uint32_t c = read->at[at].code;
+
+            if (c < '0' || c > '9')
+                return false;
+            date->digits[at] = (char)c;
+            value[g] = value[g] * 10 + (c - '0');
+        }
+    }
+    date->date.year = (uint16_t)value[0];
+    date->date.month = (uint8_t)value[1];
+    date->date.day = (uint8_t)value[2];
+    return true;
+}
+
+/*
+ * The digits once more by the Latin network. Where it reads others than the line had, the Japanese
+ * one is asked again about the digits alone (in a line of words it takes some fonts' 0 for 9): one
+ * reading of each must be the same.
+ */
+static bool confirm_date(struct engine *engine, const struct line_box *box, struct date_read *date)
+{
+    struct notes *notes = notes_of(engine);
+    const int h = box->y1 - box->y0, width = cut_digits(engine, box, date);
+
+    if (width == 0 ||
+        reader_line(engine->reader, RECOGNISE_DIGITS, notes->strip, width, h, &notes->digits) < 0)
+        return false;
+    if (same_digits(&notes->digits, date->digits))
+        return true;
+    return take_digits(&notes->digits, date) &&
+           reader_line(engine->reader, RECOGNISE_DIGITS_AGAIN, notes->strip, width, h,
+                       &notes->digits) == 0 &&
+           same_digits(&notes->digits, date->digits);
 }
 
 /* True when a date stands where dates stand, confirmed or not: then the card lies the right way up.
@@ -172,8 +223,8 @@ static bool read_dates(struct engine *engine, struct reading *out)
         fields_find_date(&notes->line, &date);
         any = any || date.kind != DATE_NONE;
         out->foreign = out->foreign || date.kind == DATE_BIRTH_AD;
-        if ((date.kind == DATE_BIRTH || date.kind == DATE_EXPIRY) && fields_day(&date.date) != 0 &&
-            date.sure >= SURE_DATE && confirm_date(engine, &boxes[i], &date)) {
+        if ((date.kind == DATE_BIRTH || date.kind == DATE_EXPIRY) && date.sure >= SURE_DATE &&
+            confirm_date(engine, &boxes[i], &date) && fields_day(&date.date) != 0) {
             if (date.kind == DATE_BIRTH && !out->birth_there) {
                 out->birth_there = true;
                 out->birth = date.date;
