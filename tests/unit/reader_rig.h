@@ -7,9 +7,10 @@
  * its work in time.
  *
  * With the device on a real bus (tests/rig): $UKETSUKE_RIG_READER is the lane's reader in the configuration,
- * "id=1209:0001" in place of the simulator's socket ($UKETSUKE_RIG_CAMERA its camera); $UKETSUKE_RIG_PLUG a program that plugs the device behind the
- * socket it is given into that bus; $UKETSUKE_RIG_SIMULATOR=none leaves the simulator out, for a device that is
- * there by itself. $UKETSUKE_RIG_PATIENCE multiplies every time limit (not the times in which nothing may come).
+ * "id=1209:0001" in place of the simulator's socket, $UKETSUKE_RIG_CAMERA its camera; $UKETSUKE_RIG_PLUG is a program
+ * that plugs the device behind the socket it is given into that bus; $UKETSUKE_RIG_SIMULATOR=none leaves the
+ * simulator out, for a device that is there by itself. $UKETSUKE_RIG_PATIENCE multiplies every time limit (not the
+ * times in which nothing may come).
  */
 #ifndef READER_RIG_H
 #define READER_RIG_H
