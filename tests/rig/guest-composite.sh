@@ -1,0 +1,64 @@
+#!/bin/bash
+# guest-composite.sh BUILD: runs inside the guest. The simulated reader and camera on the kernel's virtual USB
+# controller: first the kernel's camera driver and pcscd with libccid judge the device, then our driver works on it.
+set -u
+# shellcheck source=tests/rig/guest.sh
+. "$(dirname "$0")/guest.sh"
+
+# libccid takes only readers whose numbers stand in its list; ours is added in the guest's copy.
+list=$(readlink -f /usr/lib/pcsc/drivers/ifd-ccid.bundle/Contents/Info.plist)
+sed -i -e '/<key>ifdVendorID<\/key>/,/<array>/ s|<array>|<array><string>0x1209</string>|' \
+    -e '/<key>ifdProductID<\/key>/,/<array>/ s|<array>|<array><string>0x0001</string>|' \
+    -e '/<key>ifdFriendlyName<\/key>/,/<array>/ s|<array>|<array><string>Simulated reception reader</string>|' "$list"
+
+load vhci-hcd uvcvideo
+
+plug() { # plug LEVEL: simulator and cable
+    "$bin/sim-reader" --usbip "$work/usbip" --control "$work/control" --cards "$cards" --videos "$build/sim/videos" \
+        --state "$work/state" --seed 1 --level "$1" --camera franck --card "$card" >> /out/sim.log 2>&1 &
+    sim=$!
+    "$bin/rig-attach" "$work/usbip" >> /out/attach.log 2>&1 &
+    attach=$!
+}
+unplug() {
+    kill "$attach"
+    wait "$attach"
+    kill "$sim"
+    wait "$sim"
+}
+# shellcheck disable=SC2317  # called by until_true
+has_camera() { compgen -G '/dev/video*' > /dev/null; }
+
+export UKETSUKE_LOG=info UKETSUKE_BIN=$bin UKETSUKE_SIM=$build/sim UKETSUKE_RIG_PATIENCE=4
+export UKETSUKE_RIG_READER=id=1209:0001 UKETSUKE_RIG_PLUG=$bin/rig-attach
+suite "no udev daemon" lane-untold.log timeout -k 5 120 "$bin/rig-lane" composite 'the_port_is_switched_off'
+
+start_udev
+plug extended
+until_true 30 has_camera
+camera=$(for d in /dev/video*; do echo "$d"; done | sort -V | head -n 1)
+film=$build/sim/videos/franck
+check "kernel: uvcvideo takes the camera" says uvcvideo readlink /sys/class/video4linux/video0/device/driver
+check "kernel: uvcvideo gives 640x480 pictures, byte for byte the film's" \
+    timeout 60 "$bin/rig-v4l2" "$camera" 640 480 20 "$film"
+check "kernel: uvcvideo gives 320x240 pictures, byte for byte the film's" \
+    timeout 60 "$bin/rig-v4l2" "$camera" 320 240 20 "$film/half"
+dmesg > "$work/dmesg"
+check "kernel: uvcvideo read the descriptors" grep -E 'usb .*Found UVC 1.10 device' "$work/dmesg"
+check "kernel: uvcvideo has no complaint" test -z "$(grep -iE '(usb 1-1|uvcvideo).*(fail|error|unknown|invalid|unsupported)' "$work/dmesg")"
+mkdir -p "$work/state"
+start_pcscd
+opensc_on_the_card "libccid, extended APDU" 'Simulated reception reader' '3b:e0:00:ff:81:31:fe:45:14'
+stop_pcscd
+unplug
+plug short
+start_pcscd
+opensc_signs "libccid, short APDU"
+stop_pcscd
+unplug
+echo "RIG: judges done after $(cut -d ' ' -f 1 /proc/uptime) s"
+
+suite "our driver, real bus" lane.log timeout -k 5 120 "$bin/rig-lane" composite
+echo "RIG: lane done after $(cut -d ' ' -f 1 /proc/uptime) s"
+suite "reader and broker, real bus" process.log timeout -k 5 120 "$bin/test_reader_process"
+finished
