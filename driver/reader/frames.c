@@ -17,7 +17,6 @@
 #define RESTARTS_MOST 2u
 /* The matcher takes no larger ones; a JPEG of 1920x1080 is well below. */
 #define FRAME_BYTES_MOST (8u * 1024 * 1024)
-#define FORMAT_MJPEG 1
 
 struct frames {
     struct clock *clock;
@@ -36,6 +35,7 @@ struct frames {
     uint32_t skipped;
     uint16_t width;
     uint16_t height;
+    uint8_t format; /* enum camera_format */
     uint16_t failure; /* to be told by `later` */
 
     /* watchdog */
@@ -168,7 +168,7 @@ static void on_frame(struct camera *camera, const struct camera_frame *frame, vo
         return;
     }
     body = (struct msg_camera_frame){.visit = f->visit, .frame = f->count, .captured_us = frame->monotonic_us,
-                                     .format = FORMAT_MJPEG, .width = f->width, .height = f->height,
+                                     .format = f->format, .width = f->width, .height = f->height,
                                      .bytes = (uint32_t)frame->len};
     if (f->credit > 0) {
         send_frame(f, &body, fd);
@@ -189,6 +189,7 @@ static void on_started(struct camera *camera, const struct camera_mode *mode, vo
     (void)camera;
     f->width = (uint16_t)mode->width;
     f->height = (uint16_t)mode->height;
+    f->format = (uint8_t)mode->format;
 }
 
 static void on_trouble(struct camera *camera, enum camera_trouble trouble, void *arg)

@@ -1,8 +1,9 @@
 /*
  * camera: what the reader needs from a camera, whichever driver stands behind it.
  *
- * Frames are JPEG images as the camera made them; nobody here decodes them. They are delivered
- * while the camera is started and wanted, and only then.
+ * Frames are what the camera made, nobody here decodes them: JPEG images, or rows of YUY2 (two
+ * bytes a pixel, no header) from a camera that has nothing else. They are delivered while the
+ * camera is started and wanted, and only then.
  */
 #ifndef UKETSUKE_CAMERA_H
 #define UKETSUKE_CAMERA_H
@@ -20,13 +21,18 @@ struct camera_need {
     uint64_t silence_us; /* no whole frame for so long is trouble (CAMERA_SILENT) */
 };
 
+/* As `format` of CAMERA_FRAME and MATCH_FRAME has them (message.def). */
+enum camera_format { CAMERA_MJPEG = 1, CAMERA_YUY2 = 2 };
+
 struct camera_mode {
     unsigned width, height;
     uint32_t interval_100ns;
+    enum camera_format format;
 };
 
-#define CAMERA_FRAME_TRUNCATED 0x01u /* no end-of-image marker: decoders may show a grey rest */
-#define CAMERA_FRAME_GAP 0x02u       /* frames before this one were lost */
+/* A JPEG without its end marker (decoders may show a grey rest); YUY2 with rows missing. */
+#define CAMERA_FRAME_TRUNCATED 0x01u
+#define CAMERA_FRAME_GAP 0x02u /* frames before this one were lost */
 
 struct camera_frame {
     const uint8_t *data; /* borrowed for the time of the callback */

@@ -67,8 +67,8 @@ static void end_frame(struct payload *payload)
                                  .len = payload->used,
                                  .monotonic_us = payload->began_us,
                                  .sequence = payload->sequence++};
-    bool begins = is_jpeg_begin(payload);
-    bool ends = has_jpeg_end(payload);
+    bool begins = payload->whole > 0 ? payload->used > 0 : is_jpeg_begin(payload);
+    bool ends = payload->whole > 0 ? payload->used == payload->whole : has_jpeg_end(payload);
 
     payload->begun = false;
     payload->used = 0;
@@ -92,7 +92,7 @@ static void append(struct payload *payload, const uint8_t *bytes, size_t len)
 {
     if (payload->bad)
         return;
-    if (len > payload->size - payload->used) {
+    if (len > (payload->whole > 0 ? payload->whole : payload->size) - payload->used) {
         payload->bad = true;
         return;
     }

@@ -5,7 +5,8 @@
  * A frame ends with the EOF bit or when the frame id toggles. It is dropped when a payload of it
  * was lost, marked as an error, or has a header that cannot be; when it does not begin like a JPEG
  * (we came in the middle of it); or when it is bigger than the camera said. One that ends without
- * JPEG's end marker is delivered with a flag.
+ * JPEG's end marker is delivered with a flag. Pictures that are not compressed have no markers:
+ * there the number of bytes says whether one is whole.
  */
 #ifndef UKETSUKE_UVC_PAYLOAD_H
 #define UKETSUKE_UVC_PAYLOAD_H
@@ -18,7 +19,8 @@ struct payload {
     payload_frame_fn *deliver;
     void *arg;
     uint8_t *buffer;
-    size_t size; /* of the buffer */
+    size_t size;  /* of the buffer */
+    size_t whole; /* bytes of a picture that is not compressed; 0: JPEG */
     size_t used;
     size_t touched;   /* most that was ever used: what must be wiped */
     bool begun;       /* a frame is being put together */

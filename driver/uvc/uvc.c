@@ -7,11 +7,13 @@
 #include "daemon/common/clock.h"
 #include "driver/usb/usb.h"
 #include "payload.h"
+#include "uvc_controls.h"
 #include "uvc_descriptor.h"
 #include "uvc_probe.h"
 
 #define SET_CUR 0x01u
 #define GET_CUR 0x81u
+#define GET_RES 0x84u
 #define SELECT_PROBE 0x0100u
 #define SELECT_COMMIT 0x0200u
 
@@ -27,12 +29,14 @@
 #define FAILURES_MAX 32u
 #define FRAME_BYTES_MAX (16u * 1024u * 1024u)
 #define STOP_BUDGET_US (1 * CLOCK_SECOND)
+#define CONTROL_BUDGET_US (500 * CLOCK_MS)
 
 enum state {
     STATE_IDLE,
     STATE_CLAIM_CONTROL,
     STATE_CLAIM_STREAMING,
     STATE_REST, /* alternate setting 0 before the negotiation */
+    STATE_CONTROLS,
     STATE_SET_PROBE,
     STATE_GET_PROBE,
     STATE_COMMIT,
@@ -60,6 +64,8 @@ struct uvc {
     struct uvc_probe probe;
     size_t probe_len;
     const struct uvc_frame *frame;
+    unsigned adjusted; /* rows of the table of controls that are done */
+    bool asking;       /* what can be chosen from */
     enum camera_trouble later_trouble;
 
     struct usb_transfer *control;
@@ -134,8 +140,8 @@ static void on_stopped(struct usb *usb, enum usb_status status, void *arg)
 static void free_transfers(struct uvc *self)
 {
     for (unsigned i = 0; i < self->transfer_count; i++) {
-        /* The listener stops the camera in a frame that ends with the header of the next one: the rest
-         * of that payload is still to be walked over. */
+        /* The listener stops the camera in a frame that ends with the header of the next one: the
+         * rest of that payload is still to be walked over. */
         if (self->transfers[i] == self->reading)
             self->spent = self->reading;
         else
@@ -374,6 +380,8 @@ static size_t frame_bytes(const struct uvc *self)
     size_t bytes = (size_t)self->frame->width * self->frame->height * 2;
 
     /* Some cameras say 0, some too little: never less than what JPEG at its worst may need. */
+    if (self->frame->format == CAMERA_YUY2)
+        return bytes < FRAME_BYTES_MAX ? bytes : FRAME_BYTES_MAX;
     if (bytes < self->probe.max_frame_bytes)
         bytes = self->probe.max_frame_bytes;
     if (bytes < self->frame->buffer_bytes)
@@ -386,12 +394,13 @@ static bool make_frame_buffer(struct uvc *self)
     size_t bytes = frame_bytes(self);
     struct camera_counters counters = self->payload.counters;
 
-    if (self->payload.size >= bytes)
-        return true;
-    payload_clear(&self->payload);
-    if (payload_init(&self->payload, bytes, on_frame, self) < 0)
-        return false;
-    self->payload.counters = counters;
+    if (self->payload.size < bytes) {
+        payload_clear(&self->payload);
+        if (payload_init(&self->payload, bytes, on_frame, self) < 0)
+            return false;
+        self->payload.counters = counters;
+    }
+    self->payload.whole = self->frame->format == CAMERA_YUY2 ? bytes : 0;
     return true;
 }
 
@@ -415,19 +424,25 @@ static void stream(struct uvc *self, bool ready)
 
 /* -- starting -------------------------------------------------------------------------------- */
 
+static void ask_entity(struct uvc *self, uint8_t request, uint16_t select, unsigned entity,
+                       size_t len, uint64_t deadline_us)
+{
+    self->control->kind = USB_CONTROL;
+    self->control->setup = (struct usb_setup){
+        .request_type = request == SET_CUR ? 0x21 : 0xa1, /* class, interface */
+        .request = request,
+        .value = select,
+        .index = (uint16_t)entity,
+    };
+    self->control->length = len;
+    self->control->deadline_us = deadline_us;
+    usb_submit(self->control);
+}
+
 static void ask(struct uvc *self, enum state state, uint8_t request, uint16_t select, size_t len)
 {
     self->state = state;
-    self->control->kind = USB_CONTROL;
-    self->control->setup = (struct usb_setup){
-        .request_type = request == GET_CUR ? 0xa1 : 0x21, /* class, interface */
-        .request = request,
-        .value = select,
-        .index = self->function.streaming_interface,
-    };
-    self->control->length = len;
-    self->control->deadline_us = self->deadline_us;
-    usb_submit(self->control);
+    ask_entity(self, request, select, self->function.streaming_interface, len, self->deadline_us);
 }
 
 static void set_probe(struct uvc *self)
@@ -454,7 +469,8 @@ static void on_probe_answer(struct uvc *self)
     self->probe = answer;
     if (self->probe.max_frame_bytes == 0)
         self->probe.max_frame_bytes = self->frame->buffer_bytes;
-    self->mode = (struct camera_mode){self->frame->width, self->frame->height, answer.interval};
+    self->mode = (struct camera_mode){self->frame->width, self->frame->height, answer.interval,
+                                      self->frame->format};
     ask(self, STATE_COMMIT, SET_CUR, SELECT_COMMIT, control->actual);
 }
 
@@ -482,13 +498,17 @@ static void on_committed(struct uvc *self)
     usb_set_alt(self->usb, alt->interface, alt->alt, self->deadline_us, on_selected, self);
 }
 
+static void on_adjusted(struct uvc *self);
+
 static void on_control(struct usb_transfer *transfer, void *arg)
 {
     struct uvc *self = arg;
 
     enter(self);
-    if (self->state == STATE_SET_PROBE && transfer->status == USB_STALL &&
-        uvc_probe_shorter(self->probe_len) != 0) {
+    if (self->state == STATE_CONTROLS && transfer->status != USB_GONE) {
+        on_adjusted(self);
+    } else if (self->state == STATE_SET_PROBE && transfer->status == USB_STALL &&
+               uvc_probe_shorter(self->probe_len) != 0) {
         /* Firmware that claims a newer version than it speaks. */
         self->probe_len = uvc_probe_shorter(self->probe_len);
         set_probe(self);
@@ -534,6 +554,51 @@ static void negotiate(struct uvc *self)
     set_probe(self);
 }
 
+/* The next control that the camera has; the negotiation when all are done. */
+static void adjust(struct uvc *self)
+{
+    uint64_t soon = clock_monotonic_us(self->clock) + CONTROL_BUDGET_US;
+    const struct uvc_control *control;
+    unsigned entity;
+
+    control = uvc_control_next(&self->function, &self->adjusted, &entity);
+    if (control == NULL) {
+        negotiate(self);
+        return;
+    }
+    self->state = STATE_CONTROLS;
+    entity = entity << 8 | self->function.control_interface;
+    if (soon > self->deadline_us)
+        soon = self->deadline_us;
+    self->asking = control->choices != NULL;
+    self->control->data[0] = control->value;
+    ask_entity(self, self->asking ? GET_RES : SET_CUR, (uint16_t)(control->selector << 8), entity,
+               1, soon);
+}
+
+/*
+ * A control that cannot be set is as good as one that is not there. What can be chosen from is the
+ * answer to a question: then the choice is set, and only after it the next control.
+ */
+static void on_adjusted(struct uvc *self)
+{
+    const struct uvc_control *control = uvc_control_at(self->adjusted);
+    struct usb_transfer *transfer = self->control;
+    uint8_t choice = 0;
+
+    if (self->asking && transfer->status == USB_OK && transfer->actual == 1)
+        choice = uvc_control_choose(control, transfer->data[0]);
+    if (choice != 0) {
+        self->asking = false;
+        transfer->data[0] = choice;
+        ask_entity(self, SET_CUR, transfer->setup.value, transfer->setup.index, 1,
+                   transfer->deadline_us);
+        return;
+    }
+    self->adjusted++;
+    adjust(self);
+}
+
 static void on_prepared(struct usb *usb, enum usb_status status, void *arg);
 
 /* Claim what is not claimed yet, then bring the interface to rest, then negotiate. */
@@ -552,7 +617,8 @@ static void prepare(struct uvc *self)
         usb_set_alt(self->usb, self->function.streaming_interface, 0, self->deadline_us,
                     on_prepared, self);
     } else {
-        negotiate(self);
+        self->adjusted = 0;
+        adjust(self);
     }
 }
 

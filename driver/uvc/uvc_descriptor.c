@@ -11,6 +11,11 @@
 #define SUBCLASS_STREAMING 2u
 #define CS_INTERFACE 0x24u
 #define VC_HEADER 0x01u
+#define VC_INPUT_TERMINAL 0x02u
+#define VC_PROCESSING_UNIT 0x05u
+#define TERMINAL_CAMERA 0x0201u
+#define VS_FORMAT_UNCOMPRESSED 0x04u
+#define VS_FRAME_UNCOMPRESSED 0x05u
 #define VS_FORMAT_MJPEG 0x06u
 #define VS_FRAME_MJPEG 0x07u
 #define FRAME_BYTES_MIN 26u
@@ -25,6 +30,36 @@ static const uint8_t *find_header(const struct usb_alt *alt, size_t *len)
         if (*len >= 12 && bytes[1] == CS_INTERFACE && bytes[2] == VC_HEADER)
             return bytes;
     return NULL;
+}
+
+/* bmControls: as many bytes as the one before them says. */
+static uint32_t control_bits(const uint8_t *bytes, size_t len, size_t at)
+{
+    uint32_t bits = 0;
+
+    for (size_t i = 0; at < len && i < bytes[at] && i < 4 && at + 1 + i < len; i++)
+        bits |= (uint32_t)bytes[at + 1 + i] << (8 * i);
+    return bits;
+}
+
+/* Lens and processing unit. Of several (a device with two lenses) the first counts. */
+static void find_units(const struct usb_alt *alt, struct uvc_function *function)
+{
+    const uint8_t *at = alt->extra, *bytes;
+    size_t left = alt->extra_len, len;
+
+    while ((bytes = usb_extra_next(&at, &left, &len)) != NULL) {
+        if (len < 9 || bytes[1] != CS_INTERFACE)
+            continue;
+        if (bytes[2] == VC_INPUT_TERMINAL && function->terminal == 0 &&
+            (bytes[4] | bytes[5] << 8) == TERMINAL_CAMERA) {
+            function->terminal = bytes[3];
+            function->terminal_bits = control_bits(bytes, len, 14);
+        } else if (bytes[2] == VC_PROCESSING_UNIT && function->unit == 0) {
+            function->unit = bytes[3];
+            function->unit_bits = control_bits(bytes, len, 7);
+        }
+    }
 }
 
 /* The control interface names the streaming interfaces that belong to it. */
@@ -47,15 +82,38 @@ static void find_control(const struct usb_config *config, struct uvc_function *f
             function->version = (uint16_t)(header[3] | header[4] << 8);
             function->control_interface = alt->interface;
             function->has_control_interface = true;
+            find_units(alt, function);
             return;
         }
     }
 }
 
-static void take_frame(struct uvc_function *function, uint8_t format_index, const uint8_t *bytes,
-                       size_t len)
+/* How each format is told apart. */
+static const struct format_row {
+    enum camera_format format;
+    uint8_t format_type, frame_type;
+    const char *guid; /* NULL: the type says it all */
+} formats[] = {
+    {CAMERA_MJPEG, VS_FORMAT_MJPEG, VS_FRAME_MJPEG, NULL},
+    {CAMERA_YUY2, VS_FORMAT_UNCOMPRESSED, VS_FRAME_UNCOMPRESSED,
+     "YUY2\x00\x00\x10\x00\x80\x00\x00\xaa\x00\x38\x9b\x71"},
+};
+
+#define GUID_AT 5u
+#define GUID_BYTES 16u
+
+static bool is_format(const struct format_row *row, const uint8_t *bytes, size_t len)
 {
-    struct uvc_frame frame = {.format_index = format_index};
+    if (bytes[2] != row->format_type)
+        return false;
+    return row->guid == NULL ||
+           (len >= GUID_AT + GUID_BYTES && memcmp(bytes + GUID_AT, row->guid, GUID_BYTES) == 0);
+}
+
+static void take_frame(struct uvc_function *function, enum camera_format format,
+                       uint8_t format_index, const uint8_t *bytes, size_t len)
+{
+    struct uvc_frame frame = {.format = format, .format_index = format_index};
     struct bytes_reader r;
     size_t values;
 
@@ -78,35 +136,36 @@ static void take_frame(struct uvc_function *function, uint8_t format_index, cons
     function->frames[function->frame_count++] = frame;
 }
 
-static void find_frames(const struct usb_alt *alt, struct uvc_function *function)
+/* Frames name no format: they follow theirs. */
+static void find_frames(const struct usb_alt *alt, const struct format_row *row,
+                        struct uvc_function *function)
 {
     const uint8_t *at = alt->extra, *bytes;
     size_t left = alt->extra_len, len;
-    bool mjpeg = false;
+    bool ours = false;
     uint8_t format_index = 0;
 
     while ((bytes = usb_extra_next(&at, &left, &len)) != NULL) {
         if (bytes[1] != CS_INTERFACE || len < 4)
             continue;
-        if (bytes[2] == VS_FORMAT_MJPEG) {
-            mjpeg = true;
+        if (bytes[2] == VS_FORMAT_UNCOMPRESSED || bytes[2] == VS_FORMAT_MJPEG) {
+            ours = is_format(row, bytes, len);
             format_index = bytes[3];
-        } else if (bytes[2] == VS_FRAME_MJPEG) {
-            if (mjpeg)
-                take_frame(function, format_index, bytes, len);
+        } else if (ours && bytes[2] == row->frame_type) {
+            take_frame(function, row->format, format_index, bytes, len);
         }
     }
 }
 
-/* Frames name no format: those of MJPEG follow theirs, and have a type of their own. */
-static bool has_mjpeg(const struct usb_alt *alt)
+static bool has_format(const struct usb_alt *alt)
 {
     const uint8_t *at = alt->extra, *bytes;
     size_t left = alt->extra_len, len;
 
     while ((bytes = usb_extra_next(&at, &left, &len)) != NULL)
-        if (len >= 4 && bytes[1] == CS_INTERFACE && bytes[2] == VS_FORMAT_MJPEG)
-            return true;
+        for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+            if (len >= 4 && bytes[1] == CS_INTERFACE && is_format(&formats[i], bytes, len))
+                return true;
     return false;
 }
 
@@ -122,7 +181,9 @@ static int read_function(const struct usb_config *config, const struct usb_alt *
         function->bulk_packet = bulk->packet_bytes;
     }
     find_control(config, function);
-    find_frames(alt, function);
+    /* YUY2 needs many times the bandwidth for a worse rate: only where there is nothing else. */
+    for (size_t i = 0; function->frame_count == 0 && i < sizeof(formats) / sizeof(formats[0]); i++)
+        find_frames(alt, &formats[i], function);
     return function->frame_count > 0 ? 0 : -EPROTO;
 }
 
@@ -132,7 +193,7 @@ int uvc_function_find(const struct usb_config *config, unsigned nth, struct uvc_
         const struct usb_alt *alt = &config->alts[i];
 
         if (alt->class_code == CLASS_VIDEO && alt->subclass == SUBCLASS_STREAMING &&
-            alt->alt == 0 && has_mjpeg(alt) && nth-- == 0)
+            alt->alt == 0 && has_format(alt) && nth-- == 0)
             return read_function(config, alt, function);
     }
     return -ENODEV;

@@ -1,6 +1,7 @@
 /*
  * uvc_descriptor: what a camera offers, read from its descriptors, and the choice among it. Pure.
- * Source: USB-IF UVC 1.5, chapter 3 and the MJPEG payload specification.
+ * Source: USB-IF UVC 1.5, chapter 3, and the payload specifications of MJPEG and of uncompressed
+ * video.
  */
 #ifndef UKETSUKE_UVC_DESCRIPTOR_H
 #define UKETSUKE_UVC_DESCRIPTOR_H
@@ -11,7 +12,8 @@
 #define UVC_FRAMES_MAX 64u
 
 struct uvc_frame {
-    uint8_t format_index; /* bFormatIndex of the MJPEG format it belongs to */
+    enum camera_format format;
+    uint8_t format_index; /* bFormatIndex of the format it belongs to */
     uint8_t frame_index;
     uint16_t width, height;
     uint32_t buffer_bytes;    /* dwMaxVideoFrameBufferSize; may be 0 */
@@ -26,11 +28,14 @@ struct uvc_function {
     uint8_t streaming_interface;
     uint8_t bulk_in; /* endpoint of a camera that streams in bulk; 0: isochronous */
     uint16_t bulk_packet;
+    uint8_t terminal, unit;            /* the lens and the processing unit; 0: none */
+    uint32_t terminal_bits, unit_bits; /* bmControls of them */
     unsigned frame_count;
-    struct uvc_frame frames[UVC_FRAMES_MAX];
+    struct uvc_frame frames[UVC_FRAMES_MAX]; /* all of one format: MJPEG, else YUY2 */
 };
 
-/* The `nth` video function with MJPEG. 0; -ENODEV no such; -EPROTO it is there, but cannot be. */
+/* The `nth` video function with MJPEG or YUY2. 0; -ENODEV no such; -EPROTO it is there, but cannot
+ * be. */
 int uvc_function_find(const struct usb_config *config, unsigned nth, struct uvc_function *function);
 
 /* The frame nearest to the need and its interval. NULL when there is none. */

@@ -15,6 +15,7 @@
 #include "daemon/common/clock.h"
 #include "driver/usb/usb.h"
 #include "driver/uvc/uvc.h"
+#include "driver/uvc/uvc_controls.h"
 #include "driver/uvc/uvc_descriptor.h"
 #include "driver/uvc/uvc_probe.h"
 #include "mock_usb.h"
@@ -30,6 +31,20 @@
     "26 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 03 15160500 2a2c0a00 40420f00 "  \
     "26 24 07 02 00 0005 d002 00000000 00000000 00201c00 15160500 00 15160500 80841e00 15160500 "  \
     "1e 24 07 03 00 4001 f000 00000000 00000000 00000000 15160500 01 15160500 "
+/* the same without its MJPEG: YUY2 in two sizes */
+#define RAW_FORMATS                                                                                \
+    "0e 24 01 02 0000 82 00 02 00 00 01 00 00 "                                                    \
+    "1b 24 04 01 02 4e56313200001000800000aa00389b71 0c 01 00 00 00 00 "                           \
+    "1e 24 05 01 00 0005 d002 00000000 00000000 00600900 15160500 01 15160500 "                    \
+    "1b 24 04 02 02 5955593200001000800000aa00389b71 10 01 00 00 00 00 "                           \
+    "1e 24 05 01 00 0400 0200 00000000 00000000 10000000 15160500 01 15160500 "                    \
+    "1e 24 05 02 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500 "
+#define RAW_BULK "09 04 01 00 01 0e 02 00 00 " RAW_FORMATS "07 05 81 02 4000 00 "
+/* lens 1 with exposure mode and priority, unit 2 with automatic white balance and more */
+#define CONTROL_UNITS                                                                              \
+    "09 04 00 00 00 0e 01 00 00 0d 24 01 1001 3100 006cdc02 01 01 "                                \
+    "12 24 02 01 0102 00 00 0000 0000 0000 03 0e0000 "                                             \
+    "0d 24 05 02 01 0000 03 4a1500 00 00 "
 #define HEAD "09 02 ffff 02 01 00 80 32 "
 #define ISO                                                                                        \
     "09 04 01 00 00 0e 02 00 00 " FORMATS "09 04 01 01 01 0e 02 00 00 07 05 82 05 8000 01 "        \
@@ -118,6 +133,35 @@ static void every_version_has_its_probe_length(void **state)
     assert_int_equal(uvc_probe_shorter(26), 0);
 }
 
+/* NV12 comes first, has the same descriptor types, and is none of ours. */
+static void a_camera_without_mjpeg_is_taken_in_yuy2(void **state)
+{
+    struct camera_need size = {640, 480, 30, CLOCK_SECOND};
+    const struct uvc_frame *frame;
+    uint32_t interval;
+
+    (void)state;
+    find(HEAD CONTROL("1001") RAW_BULK);
+    assert_int_equal(function.frame_count, 2);
+    frame = uvc_choose(&function, &size, &interval);
+    assert_int_equal(frame->format, CAMERA_YUY2);
+    assert_int_equal(frame->format_index, 2);
+    assert_int_equal(frame->frame_index, 2);
+}
+
+static void lens_and_processing_unit_are_found(void **state)
+{
+    (void)state;
+    find(HEAD CONTROL_UNITS BULK);
+    assert_int_equal(function.terminal, 1);
+    assert_int_equal(function.terminal_bits, 0x0e);
+    assert_int_equal(function.unit, 2);
+    assert_int_equal(function.unit_bits, 0x154a);
+    find(HEAD CONTROL("1001") BULK);
+    assert_int_equal(function.terminal, 0);
+    assert_int_equal(function.unit, 0);
+}
+
 static void broken_frame_descriptors_are_skipped(void **state)
 {
     (void)state;
@@ -141,7 +185,8 @@ struct fixture {
     struct camera_mode mode;
     enum camera_trouble trouble;
     uint8_t first[16];
-    bool stops; /* in the callback of a frame */
+    uint32_t flags; /* of the last frame */
+    bool stops;     /* in the callback of a frame */
 };
 
 static void on_started(struct camera *camera, const struct camera_mode *mode, void *arg)
@@ -159,6 +204,7 @@ static void on_frame(struct camera *camera, const struct camera_frame *frame, vo
 
     (void)camera;
     f->frames++;
+    f->flags = frame->flags;
     memcpy(f->first, frame->data, frame->len < 16 ? frame->len : 16);
     if (f->stops)
         camera_stop(f->camera);
@@ -254,6 +300,74 @@ static void the_negotiation_has_the_length_of_the_version(void **state)
     }
 }
 
+/* hint, format 2, frame 1: 4 x 2 pixels; 16 bytes a picture, payloads of 512 */
+#define ANSWER_RAW                                                                                 \
+    "0100 02 01 15160500 0000 0000 0000 0000 0000 10000000 00020000 006cdc02 00 00 00 00"
+
+static void a_yuy2_picture_is_whole_when_all_its_bytes_are_there(void **state)
+{
+    struct fixture *f = begin(HEAD CONTROL("1001") RAW_BULK);
+
+    (void)state;
+    mock_usb_probe(f->usb, ANSWER_RAW);
+    start(f);
+    assert_int_equal(f->started, 1);
+    assert_int_equal(f->mode.format, CAMERA_YUY2);
+    mock_usb_push(f->usb, 0x81, "0280 0102030405060708");
+    mock_usb_push(f->usb, 0x81, "0282 1112131415161718");
+    clock_advance(f->clock, 0);
+    assert_int_equal(f->frames, 1);
+    assert_int_equal(f->flags, 0);
+    assert_memory_equal(f->first,
+                        "\x01\x02\x03\x04\x05\x06\x07\x08\x11\x12\x13\x14\x15\x16\x17\x18", 16);
+    /* a row is missing: told so */
+    mock_usb_push(f->usb, 0x81, "0283 0102030405060708");
+    clock_advance(f->clock, 0);
+    assert_int_equal(f->frames, 2);
+    assert_int_equal(f->flags, CAMERA_FRAME_TRUNCATED);
+    /* more bytes than pixels: nobody knows which are whose */
+    mock_usb_push(f->usb, 0x81, "0280 0102030405060708 1112131415161718");
+    mock_usb_push(f->usb, 0x81, "0282 19");
+    clock_advance(f->clock, 0);
+    assert_int_equal(f->frames, 2);
+    finish(f);
+}
+
+/* Each stalls here: a camera without them is a camera none the less. */
+static void exposure_and_white_balance_are_asked_for_before_the_negotiation(void **state)
+{
+    struct fixture *f = begin(HEAD CONTROL_UNITS BULK);
+
+    (void)state;
+    mock_usb_probe(f->usb, ANSWER_34);
+    start(f);
+    assert_int_equal(f->started, 1);
+    assert_string_equal(mock_usb_log(f->usb),
+                        "claim 0\nclaim 1\ncontrol a1 84 0200 0100 1\ncontrol 21 01 0300 0100 1\n"
+                        "control 21 01 0b00 0200 1\ncontrol 21 01 0100 0001 34\n"
+                        "control a1 81 0100 0001 34\ncontrol 21 01 0200 0001 34\n");
+    finish(f);
+}
+
+static void the_most_automatic_exposure_is_chosen(void **state)
+{
+    struct uvc_function camera = {.terminal = 1, .terminal_bits = 1u << 1};
+    unsigned entity, i = 0;
+    const struct uvc_control *mode = uvc_control_next(&camera, &i, &entity);
+
+    (void)state;
+    assert_non_null(mode);
+    assert_int_equal(mode->selector, 0x02);
+    assert_int_equal(entity, 1);
+    assert_int_equal(uvc_control_choose(mode, 0x0f), 2);
+    assert_int_equal(uvc_control_choose(mode, 0x09), 8);
+    assert_int_equal(uvc_control_choose(mode, 0x05), 4);
+    assert_int_equal(uvc_control_choose(mode, 0x01), 0);
+    i++;
+    assert_null(uvc_control_next(&camera, &i, &entity));
+    assert_null(uvc_control_at(99));
+}
+
 static void a_bulk_camera_delivers_frames(void **state)
 {
     struct fixture *f = begin(HEAD CONTROL("1001") BULK);
@@ -279,7 +393,8 @@ static void a_bulk_camera_delivers_frames(void **state)
     finish(f);
 }
 
-/* A frame that ends with the first payload of the next: what is stopped there is still being read. */
+/* A frame that ends with the first payload of the next: what is stopped there is still being read.
+ */
 static void a_frame_that_ends_in_the_next_payload_may_stop_the_camera(void **state)
 {
     struct fixture *f = begin(HEAD CONTROL("1001") BULK);
@@ -390,8 +505,13 @@ int main(void)
         cmocka_unit_test(the_nearest_size_and_rate_are_chosen),
         cmocka_unit_test(the_smallest_setting_that_carries_a_payload_is_chosen),
         cmocka_unit_test(every_version_has_its_probe_length),
+        cmocka_unit_test(a_camera_without_mjpeg_is_taken_in_yuy2),
+        cmocka_unit_test(lens_and_processing_unit_are_found),
         cmocka_unit_test(broken_frame_descriptors_are_skipped),
         cmocka_unit_test(the_negotiation_has_the_length_of_the_version),
+        cmocka_unit_test(a_yuy2_picture_is_whole_when_all_its_bytes_are_there),
+        cmocka_unit_test(exposure_and_white_balance_are_asked_for_before_the_negotiation),
+        cmocka_unit_test(the_most_automatic_exposure_is_chosen),
         cmocka_unit_test(a_bulk_camera_delivers_frames),
         cmocka_unit_test(a_frame_that_ends_in_the_next_payload_may_stop_the_camera),
         cmocka_unit_test(an_answer_that_names_nothing_we_know_is_refused),
