@@ -45,7 +45,13 @@ check "kernel: uvcvideo gives 320x240 pictures, byte for byte the film's" \
     timeout 60 "$bin/rig-v4l2" "$camera" 320 240 20 "$film/half"
 dmesg > "$work/dmesg"
 check "kernel: uvcvideo read the descriptors" grep -E 'usb .*Found UVC 1.10 device' "$work/dmesg"
-check "kernel: uvcvideo has no complaint" test -z "$(grep -iE '(usb 1-1|uvcvideo).*(fail|error|unknown|invalid|unsupported)' "$work/dmesg")"
+# "Failed to resubmit video URB (-1)" (EPERM) is no word about the device: when pictures are no longer wanted the kernel
+# forbids its transfers, and one that just came is handed in again all the same (uvc_video_copy_data_work).
+complaints() { # complaints FILE: prints them; 0: there is none
+    ! grep -iE '(usb 1-1|uvcvideo).*(fail|error|unknown|invalid|unsupported)' "$1" |
+        grep -vE 'Failed to resubmit video URB \(-1\)'
+}
+check "kernel: uvcvideo has no complaint" complaints "$work/dmesg"
 mkdir -p "$work/state"
 start_pcscd
 opensc_on_the_card "libccid, extended APDU" 'Simulated reception reader' '3b:e0:00:ff:81:31:fe:45:14'

@@ -13,6 +13,8 @@ export UKETSUKE_RIG_READER=id=08e6:4433 UKETSUKE_RIG_CAMERA=none
 suite "our driver, QEMU's reader" lane.log timeout -k 5 120 "$bin/rig-lane" qemu
 echo "RIG: lane done after $(cut -d ' ' -f 1 /proc/uptime) s"
 stty -F /dev/ttyS1 raw -echo
+echo insert > /dev/ttyS1 # it lies there unless a test above broke off
+sleep 0.5
 echo at-once > /dev/ttyS1 # OpenSC's driver asks for no more than comes with the answer: see vscard.c
 sleep 0.5
 start_pcscd

@@ -54,7 +54,7 @@ suite() { # suite PREFIX LOG COMMAND...
     status=$?
     sed -nE "s/^\[       OK \] (.*)/ok      $prefix: \1/p; s/^\[  (FAILED |ERROR  ) \] ([a-z_0-9]+)\$/FAILED  $prefix: \2/p" "$log" |
         tr _ ' ' | awk '!seen[$0]++' >> /out/results
-    grep -E '^(identify|photo|sign): ' "$log" | sed 's/^/        /' | sort -u | head -n 3 >> /out/results
+    grep -E '^(identify|photo|sign|pulled): ' "$log" | sed 's/^/        /' | sort -u | head -n 6 >> /out/results
     if [ "$status" -ne 0 ]; then
         grep -vE '^\[ (RUN|      OK) ' "$log" | tail -n 12 | sed 's/^/        /' >> /out/results
         grep -qE '^\[  (FAILED |ERROR  ) \] [a-z]' "$log" || result FAILED "$prefix: ended with status $status"

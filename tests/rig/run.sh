@@ -100,22 +100,31 @@ guest() { # guest NAME QEMU_ARGUMENT...: a boot that did not reach its root is t
 
 fresh() { rm -rf "${rig:?}/log/$1" && mkdir -p "$rig/log/$1"; }
 
-fresh composite
-guest composite
+boots() { [ -z "${RIG_ONLY:-}" ] || [ "$RIG_ONLY" = "$1" ]; }
 
-fresh qemu
-mkdir -p "$rig/log/qemu/card"
-"$bin/rig-vscard" --qemu "$sockets/card" --control "$sockets/line" --cards "$build/sim/cards" --card franck \
-    --state "$rig/log/qemu/card" > "$rig/log/qemu/vscard.log" 2>&1 &
-vscard=$!
-for _ in $(seq 100); do [ -S "$sockets/line" ] && break; sleep 0.05; done
-# -serial twice: the log is the guest's first line, the card's control its second.
-guest qemu -chardev "socket,id=line,path=$sockets/line" -serial chardev:line \
-    -device qemu-xhci -chardev "socket,id=card,path=$sockets/card,server=on,wait=off" \
-    -device usb-ccid -device ccid-card-passthru,chardev=card
-kill "$vscard" 2> /dev/null # it ends with QEMU, unless that never came up
-wait "$vscard"
-vscard=
+composite() {
+    fresh composite
+    guest composite
+}
+
+qemus_reader() {
+    fresh qemu
+    mkdir -p "$rig/log/qemu/card"
+    "$bin/rig-vscard" --qemu "$sockets/card" --control "$sockets/line" --cards "$build/sim/cards" --card franck \
+        --state "$rig/log/qemu/card" > "$rig/log/qemu/vscard.log" 2>&1 &
+    vscard=$!
+    for _ in $(seq 100); do [ -S "$sockets/line" ] && break; sleep 0.05; done
+    # -serial twice: the log is the guest's first line, the card's control its second.
+    guest qemu -chardev "socket,id=line,path=$sockets/line" -serial chardev:line \
+        -device qemu-xhci -chardev "socket,id=card,path=$sockets/card,server=on,wait=off" \
+        -device usb-ccid -device ccid-card-passthru,chardev=card
+    kill "$vscard" 2> /dev/null # it ends with QEMU, unless that never came up
+    wait "$vscard"
+    vscard=
+}
+
+if boots composite; then composite; fi
+if boots qemu; then qemus_reader; fi
 
 echo "rig: $((SECONDS - started)) s, logs in $rig/log"
 echo "$passed passed, $failed failed"

@@ -213,6 +213,24 @@ static void a_card_pulled_out_is_told_by_the_answer(void **state)
     ccid_rig_finish(f);
 }
 
+/* QEMU's reader ends what the card owes it in this way: done, no data, no card. */
+static void an_empty_answer_of_no_card_is_a_card_pulled_out(void **state)
+{
+    static const struct mock_exchange lines[] = {
+        {"6f 04000000 00 03 000000" QUERY, {"80 00000000 00 03 02 00 00"}},
+        {NULL, {NULL}},
+    };
+    struct ccid_rig *f = ccid_rig_begin_powered(EXTENDED);
+
+    (void)state;
+    ccid_rig_script(f, lines);
+    ccid_rig_transmit(f, QUERY, 1000);
+    ccid_rig_pass(f, 0);
+    ccid_rig_expect(f, CCID_CARD_REMOVED, "");
+    assert_string_equal(f->cards, "+0-0");
+    ccid_rig_finish(f);
+}
+
 static void a_card_pulled_out_is_told_though_the_reader_never_answers(void **state)
 {
     static const struct mock_exchange lines[] = {
@@ -510,6 +528,7 @@ int main(void)
         cmocka_unit_test(a_stalled_or_babbling_pipe_is_recovered),
         cmocka_unit_test(a_busy_slot_is_asked_again),
         cmocka_unit_test(a_card_pulled_out_is_told_by_the_answer),
+        cmocka_unit_test(an_empty_answer_of_no_card_is_a_card_pulled_out),
         cmocka_unit_test(a_card_pulled_out_is_told_though_the_reader_never_answers),
         cmocka_unit_test(an_answer_that_set_out_before_the_card_left_does_not_bring_it_back),
         cmocka_unit_test(cards_come_and_go_by_the_interrupt_pipe),
