@@ -16,6 +16,8 @@
 /* Largest answer that is put together from 61xx pieces. */
 #define ANSWER_MAX (CARD_FILE_BYTES_MAX + 2u)
 #define CONTINUED_MOST 256u
+/* How often one operation may say something again because the wire, not the card, had failed. */
+#define REPEATS_MOST 2u
 #define OFFSET_MOST 0x7FFFu /* READ BINARY offsets have 15 bits */
 
 #define SW_LENGTH_WRONG 0x6700u
@@ -28,6 +30,7 @@ static void on_answer(void *arg, enum card_link link, const uint8_t *data, size_
 static void on_power_on(void *arg, enum card_link link, const uint8_t *data, size_t len);
 static void on_power_off(void *arg, enum card_link link, const uint8_t *data, size_t len);
 static void advance(struct card_engine *e);
+static void read_more(struct card_engine *e, enum card_file file);
 static void finish(struct card_engine *e, enum card_end end);
 
 static const char *const end_names[CARD_END_COUNT] = {
@@ -302,6 +305,7 @@ int card_engine_prepare(struct card_engine *e, uint64_t deadline_us)
     e->deadline_us = deadline_us;
     e->cancelled = false;
     e->step = 0;
+    e->repeats = 0;
     return 0;
 }
 
@@ -397,12 +401,36 @@ static void on_power_off(void *arg, enum card_link link, const uint8_t *data, si
     report(e);
 }
 
-/* True when the channel's answer ends the operation. */
+/*
+ * A damaged or lost message between us and the reader: what changes nothing on the chip is said again. A
+ * VERIFY is not, for it may have been carried out; neither is anything to a card that lost its power.
+ */
+static bool repeated(struct card_engine *e, enum card_link link)
+{
+    const struct card_step *step = &e->operation->steps[e->step];
+
+    if ((link != CARD_LINK_READER_PROTOCOL && link != CARD_LINK_TIMEOUT) || e->cancelled ||
+        e->repeats == REPEATS_MOST || clock_left_us(e->clock, e->deadline_us) == 0)
+        return false;
+    if (e->phase == CARD_PHASE_COMMAND && step->kind == CARD_STEP_VERIFY)
+        return false;
+    e->repeats++;
+    /* What was read of the file so far stays. */
+    if (e->phase == CARD_PHASE_COMMAND && step->kind == CARD_STEP_READ)
+        read_more(e, step->file);
+    else
+        advance(e);
+    return true;
+}
+
+/* True when the channel's answer ends the operation, or is asked for again. */
 static bool ended_by_link(struct card_engine *e, enum card_link link)
 {
     e->waiting = false;
     if (link == CARD_LINK_OK && !e->cancelled)
         return false;
+    if (repeated(e, link))
+        return true;
     /* After any other trouble the chip may still hold rights: finish() powers it off. */
     if (is_gone(link)) {
         e->same = false;

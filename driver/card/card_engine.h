@@ -80,6 +80,7 @@ struct card_engine {
     enum card_phase phase;
     const struct card_operation *operation;
     size_t step;
+    unsigned repeats; /* of what the wire had lost, see card_engine.c */
     uint64_t started_us;
     uint64_t deadline_us;
     card_done_fn *done;

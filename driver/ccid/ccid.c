@@ -238,10 +238,46 @@ static void watch_slots(struct ccid *ccid)
         listen(ccid);
 }
 
+/* Ask each slot that nobody speaks with; one with an operation is told of by its answers. */
+static void ask_slots(struct ccid *ccid)
+{
+    for (unsigned i = 0; i < ccid->place.info.slots && !usb_is_gone(ccid->usb); i++) {
+        struct ccid_operation *op;
+
+        if (ccid->slots[i].op != NULL)
+            continue;
+        op = ccid_operation_new(ccid, i, clock_monotonic_us(ccid->clock) + OPEN_STEP_US, NULL, NULL,
+                                ccid_status_begin);
+        if (op != NULL)
+            ccid_operation_go(ccid, op);
+    }
+}
+
+/*
+ * What the pipe should have said is not known: whether a card came or went meanwhile is asked. A pipe
+ * that brings nothing of use again and again is as good as none.
+ */
+static void notice_lost(struct ccid *ccid)
+{
+    if (++ccid->interrupt_failures >= INTERRUPT_FAILURES_MAX)
+        ccid->polled = true;
+    ask_slots(ccid);
+}
+
 static void on_notified(struct ccid *ccid)
 {
     bool present, changed;
 
+    if (!ccid_notify_covers(ccid->interrupt->data, ccid->interrupt->actual,
+                            ccid->place.info.slots)) {
+        /* A hardware notice (over-current, for one) says nothing about presence, and is no failure. */
+        if (ccid_notify_is_hardware(ccid->interrupt->data, ccid->interrupt->actual))
+            ask_slots(ccid);
+        else
+            notice_lost(ccid);
+        return;
+    }
+    ccid->interrupt_failures = 0;
     for (unsigned i = 0; i < ccid->place.info.slots; i++) {
         struct ccid_slot *slot = &ccid->slots[i];
 
@@ -252,6 +288,7 @@ static void on_notified(struct ccid *ccid)
         if (!slot->notified && present == slot->present)
             changed = false;
         slot->notified = true;
+        slot->notices++;
         ccid_slot_seen(ccid, i, present, changed && present);
         if ((!present || changed) && ccid->running != NULL && ccid->running->slot == i)
             ccid_exchange_card_gone(ccid);
@@ -264,8 +301,10 @@ static void on_interrupt_cleared(struct usb *usb, enum usb_status status, void *
 
     (void)usb;
     ccid_enter(ccid);
-    if (status != USB_GONE)
+    if (status != USB_GONE) {
+        notice_lost(ccid);
         watch_slots(ccid);
+    }
     ccid_leave(ccid);
 }
 
@@ -275,13 +314,9 @@ static void on_interrupt(struct usb_transfer *transfer, void *arg)
 
     ccid_enter(ccid);
     if (transfer->status == USB_OK) {
-        ccid->interrupt_failures = 0;
         on_notified(ccid);
         watch_slots(ccid);
     } else if (transfer->status != USB_GONE) {
-        /* A pipe that fails again and again is as good as none. */
-        if (++ccid->interrupt_failures >= INTERRUPT_FAILURES_MAX)
-            ccid->polled = true;
         if (transfer->status == USB_STALL)
             ccid->counters.stalls++;
         usb_clear_halt(ccid->usb, ccid->place.interrupt_in,
@@ -296,17 +331,7 @@ static void on_poll(struct timer *timer, void *arg)
 
     (void)timer;
     ccid_enter(ccid);
-    for (unsigned i = 0; i < ccid->place.info.slots && !usb_is_gone(ccid->usb); i++) {
-        struct ccid_operation *op;
-
-        /* A slot with an operation is told of by its answers. */
-        if (ccid->slots[i].op != NULL)
-            continue;
-        op = ccid_operation_new(ccid, i, clock_monotonic_us(ccid->clock) + OPEN_STEP_US, NULL, NULL,
-                                ccid_status_begin);
-        if (op != NULL)
-            ccid_operation_go(ccid, op);
-    }
+    ask_slots(ccid);
     if (!usb_is_gone(ccid->usb))
         watch_slots(ccid);
     ccid_leave(ccid);

@@ -94,6 +94,7 @@ void ccid_exchange(struct ccid *ccid, struct ccid_operation *op, enum ccid_comma
 
     op->step = step;
     op->failed = failed;
+    op->notices = ccid->slots[op->asked].notices;
     if (specific != NULL)
         memcpy(message.specific, specific, sizeof(message.specific));
     if (!put_message(ccid, &message)) {
@@ -171,9 +172,9 @@ static void take_answer(struct ccid *ccid, const struct ccid_answer *answer)
     wipe(ccid->out, ccid->sent_len);
     timer_stop(ccid->pause);
     ccid->phase = PHASE_IDLE;
-    /* An answer that set out before the card left still says that the card is there: the word of the
-     * interrupt pipe, which came in between, is the later one. */
-    if (answer->icc != CCID_ICC_RESERVED && (!op->removed || answer->icc == CCID_ICC_ABSENT))
+    /* An answer that set out before a card left or came does not know of it: the word of the interrupt
+     * pipe, which came in between, is the later one. */
+    if (answer->icc != CCID_ICC_RESERVED && ccid->slots[op->asked].notices == op->notices)
         ccid_slot_seen(ccid, op->asked, answer->icc != CCID_ICC_ABSENT, false);
     if (answer->icc == CCID_ICC_INACTIVE)
         ccid->slots[op->asked].powered = false;

@@ -59,6 +59,7 @@ struct ccid_operation {
     bool had_card;    /* the slot held one when it began */
     bool cancelled;   /* ccid_abort() */
     bool removed;     /* the slot said so while it ran */
+    unsigned notices; /* of the slot, when the present message was sent */
     bool ended;       /* only its callback is missing */
     enum ccid_result result;
 
@@ -93,6 +94,7 @@ struct ccid_slot {
     bool swapped;      /* gone and back between two looks */
     bool powered;
     bool notified;             /* the reader has said something about it by itself */
+    unsigned notices;          /* how often */
     struct ccid_operation *op; /* queued or running */
     uint8_t atr[ATR_MAX];
     size_t atr_len;

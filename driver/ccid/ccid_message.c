@@ -130,6 +130,16 @@ enum ccid_result ccid_answer_result(const struct ccid_answer *answer)
     return CCID_READER_ERROR;
 }
 
+bool ccid_notify_is_hardware(const uint8_t *bytes, size_t len)
+{
+    return len >= 1 && bytes[0] == CCID_NOTIFY_HARDWARE;
+}
+
+bool ccid_notify_covers(const uint8_t *bytes, size_t len, unsigned slots)
+{
+    return len >= 1 + (slots + 3) / 4 && bytes[0] == CCID_NOTIFY_SLOT_CHANGE;
+}
+
 bool ccid_notify_slot(const uint8_t *bytes, size_t len, unsigned slot, bool *present, bool *changed)
 {
     size_t at = 1 + slot / 4;

@@ -71,6 +71,12 @@ uint8_t ccid_answer_type_for(enum ccid_command command);
 enum ccid_result ccid_answer_result(const struct ccid_answer *answer);
 
 #define CCID_NOTIFY_SLOT_CHANGE 0x50u
+#define CCID_NOTIFY_HARDWARE 0x51u
+
+/* A HardwareError message. */
+bool ccid_notify_is_hardware(const uint8_t *bytes, size_t len);
+/* A NotifySlotChange message that has a word about each of so many slots. */
+bool ccid_notify_covers(const uint8_t *bytes, size_t len, unsigned slots);
 
 /* One slot of a NotifySlotChange message; false when the bytes say nothing about it. */
 bool ccid_notify_slot(const uint8_t *bytes, size_t len, unsigned slot, bool *present,

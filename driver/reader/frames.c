@@ -199,8 +199,9 @@ static void on_trouble(struct camera *camera, enum camera_trouble trouble, void 
     (void)camera;
     if (!f->running)
         return;
-    /* A broken stream is worth a new start; whatever else is said is final for this run. */
-    if (trouble == CAMERA_FAILED && f->restarts < RESTARTS_MOST) {
+    /* A stream that broke, or a request that was refused, is worth a new start; whatever else is said is final
+     * for this run. */
+    if ((trouble == CAMERA_FAILED || trouble == CAMERA_REFUSED) && f->restarts < RESTARTS_MOST) {
         f->restarts++;
         start_camera(f);
         return;

@@ -485,9 +485,8 @@ static void whatever_happens_at_whichever_apdu(void **state)
         enum card_link link;
         enum card_end end;
     } rows[] = {
-        {CARD_LINK_REMOVED, CARD_END_REMOVED},         {CARD_LINK_TIMEOUT, CARD_END_TIMEOUT},
-        {CARD_LINK_MUTE, CARD_END_MUTE},               {CARD_LINK_TROUBLE, CARD_END_TROUBLE},
-        {CARD_LINK_READER_LOST, CARD_END_READER_LOST}, {CARD_LINK_READER_PROTOCOL, CARD_END_READER_PROTOCOL},
+        {CARD_LINK_REMOVED, CARD_END_REMOVED},         {CARD_LINK_MUTE, CARD_END_MUTE},
+        {CARD_LINK_TROUBLE, CARD_END_TROUBLE},         {CARD_LINK_READER_LOST, CARD_END_READER_LOST},
     };
     unsigned total;
     unsigned cells = 0;
@@ -521,6 +520,57 @@ static void whatever_happens_at_whichever_apdu(void **state)
             }
     }
     print_message("%u cells\n", cells);
+}
+
+static bool is_verify_with_data(unsigned n)
+{
+    return rig.log[n].len > 5 && rig.log[n].bytes[1] == 0x20;
+}
+
+/* A message lost between host and reader: said again, and the operation succeeds; a credential never is. */
+static void what_the_wire_lost_is_said_again_but_for_a_credential(void **state)
+{
+    static const struct {
+        enum card_link link;
+        enum card_end end;
+    } rows[] = {{CARD_LINK_READER_PROTOCOL, CARD_END_READER_PROTOCOL}, {CARD_LINK_TIMEOUT, CARD_END_TIMEOUT}};
+    unsigned total;
+
+    (void)state;
+    for (unsigned operation = 0; operation < 3; operation++) {
+        rig_stop(&rig);
+        rig_start(&rig, &world, true);
+        assert_int_equal(run(operation), CARD_END_OK);
+        total = rig.apdus;
+        for (unsigned at = 1; at <= total; at++)
+            for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                bool credential;
+
+                rig_stop(&rig);
+                rig_start(&rig, &world, true);
+                rig.fail_at = at;
+                rig.fail_link = rows[i].link;
+                (void)run(operation);
+                credential = is_verify_with_data(at - 1);
+                assert_int_equal(rig.report.end, credential ? rows[i].end : CARD_END_OK);
+                assert_int_equal(rig.apdus, credential ? at : total + 1);
+                if (credential)
+                    assert_false(rig.powered);
+                assert_true(rig_file(&rig, 0x01, 0x0018)->sent <= 1);
+                assert_true(rig_file(&rig, 0x02, 0x0012)->sent <= 1);
+                assert_true(rig_file(&rig, 0x08, 0x0015)->sent <= 1);
+            }
+    }
+}
+
+/* A reader that fails for good is given up after the third time. */
+static void a_wire_that_stays_broken_ends_the_operation(void **state)
+{
+    (void)state;
+    rig.power_link = CARD_LINK_READER_PROTOCOL;
+    assert_int_equal(rig_identify(&rig), CARD_END_READER_PROTOCOL);
+    assert_int_equal(rig.power_ons, 3);
+    assert_int_equal(rig.apdus, 0);
 }
 
 /* Any status word at any APDU: the operation ends, and no key gets more than one VERIFY. */
@@ -714,6 +764,8 @@ int main(void)
         TEST(a_certificate_with_another_kind_of_key_costs_no_pin),
         TEST(a_statement_that_cannot_be_composed_is_no_operation),
         TEST(whatever_happens_at_whichever_apdu),
+        TEST(what_the_wire_lost_is_said_again_but_for_a_credential),
+        TEST(a_wire_that_stays_broken_ends_the_operation),
         TEST(any_status_word_at_any_apdu),
         TEST(cancelled_at_any_apdu_it_ends_once_and_without_power),
         TEST(a_reader_that_goes_ends_the_operation),

@@ -275,14 +275,20 @@ static void an_answer_that_set_out_before_the_card_left_does_not_bring_it_back(v
 
 static void cards_come_and_go_by_the_interrupt_pipe(void **state)
 {
+    static const struct mock_exchange lines[] = {
+        {"65 00000000 00 02 000000", {"81 00000000 00 02 00 00 00"}},
+        {NULL, {NULL}},
+    };
     struct ccid_rig *f = ccid_rig_begin_open(EXTENDED);
 
     (void)state;
     mock_usb_push(f->usb, 0x83, "50 03"); /* what we know already */
     mock_usb_push(f->usb, 0x83, "50 02");
     mock_usb_push(f->usb, 0x83, "50 03");
-    mock_usb_push(f->usb, 0x83, "51 00 00 00"); /* a hardware notice */
+    mock_usb_push(f->usb, 0x83, "51 00 00 00"); /* a hardware notice: the slot is asked */
+    ccid_rig_script(f, lines);
     ccid_rig_pass(f, 0);
+    ccid_rig_expect_played(f);
     assert_string_equal(f->cards, "+0-0+0");
     mock_usb_push(f->usb, 0x83, "50 03"); /* swapped between two looks */
     ccid_rig_pass(f, 0);
@@ -292,23 +298,89 @@ static void cards_come_and_go_by_the_interrupt_pipe(void **state)
 
 static void a_halted_interrupt_pipe_is_cleared_and_given_up_in_the_end(void **state)
 {
+    static const struct mock_exchange once[] = {
+        {"65 00000000 00 02 000000", {"81 00000000 00 02 00 00 00"}},
+        {NULL, {NULL}},
+    };
     static const struct mock_exchange lines[] = {
-        {"65 00000000 00 02 000000", {"81 00000000 00 02 02 00 00"}},
+        {"65 00000000 00 03 000000", {"81 00000000 00 03 02 00 00"}},
+        {"65 00000000 00 04 000000", {"81 00000000 00 04 02 00 00"}},
+        {"65 00000000 00 05 000000", {"81 00000000 00 05 02 00 00"}},
+        {"65 00000000 00 06 000000", {"81 00000000 00 06 02 00 00"}},
+        {"65 00000000 00 07 000000", {"81 00000000 00 07 02 00 00"}},
+        {NULL, {NULL}},
+    };
+    static const struct mock_exchange polled[] = {
+        {"65 00000000 00 08 000000", {"81 00000000 00 08 01 00 00"}},
         {NULL, {NULL}},
     };
     struct ccid_rig *f = ccid_rig_begin_open(EXTENDED);
 
     (void)state;
     mock_usb_push(f->usb, 0x83, "!stall");
+    ccid_rig_script(f, once); /* what the pipe did not tell is asked */
+    ccid_rig_pass(f, 0);
+    ccid_rig_expect_played(f);
     mock_usb_push(f->usb, 0x83, "50 02");
     ccid_rig_pass(f, 0);
     assert_string_equal(f->cards, "+0-0");
-    for (unsigned i = 0; i < 5; i++)
+    ccid_rig_script(f, lines);
+    for (unsigned i = 0; i < 5; i++) {
         mock_usb_push(f->usb, 0x83, "!stall");
-    ccid_rig_pass(f, 0);
-    ccid_rig_script(f, lines); /* from now on the slot is asked */
+        ccid_rig_pass(f, 0);
+    }
+    ccid_rig_expect_played(f);
+    ccid_rig_script(f, polled); /* from now on the slot is asked every half second */
     ccid_rig_pass(f, 600);
     ccid_rig_expect_played(f);
+    assert_string_equal(f->cards, "+0-0+0");
+    ccid_rig_finish(f);
+}
+
+/* The notice of a card that was put down gets lost: it is found by asking. */
+static void a_card_whose_notice_was_lost_is_noticed(void **state)
+{
+    static const char *const lost[] = {"!stall", "!io", "!overflow", "50", "00 00 00 00", "ff"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+        static const struct mock_exchange lines[] = {
+            {"65 00000000 00 02 000000", {"81 00000000 00 02 01 00 00"}},
+            {NULL, {NULL}},
+        };
+        struct ccid_rig *f = ccid_rig_begin_open(EXTENDED);
+
+        mock_usb_push(f->usb, 0x83, "50 02");
+        ccid_rig_pass(f, 0);
+        assert_string_equal(f->cards, "+0-0");
+        ccid_rig_script(f, lines);
+        mock_usb_push(f->usb, 0x83, lost[i]);
+        ccid_rig_pass(f, 0);
+        ccid_rig_expect_played(f);
+        assert_string_equal(f->cards, "+0-0+0");
+        ccid_rig_finish(f);
+    }
+}
+
+/* The answer about the slot was on its way when a card was put down, and says that there is none. */
+static void the_later_word_about_a_slot_counts(void **state)
+{
+    static const struct mock_exchange lines[] = {
+        {"65 00000000 00 02 000000", {"@20 81 00000000 00 02 02 00 00"}},
+        {NULL, {NULL}},
+    };
+    struct ccid_rig *f = ccid_rig_begin_open(EXTENDED);
+
+    (void)state;
+    mock_usb_push(f->usb, 0x83, "50 02");
+    ccid_rig_pass(f, 0);
+    ccid_rig_script(f, lines);
+    mock_usb_push(f->usb, 0x83, "51 00 00 00");
+    ccid_rig_pass(f, 10);
+    mock_usb_push(f->usb, 0x83, "50 03");
+    ccid_rig_pass(f, 100);
+    ccid_rig_expect_played(f);
+    assert_string_equal(f->cards, "+0-0+0");
     ccid_rig_finish(f);
 }
 
@@ -533,6 +605,8 @@ int main(void)
         cmocka_unit_test(an_answer_that_set_out_before_the_card_left_does_not_bring_it_back),
         cmocka_unit_test(cards_come_and_go_by_the_interrupt_pipe),
         cmocka_unit_test(a_halted_interrupt_pipe_is_cleared_and_given_up_in_the_end),
+        cmocka_unit_test(a_card_whose_notice_was_lost_is_noticed),
+        cmocka_unit_test(the_later_word_about_a_slot_counts),
         cmocka_unit_test(without_an_interrupt_pipe_the_slot_is_asked_now_and_then),
         cmocka_unit_test(one_slot_does_one_thing_at_a_time),
         cmocka_unit_test(two_slots_take_turns),
