@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE "audit.who"
+#define PLACE KEYRING_WHO
 #define TEXT_MAX 256
 
 /* What the hash of a row covers, in this order; the row before it comes in through seal_chain(). */
@@ -25,8 +25,8 @@ static void put_text(struct bytes_writer *w, const void *text, size_t len)
     bytes_put(w, text, len);
 }
 
-static int row_hash(const struct store *store, const uint8_t previous[STORE_HASH], const struct row *row,
-                    uint8_t out[STORE_HASH])
+static int row_hash(const struct store *store, const uint8_t previous[STORE_HASH],
+                    const struct row *row, uint8_t out[STORE_HASH])
 {
     uint8_t flat[4 * TEXT_MAX];
     struct bytes_writer w;
@@ -44,7 +44,8 @@ static int row_hash(const struct store *store, const uint8_t previous[STORE_HASH
     return seal_chain(store, previous, flat, w.used, out);
 }
 
-/* The head (count and hash of the last row) is sealed in meta: a chain cut short no longer fits it. */
+/* The head (count and hash of the last row) is sealed in meta: a chain cut short no longer fits it.
+ */
 static int put_head(struct store *store)
 {
     uint8_t head[8 + STORE_HASH];
@@ -129,7 +130,8 @@ static int add(struct store *store, const struct row *row)
     return put_head(store);
 }
 
-int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t lane, const char *who, const char *detail)
+int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t lane,
+                const char *who, const char *detail)
 {
     struct row row = {
         .id = store->audit_rows + 1,
@@ -157,10 +159,11 @@ int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t
 }
 
 /*
- * Reads one row; false when a value is none that store_audit() writes, which the hash, taken over what is
- * read, would not show: a lane beyond 16 bits, text behind a NUL, an empty name.
+ * Reads one row; false when a value is none that store_audit() writes, which the hash, taken over
+ * what is read, would not show: a lane beyond 16 bits, text behind a NUL, an empty name.
  */
-static bool read_row(struct statement *s, struct row *row, char event[TEXT_MAX + 1], char detail[TEXT_MAX + 1])
+static bool read_row(struct statement *s, struct row *row, char event[TEXT_MAX + 1],
+                     char detail[TEXT_MAX + 1])
 {
     int64_t lane;
     bool whole;
@@ -201,7 +204,8 @@ int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
             break;
         r = whole ? row_hash(store, previous, &row, hash) : -EBADMSG;
         expected++;
-        if (r < 0 || row.id != expected || len != STORE_HASH || memcmp(stored, hash, STORE_HASH) != 0) {
+        if (r < 0 || row.id != expected || len != STORE_HASH ||
+            memcmp(stored, hash, STORE_HASH) != 0) {
             *bad_row = expected;
             r = -EBADMSG;
             break;
@@ -209,7 +213,8 @@ int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
         memcpy(previous, hash, STORE_HASH);
     }
     *rows = expected;
-    if (r == 0 && (expected != store->audit_rows || memcmp(previous, store->audit_hash, STORE_HASH) != 0)) {
+    if (r == 0 &&
+        (expected != store->audit_rows || memcmp(previous, store->audit_hash, STORE_HASH) != 0)) {
         *bad_row = expected + 1; /* the end was cut off */
         r = -EBADMSG;
     }

@@ -15,6 +15,7 @@
 static const char *const query_names[QUERY_COUNT] = {
     [QUERY_META_GET] = "meta_get",
     [QUERY_META_PUT] = "meta_put",
+    [QUERY_META_DELETE] = "meta_delete",
     [QUERY_VISIT_OPEN] = "visit_open",
     [QUERY_VISIT_SAVE] = "visit_save",
     [QUERY_VISIT_LOAD] = "visit_load",
@@ -39,8 +40,9 @@ static const char *const query_names[QUERY_COUNT] = {
 };
 
 /*
- * FULL: a commit is on the disk when it returns, also through a power cut. secure_delete: what is purged
- * leaves no bytes in free pages. trusted_schema, cell_size_check: a damaged file is found, not obeyed.
+ * FULL: a commit is on the disk when it returns, also through a power cut. secure_delete: what is
+ * purged leaves no bytes in free pages. trusted_schema, cell_size_check: a damaged file is found,
+ * not obeyed.
  */
 static const char settings[] = "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = FULL;"
@@ -92,9 +94,12 @@ static int say_sqlite(struct store *store, int rc, char **message)
         const char *ja;
         const char *en;
     } words[] = {
-        {SQLITE_NOTADB, "データベースが壊れています。バックアップから戻してください", "the database is damaged; restore a backup"},
-        {SQLITE_CORRUPT, "データベースが壊れています。バックアップから戻してください", "the database is damaged; restore a backup"},
-        {SQLITE_FULL, "ディスクがいっぱいです。空きを作ってください", "the disk is full; make room"},
+        {SQLITE_NOTADB, "データベースが壊れています。バックアップから戻してください",
+         "the database is damaged; restore a backup"},
+        {SQLITE_CORRUPT, "データベースが壊れています。バックアップから戻してください",
+         "the database is damaged; restore a backup"},
+        {SQLITE_FULL, "ディスクがいっぱいです。空きを作ってください",
+         "the disk is full; make room"},
         {SQLITE_BUSY, "データベースを別のプログラムが使っています。止めてください",
          "another program uses the database; stop it"},
         {SQLITE_OK, "データベースを開けません。場所と権限を確かめてください",
@@ -104,7 +109,8 @@ static int say_sqlite(struct store *store, int rc, char **message)
 
     while (words[i].rc != SQLITE_OK && words[i].rc != (rc & 0xff))
         i++;
-    say(message, words[i].ja, words[i].en, store->db != NULL ? sqlite3_errmsg(store->db) : "out of memory");
+    say(message, words[i].ja, words[i].en,
+        store->db != NULL ? sqlite3_errmsg(store->db) : "out of memory");
     return store->db != NULL ? store_errno(store, rc) : -ENOMEM;
 }
 
@@ -117,7 +123,8 @@ static int prepare_one(struct store *store, enum store_query query, char **messa
         t++;
     if (t->kind == SQL_END || store->queries[query] != NULL)
         return t->kind == SQL_END ? -EINVAL : 0;
-    rc = sqlite3_prepare_v3(store->db, t->text, -1, SQLITE_PREPARE_PERSISTENT, &store->queries[query], NULL);
+    rc = sqlite3_prepare_v3(store->db, t->text, -1, SQLITE_PREPARE_PERSISTENT,
+                            &store->queries[query], NULL);
     if (rc == SQLITE_OK)
         return 0;
     if (rc != SQLITE_ERROR)
@@ -136,53 +143,81 @@ static int prepare(struct store *store, char **message)
     return r;
 }
 
-#define KEY_PLACE "meta.key_check"
+#define PROOF_PLACE "meta.key_check"
+#define PROOF_NAME "key_check"
 
-/* The wrong key is found before anything is written under it. */
-static int check_key(struct store *store, char **message)
+/* A database from before there was a key ring holds a proof that its keys come from this master
+ * key. */
+static int check_proof(struct store *store)
 {
     struct statement s;
     uint8_t *blob = NULL;
     size_t len = 0, sealed_len;
-    int r = prepare_one(store, QUERY_META_GET, message);
+    int r;
 
-    if (r < 0)
-        return r;
     statement_start(&s, store, QUERY_META_GET);
-    statement_text(&s, "key_check");
+    statement_text(&s, PROOF_NAME);
     r = statement_step(&s);
     if (r > 0) {
         const uint8_t *sealed = statement_get_blob(&s, &sealed_len);
 
         r = statement_error(&s);
         if (r == 0)
-            r = seal_open(store, KEY_PLACE, 0, sealed, sealed_len, &blob, &len);
+            r = seal_open(store, PROOF_PLACE, 0, sealed, sealed_len, &blob, &len);
         seal_free(&blob, len);
     } else if (r == 0) {
-        r = -EBADMSG; /* written with the first migration, so it was taken out */
+        r = -EBADMSG; /* neither ring nor proof: taken out */
     }
-    if (r == -EBADMSG)
-        say(message, "データベースの鍵が違います。正しい鍵(database.key)を戻してください",
-            "the database key is not the right one; put the right database.key back", "key check");
     return statement_end(&s, r);
 }
 
-static int seed_key(struct store *store)
+/* Its derived keys become the first generation of a ring; the proof has done its work. */
+static int adopt_keys(struct store *store, const struct secret *master)
 {
-    static const char known[] = "uketsuke database";
     struct statement s;
-    uint8_t *blob = NULL;
-    size_t len = 0;
-    int r = seal_close(store, KEY_PLACE, 0, known, sizeof(known), &blob, &len);
+    bool alone;
+    int r = keyring_derive(&store->ring, master);
 
+    if (r == 0)
+        r = check_proof(store);
     if (r < 0)
         return r;
-    statement_start(&s, store, QUERY_META_PUT);
-    statement_text(&s, "key_check");
-    statement_blob(&s, blob, len);
-    r = statement_run(&s);
-    seal_free(&blob, len);
+    r = store_enter(store, &alone);
+    if (r < 0)
+        return r;
+    r = keyring_save(store);
+    if (r == 0) {
+        statement_start(&s, store, QUERY_META_DELETE);
+        statement_text(&s, PROOF_NAME);
+        r = statement_run(&s);
+    }
+    return store_leave(store, alone, r);
+}
+
+/* The wrong key is found before anything is written under it. */
+static int open_keys(struct store *store, const struct secret *master, char **message)
+{
+    static const enum store_query needed[] = {QUERY_META_GET, QUERY_META_PUT, QUERY_META_DELETE};
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]) && r == 0; i++)
+        r = prepare_one(store, needed[i], message);
+    if (r < 0)
+        return r;
+    r = keyring_load(store);
+    if (r == -ENOENT)
+        r = adopt_keys(store, master);
+    if (r == -EBADMSG)
+        say(message, "データベースの鍵が違います。正しい鍵(database.key)を戻してください",
+            "the database key is not the right one; put the right database.key back", "key check");
     return r;
+}
+
+static int seed_keys(struct store *store)
+{
+    int r = keyring_new(&store->ring);
+
+    return r < 0 ? r : keyring_save(store);
 }
 
 static int run_migrations(struct store *store, int64_t now)
@@ -203,8 +238,9 @@ static int run_migrations(struct store *store, int64_t now)
 }
 
 /*
- * All that is missing is one transaction: a crash leaves the old number or the new one. A new database gets the
- * proof of its key and the head of its audit chain in the same step, so that none is ever without them.
+ * All that is missing is one transaction: a crash leaves the old number or the new one. A new
+ * database gets the proof of its key and the head of its audit chain in the same step, so that none
+ * is ever without them.
  */
 static int migrate(struct store *store, int64_t now, char **message)
 {
@@ -215,24 +251,26 @@ static int migrate(struct store *store, int64_t now, char **message)
     if (r == 0)
         r = prepare(store, message);
     if (r == 0 && now == 0)
-        r = seed_key(store);
+        r = seed_keys(store);
     if (r == 0 && now == 0)
         r = audit_seed(store);
     if (r == 0)
         r = run_sql(store, "COMMIT;");
     if (r == 0) {
-        log_event(LOG_LEVEL_NOTICE, "database migrated", LOG_NUMBER("migration", newest_migration()));
+        log_event(LOG_LEVEL_NOTICE, "database migrated",
+                  LOG_NUMBER("migration", newest_migration()));
         return 0;
     }
     if (*message == NULL)
         say(message, "データベースを更新できません。ディスクの空きを確かめてください",
-            "the database cannot be brought up to date; check the room on the disk", sqlite3_errmsg(store->db));
+            "the database cannot be brought up to date; check the room on the disk",
+            sqlite3_errmsg(store->db));
     if (sqlite3_get_autocommit(store->db) == 0)
         (void)run_sql(store, "ROLLBACK;");
     return r;
 }
 
-static int bring_up(struct store *store, char **message)
+static int bring_up(struct store *store, const struct secret *master, char **message)
 {
     int64_t now = user_version(store);
     char number[64];
@@ -241,13 +279,14 @@ static int bring_up(struct store *store, char **message)
     if (now < 0)
         return say_sqlite(store, sqlite3_errcode(store->db), message);
     if (now > newest_migration()) {
-        (void)snprintf(number, sizeof(number), "database %lld, program %d", (long long)now, newest_migration());
+        (void)snprintf(number, sizeof(number), "database %lld, program %d", (long long)now,
+                       newest_migration());
         say(message, "データベースはより新しい版のものです。新しい版のプログラムを使ってください",
             "the database is of a newer version; install that version again", number);
         return -EPERM;
     }
     if (now > 0)
-        r = check_key(store, message);
+        r = open_keys(store, master, message);
     if (r == 0 && now < newest_migration())
         r = migrate(store, now, message);
     if (r == 0)
@@ -262,8 +301,9 @@ static int bring_up(struct store *store, char **message)
 }
 
 /*
- * One desk to a database: two would each continue the audit chain and the visits as if alone. The lock goes with
- * the process, however it ends; tools that only read or make a backup do not ask for it.
+ * One desk to a database: two would each continue the audit chain and the visits as if alone. The
+ * lock goes with the process, however it ends; tools that only read or make a backup do not ask for
+ * it.
  */
 static int lock_directory(struct store *store, const char *directory, char **message)
 {
@@ -284,7 +324,8 @@ static int lock_directory(struct store *store, const char *directory, char **mes
 
 static int open_file(struct store *store, const char *directory, char **message)
 {
-    char *real = realpath(directory, NULL); /* a link on the way is the administrator's; uketsuke.db must be none */
+    char *real = realpath(
+        directory, NULL); /* a link on the way is the administrator's; uketsuke.db must be none */
     char *path = NULL;
     mode_t mask;
     int rc, r;
@@ -303,7 +344,8 @@ static int open_file(struct store *store, const char *directory, char **message)
         return r;
     }
     mask = umask(077); /* the database and its side files are nobody else's */
-    rc = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
+    rc = sqlite3_open_v2(path, &store->db,
+                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(store->db, settings, NULL, NULL, NULL);
     (void)umask(mask);
@@ -314,7 +356,15 @@ static int open_file(struct store *store, const char *directory, char **message)
     return r;
 }
 
-int store_open(struct store **out, const char *directory, const struct secret *key, struct clock *clock, char **message)
+static int master_keys(struct store *store, const struct secret *master)
+{
+    int r = seal_derive(master, STORE_WRAP, &store->wrap_key);
+
+    return r < 0 ? r : seal_derive(master, STORE_BACKUP, &store->backup_key);
+}
+
+int store_open(struct store **out, const char *directory, const struct secret *key,
+               struct clock *clock, char **message)
 {
     struct store *store = calloc(1, sizeof(*store));
     int r = -ENOMEM;
@@ -326,15 +376,16 @@ int store_open(struct store **out, const char *directory, const struct secret *k
     store->clock = clock;
     store->lock = -1;
     if (key->len != 32) {
-        say(message, "データベースの鍵は32バイトです", "the database key must be 32 bytes", "database.key");
+        say(message, "データベースの鍵は32バイトです", "the database key must be 32 bytes",
+            "database.key");
         r = -EINVAL;
         goto fail;
     }
-    r = seal_keys(store, key);
+    r = master_keys(store, key);
     if (r == 0)
         r = open_file(store, directory, message);
     if (r == 0)
-        r = bring_up(store, message);
+        r = bring_up(store, key, message);
     if (r < 0)
         goto fail;
     *out = store;
@@ -360,9 +411,9 @@ void store_close(struct store **at)
     (void)sqlite3_close(store->db);
     if (store->lock >= 0)
         (void)close(store->lock);
-    secret_free(&store->payload_key);
-    secret_free(&store->lookup_key);
-    secret_free(&store->audit_key);
+    keyring_free(&store->ring);
+    secret_free(&store->wrap_key);
+    secret_free(&store->backup_key);
     free(store);
 }
 

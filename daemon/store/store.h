@@ -1,14 +1,15 @@
 /*
  * store: the desk's memory: visits, answers, links, consents, asks, audit rows, in SQLite.
  *
- * WAL, STRICT tables, foreign keys, synchronous=FULL, numbered migrations (sql/migrations), one writer: this
- * process. What could name a person is in sealed columns (AES-256-GCM; the additional data bind table, column
- * and row, so that a sealed value cannot be moved); look-ups by person go by keyed hash. PIN, 照合番号B, photo
- * and frames have no way in: no function here takes a `struct secret` but store_open() (the key).
+ * WAL, STRICT tables, foreign keys, synchronous=FULL, numbered migrations (sql/migrations), one
+ * writer: this process. What could name a person is in sealed columns (AES-256-GCM; the additional
+ * data bind table, column and row, so that a sealed value cannot be moved); look-ups by person go
+ * by keyed hash. PIN, 照合番号B, photo and frames have no way in: no function here takes a `struct
+ * secret` but store_open() (the key).
  *
- * Every function returns 0 or a negative errno (-EIO for SQLite, -EBADMSG when a sealed value does not open,
- * -ENOENT when there is no such row). After a failed write inside a transaction call store_rollback().
- * Times are microseconds of UTC.
+ * Every function returns 0 or a negative errno (-EIO for SQLite, -EBADMSG when a sealed value does
+ * not open, -ENOENT when there is no such row). After a failed write inside a transaction call
+ * store_rollback(). Times are microseconds of UTC.
  */
 #ifndef UKETSUKE_STORE_H
 #define UKETSUKE_STORE_H
@@ -23,20 +24,22 @@
 struct store;
 
 /*
- * Opens or creates DIRECTORY/uketsuke.db and brings it to the newest migration. `key`: 32 bytes, borrowed
- * during the call. *message (free it) says in words what to do when it fails: a wrong key, a newer database,
- * a full disk, a damaged file.
+ * Opens or creates DIRECTORY/uketsuke.db and brings it to the newest migration. `key`: 32 bytes,
+ * borrowed during the call. *message (free it) says in words what to do when it fails: a wrong key,
+ * a newer database, a full disk, a damaged file.
  */
 int store_open(struct store **out, const char *directory, const struct secret *key,
                struct clock *clock, char **message);
 void store_close(struct store **store);
 
-/* One durable step: everything between begin and commit is on the disk when commit returns, or nothing is. */
+/* One durable step: everything between begin and commit is on the disk when commit returns, or
+ * nothing is. */
 int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 
-/* ---- visits -------------------------------------------------------------------------------------- */
+/* ---- visits
+ * -------------------------------------------------------------------------------------- */
 
 /* What names the patient; sealed as a whole. Texts are UTF-8, "" when unknown. */
 struct store_person {
@@ -63,7 +66,7 @@ struct store_visit {
     uint8_t challenge;
     uint8_t liveness;
     int32_t score_milli;
-    uint32_t consents;  /* given */
+    uint32_t consents;   /* given */
     uint8_t face_failed; /* 1: a face was compared and did not match in this visit */
     uint32_t card_ms, photo_ms, face_ms, pin_ms, ask_ms, total_ms;
     uint32_t apdus, frames;
@@ -84,37 +87,40 @@ int store_visit_open(struct store *store, struct store_visit *visit);
 int store_visit_save(struct store *store, struct store_visit *visit);
 int store_visit_load(struct store *store, uint64_t id, struct store_visit *out);
 /*
- * Newest first, opened in [since, until); stops when `each` returns non-zero. `open_only`: closed_us is 0.
- * A row whose sealed part does not open is logged and left out.
+ * Newest first, opened in [since, until); stops when `each` returns non-zero. `open_only`:
+ * closed_us is 0. A row whose sealed part does not open is logged and left out.
  */
 typedef int store_visit_fn(const struct store_visit *visit, void *arg);
-int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit, bool open_only,
-                 store_visit_fn *each, void *arg);
+int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit,
+                 bool open_only, store_visit_fn *each, void *arg);
 
-/* ---- answers: the cache ---------------------------------------------------------------------------- */
+/* ---- answers: the cache
+ * ---------------------------------------------------------------------------- */
 
 struct store_answer {
     uint64_t id;
     char institution[11];
-    char date[9];         /* QualificationConfirmationDate */
-    uint32_t consents;    /* under which it was asked */
-    uint8_t usable;       /* 1: valid and usable by the rules */
-    uint16_t failure;     /* why not */
+    char date[9];      /* QualificationConfirmationDate */
+    uint32_t consents; /* under which it was asked */
+    uint8_t usable;    /* 1: valid and usable by the rules */
+    uint16_t failure;  /* why not */
     int64_t answered_us;
     int64_t available_until_us; /* consented parts are purged then; 0 none */
-    uint8_t *tree;        /* canonical XmlMsg; owned by the struct, store_answer_free() */
+    uint8_t *tree;              /* canonical XmlMsg; owned by the struct, store_answer_free() */
     size_t tree_len;
-    uint8_t *raw;         /* bytes as received, may be NULL */
+    uint8_t *raw; /* bytes as received, may be NULL */
     size_t raw_len;
 };
 
-/* Whom an answer is about: the card's subject, or the numbers of a certificate, as one canonical byte string. */
+/* Whom an answer is about: the card's subject, or the numbers of a certificate, as one canonical
+ * byte string. */
 struct store_subject {
     const void *data;
     size_t len;
 };
 
-int store_answer_put(struct store *store, struct store_subject subject, struct store_answer *answer);
+int store_answer_put(struct store *store, struct store_subject subject,
+                     struct store_answer *answer);
 /* The newest answer of that date whose consents are exactly `consents`. */
 int store_answer_today(struct store *store, struct store_subject subject, const char *institution,
                        const char *date, uint32_t consents, struct store_answer *out);
@@ -124,7 +130,8 @@ int store_answer_last(struct store *store, struct store_subject subject, const c
 int store_answer_load(struct store *store, uint64_t id, struct store_answer *out);
 void store_answer_free(struct store_answer *answer);
 
-/* ---- links: this card is that patient ---------------------------------------------------------------- */
+/* ---- links: this card is that patient
+ * ---------------------------------------------------------------- */
 
 struct store_numbers {
     char insurer[9];
@@ -133,16 +140,20 @@ struct store_numbers {
     char branch[3];
     char birth[9];
 };
-int store_link_put(struct store *store, const uint8_t subject[32], const struct store_numbers *numbers);
+int store_link_put(struct store *store, const uint8_t subject[32],
+                   const struct store_numbers *numbers);
 int store_link_get(struct store *store, const uint8_t subject[32], struct store_numbers *out);
 
-/* ---- consents, asks, audit ---------------------------------------------------------------------------- */
+/* ---- consents, asks, audit
+ * ---------------------------------------------------------------------------- */
 
-int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool given, int64_t at_us, int64_t until_us);
+int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool given, int64_t at_us,
+                      int64_t until_us);
 
 /*
- * A question on its way upstream. It is written before it is sent and ended when its answer is stored, so
- * that after a crash an open row says what may have arrived. correlation: unique, the upstream's request id.
+ * A question on its way upstream. It is written before it is sent and ended when its answer is
+ * stored, so that after a crash an open row says what may have arrived. correlation: unique, the
+ * upstream's request id.
  */
 struct store_ask {
     uint64_t id;
@@ -160,15 +171,41 @@ typedef int store_ask_fn(const struct store_ask *ask, void *arg);
 int store_asks_open(struct store *store, store_ask_fn *each, void *arg);
 
 /*
- * One row of the audit log; the hash of each row covers the row before it. `event` is a name from the caller's
- * table, `who` the member of staff ("" for none, sealed), `detail` a code or a number, never a patient's data.
+ * One row of the audit log; the hash of each row covers the row before it. `event` is a name from
+ * the caller's table, `who` the member of staff ("" for none, sealed), `detail` a code or a number,
+ * never a patient's data.
  */
-int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t lane, const char *who,
-                const char *detail);
+int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t lane,
+                const char *who, const char *detail);
 /* Walk the chain. 0 good; -EBADMSG with *bad_row set. *rows: how many there are. */
 int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row);
 
-/* ---- upkeep -------------------------------------------------------------------------------------------- */
+/* ---- keys
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The data are sealed under keys of their own, and those under the master key of store_open(). A
+ * new master key seals them anew in one step; from then on only it opens the database. Backups open
+ * with the master key of their day.
+ */
+int store_rekey(struct store *store, const struct secret *master);
+/*
+ * A new payload key: patients' data are sealed anew, some rows a step, between other work. It may
+ * stop anywhere (also by kill -9) and is taken up again by the next store_rotation_begin();
+ * store_rotating() says that one is unfinished. After the last step nothing opens with the old key,
+ * and it is gone.
+ */
+struct store_rotation;
+bool store_rotating(const struct store *store);
+int store_rotation_begin(struct store_rotation **out, struct store *store);
+/* 1: more to do; 0: done; negative: this step did not happen. *done: rows sealed anew since the
+ * beginning. */
+int store_rotation_step(struct store_rotation *rotation, unsigned most, uint64_t *done);
+void store_rotation_free(struct store_rotation **rotation);
+
+/* ---- upkeep
+ * -------------------------------------------------------------------------------------------- */
 
 /* Consented parts past their time; returns how many answers were purged, or negative. */
 int store_purge(struct store *store, int64_t now_us);

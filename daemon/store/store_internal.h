@@ -3,17 +3,21 @@
 #define UKETSUKE_STORE_INTERNAL_H
 
 #include "../common/bytes.h"
+#include "keyring.h"
 #include "store.h"
 
 #include <sqlite3.h>
 
 #define STORE_HASH 32
+#define STORE_WRAP "uketsuke wrap" /* what a master key is derived for */
+#define STORE_BACKUP "uketsuke backup"
 #define STORE_SEAL_ROOM 29 /* version, nonce 12, tag 16 */
 #define STORE_SEALED_MAX (9u << 20)
 
 enum store_query {
     QUERY_META_GET,
     QUERY_META_PUT,
+    QUERY_META_DELETE,
     QUERY_VISIT_OPEN,
     QUERY_VISIT_SAVE,
     QUERY_VISIT_LOAD,
@@ -43,9 +47,9 @@ struct store {
     int lock; /* the directory, locked against a second desk; -1 none */
     sqlite3_stmt *queries[QUERY_COUNT];
     struct clock *clock;
-    struct secret payload_key; /* AES-256-GCM */
-    struct secret lookup_key;  /* HMAC-SHA-256 of subjects */
-    struct secret audit_key;   /* HMAC-SHA-256 of the chain */
+    struct secret wrap_key;   /* of the master key: seals the key ring */
+    struct secret backup_key; /* of the master key: seals backups */
+    struct keyring ring;
     uint64_t audit_rows;
     uint8_t audit_hash[STORE_HASH];
     uint64_t saved_rows; /* the chain's head before the transaction, for a rollback */
@@ -85,7 +89,9 @@ int store_errno(struct store *store, int rc);
 
 /* ---- seal.c --------------------------------------------------------------------------------------------- */
 
-int seal_keys(struct store *store, const struct secret *master);
+int seal_hmac(const struct secret *key, const void *data, size_t len, uint8_t out[STORE_HASH]);
+/* A key for one purpose from the master key. */
+int seal_derive(const struct secret *master, const char *purpose, struct secret *out);
 /* HMAC of what an answer or link is about. */
 int seal_subject(const struct store *store, const void *data, size_t len, uint8_t out[STORE_HASH]);
 /* *out is allocated (len + STORE_SEAL_ROOM); place: "visits.payload"; row binds it to its row. */
@@ -95,6 +101,11 @@ int seal_close(const struct store *store, const char *place, uint64_t row, const
 int seal_open(const struct store *store, const char *place, uint64_t row, const void *sealed, size_t len,
               uint8_t **out, size_t *out_len);
 void seal_free(uint8_t **data, size_t len);
+/* The same under a key that is named; generation becomes the first byte. */
+int seal_close_with(const struct secret *key, uint8_t generation, const char *place, uint64_t row, const void *data,
+                    size_t len, uint8_t **out, size_t *out_len);
+int seal_open_with(const struct secret *key, const char *place, uint64_t row, const void *sealed, size_t len,
+                   uint8_t **out, size_t *out_len);
 int seal_chain(const struct store *store, const uint8_t previous[STORE_HASH], const void *row, size_t len,
                uint8_t out[STORE_HASH]);
 

@@ -178,7 +178,7 @@ static void a_migration_killed_midway_leaves_the_old_number_or_the_new(void **st
                 old++;
             } else {
                 assert_int_equal(version, 1);
-                assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM meta WHERE name IN ('key_check', 'audit_head')"), 2);
+                assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM meta WHERE name IN ('keys', 'audit_head')"), 2);
                 new++;
             }
         }

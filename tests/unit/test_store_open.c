@@ -114,16 +114,16 @@ static void a_wrong_key_is_refused_before_anything_is_written(void **state)
     rig_free(&rig);
 }
 
-static void a_database_without_the_proof_of_its_key_is_not_adopted(void **state)
+static void a_database_without_its_keys_is_not_adopted(void **state)
 {
     struct rig rig;
 
     (void)state;
     rig_new(&rig);
     rig_close(&rig);
-    rig_sql(&rig, "DELETE FROM meta WHERE name = 'key_check'");
+    rig_sql(&rig, "DELETE FROM meta WHERE name = 'keys'");
     refused(&rig, -EBADMSG, "鍵が違います", "key");
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM meta WHERE name = 'key_check'"), 0);
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM meta WHERE name = 'keys'"), 0);
     rig_free(&rig);
 }
 
@@ -221,7 +221,7 @@ int main(void)
         cmocka_unit_test(opening_again_changes_nothing),
         cmocka_unit_test(a_newer_database_is_left_alone),
         cmocka_unit_test(a_wrong_key_is_refused_before_anything_is_written),
-        cmocka_unit_test(a_database_without_the_proof_of_its_key_is_not_adopted),
+        cmocka_unit_test(a_database_without_its_keys_is_not_adopted),
         cmocka_unit_test(a_damaged_file_is_named_as_such),
         cmocka_unit_test(a_missing_table_is_an_unexpected_shape),
         cmocka_unit_test(the_directory_may_be_reached_by_a_link_the_file_may_be_none),

@@ -1,11 +1,8 @@
 /* A second hand in the file: moved, changed, copied values and a doctored audit log are found. */
+#include "store_hand.h"
 #include "store_rig.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,22 +71,29 @@ static const struct {
     const char *sql;
     int (*read)(struct rig *rig);
 } moves[] = {
-    {"UPDATE visits SET payload = (SELECT payload FROM visits WHERE id = 2) WHERE id = 1", load_visit},
-    {"UPDATE visits SET payload = (SELECT tree FROM answers WHERE id = 1) WHERE id = 1", load_visit},
+    {"UPDATE visits SET payload = (SELECT payload FROM visits WHERE id = 2) WHERE id = 1",
+     load_visit},
+    {"UPDATE visits SET payload = (SELECT tree FROM answers WHERE id = 1) WHERE id = 1",
+     load_visit},
     {"UPDATE visits SET payload = NULL WHERE id = 1", load_visit},
     {"UPDATE visits SET payload = x'' WHERE id = 1", load_visit},
-    {"UPDATE visits SET payload = substr(payload, 1, length(payload) - 1) WHERE id = 1", load_visit},
+    {"UPDATE visits SET payload = substr(payload, 1, length(payload) - 1) WHERE id = 1",
+     load_visit},
     {"UPDATE visits SET payload = substr(payload, 1, 28) WHERE id = 1", load_visit},
-    {"UPDATE visits SET payload = CAST(x'02' || substr(payload, 2) AS BLOB) WHERE id = 1", load_visit},
+    {"UPDATE visits SET payload = CAST(x'02' || substr(payload, 2) AS BLOB) WHERE id = 1",
+     load_visit},
     {"UPDATE answers SET tree = raw WHERE id = 1", load_answer},
     {"UPDATE answers SET raw = tree WHERE id = 1", load_answer},
     {"UPDATE answers SET raw = x'' WHERE id = 1", load_answer},
     {"UPDATE answers SET tree = NULL WHERE id = 1", load_answer},
     {"UPDATE answers SET tree = (SELECT tree FROM answers WHERE id = 2) WHERE id = 1", load_answer},
     {"UPDATE answers SET tree = (SELECT tree FROM answers WHERE id = 2) WHERE id = 1", today},
-    {"UPDATE answers SET tree = (SELECT payload FROM visits WHERE id = 1) WHERE id = 1", load_answer},
+    {"UPDATE answers SET tree = (SELECT payload FROM visits WHERE id = 1) WHERE id = 1",
+     load_answer},
     {"CREATE TEMP TABLE old AS SELECT * FROM links;"
-     "UPDATE links SET payload = (SELECT payload FROM old WHERE old.subject_hash <> links.subject_hash)", get_link},
+     "UPDATE links SET payload = (SELECT payload FROM old WHERE old.subject_hash <> "
+     "links.subject_hash)",
+     get_link},
     {"UPDATE links SET payload = (SELECT payload FROM visits WHERE id = 1)", get_link},
 };
 
@@ -101,7 +105,8 @@ static void one_damaged_row_does_not_hide_the_others(void **state)
     (void)state;
     two_visits(&rig);
     assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 100, false, count, &before), 0);
-    rig_sql(&rig, "UPDATE visits SET payload = (SELECT payload FROM visits WHERE id = 2) WHERE id = 1");
+    rig_sql(&rig,
+            "UPDATE visits SET payload = (SELECT payload FROM visits WHERE id = 2) WHERE id = 1");
     assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 100, false, count, &after), 0);
     assert_int_equal(after, before - 1);
     rig_free(&rig);
@@ -142,8 +147,11 @@ static void a_bit_turned_anywhere_in_a_sealed_value_is_found(void **state)
     two_visits(&rig);
     (void)snprintf(path, sizeof(path), "%s/uketsuke.db", rig.directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT tree FROM answers WHERE id = 1", -1, &get, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "UPDATE answers SET tree = ?1 WHERE id = 1", -1, &put, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT tree FROM answers WHERE id = 1", -1, &get, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "UPDATE answers SET tree = ?1 WHERE id = 1", -1, &put, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(get), SQLITE_ROW);
     len = (size_t)sqlite3_column_bytes(get, 0);
     assert_int_equal(len, strlen(RIG_TREE) + 29); /* version, IV of 12, tag of 16 */
@@ -162,60 +170,29 @@ static void a_bit_turned_anywhere_in_a_sealed_value_is_found(void **state)
     rig_free(&rig);
 }
 
-/* RFC 5869 by OpenSSL's own HKDF: the second step alone, as the key is uniform. */
-static void expand(const struct rig *rig, const char *info, uint8_t out[32])
-{
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-    int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
-    char digest[] = "SHA256", text[64];
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, rig->key.data, rig->key.len),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, text, strlen(info)),
-        OSSL_PARAM_construct_end(),
-    };
-
-    (void)snprintf(text, sizeof(text), "%s", info);
-    assert_int_equal(EVP_KDF_derive(ctx, out, 32, params), 1);
-    EVP_KDF_CTX_free(ctx);
-    EVP_KDF_free(kdf);
-}
-
 static void values_are_sealed_as_documented(void **state)
 {
-    static const uint8_t bind[] = {1, 0, 0, 0, 0, 0, 0, 0, 'a', 'n', 's', 'w', 'e', 'r', 's', '.', 't', 'r', 'e', 'e'};
+    static const uint8_t bind[] = {1,   0,   0,   0,   0,   0,   0,   0,   'a', 'n',
+                                   's', 'w', 'e', 'r', 's', '.', 't', 'r', 'e', 'e'};
     struct rig rig;
-    uint8_t key[32], sealed[256], plain[256];
-    sqlite3 *db;
-    sqlite3_blob *blob;
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-    char path[128];
-    int n, len;
+    uint8_t sealed[256], plain[256];
+    struct hand_ring ring;
+    size_t len;
 
     (void)state;
     two_visits(&rig);
-    (void)snprintf(path, sizeof(path), "%s/uketsuke.db", rig.directory);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_blob_open(db, "main", "answers", "tree", 1, 0, &blob), SQLITE_OK);
-    len = sqlite3_blob_bytes(blob);
-    assert_in_range(len, 29, sizeof(sealed));
-    assert_int_equal(sqlite3_blob_read(blob, sealed, len, 0), SQLITE_OK);
-    expand(&rig, "uketsuke payload", key);
-    assert_int_equal(EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, sealed + 1), 1);
-    assert_int_equal(EVP_DecryptUpdate(ctx, NULL, &n, bind, sizeof(bind)), 1);
-    assert_int_equal(EVP_DecryptUpdate(ctx, plain, &n, sealed + 13, len - 29), 1);
-    assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, 16, sealed + len - 16), 1);
-    assert_int_equal(EVP_DecryptFinal_ex(ctx, plain + n, &n), 1);
+    hand_ring(&rig, &ring);
+    assert_int_equal(ring.payloads, 1);
+    len = hand_blob(&rig, "answers", "tree", 1, sealed, sizeof(sealed));
+    assert_int_equal(sealed[0], ring.generation[0]);
+    assert_int_equal(hand_open(ring.payload[0], bind, sizeof(bind), sealed, len, plain),
+                     strlen(RIG_TREE));
     assert_memory_equal(plain, RIG_TREE, strlen(RIG_TREE));
-    EVP_CIPHER_CTX_free(ctx);
-    assert_int_equal(sqlite3_blob_close(blob), SQLITE_OK);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
     rig_free(&rig);
 }
 
-/* ---- the audit log ------------------------------------------------------------------------------------------- */
+/* ---- the audit log
+ * ------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *sql;
@@ -240,8 +217,12 @@ static const struct {
     {"DELETE FROM audit", 1},
     {"DELETE FROM audit WHERE id = 6; UPDATE audit SET id = id - 1 WHERE id > 6", 6},
     /* 5 and 6 change places with all they hold; the numbers stay in order. */
-    {"UPDATE audit SET id = 100 WHERE id = 5; UPDATE audit SET id = 5 WHERE id = 6; UPDATE audit SET id = 6 WHERE id = 100", 5},
-    {"INSERT INTO audit SELECT 13, at_us, event, visit, lane, who, detail, hash FROM audit WHERE id = 12", 13},
+    {"UPDATE audit SET id = 100 WHERE id = 5; UPDATE audit SET id = 5 WHERE id = 6; UPDATE audit "
+     "SET id = 6 WHERE id = 100",
+     5},
+    {"INSERT INTO audit SELECT 13, at_us, event, visit, lane, who, detail, hash FROM audit WHERE "
+     "id = 12",
+     13},
 };
 
 static void a_doctored_audit_log_is_found_and_the_row_named(void **state)
@@ -272,7 +253,8 @@ static void the_head_of_the_chain_can_be_neither_taken_out_nor_made_up(void **st
     static const char *const hands[] = {
         "DELETE FROM meta WHERE name = 'audit_head'",
         "DELETE FROM meta WHERE name = 'audit_head'; DELETE FROM audit",
-        "UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'key_check') WHERE name = 'audit_head'",
+        "UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'keys') WHERE name = "
+        "'audit_head'",
         "UPDATE meta SET value = zeroblob(69) WHERE name = 'audit_head'",
     };
 
@@ -293,7 +275,8 @@ static void the_head_of_the_chain_can_be_neither_taken_out_nor_made_up(void **st
     }
 }
 
-/* An old head put back over a shortened log: the running desk remembers better, and the next row shows it. */
+/* An old head put back over a shortened log: the running desk remembers better, and the next row
+ * shows it. */
 static void an_old_head_over_a_cut_log_is_found_while_the_desk_runs(void **state)
 {
     struct rig rig;
@@ -312,13 +295,14 @@ static void an_old_head_over_a_cut_log_is_found_while_the_desk_runs(void **state
     rig_free(&rig);
 }
 
-/* ---- nothing in the clear -------------------------------------------------------------------------------------- */
+/* ---- nothing in the clear
+ * -------------------------------------------------------------------------------------- */
 
 static void no_bytes_of_a_person_stand_in_the_files(void **state)
 {
     static const char *const needles[] = {
-        RIG_NAME, "見本", "花子", RIG_KANA, RIG_BIRTH, RIG_INSURER, RIG_STAFF, RIG_NUMBER, "00990010", "記号", "P-0042", "XmlMsg",
-        "限度額", "A01",
+        RIG_NAME,   "見本",     "花子", RIG_KANA, RIG_BIRTH, RIG_INSURER, RIG_STAFF,
+        RIG_NUMBER, "00990010", "記号", "P-0042", "XmlMsg",  "限度額",    "A01",
     };
     static const char *const suffixes[] = {"", "-wal"};
     struct rig rig;
@@ -359,8 +343,10 @@ static void the_same_person_sealed_twice_is_not_recognized_by_its_bytes(void **s
     (void)state;
     two_visits(&rig);
     assert_int_equal(rig_sql_int(&rig, "SELECT count(DISTINCT payload) FROM visits"), 2);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(DISTINCT substr(payload, 2, 12)) FROM visits"), 2);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(DISTINCT substr(tree, 14, 20)) FROM answers"), 2);
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(DISTINCT substr(payload, 2, 12)) FROM visits"),
+                     2);
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(DISTINCT substr(tree, 14, 20)) FROM answers"),
+                     2);
     rig_free(&rig);
 }
 
