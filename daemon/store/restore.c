@@ -1,0 +1,245 @@
+/* The way back: a backup is unpacked beside its target, judged, and only then put in place. */
+#include "backup.h"
+#include "backup_file.h"
+#include "store_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A folder of its own for the unpacked database, so that a store can be opened in it. */
+struct bench {
+    char *path;
+    int directory;
+};
+
+static const struct {
+    int error;
+    const char *ja;
+    const char *en;
+} words[] = {
+    {-EKEYREJECTED,
+     "このバックアップは別の鍵(database.key)のものです。取った日の鍵を使ってください",
+     "this backup belongs to another master key; use the database.key of its day"},
+    {-EBADMSG, "バックアップが壊れているか、バックアップではありません。別の世代を使ってください",
+     "the file is damaged, or no backup; use another generation"},
+    {-EBUSY, "uketsuked が動いています。止めてから戻してください",
+     "uketsuked is running; stop it first"},
+    {-ENOSPC, "ディスクがいっぱいです。空きを作ってください", "the disk is full; make room"},
+    {-ENOENT, "ファイルまたはディレクトリがありません", "there is no such file or directory"},
+    {0, "バックアップを読めません。場所と権限を確かめてください",
+     "the backup cannot be read; check path and permissions"},
+};
+
+static int say(char **message, int error, const char *what)
+{
+    size_t i = 0;
+
+    if (*message != NULL)
+        return error;
+    while (words[i].error != 0 && words[i].error != error)
+        i++;
+    if (asprintf(message, "%s / %s (%s: %s)", words[i].ja, words[i].en, what, strerror(-error)) < 0)
+        *message = NULL;
+    return error;
+}
+
+static void bench_clear(struct bench *bench)
+{
+    static const char *const names[] = {"uketsuke.db", "uketsuke.db-wal", "uketsuke.db-shm",
+                                        "uketsuke.db-journal"};
+
+    if (bench->directory >= 0) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+            (void)unlinkat(bench->directory, names[i], 0);
+        (void)close(bench->directory);
+    }
+    if (bench->path != NULL)
+        (void)rmdir(bench->path);
+    free(bench->path);
+}
+
+static int bench_new(struct bench *bench, const char *beside)
+{
+    bench->directory = -1;
+    if (asprintf(&bench->path, "%s/.restore-XXXXXX", beside) < 0) {
+        bench->path = NULL;
+        return -ENOMEM;
+    }
+    if (mkdtemp(bench->path) == NULL) {
+        int r = -errno;
+
+        free(bench->path);
+        bench->path = NULL;
+        return r;
+    }
+    bench->directory = open(bench->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return bench->directory < 0 ? -errno : 0;
+}
+
+static int unpack_into(struct bench *bench, const char *file, const struct secret *master,
+                       int64_t *taken_us)
+{
+    struct secret key = {0};
+    int in = open(file, O_RDONLY | O_CLOEXEC);
+    int out = -1, r = in < 0 ? -errno : 0;
+
+    if (r == 0) {
+        out =
+            openat(bench->directory, "uketsuke.db", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        r = out < 0 ? -errno : seal_derive(master, STORE_BACKUP, &key);
+    }
+    if (r == 0)
+        r = backup_unpack(in, out, &key, taken_us);
+    if (r == 0 && fsync(out) < 0)
+        r = -errno;
+    secret_free(&key);
+    if (in >= 0)
+        (void)close(in);
+    if (out >= 0)
+        (void)close(out);
+    return r;
+}
+
+static int whole(struct store *store)
+{
+    sqlite3_stmt *stmt = NULL;
+    int r = -EIO;
+
+    if (sqlite3_prepare_v2(store->db, "PRAGMA integrity_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        r = strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0 ? 0 : -EBADMSG;
+    (void)sqlite3_finalize(stmt);
+    return r;
+}
+
+/* The store's own opening is the judge: migrations, master key, head of the chain; then the whole
+ * chain. */
+static int judge(struct bench *bench, const struct secret *master, struct clock *clock,
+                 struct backup_report *report, char **message)
+{
+    struct store *store = NULL;
+    struct store_status status;
+    uint64_t rows, bad;
+    int r = store_open(&store, bench->path, master, clock, message);
+
+    if (r == 0)
+        r = whole(store);
+    if (r == 0)
+        r = store_audit_verify(store, &rows, &bad);
+    if (r == 0)
+        r = store_status(store, &status);
+    if (r == 0) {
+        report->visits = status.visits;
+        report->answers = status.answers;
+        report->audit_rows = rows;
+    }
+    store_close(&store);
+    return r;
+}
+
+static int take_out(struct bench *bench, const char *file, const char *beside,
+                    const struct secret *master, struct clock *clock, struct backup_report *report,
+                    char **message)
+{
+    int r;
+
+    memset(report, 0, sizeof(*report));
+    *message = NULL;
+    r = bench_new(bench, beside);
+    if (r < 0)
+        return say(message, r, beside);
+    r = unpack_into(bench, file, master, &report->taken_us);
+    if (r < 0)
+        return say(message, r, file);
+    r = judge(bench, master, clock, report, message);
+    return r < 0 ? say(message, r, file) : 0;
+}
+
+static char *folder_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+
+    return slash == NULL   ? strdup(".")
+           : slash == file ? strdup("/")
+                           : strndup(file, (size_t)(slash - file));
+}
+
+int backup_check(const char *file, const struct secret *master, struct clock *clock,
+                 struct backup_report *report, char **message)
+{
+    struct bench bench = {NULL, -1};
+    char *beside = folder_of(file);
+    int r = -ENOMEM;
+
+    *message = NULL;
+    if (beside != NULL)
+        r = take_out(&bench, file, beside, master, clock, report, message);
+    bench_clear(&bench);
+    free(beside);
+    return r;
+}
+
+/*
+ * The old files stay under another name each. The old database keeps its own name too until the new
+ * one takes it in one rename, so that a crash in between never leaves a desk that would begin with
+ * an empty one.
+ */
+static int step_aside(int directory, struct clock *clock)
+{
+    static const char *const logs[] = {"-wal", "-shm"};
+    time_t now = (time_t)(clock_realtime_us(clock) / 1000000);
+    char stamp[32], from[32], to[96];
+    struct tm tm;
+
+    if (gmtime_r(&now, &tm) == NULL || strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", &tm) == 0)
+        return -EINVAL;
+    (void)snprintf(to, sizeof(to), "uketsuke.db.before-restore-%s", stamp);
+    if (linkat(directory, "uketsuke.db", directory, to, 0) < 0 && errno != ENOENT)
+        return -errno;
+    for (size_t i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
+        (void)snprintf(from, sizeof(from), "uketsuke.db%s", logs[i]);
+        (void)snprintf(to, sizeof(to), "uketsuke.db.before-restore-%s%s", stamp, logs[i]);
+        if (renameat(directory, from, directory, to) < 0 && errno != ENOENT)
+            return -errno;
+    }
+    return 0;
+}
+
+static int put_in_place(struct bench *bench, const char *directory, struct clock *clock)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? -errno : 0;
+
+    if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+        r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    if (r == 0)
+        r = step_aside(fd, clock);
+    if (r == 0 &&
+        (renameat(bench->directory, "uketsuke.db", fd, "uketsuke.db") < 0 || fsync(fd) < 0))
+        r = -errno;
+    if (fd >= 0)
+        (void)close(fd);
+    return r;
+}
+
+int backup_restore(const char *file, const char *directory, const struct secret *master,
+                   struct clock *clock, struct backup_report *report, char **message)
+{
+    struct bench bench = {NULL, -1};
+    int r = take_out(&bench, file, directory, master, clock, report, message);
+
+    if (r == 0) {
+        r = put_in_place(&bench, directory, clock);
+        if (r < 0)
+            (void)say(message, r, directory);
+    }
+    bench_clear(&bench);
+    return r;
+}
