@@ -181,42 +181,93 @@ static bool read_row(struct statement *s, struct row *row, char event[TEXT_MAX +
     return whole && lane == row->lane && (row->who == NULL || row->who_len > 0);
 }
 
-int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
+/* The row that is next in the chain; -EBADMSG when it is not. */
+static int walk_row(struct store *store, struct store_audit_walk *walk, struct statement *s)
 {
-    uint8_t previous[STORE_HASH] = {0};
-    struct statement s;
-    uint64_t expected = 0;
+    char event[TEXT_MAX + 1], detail[TEXT_MAX + 1];
+    uint8_t hash[STORE_HASH];
+    const uint8_t *stored;
+    size_t len;
+    struct row row;
+    bool whole = read_row(s, &row, event, detail);
     int r;
 
-    *bad_row = 0;
-    statement_start(&s, store, QUERY_AUDIT_WALK);
-    while ((r = statement_step(&s)) > 0) {
-        char event[TEXT_MAX + 1], detail[TEXT_MAX + 1];
-        uint8_t hash[STORE_HASH];
-        const uint8_t *stored;
-        size_t len;
-        struct row row;
-        bool whole = read_row(&s, &row, event, detail);
+    stored = statement_get_blob(s, &len);
+    r = statement_error(s);
+    if (r < 0)
+        return r;
+    r = whole ? row_hash(store, walk->hash, &row, hash) : -EBADMSG;
+    walk->rows++;
+    if (r < 0 || row.id != walk->rows || len != STORE_HASH || memcmp(stored, hash, STORE_HASH) != 0) {
+        walk->bad_row = walk->rows;
+        return -EBADMSG;
+    }
+    memcpy(walk->hash, hash, STORE_HASH);
+    return 0;
+}
 
-        stored = statement_get_blob(&s, &len);
-        r = statement_error(&s);
+int store_audit_walk_step(struct store *store, struct store_audit_walk *walk, unsigned most)
+{
+    struct statement s;
+    unsigned seen = 0;
+    int r;
+
+    statement_start(&s, store, QUERY_AUDIT_WALK_FROM);
+    statement_int(&s, (int64_t)walk->rows);
+    statement_int(&s, most);
+    while ((r = statement_step(&s)) > 0) {
+        r = walk_row(store, walk, &s);
         if (r < 0)
             break;
-        r = whole ? row_hash(store, previous, &row, hash) : -EBADMSG;
-        expected++;
-        if (r < 0 || row.id != expected || len != STORE_HASH ||
-            memcmp(stored, hash, STORE_HASH) != 0) {
-            *bad_row = expected;
-            r = -EBADMSG;
-            break;
-        }
-        memcpy(previous, hash, STORE_HASH);
+        seen++;
     }
-    *rows = expected;
-    if (r == 0 &&
-        (expected != store->audit_rows || memcmp(previous, store->audit_hash, STORE_HASH) != 0)) {
-        *bad_row = expected + 1; /* the end was cut off */
-        r = -EBADMSG;
+    r = statement_end(&s, r);
+    if (r < 0)
+        return r;
+    if (seen == most)
+        return 1;
+    if (walk->rows != store->audit_rows || memcmp(walk->hash, store->audit_hash, STORE_HASH) != 0) {
+        walk->bad_row = walk->rows + 1; /* the end was cut off */
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row)
+{
+    struct store_audit_walk walk = {0};
+    int r;
+
+    do
+        r = store_audit_walk_step(store, &walk, 1024);
+    while (r > 0);
+    *rows = walk.rows;
+    *bad_row = walk.bad_row;
+    return r;
+}
+
+int store_audit_anchor(struct store *store, uint64_t row, struct store_audit_anchor *out)
+{
+    struct statement s;
+    int r;
+
+    out->row = row != 0 ? row : store->audit_rows;
+    statement_start(&s, store, QUERY_AUDIT_HASH);
+    statement_int(&s, (int64_t)out->row);
+    r = statement_step(&s);
+    if (r > 0) {
+        struct bytes_reader in;
+        size_t len;
+        const uint8_t *hash = statement_get_blob(&s, &len);
+
+        r = statement_error(&s);
+        bytes_reader_init(&in, hash, hash != NULL ? len : 0);
+        out->high = bytes_u64be(&in);
+        out->low = bytes_u64be(&in);
+        if (r == 0 && in.failed)
+            r = -EBADMSG;
+    } else if (r == 0) {
+        r = -ENOENT;
     }
     return statement_end(&s, r);
 }

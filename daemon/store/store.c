@@ -35,7 +35,10 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_ASK_END] = "ask_end",
     [QUERY_ASKS_OPEN] = "asks_open",
     [QUERY_AUDIT_ADD] = "audit_add",
-    [QUERY_AUDIT_WALK] = "audit_walk",
+    [QUERY_AUDIT_WALK_FROM] = "audit_walk_from",
+    [QUERY_AUDIT_HASH] = "audit_hash",
+    [QUERY_VISIT_RETIRE] = "visit_retire",
+    [QUERY_ANSWER_RETIRE] = "answer_retire",
     [QUERY_COUNTS] = "counts",
 };
 
@@ -474,34 +477,6 @@ int store_leave(struct store *store, bool alone, int r)
         return store_commit(store);
     store_rollback(store);
     return r;
-}
-
-static int purge(struct store *store, int64_t now_us, int *purged)
-{
-    struct statement s;
-    int r;
-
-    statement_start(&s, store, QUERY_CONSENT_PURGE);
-    statement_int(&s, now_us);
-    r = statement_run(&s);
-    if (r < 0)
-        return r;
-    statement_start(&s, store, QUERY_ANSWER_PURGE);
-    statement_int(&s, now_us);
-    r = statement_run(&s);
-    *purged = sqlite3_changes(store->db);
-    return r;
-}
-
-int store_purge(struct store *store, int64_t now_us)
-{
-    bool alone;
-    int purged = 0;
-    int r = store_enter(store, &alone);
-
-    if (r == 0)
-        r = store_leave(store, alone, purge(store, now_us, &purged));
-    return r < 0 ? r : purged;
 }
 
 int store_status(struct store *store, struct store_status *out)

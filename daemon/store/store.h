@@ -179,6 +179,22 @@ int store_audit(struct store *store, const char *event, uint64_t visit, uint16_t
                 const char *who, const char *detail);
 /* Walk the chain. 0 good; -EBADMSG with *bad_row set. *rows: how many there are. */
 int store_audit_verify(struct store *store, uint64_t *rows, uint64_t *bad_row);
+/* The same, some rows a step, between other work (rows may be added meanwhile). Zeroed at the beginning. */
+struct store_audit_walk {
+    uint64_t rows; /* walked so far */
+    uint64_t bad_row;
+    uint8_t hash[32];
+};
+/* 1: more to do; 0: the whole chain is good; -EBADMSG with bad_row set; other negative errno. */
+int store_audit_walk_step(struct store *store, struct store_audit_walk *walk, unsigned most);
+/*
+ * What stands for the chain up to that row (0: the newest) in the hands of somebody else: half of its hash. Kept
+ * outside, it shows later that the chain up to there is still the same. *row is set to the row it is about.
+ */
+struct store_audit_anchor {
+    uint64_t row, high, low;
+};
+int store_audit_anchor(struct store *store, uint64_t row, struct store_audit_anchor *out);
 
 /* ---- keys
  * ------------------------------------------------------------------------------------------------
@@ -209,6 +225,13 @@ void store_rotation_free(struct store_rotation **rotation);
 
 /* Consented parts past their time; returns how many answers were purged, or negative. */
 int store_purge(struct store *store, int64_t now_us);
+/*
+ * Closed visits opened before that time, with their consents and questions, and answers given before it; at most
+ * `most` of each. How many rows went, or negative: call again until it is 0. Links and the audit log stay.
+ */
+int store_retire(struct store *store, int64_t before_us, unsigned most);
+/* The log of writes is brought into the file and emptied, so that nothing of what went is left in it. */
+int store_settle(struct store *store);
 
 struct store_status {
     unsigned migration;

@@ -2,6 +2,7 @@
 
 #include "daemon/common/log.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -131,6 +132,24 @@ uint8_t *rig_file(const struct rig *rig, const char *suffix, size_t *len)
     (void)close(fd);
     *len = (size_t)st.st_size;
     return data;
+}
+
+unsigned rig_migrations(void)
+{
+    const char *source = getenv("UKETSUKE_SOURCE");
+    char path[512];
+    const struct dirent *entry;
+    unsigned n = 0;
+    DIR *dir;
+
+    (void)snprintf(path, sizeof(path), "%s/sql/migrations", source != NULL ? source : ".");
+    dir = opendir(path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL)
+        n += strstr(entry->d_name, ".sql") != NULL;
+    assert_int_equal(closedir(dir), 0);
+    assert_true(n > 0);
+    return n;
 }
 
 static void put(char *field, size_t size, const char *text)

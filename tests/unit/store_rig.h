@@ -51,6 +51,9 @@ int64_t rig_sql_int(const struct rig *rig, const char *sql);
 /* The bytes of uketsuke.db + suffix; to be freed. NULL when there is no such file. */
 uint8_t *rig_file(const struct rig *rig, const char *suffix, size_t *len);
 
+/* How many files stand in sql/migrations: the number that a database of this tree has. */
+unsigned rig_migrations(void);
+
 void rig_visit(struct store_visit *out);
 struct store_subject rig_subject(const uint8_t subject[32]);
 /* tree and raw are allocated. */

@@ -30,13 +30,13 @@ static void a_new_database_has_the_settings_that_the_design_asks_for(void **stat
     (void)state;
     rig_new(&rig);
     assert_int_equal(store_status(rig.store, &status), 0);
-    assert_int_equal(status.migration, 1);
+    assert_int_equal(status.migration, rig_migrations());
     assert_int_equal(status.visits + status.answers + status.links + status.asks_open + status.audit_rows, 0);
     assert_true(status.bytes > 0);
     assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
     assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
                                        " AND strict = 0 AND name NOT LIKE 'sqlite_%'"), 0);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM pragma_table_list WHERE strict = 1"), 7);
+    assert_true(rig_sql_int(&rig, "SELECT count(*) FROM pragma_table_list WHERE strict = 1") >= 7);
     (void)snprintf(path, sizeof(path), "%s/uketsuke.db", rig.directory);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -70,14 +70,17 @@ static void opening_again_changes_nothing(void **state)
 static void a_newer_database_is_left_alone(void **state)
 {
     struct rig rig;
+    char sql[64];
 
     (void)state;
     rig_new(&rig);
     rig_close(&rig);
-    rig_sql(&rig, "PRAGMA user_version = 2");
+    (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %u", rig_migrations() + 1);
+    rig_sql(&rig, sql);
     refused(&rig, -EPERM, "新しい版", "newer version");
-    assert_int_equal(rig_sql_int(&rig, "PRAGMA user_version"), 2);
-    rig_sql(&rig, "PRAGMA user_version = 1");
+    assert_int_equal(rig_sql_int(&rig, "PRAGMA user_version"), rig_migrations() + 1);
+    (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %u", rig_migrations());
+    rig_sql(&rig, sql);
     rig_open(&rig);
     rig_free(&rig);
 }

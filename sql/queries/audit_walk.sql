@@ -1,1 +1,0 @@
-SELECT id, at_us, event, visit, lane, who, detail, hash FROM audit ORDER BY id;
