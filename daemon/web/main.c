@@ -1,13 +1,15 @@
 /*
- * uketsuke-web: the pages and the HTTP interface. It holds no database and no keys: it asks the desk by messages.
+ * uketsuke-web: the pages and the HTTP interface. It holds no database and no keys: it asks the
+ * desk by messages.
  *
- * Before the cage: configuration, tokens and pages are read. After it: accept on the socket from the supervisor,
- * connect to the desk's socket, nothing else; no file is opened any more.
+ * Before the cage: configuration, tokens and pages are read. After it: accept on the socket from
+ * the supervisor, connect to the desk's socket, nothing else; no file is opened any more.
  */
 #include "desk_link.h"
 #include "events.h"
 #include "log.h"
 #include "pages.h"
+#include "secret.h"
 #include "server.h"
 #include "service.h"
 #include "session.h"
@@ -32,33 +34,62 @@ static int complain(const char *ja, const char *en, const char *what, int error)
     return error;
 }
 
+/* From the supervisor's credential: its first line, without blanks around it, as in a file.
+ * -ENOENT: there is none. */
+static int add_token_credential(struct house *house, uint16_t lane, const char *name)
+{
+    struct secret secret = {0};
+    size_t start = 0, len = 0;
+    int r = service_credential(name, &secret, SESSION_TOKEN_MAX + 64);
+
+    if (r < 0)
+        return r;
+    while (start < secret.len && strchr(" \t", secret.data[start]) != NULL)
+        start++;
+    while (start + len < secret.len && strchr("\r\n", secret.data[start + len]) == NULL)
+        len++;
+    while (len > 0 && strchr(" \t", secret.data[start + len - 1]) != NULL)
+        len--;
+    r = session_add_token(house->session, lane, (const char *)secret.data + start, len);
+    secret_free(&secret);
+    return r;
+}
+
+/* From the file of the configuration, else the credential. */
+static int add_token(struct house *house, uint16_t lane, const char *path, const char *credential)
+{
+    return path[0] != '\0' ? session_add_token_file(house->session, lane, path)
+                           : add_token_credential(house, lane, credential);
+}
+
 static int read_tokens(struct house *house)
 {
     const struct config *config = house->service.config;
     const char *path = config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL);
     const char *instance;
-    int r;
+    char credential[64];
+    int r = add_token(house, 0, path, "token_staff");
 
-    if (path[0] == '\0') {
+    if (r == -ENOENT && path[0] == '\0')
         log_event(LOG_LEVEL_WARNING, "no staff token: the board is closed");
-    } else {
-        r = session_add_token_file(house->session, 0, path);
-        if (r < 0)
-            return complain("係の合言葉を読めません", "the staff token cannot be read", path, r);
-    }
+    else if (r < 0)
+        return complain("係の合言葉を読めません", "the staff token cannot be read",
+                        path[0] != '\0' ? path : "token_staff", r);
     for (size_t i = 0; (instance = config_instance(config, "lane", i)) != NULL; i++) {
         unsigned long lane = strtoul(instance, NULL, 10);
 
         path = config_text(config, CFG_lane_TOKEN_FILE, instance);
         if (lane == 0 || lane > SESSION_LANES_MAX)
-            return complain("レーンの番号は1から64です", "lanes are numbered 1 to 64", instance, -ERANGE);
-        if (path[0] == '\0') {
-            log_event(LOG_LEVEL_WARNING, "no token: the kiosk of this lane is closed", LOG_NUMBER("lane", lane));
-            continue;
-        }
-        r = session_add_token_file(house->session, (uint16_t)lane, path);
-        if (r < 0)
-            return complain("端末画面の合言葉を読めません", "the kiosk's token cannot be read", path, r);
+            return complain("レーンの番号は1から64です", "lanes are numbered 1 to 64", instance,
+                            -ERANGE);
+        (void)snprintf(credential, sizeof(credential), "token_lane-%lu", lane);
+        r = add_token(house, (uint16_t)lane, path, credential);
+        if (r == -ENOENT && path[0] == '\0')
+            log_event(LOG_LEVEL_WARNING, "no token: the kiosk of this lane is closed",
+                      LOG_NUMBER("lane", lane));
+        else if (r < 0)
+            return complain("端末画面の合言葉を読めません", "the kiosk's token cannot be read",
+                            path[0] != '\0' ? path : credential, r);
     }
     return 0;
 }
@@ -72,7 +103,8 @@ static void on_health(struct ipc *ipc, uint32_t request, void *arg)
     for (uint16_t lane = 1; lane <= SESSION_LANES_MAX; lane++)
         listeners += events_count(house->web.events, lane);
     service_health_common(&house->service, ipc, request);
-    (void)snprintf(detail, sizeof(detail), "%s: %zu connections, %zu pages listening, %llu requests refused",
+    (void)snprintf(detail, sizeof(detail),
+                   "%s: %zu connections, %zu pages listening, %llu requests refused",
                    house->web.guard.hosts[0], server_connections(house->web.server), listeners,
                    (unsigned long long)house->web.refused);
     service_health_item(ipc, request, 0, FAILURE_NONE, "web", detail, "");
@@ -100,12 +132,15 @@ static int start(struct house *house)
         return complain("パスが長すぎます", "the path is too long", "run-directory", r);
     listen_fd = service_take_socket(&house->service, "web");
     if (listen_fd < 0)
-        return complain("待ち受けソケット web が渡されていません(systemdか起動プログラムから起動します)",
-                        "no listening socket `web` was passed in: start it by its supervisor", "LISTEN_FDS", -EBADF);
+        return complain(
+            "待ち受けソケット web が渡されていません(systemdか起動プログラムから起動します)",
+            "no listening socket `web` was passed in: start it by its supervisor", "LISTEN_FDS",
+            -EBADF);
     tzset(); /* reads /etc/localtime while files can still be opened */
     house->web.health = on_health;
     house->web.health_arg = house;
-    r = web_start(&house->web, house->service.loop, house->service.clock, house->session, house->pages, listen_fd, desk);
+    r = web_start(&house->web, house->service.loop, house->service.clock, house->session,
+                  house->pages, listen_fd, desk);
     if (r < 0)
         return complain("画面の待ち受けを始められません(ループバックのアドレスだけです)",
                         "cannot serve the pages (loopback addresses only)",
