@@ -38,7 +38,7 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(if $(SAN),-
 
 ROOMS := common xmlmsg driver broker matcher ocr relay desk store web cli
 DIRS_common := daemon/common
-DIRS_driver := driver/usb driver/ccid driver/uvc driver/card driver/reader
+DIRS_driver := driver/usb driver/ccid driver/uvc driver/v4l2 driver/card driver/reader
 DIRS_broker := driver/broker
 DIRS_matcher := daemon/matcher
 DIRS_ocr := daemon/ocr
@@ -49,7 +49,7 @@ DIRS_web := daemon/web
 DIRS_cli := daemon/cli
 
 LIBS_common := -lsystemd -lseccomp -linih -lcrypto
-LIBS_driver := -lusb-1.0 -lcrypto
+LIBS_driver := -lusb-1.0 -lcrypto -lpthread
 LIBS_broker :=
 LIBS_matcher := -lopencv_dnn -lopencv_imgproc -lopencv_core -lopenjp2 -lturbojpeg -linih -lcrypto -lpthread -lm
 LIBS_ocr := -ltesseract -llept -lturbojpeg -lgomp -lcrypto -lpthread -lm
@@ -64,7 +64,7 @@ PROGRAMS := uketsuked uketsuke-broker uketsuke-reader uketsuke-matcher uketsuke-
 MAIN_uketsuked := daemon/desk/main.c
 ROOMS_uketsuked := desk store common
 MAIN_uketsuke-broker := driver/broker/main.c
-ROOMS_uketsuke-broker := broker common
+ROOMS_uketsuke-broker := broker driver common
 MAIN_uketsuke-reader := driver/reader/main.c
 ROOMS_uketsuke-reader := driver common
 MAIN_uketsuke-matcher := daemon/matcher/main.c
@@ -176,9 +176,10 @@ TEST_ROOMS_question := common
 TEST_ROOMS_usb := driver common
 TEST_ROOMS_ccid := driver common
 TEST_ROOMS_uvc := driver common
+TEST_ROOMS_v4l2 := driver common
 TEST_ROOMS_card := driver common
 TEST_ROOMS_reader := driver common
-TEST_ROOMS_broker := broker common
+TEST_ROOMS_broker := broker driver common
 TEST_ROOMS_matcher := matcher common
 TEST_ROOMS_ocr := ocr driver common
 TEST_ROOMS_relay := relay common
@@ -276,12 +277,13 @@ FUZZ_MAKE = $(MAKE) -s --no-print-directory -j$(JOBS) OUT=$(1) CC=clang CXX=clan
 
 # ---- the rig: programs for the guest in tests/rig ---------------------------------------------------------------------
 
-RIG := $(BIN)/rig-attach $(BIN)/rig-v4l2 $(BIN)/rig-vscard $(BIN)/rig-lane
+RIG := $(BIN)/rig-attach $(BIN)/rig-v4l2 $(BIN)/rig-vscard $(BIN)/rig-lane $(BIN)/rig-camera
 $(BIN)/rig-attach: $(OUT)/tests/rig/attach.c.o
 $(BIN)/rig-v4l2: $(OUT)/tests/rig/v4l2.c.o
 $(BIN)/rig-vscard: $(OUT)/tests/rig/vscard.c.o $(OUT)/lib/simreader.a
 $(BIN)/rig-lane: $(OUT)/tests/rig/lane.c.o $(OUT)/tests/unit/reader_rig.c.o $(call archive,common)
-$(OUT)/tests/rig/lane.c.o: WARN_C = $(WARN_TEST)
+$(BIN)/rig-camera: $(OUT)/tests/rig/camera.c.o $(OUT)/tests/unit/reader_rig.c.o $(call archive,common)
+$(OUT)/tests/rig/lane.c.o $(OUT)/tests/rig/camera.c.o: WARN_C = $(WARN_TEST)
 $(RIG):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"

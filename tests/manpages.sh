@@ -82,7 +82,7 @@ must "message.def has messages" test "$messages" -gt 40
 
 codes=$(rows daemon/common/failure.def 'FAILURE(N, c, k, a, b, d, e) @@ c ^' | tr -d '"^')
 for page in "$pages"/*.[1-8]; do
-    for code in $(grep -oE '\b[CPNFRKESV][0-9]{3}\b' "$page" | sort -u); do
+    for code in $(grep -oP '(?<![-\w])[CPNFRKESV][0-9]{3}\b' "$page" | sort -u); do
         must "$page: $code is no failure code" grep -qxF "$code" <<<"$codes"
     done
     if command -v mandoc >/dev/null; then

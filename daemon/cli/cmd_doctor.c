@@ -9,6 +9,7 @@
 #include "failure.h"
 #include "json.h"
 #include "link.h"
+#include "plugged.h"
 #include "table.h"
 
 #include <dlfcn.h>
@@ -22,6 +23,10 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define USE_READER 0x01u
+#define USE_CAMERA 0x02u
+#define PLUGGED_MOST 64u
 
 enum level { GOOD, WARNING, BAD };
 
@@ -230,12 +235,77 @@ static int take_health(struct message *message, void *arg)
     return 0;
 }
 
+/* ---- readers and cameras -------------------------------------------------------------------------------- */
+
+/* What to do about who has it. False: nobody does who must not. */
+static bool what_to_do(const char *driver, const char *holders, bool complete, char *next, size_t size)
+{
+    bool used = strcmp(driver, "usbfs") == 0 || strcmp(driver, "pcscd") == 0;
+
+    if (strstr(holders, "pcscd") != NULL)
+        (void)snprintf(next, size, "pcscdを止めます: systemctl disable --now pcscd.socket pcscd.service / stop pcscd");
+    else if (holders[0] != '\0')
+        (void)snprintf(next, size, "使っているプログラムを終了します: %.80s / end the program that has it", holders);
+    else if (used && !complete)
+        (void)snprintf(next, size, "root で調べると使っているプログラムが分かります / run as root to see which program has it");
+    else
+        return used;
+    return true;
+}
+
+/* How a lane would name it. */
+static void how_to_name(char *next, size_t size, const char *port, uint8_t use, const char *driver)
+{
+    const char *by = strcmp(driver, "uvcvideo") == 0 ? "v4l2:" : "";
+
+    if (strncmp(port, "video", 5) == 0)
+        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: camera = v4l2:/dev/%.40s", port);
+    else if (use == (USE_READER | USE_CAMERA))
+        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: reader = port=%.40s, camera = %ssame", port, by);
+    else if (use == USE_READER)
+        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: reader = port=%.40s", port);
+    else
+        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: camera = %sport=%.40s", by, port);
+}
+
+static const char *what_it_is(uint8_t use)
+{
+    static const char *const words[] = {"device", "reader", "camera", "reader and camera"};
+
+    return words[use & 3];
+}
+
+/* Without the broker: what this host shows by itself. */
+static void check_plugged(struct findings *f)
+{
+    struct plugged_device devices[PLUGGED_MOST];
+    size_t n = plugged_list(NULL, devices, PLUGGED_MOST);
+    char component[64], detail[240], holders[120], next[200];
+
+    for (size_t i = 0; i < n; i++) {
+        const struct plugged_device *d = &devices[i];
+        uint8_t use = (uint8_t)((d->reader ? USE_READER : 0) | (d->camera ? USE_CAMERA : 0));
+        bool complete = plugged_holders(NULL, d->port, holders, sizeof(holders));
+        const char *held = holders[0] != '\0' ? holders : d->driver;
+        bool wrong;
+
+        f->devices = true;
+        (void)snprintf(component, sizeof(component), "%s at %.30s", what_it_is(use), d->port);
+        (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x]%s%.60s", d->name, d->vendor, d->product,
+                       held[0] != '\0' ? ", held by " : "", held);
+        next[0] = '\0';
+        wrong = what_to_do(d->driver, holders, complete, next, sizeof(next));
+        say(f, wrong ? WARNING : GOOD, component, detail, next);
+    }
+}
+
 static int take_devices(struct message *message, void *arg)
 {
     const struct msg_device_item *m = &message->body.device_item;
     struct findings *f = arg;
-    char component[48], detail[200];
-    bool foreign;
+    char component[48], detail[280], holders[120] = "", next[240];
+    enum level level;
+    bool complete;
 
     if (message->type == MSG_DEVICES_END)
         return 1;
@@ -246,11 +316,25 @@ static int take_devices(struct message *message, void *arg)
         (void)snprintf(component, sizeof(component), "device of lane %u", m->lane);
     else
         (void)snprintf(component, sizeof(component), "device without lane");
-    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.30s", m->name, m->vendor, m->product, m->port,
-                   m->holder[0] != '\0' ? ", held by " : "", m->holder);
-    /* Our own reader holding it is as it should be; anybody else keeps it from us. */
-    foreign = m->holder[0] != '\0' && strncmp(m->holder, "uketsuke", 8) != 0;
-    say(f, foreign ? BAD : m->lane == 0 ? WARNING : GOOD, component, detail, m->next);
+    if (m->kind == 0) { /* what a lane should have and has not */
+        (void)snprintf(detail, sizeof(detail), "%sがありません / no %s", m->use == USE_CAMERA ? "カメラ" : "読み取り機",
+                       what_it_is(m->use));
+        say(f, BAD, component, detail, m->next);
+        return 0;
+    }
+    complete = plugged_holders(NULL, m->port, holders, sizeof(holders));
+    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.60s", m->name, m->vendor, m->product, m->port,
+                   m->holder[0] != '\0' || holders[0] != '\0' ? ", held by " : "",
+                   holders[0] != '\0' ? holders : m->holder);
+    (void)snprintf(next, sizeof(next), "%s", m->next);
+    level = m->lane == 0 ? WARNING : next[0] != '\0' ? BAD : GOOD;
+    /* Our own reader holding it is as it should be, and the kernel's camera driver gives way; anybody else keeps it. */
+    if (strncmp(m->holder, "uketsuke", 8) != 0 && what_to_do(m->holder, holders, complete, next, sizeof(next)) &&
+        m->lane != 0)
+        level = BAD;
+    if (m->lane == 0 && next[0] == '\0')
+        how_to_name(next, sizeof(next), m->port, m->use, m->holder);
+    say(f, level, component, detail, next);
     return 0;
 }
 
@@ -266,6 +350,7 @@ static void check_desk(struct findings *f, const struct config *config)
         r = link_open(&link, path);
     if (r < 0) {
         say(f, BAD, "desk", path, command_reason(r));
+        check_plugged(f);
         return;
     }
     say(f, GOOD, "desk", path, "");

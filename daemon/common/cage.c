@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/videodev2.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -42,10 +43,12 @@ void cage_status(struct cage_status *out)
     (FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                     \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |  \
      FS_TRUNCATE)
+#define FS_DEVICES (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 /* Every right of ABI 1: what is handled and not granted is refused. */
 #define FS_ALL_1 ((UINT64_C(1) << 13) - 1)
 
-static int landlock_allow(int ruleset, const struct cage_path *path, uint64_t handled)
+/* `rights`: of those that the path wants, the ones that may be given. */
+static int landlock_allow(int ruleset, const struct cage_path *path, uint64_t rights)
 {
     struct landlock_path_beneath_attr rule = {.parent_fd = open(path->path, O_PATH | O_CLOEXEC)};
     struct stat st;
@@ -59,7 +62,7 @@ static int landlock_allow(int ruleset, const struct cage_path *path, uint64_t ha
                   LOG_PUBLIC("path", log_public_from_config(path->path)), LOG_ERRNO(r));
         return r;
     }
-    rule.allowed_access = (path->write ? FS_WRITE : FS_READ) & handled;
+    rule.allowed_access = (path->write ? FS_WRITE : FS_READ) & rights;
     if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= FS_FILE;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
@@ -87,7 +90,7 @@ static int landlock_enter(const struct cage_spec *spec)
         size = 2 * sizeof(uint64_t);
         attr.handled_access_net = (spec->calls & CAGE_INET) != 0 ? 0 : NET_TCP_BOTH;
     }
-    if (abi >= 5 && (spec->calls & CAGE_USB) == 0)
+    if (abi >= 5 && (spec->calls & (CAGE_USB | CAGE_VIDEO)) == 0)
         attr.handled_access_fs |= FS_IOCTL_DEV;
     if (abi >= 6) {
         size = sizeof(attr);
@@ -98,6 +101,9 @@ static int landlock_enter(const struct cage_spec *spec)
         return -errno;
     for (size_t i = 0; i < spec->npaths && r == 0; i++)
         r = landlock_allow(ruleset, &spec->paths[i], attr.handled_access_fs);
+    if (r == 0 && spec->devices != NULL)
+        r = landlock_allow(ruleset, &(struct cage_path){.path = spec->devices, .write = true},
+                           FS_DEVICES & attr.handled_access_fs);
     if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         r = -errno;
     (void)close(ruleset);
@@ -121,6 +127,9 @@ struct call {
 
 #define CALL(name, when) {SCMP_SYS(name), when, 0, 0, 0}
 #define CALL_IF(name, when, argument, mask, value) {SCMP_SYS(name), when, argument, mask, value}
+
+/* The whole number: direction, size of what is passed, letter, number. */
+#define CALL_VIDEO(request) CALL_IF(ioctl, CAGE_VIDEO, 1, UINT64_C(0xffffffff), (uint64_t)(request))
 
 #define CALL_FCNTL(command) CALL_IF(fcntl, ALWAYS, 1, UINT64_C(0xffffffff), (uint64_t)(command))
 
@@ -184,7 +193,12 @@ static const struct call calls[] = {
     CALL(bind, CAGE_INET | CAGE_NETLINK), CALL(sendmmsg, CAGE_INET), CALL(recvmmsg, CAGE_INET),
     CALL_IF(socketpair, CAGE_INET, 0, ~UINT64_C(0), AF_UNIX), CALL(accept4, CAGE_ACCEPT),
     CALL(accept, CAGE_ACCEPT),
-    CALL_IF(ioctl, CAGE_USB, 1, 0xff00, 'U' << 8), CALL_IF(ioctl, CAGE_USB, 1, 0xff00, 'V' << 8),
+    CALL_IF(ioctl, CAGE_USB, 1, 0xff00, 'U' << 8),
+    CALL_VIDEO(VIDIOC_QUERYCAP), CALL_VIDEO(VIDIOC_ENUM_FMT), CALL_VIDEO(VIDIOC_ENUM_FRAMESIZES),
+    CALL_VIDEO(VIDIOC_ENUM_FRAMEINTERVALS), CALL_VIDEO(VIDIOC_S_FMT), CALL_VIDEO(VIDIOC_S_PARM),
+    CALL_VIDEO(VIDIOC_REQBUFS), CALL_VIDEO(VIDIOC_QUERYBUF), CALL_VIDEO(VIDIOC_QBUF),
+    CALL_VIDEO(VIDIOC_DQBUF), CALL_VIDEO(VIDIOC_STREAMON), CALL_VIDEO(VIDIOC_STREAMOFF),
+    CALL_VIDEO(VIDIOC_QUERYCTRL), CALL_VIDEO(VIDIOC_S_CTRL),
     CALL(memfd_create, CAGE_FD_PASS), CALL(getdents64, CAGE_DIRECTORY), CALL(inotify_init1, CAGE_DIRECTORY),
     CALL(inotify_add_watch, CAGE_DIRECTORY), CALL(inotify_rm_watch, CAGE_DIRECTORY),
 };

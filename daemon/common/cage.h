@@ -19,10 +19,11 @@ enum cage_call {
     CAGE_UNIX = 1 << 3,        /* socket and connect of AF_UNIX only */
     CAGE_INET = 1 << 4,        /* socket and connect of AF_INET and AF_INET6 (and the resolver's netlink) */
     CAGE_ACCEPT = 1 << 5,      /* accept on a socket received at start */
-    CAGE_USB = 1 << 6,         /* ioctl of usbfs and video4linux on descriptors received */
+    CAGE_USB = 1 << 6,         /* ioctl of usbfs on descriptors received */
     CAGE_NETLINK = 1 << 7,     /* udev's monitor */
     CAGE_FD_PASS = 1 << 8,     /* memfd_create, fcntl seals (sending and receiving descriptors is in the base) */
     CAGE_DIRECTORY = 1 << 9,   /* getdents, inotify: folder upstreams, sysfs walks */
+    CAGE_VIDEO = 1 << 10,      /* of video4linux the fourteen requests that streaming needs, each by its number */
 };
 
 struct cage_path {
@@ -35,6 +36,8 @@ struct cage_spec {
     unsigned calls; /* enum cage_call */
     const struct cage_path *paths;
     size_t npaths;
+    /* A directory below which nodes may be opened for reading and writing, nothing made or removed; NULL: none. */
+    const char *devices;
 };
 
 /* 0, or negative errno: a program that cannot be caged does not run (main ends with the message). */

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/videodev2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -128,6 +130,15 @@ static long try_keys(void)
     return syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3 /* session */, 0);
 }
 
+/* A camera's registers: refused is EPERM, let through finds no device (EBADF). */
+static long try_camera_registers(void)
+{
+    struct v4l2_dbg_register registers = {0};
+
+    (void)ioctl(-1, VIDIOC_DBG_S_REGISTER, &registers);
+    return errno == EPERM ? -1 : 0;
+}
+
 static const struct attempt {
     const char *name;
     long (*run)(void);
@@ -151,6 +162,7 @@ static const struct attempt {
     {"executable memory", try_executable_memory, 0},
     {"a new user namespace", try_unshare, 0},
     {"io_uring", try_io_uring, 0},
+    {"registers of a camera", try_camera_registers, 0},
     {"kernel keyrings", try_keys, 0},
 };
 

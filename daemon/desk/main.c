@@ -148,10 +148,11 @@ static int open_doors(struct program *p)
 static int enter_cage(struct program *p)
 {
     struct cage_path paths[] = {
-        {config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL), true, false},
+        {.path = config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL), .write = true},
     };
-    struct cage_spec spec = {CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_UNIX | CAGE_ACCEPT | CAGE_FD_PASS,
-                             paths, sizeof(paths) / sizeof(paths[0])};
+    struct cage_spec spec = {.calls = CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_UNIX | CAGE_ACCEPT | CAGE_FD_PASS,
+                             .paths = paths,
+                             .npaths = sizeof(paths) / sizeof(paths[0])};
 
     return service_cage(&p->service, &spec);
 }

@@ -20,6 +20,8 @@
 #define PEER_UIDS 16u
 #define KIND_USBFS 1
 #define KIND_USBIP 2
+#define KIND_V4L2 3
+#define SETTLE_US (1 * CLOCK_SECOND)
 #define DEVICE_STATE_CLOSED 0
 /* While something is missing it is looked for again: at once where nobody tells of plugging, else in case that a
  * message of udev was lost (its queue has an end). */
@@ -51,6 +53,15 @@ struct broker {
 
 /* -- pairing ---------------------------------------------------------------------------------------- */
 
+/* Names below /dev/v4l are symbolic links. */
+static void find_node(struct spec *spec)
+{
+    char *real = spec->kind == SPEC_NODE ? realpath(spec->path, NULL) : NULL;
+
+    (void)snprintf(spec->node, sizeof(spec->node), "%s", real != NULL && strlen(real) < sizeof(spec->node) ? real : "");
+    free(real);
+}
+
 static void list_devices(struct broker *b)
 {
     int n = udev_list(b->devices, DEVICES_MOST);
@@ -58,6 +69,8 @@ static void list_devices(struct broker *b)
     if (n < 0)
         log_event(LOG_LEVEL_WARNING, "devices cannot be listed", LOG_ERRNO(n));
     b->ndevices = n > 0 ? (size_t)n : 0;
+    for (size_t i = 0; i < b->nlanes; i++)
+        find_node(&b->pairings[i].camera_spec);
     pairing_match(b->pairings, b->nlanes, b->devices, b->ndevices, b->owners);
 }
 
@@ -75,10 +88,11 @@ static size_t wishes_of(const struct broker *b, const struct pairing *p, struct 
         wishes[n].device = b->devices[p->reader];
         n++;
     }
-    if (p->camera_result == PAIRING_SIMULATED || (p->camera_result == PAIRING_FOUND && p->camera == p->reader)) {
+    if (p->camera_result == PAIRING_SIMULATED || (p->camera_result == PAIRING_FOUND && p->camera == p->reader && !p->camera_by_kernel)) {
         wishes[0].use |= SUPPLY_USE_CAMERA;
     } else if (p->camera_result == PAIRING_FOUND) {
         wishes[n].use = SUPPLY_USE_CAMERA;
+        wishes[n].video = p->camera_by_kernel;
         wishes[n].device = b->devices[p->camera];
         n++;
     }
@@ -91,10 +105,10 @@ static bool is_told(const struct broker *b)
     return b->watch != NULL && udev_daemon_runs();
 }
 
-static bool something_is_missing(const struct broker *b)
+static bool some_lane_has(const struct broker *b, enum pairing_result result)
 {
     for (size_t i = 0; i < b->nlanes; i++)
-        if (b->pairings[i].reader_result == PAIRING_ABSENT || b->pairings[i].camera_result == PAIRING_ABSENT)
+        if (b->pairings[i].reader_result == result || b->pairings[i].camera_result == result)
             return true;
     return false;
 }
@@ -109,7 +123,9 @@ static void pair(struct broker *b)
         n = wishes_of(b, &b->pairings[i], wishes);
         supply_set_wishes(b->lanes[i].supply, wishes, n);
     }
-    if (something_is_missing(b))
+    if (some_lane_has(b, PAIRING_SETTLING))
+        (void)timer_set_after(b->look, SETTLE_US);
+    else if (some_lane_has(b, PAIRING_ABSENT) || some_lane_has(b, PAIRING_NO_NODE))
         (void)timer_set_after(b->look, is_told(b) ? LOOK_TOLD_US : LOOK_UNTOLD_US);
     else
         timer_stop(b->look);
@@ -168,6 +184,8 @@ static const char *const wants[] = {
     [PAIRING_NOT_WANTED] = "",
     [PAIRING_FOUND] = "",
     [PAIRING_SIMULATED] = "",
+    [PAIRING_NO_NODE] = "カメラはありますがカーネルのドライバーが付いていません。modprobe uvcvideo / the camera is there but no driver of the kernel's has it: modprobe uvcvideo",
+    [PAIRING_SETTLING] = "つながったばかりです / just plugged in: wait a moment",
     [PAIRING_ABSENT] = "設定に合う装置がありません。つなぐか設定を確かめます / nothing plugged fits the lane's setting: plug it in or correct it",
     [PAIRING_AMBIGUOUS] = "合う装置が複数あります。port= か id= で指定します / several devices fit: name one by port= or id=",
     [PAIRING_TAKEN] = "合う装置は別のレーンが使います / what fits belongs to another lane",
@@ -192,16 +210,22 @@ static void send_plugged(struct broker *b, struct ipc *ipc, uint32_t request, si
     const char *next = "";
     struct supply_view view;
 
+    if (d->node[0] == 0)
+        item.kind = KIND_V4L2;
     item.use = (uint8_t)((d->reader ? SUPPLY_USE_READER : 0u) | (d->camera ? SUPPLY_USE_CAMERA : 0u));
     if (b->owners[i] != PAIRING_NO_DEVICE) {
         const struct lane *lane = &b->lanes[b->owners[i]];
 
         item.lane = lane->number;
+        item.use = 0;
         for (size_t k = 0; supply_view(lane->supply, k, &view); k++) {
-            if (strcmp(view.port, d->port) != 0)
+            if (view.wish->path[0] != 0 || strcmp(view.wish->device.port, d->port) != 0)
                 continue;
-            item.use = view.wish->use;
-            next = next_of(&view);
+            item.use |= view.wish->use;
+            if (view.wish->video)
+                item.kind = item.use == SUPPLY_USE_CAMERA ? KIND_V4L2 : KIND_USBFS;
+            if (next[0] == 0)
+                next = next_of(&view);
             if (view.state == SUPPLY_IN_USE)
                 holder = "uketsuke-reader";
         }
@@ -412,6 +436,14 @@ static void parts_free(struct broker *b)
     }
 }
 
+static bool wants_video_nodes(const struct broker *b)
+{
+    for (size_t i = 0; i < b->nlanes; i++)
+        if (b->pairings[i].camera_spec.driver != DRIVER_OWN)
+            return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     static const struct cage_path paths[] = {
@@ -420,7 +452,7 @@ int main(int argc, char **argv)
         {.path = "/run/udev", .optional = true},
     };
     /* CAGE_USB: newer kernels tie the right to ioctl a device to who opened it, and the readers need it. */
-    static const struct cage_spec cage = {
+    struct cage_spec cage = {
         .calls = CAGE_ACCEPT | CAGE_UNIX | CAGE_NETLINK | CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_DIRECTORY | CAGE_USB,
         .paths = paths,
         .npaths = sizeof(paths) / sizeof(paths[0]),
@@ -431,6 +463,9 @@ int main(int argc, char **argv)
     if (rc != 0)
         return rc > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     rc = read_lanes(&b);
+    /* Nodes of cameras come and go below it. */
+    if (wants_video_nodes(&b))
+        cage.devices = "/dev";
     if (rc == 0 && !b.service.try_cage)
         rc = serve(&b);
     if (rc == 0)

@@ -45,6 +45,13 @@ static int parse_usbip(struct spec *out, const char *text)
     return copy(out->path, sizeof(out->path), text);
 }
 
+static int parse_node(struct spec *out, const char *text)
+{
+    const char *path = text - strlen("/dev/");
+
+    return strstr(path, "/..") == NULL ? copy(out->path, sizeof(out->path), path) : -EINVAL;
+}
+
 static const struct {
     const char *word;
     enum spec_kind kind;
@@ -58,6 +65,7 @@ static const struct {
     {"port=", SPEC_PORT, true, true, parse_port},
     {"id=", SPEC_ID, true, true, parse_id},
     {"usbip=", SPEC_USBIP, true, false, parse_usbip},
+    {"/dev/", SPEC_NODE, false, true, parse_node},
 };
 
 static int parse(struct spec *out, const char *text, bool camera)
@@ -85,14 +93,33 @@ int spec_parse_reader(struct spec *out, const char *text)
 
 int spec_parse_camera(struct spec *out, const char *text)
 {
-    return parse(out, text, true);
+    static const struct {
+        const char *word;
+        enum spec_driver driver;
+    } drivers[] = {{"v4l2:", DRIVER_KERNEL}, {"auto:", DRIVER_EITHER}, {"", DRIVER_OWN}};
+    size_t i = 0;
+    int r;
+
+    while (strncmp(text, drivers[i].word, strlen(drivers[i].word)) != 0)
+        i++;
+    r = parse(out, text + strlen(drivers[i].word), true);
+    out->driver = drivers[i].driver;
+    if (r == 0 && ((out->kind == SPEC_NODE && out->driver != DRIVER_KERNEL) ||
+                   (out->kind == SPEC_NONE && out->driver != DRIVER_OWN)))
+        r = -EINVAL;
+    return r;
 }
 
 /* -- matching --------------------------------------------------------------------------------------- */
 
 static bool fits(const struct spec *spec, const struct plugged *device, bool camera)
 {
+    /* Only the kernel's driver has what hangs on another bus. */
+    if (device->node[0] == 0 && device->video[0] != 0 && spec->driver == DRIVER_OWN)
+        return false;
     switch (spec->kind) {
+    case SPEC_NODE:
+        return spec->node[0] != 0 && strcmp(spec->node, device->video) == 0;
     case SPEC_PORT:
         return strcmp(spec->port, device->port) == 0 && (!camera || device->camera);
     case SPEC_ID:
@@ -146,9 +173,27 @@ static void match_reader(struct pairing *lane, size_t index, const struct plugge
     lane->reader_result = choose(&lane->reader_spec, false, index, devices, ndevices, owner, PAIRING_NO_DEVICE, &lane->reader);
 }
 
+/* The device is found; through whose driver? */
+static void choose_driver(struct pairing *lane, const struct plugged *devices)
+{
+    enum spec_driver driver = lane->camera_spec.driver;
+    const struct plugged *device;
+
+    if (lane->camera_result != PAIRING_FOUND || driver == DRIVER_OWN)
+        return;
+    device = &devices[lane->camera];
+    if (device->video[0] != 0) {
+        lane->camera_by_kernel = true;
+    } else if (device->fresh || driver == DRIVER_KERNEL) {
+        lane->camera_result = device->fresh ? PAIRING_SETTLING : PAIRING_NO_NODE;
+        lane->camera = PAIRING_NO_DEVICE;
+    }
+}
+
 static void match_camera(struct pairing *lane, size_t index, const struct plugged *devices, size_t ndevices, size_t *owner)
 {
     lane->camera_result = choose(&lane->camera_spec, true, index, devices, ndevices, owner, lane->reader, &lane->camera);
+    choose_driver(lane, devices);
 }
 
 /* The camera inside the reader needs no choice. */
@@ -159,6 +204,7 @@ static void match_same(struct pairing *lane, const struct plugged *devices)
     } else if (lane->reader != PAIRING_NO_DEVICE && devices[lane->reader].camera) {
         lane->camera_result = PAIRING_FOUND;
         lane->camera = lane->reader;
+        choose_driver(lane, devices);
     } else {
         lane->camera_result = PAIRING_ABSENT;
     }
@@ -166,7 +212,7 @@ static void match_same(struct pairing *lane, const struct plugged *devices)
 
 void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *devices, size_t ndevices, size_t *owner)
 {
-    static const enum spec_kind order[] = {SPEC_PORT, SPEC_ID, SPEC_ONLY};
+    static const enum spec_kind order[] = {SPEC_NODE, SPEC_PORT, SPEC_ID, SPEC_ONLY};
 
     for (size_t i = 0; i < ndevices; i++)
         owner[i] = PAIRING_NO_DEVICE;
@@ -175,6 +221,7 @@ void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *d
         lanes[i].camera = PAIRING_NO_DEVICE;
         lanes[i].reader_result = lanes[i].reader_spec.kind == SPEC_USBIP ? PAIRING_SIMULATED : PAIRING_NOT_WANTED;
         lanes[i].camera_result = PAIRING_NOT_WANTED;
+        lanes[i].camera_by_kernel = false;
     }
     for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
         for (size_t i = 0; i < nlanes; i++)

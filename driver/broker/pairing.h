@@ -2,7 +2,7 @@
  * pairing: which plugged device belongs to which lane. Pure: from the words of the configuration and a list of
  * what is plugged to an assignment, the same for the same input.
  *
- * A device serves one lane only. Lanes that name a port choose first, then those that name VID:PID, then those
+ * A device serves one lane only. Lanes that name a node or a port choose first, then those that name VID:PID, then those
  * that say "only"; within each the order of the configuration decides.
  */
 #ifndef UKETSUKE_PAIRING_H
@@ -12,26 +12,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum spec_kind { SPEC_NONE, SPEC_ONLY, SPEC_SAME, SPEC_PORT, SPEC_ID, SPEC_USBIP };
+enum spec_kind { SPEC_NONE, SPEC_ONLY, SPEC_SAME, SPEC_PORT, SPEC_ID, SPEC_USBIP, SPEC_NODE };
+
+/* Of a camera: ours over USB, the kernel's over its node, or the kernel's where that has the camera. */
+enum spec_driver { DRIVER_OWN, DRIVER_KERNEL, DRIVER_EITHER };
 
 struct spec {
     enum spec_kind kind;
+    enum spec_driver driver;
     uint16_t vendor; /* ID */
     uint16_t product;
     char serial[65]; /* ID: "" any */
     char port[65];   /* PORT: "1-2.3" */
-    char path[108];  /* USBIP: a Unix stream socket */
+    char path[108];  /* USBIP: a Unix stream socket; NODE: below /dev, it may be a symbolic link */
+    char node[64];   /* NODE: what the path leads to now, filled in by who can look; "" nowhere */
 };
 
 /* reader: only | port=... | id=vvvv:pppp[/serial] | usbip=PATH. 0 or -EINVAL. */
 int spec_parse_reader(struct spec *out, const char *text);
-/* camera: same | only | port=... | id=... | none. 0 or -EINVAL. */
+/* camera: [v4l2:|auto:]{same | only | port=... | id=...} | v4l2:/dev/NODE | none. 0 or -EINVAL. */
 int spec_parse_camera(struct spec *out, const char *text);
 
-/* A plugged USB device, as udev and sysfs tell. */
+/* A plugged USB device, as udev and sysfs tell; or a camera of another bus, which has a video node only. */
 struct plugged {
-    char port[65];
-    char node[64]; /* /dev/bus/usb/001/004 */
+    char port[65];  /* of another bus: the node's name, "video0" */
+    char node[64];  /* /dev/bus/usb/001/004; of another bus: "" */
+    char video[64]; /* /dev/video0 while a driver of the kernel's has its camera, else "" */
     uint16_t vendor;
     uint16_t product;
     char serial[65];
@@ -42,6 +48,7 @@ struct plugged {
     uint8_t speed;  /* as USB/IP: 1 low, 2 full, 3 high, 5 super */
     bool reader;    /* it has a CCID interface; vendor-class readers have none and must be named by port or id */
     bool camera;    /* it has a video interface */
+    bool fresh;     /* just plugged: drivers of the kernel's may be about to take it */
 };
 
 enum pairing_result {
@@ -50,6 +57,8 @@ enum pairing_result {
     PAIRING_ABSENT,    /* nothing plugged fits */
     PAIRING_AMBIGUOUS, /* several fit: the configuration must say which */
     PAIRING_TAKEN,     /* what fits belongs to another lane */
+    PAIRING_NO_NODE,   /* the camera is there, but no driver of the kernel's has it */
+    PAIRING_SETTLING,  /* whether one will have it is known in a moment */
     PAIRING_SIMULATED, /* not among the plugged devices: a simulator's socket */
 };
 
@@ -63,6 +72,7 @@ struct pairing {
     size_t camera;
     enum pairing_result reader_result;
     enum pairing_result camera_result;
+    bool camera_by_kernel; /* FOUND: through its video node */
 };
 
 /* `owner` has room for ndevices; gets the index of the lane of each device, or PAIRING_NO_DEVICE. */

@@ -15,6 +15,7 @@
 
 #define KIND_USBFS 1
 #define KIND_USBIP 2
+#define KIND_V4L2 3
 #define STATE_CLOSED 0
 #define STATE_IN_USE 1
 #define PAUSE_FIRST_US (100 * CLOCK_MS)
@@ -44,7 +45,8 @@ struct supply {
 
 static bool same_wish(const struct supply_wish *a, const struct supply_wish *b)
 {
-    return a->use == b->use && strcmp(a->path, b->path) == 0 && strcmp(a->device.port, b->device.port) == 0 &&
+    return a->use == b->use && a->video == b->video && strcmp(a->path, b->path) == 0 &&
+           (!a->video || strcmp(a->device.video, b->device.video) == 0) && strcmp(a->device.port, b->device.port) == 0 &&
            a->device.busnum == b->device.busnum && a->device.devnum == b->device.devnum;
 }
 
@@ -114,12 +116,12 @@ static void open_node(struct item *item)
     const struct plugged *p = &item->wish.device;
     struct import_device device = {.busnum = p->busnum, .devnum = p->devnum, .speed = p->speed, .vendor = p->vendor,
                                    .product = p->product};
-    int fd = open(p->node, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(item->wish.video ? p->video : p->node, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         failed(item, -errno);
     else
-        hand_over(item, fd, KIND_USBFS, &device);
+        hand_over(item, fd, item->wish.video ? KIND_V4L2 : KIND_USBFS, &device);
 }
 
 static void on_timer(struct timer *timer, void *arg)
@@ -158,13 +160,21 @@ static void item_clear(struct item *item)
     item->timer = timer;
 }
 
+/* Reader and camera of one device may go two ways: each has a name of its own. */
+static void name_port(const struct supply_wish *wish, char *out, size_t size)
+{
+    const char *name = strrchr(wish->device.video, '/');
+
+    (void)snprintf(out, size, "%s", wish->video && name != NULL ? name + 1 : wish->device.port);
+}
+
 static void item_set(struct item *item, const struct supply_wish *wish)
 {
     item->wish = *wish;
     if (wish->path[0] != 0)
         (void)snprintf(item->port, sizeof(item->port), "simulator-%u", item->supply->lane);
     else
-        memcpy(item->port, wish->device.port, sizeof(item->port));
+        name_port(wish, item->port, sizeof(item->port));
     try_later(item, 0);
 }
 

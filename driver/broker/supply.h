@@ -25,6 +25,7 @@ struct supply;
 struct supply_wish {
     uint8_t use;
     char path[108]; /* a simulator's socket, or "" */
+    bool video;     /* the device's video node, not the device itself */
     struct plugged device;
 };
 

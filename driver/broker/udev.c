@@ -7,9 +7,14 @@
 #include <systemd/sd-device.h>
 #include <unistd.h>
 
+#include "driver/ccid/quirks.h"
+
 #define CLASS_HUB "09"
 #define CLASS_SMART_CARD "0b"
 #define CLASS_VIDEO "0e"
+#define CLASS_VENDOR "ff"
+/* As long as the kernel and udev's daemon may take to find and load a driver. */
+#define SETTLED_US UINT64_C(2000000)
 
 struct udev_watch {
     sd_device_monitor *monitor;
@@ -40,6 +45,8 @@ int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_
     rc = sd_device_monitor_new(&watch->monitor);
     if (rc >= 0)
         rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "usb", "usb_device");
+    if (rc >= 0)
+        rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "video4linux", NULL);
     if (rc >= 0)
         rc = sd_device_monitor_attach_event(watch->monitor, loop);
     if (rc >= 0)
@@ -98,6 +105,7 @@ static uint8_t speed_of(const char *megabits)
 
 static void look_at_interfaces(sd_device *device, struct plugged *out)
 {
+    const struct ccid_quirk *quirk = ccid_quirk_find(out->vendor, out->product);
     const char *suffix = NULL;
     const char *driver;
     const char *class;
@@ -106,6 +114,8 @@ static void look_at_interfaces(sd_device *device, struct plugged *out)
          child = sd_device_get_child_next(device, &suffix)) {
         class = attribute(child, "bInterfaceClass");
         if (strcmp(class, CLASS_SMART_CARD) == 0)
+            out->reader = true;
+        if (strcmp(class, CLASS_VENDOR) == 0 && quirk != NULL && (quirk->flags & CCID_QUIRK_VENDOR_CLASS) != 0)
             out->reader = true;
         if (strcmp(class, CLASS_VIDEO) == 0)
             out->camera = true;
@@ -120,6 +130,7 @@ static bool describe(sd_device *device, struct plugged *out)
 {
     const char *port = NULL;
     const char *node = NULL;
+    uint64_t age = 0;
 
     memset(out, 0, sizeof(*out));
     if (strcmp(attribute(device, "bDeviceClass"), CLASS_HUB) == 0 || sd_device_get_sysname(device, &port) < 0 ||
@@ -134,8 +145,77 @@ static bool describe(sd_device *device, struct plugged *out)
     out->busnum = (uint32_t)strtoul(attribute(device, "busnum"), NULL, 10);
     out->devnum = (uint32_t)strtoul(attribute(device, "devnum"), NULL, 10);
     out->speed = speed_of(attribute(device, "speed"));
+    out->fresh = sd_device_get_usec_since_initialized(device, &age) >= 0 && age < SETTLED_US;
     look_at_interfaces(device, out);
     return true;
+}
+
+/* -- video nodes -------------------------------------------------------------------------------------- */
+
+/* Each camera's first node; further ones bring metadata. */
+static bool is_first_node(sd_device *device)
+{
+    return strcmp(attribute(device, "index"), "0") == 0;
+}
+
+static const char *port_of(sd_device *device)
+{
+    sd_device *parent = NULL;
+    const char *port = NULL;
+
+    if (sd_device_get_parent_with_subsystem_devtype(device, "usb", "usb_device", &parent) < 0 ||
+        sd_device_get_sysname(parent, &port) < 0)
+        return NULL;
+    return port;
+}
+
+/* A device with two cameras keeps the node with the lower number. */
+static bool comes_before(const char *video, const char *other)
+{
+    return other[0] == 0 || strlen(video) < strlen(other) || (strlen(video) == strlen(other) && strcmp(video, other) < 0);
+}
+
+static void take_video_node(sd_device *device, struct plugged *list, size_t *n, size_t most)
+{
+    const char *port = port_of(device);
+    const char *node = NULL;
+    const char *name = NULL;
+    struct plugged *p = list;
+
+    if (!is_first_node(device) || sd_device_get_devname(device, &node) < 0 || sd_device_get_sysname(device, &name) < 0 ||
+        strlen(node) >= sizeof(p->video))
+        return;
+    while (port != NULL && p < list + *n && strcmp(p->port, port) != 0)
+        p++;
+    if (port != NULL && p < list + *n) {
+        if (comes_before(node, p->video))
+            text(p->video, sizeof(p->video), node);
+        return;
+    }
+    /* Of another bus. A USB camera whose device has gone meanwhile is nothing. */
+    if (port != NULL || *n >= most)
+        return;
+    p = &list[(*n)++];
+    memset(p, 0, sizeof(*p));
+    p->camera = true;
+    text(p->port, sizeof(p->port), name);
+    text(p->video, sizeof(p->video), node);
+    text(p->name, sizeof(p->name), attribute(device, "name"));
+}
+
+static void list_video_nodes(struct plugged *list, size_t *n, size_t most)
+{
+    sd_device_enumerator *all = NULL;
+    int rc = sd_device_enumerator_new(&all);
+
+    if (rc >= 0)
+        rc = sd_device_enumerator_add_match_subsystem(all, "video4linux", 1);
+    if (rc >= 0)
+        rc = sd_device_enumerator_allow_uninitialized(all);
+    for (sd_device *d = rc >= 0 ? sd_device_enumerator_get_device_first(all) : NULL; d != NULL;
+         d = sd_device_enumerator_get_device_next(all))
+        take_video_node(d, list, n, most);
+    sd_device_enumerator_unref(all);
 }
 
 static int by_port(const void *a, const void *b)
@@ -161,6 +241,7 @@ int udev_list(struct plugged *out, size_t most)
         if (describe(d, &out[n]))
             n++;
     sd_device_enumerator_unref(all);
+    list_video_nodes(out, &n, most);
     qsort(out, n, sizeof(out[0]), by_port);
     return rc < 0 ? rc : (int)n;
 }

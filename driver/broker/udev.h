@@ -15,7 +15,7 @@ struct udev_watch;
 
 typedef void udev_changed_fn(void *arg);
 
-/* Begin to watch: `changed` after every coming and going of a USB device. 0 or negative errno. */
+/* Begin to watch: `changed` after every coming and going of a USB device or of a camera. 0 or negative errno. */
 int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed, void *arg);
 /* Accepts and stores NULL. */
 void udev_watch_free(struct udev_watch **watch);
@@ -24,7 +24,7 @@ void udev_watch_free(struct udev_watch **watch);
 bool udev_daemon_runs(void);
 
 /*
- * The USB devices that are plugged now, hubs left out, in the order of their ports. Returns how many (at most
+ * The USB devices that are plugged now, hubs left out, and the cameras of other buses, in the order of their ports. Returns how many (at most
  * `most`), or negative errno.
  */
 int udev_list(struct plugged *out, size_t most);

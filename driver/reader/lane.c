@@ -12,6 +12,8 @@
 #include "daemon/common/log.h"
 #include "driver/usb/usb.h"
 #include "driver/uvc/uvc.h"
+#include "driver/v4l2/v4l2.h"
+#include "driver/v4l2/v4l2_worker.h"
 #include "frames.h"
 #include "outcome.h"
 
@@ -21,6 +23,7 @@
 
 #define KIND_USBFS 1
 #define KIND_USBIP 2
+#define KIND_V4L2 3
 #define USE_READER 0x01u
 #define USE_CAMERA 0x02u
 
@@ -52,6 +55,7 @@ struct lane {
     struct frames *frames;
     const struct lane_listener *listener;
     void *arg;
+    struct v4l2_worker *worker; /* for cameras of the kernel's driver */
     struct device devices[DEVICES];
     uint16_t reader;       /* READER_STATE.reader */
     uint16_t camera;       /* READER_STATE.camera */
@@ -143,6 +147,11 @@ static void on_gone(struct usb *usb, void *arg)
 {
     (void)usb;
     device_close(arg, FAILURE_READER_LOST, false);
+}
+
+static void on_camera_gone(void *arg)
+{
+    device_close(arg, FAILURE_CAMERA_ABSENT, false);
 }
 
 /* -- opening ---------------------------------------------------------------------------------------- */
@@ -246,6 +255,22 @@ static void on_started(struct usb *usb, enum usb_status status, void *arg)
     ccid_open(d->ccid, d->deadline_us, on_opened, d);
 }
 
+/* A camera of the kernel's driver is usable as it comes. */
+static bool open_node(struct device *d, int fd)
+{
+    struct lane *lane = d->lane;
+
+    d->camera = v4l2_new(lane->loop, lane->clock, lane->worker, NULL, fd);
+    if (d->camera == NULL) {
+        log_event(LOG_LEVEL_WARNING, "camera refused", LOG_ERRNO(errno));
+        return false;
+    }
+    v4l2_on_gone(d->camera, on_camera_gone, d);
+    lane->camera = FAILURE_NONE;
+    frames_set_camera(lane->frames, d->camera);
+    return true;
+}
+
 static struct usb *make_usb(struct lane *lane, const struct msg_device_attach *m, int fd)
 {
     switch (m->kind) {
@@ -266,6 +291,18 @@ static struct usb *make_usb(struct lane *lane, const struct msg_device_attach *m
     }
 }
 
+/* One that was never begun: opening it again would end the same way. */
+static void refuse(struct device *d)
+{
+    uint16_t failure = d->use & USE_READER ? FAILURE_READER_UNSUPPORTED : FAILURE_CAMERA_ABSENT;
+    struct lane *lane = d->lane;
+    char port[sizeof(d->port)];
+
+    memcpy(port, d->port, sizeof(port));
+    device_free(d);
+    lane->listener->device(LANE_DEVICE_REFUSED, failure, port, lane->arg);
+}
+
 /* -- from outside ----------------------------------------------------------------------------------- */
 
 struct lane *lane_new(struct sd_event *loop, struct clock *clock, struct card_engine *engine, struct frames *frames,
@@ -281,6 +318,10 @@ struct lane *lane_new(struct sd_event *loop, struct clock *clock, struct card_en
     lane->frames = frames;
     lane->listener = listener;
     lane->arg = arg;
+    if (v4l2_worker_new(&lane->worker, loop) < 0) {
+        free(lane);
+        return NULL;
+    }
     lane->reader = FAILURE_READER_ABSENT;
     lane->camera = FAILURE_CAMERA_ABSENT;
     for (size_t i = 0; i < DEVICES; i++)
@@ -297,6 +338,7 @@ void lane_free(struct lane **lane)
             disconnect(&(*lane)->devices[i]);
             device_free(&(*lane)->devices[i]);
         }
+    v4l2_worker_free(&(*lane)->worker);
     free(*lane);
     *lane = NULL;
 }
@@ -321,21 +363,32 @@ void lane_attach(struct lane *lane, const struct msg_device_attach *m, int fd)
         lane->listener->device(LANE_DEVICE_REFUSED, FAILURE_READER_BUSY, m->port, lane->arg);
         return;
     }
-    d->usb = make_usb(lane, m, fd);
-    d->closing = timer_new(lane->clock, on_closing, d);
-    if (d->usb == NULL || d->closing == NULL) {
-        log_event(LOG_LEVEL_WARNING, "device cannot be used", LOG_ERRNO(errno));
-        device_free(d);
-        lane->listener->device(LANE_DEVICE_REFUSED, FAILURE_READER_UNSUPPORTED, m->port, lane->arg);
-        return;
-    }
-    d->step = DEVICE_STARTING;
-    d->use = m->use;
+    d->use = m->kind == KIND_V4L2 ? m->use & USE_CAMERA : m->use;
     d->busnum = m->busnum;
     d->devnum = m->devnum;
     memcpy(d->port, m->port, sizeof(d->port));
     memcpy(d->name, m->name, sizeof(d->name));
     d->deadline_us = clock_monotonic_us(lane->clock) + OPEN_US;
+    d->closing = timer_new(lane->clock, on_closing, d);
+    if (d->closing == NULL) {
+        close(fd);
+        refuse(d);
+        return;
+    }
+    if (m->kind == KIND_V4L2) {
+        if (open_node(d, fd))
+            device_ready(d);
+        else
+            refuse(d);
+        return;
+    }
+    d->usb = make_usb(lane, m, fd);
+    if (d->usb == NULL) {
+        log_event(LOG_LEVEL_WARNING, "device cannot be used", LOG_ERRNO(errno));
+        refuse(d);
+        return;
+    }
+    d->step = DEVICE_STARTING;
     usb_start(d->usb, d->deadline_us, on_started, d);
 }
 

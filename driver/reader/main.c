@@ -246,7 +246,7 @@ static void parts_free(struct reader *r)
 
 int main(int argc, char **argv)
 {
-    static const struct cage_spec cage = {.calls = CAGE_ACCEPT | CAGE_USB | CAGE_FD_PASS};
+    static const struct cage_spec cage = {.calls = CAGE_ACCEPT | CAGE_USB | CAGE_VIDEO | CAGE_FD_PASS};
     struct reader r;
     int rc;
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # run.sh BUILD BIN
-# Two boots of Debian's stock kernel in QEMU, each a guest whose root is this machine's (read-only, changes stay in
-# memory): "composite" has our simulated device on the kernel's virtual USB controller, "qemu" has QEMU's own reader
-# with our simulated card. One line a check, "N passed, N failed" at the end. Logs stay in BUILD/rig.
+# Three boots of Debian's stock kernel in QEMU, each a guest whose root is this machine's (read-only, changes stay in
+# memory): "composite" has our simulated device on the kernel's virtual USB controller, "camera" has it with the camera
+# left to the kernel's driver, "qemu" has QEMU's own reader with our simulated card. RIG_ONLY=NAME boots one of them. One line a check, "N passed, N failed" at the end. Logs stay in BUILD/rig.
 #
 # Emulated (TCG) unless the processor says that it can virtualise: /dev/kvm alone proves nothing. Emulated time goes
 # as slowly as the machine is busy, so the limit is generous; an idle machine stays far below five minutes.
@@ -33,7 +33,7 @@ exec 8> "$rig/lock"
 flock -n 8 || { echo "rig: another one is running in $rig" >&2; exit 1; }
 kernel=$("$here/kernel.sh" "$rig") || { echo "0 passed, 1 failed"; exit 1; }
 # The guest sees files change under it when somebody builds: it gets its own copies.
-for program in uketsuke-reader uketsuke-broker sim-reader test_reader_process rig-attach rig-v4l2 rig-vscard rig-lane; do
+for program in uketsuke-reader uketsuke-broker sim-reader test_reader_process rig-attach rig-v4l2 rig-vscard rig-lane rig-camera; do
     cp -f "$from/$program" "$bin/" || exit 1
 done
 
@@ -107,6 +107,11 @@ composite() {
     guest composite
 }
 
+cameras() {
+    fresh camera
+    guest camera
+}
+
 qemus_reader() {
     fresh qemu
     mkdir -p "$rig/log/qemu/card"
@@ -124,6 +129,7 @@ qemus_reader() {
 }
 
 if boots composite; then composite; fi
+if boots camera; then cameras; fi
 if boots qemu; then qemus_reader; fi
 
 echo "rig: $((SECONDS - started)) s, logs in $rig/log"

@@ -125,12 +125,84 @@ static void a_simulator_is_not_looked_for_among_the_plugged(void **state)
     CHECK(everything, 5, {"usbip=/run/sim.sock", "port=2-1", NONE, 3, PAIRING_SIMULATED, PAIRING_FOUND});
 }
 
+/* The combined device and the camera as the kernel's driver has them, and a camera that hangs on no USB. */
+static const struct plugged with_nodes[] = {
+    {.port = "1-1", .node = "/dev/bus/usb/001/004", .video = "/dev/video0", .reader = true, .camera = true},
+    {.port = "1-2", .node = "/dev/bus/usb/001/005", .vendor = 0x046d, .product = 0x0825, .camera = true},
+    {.port = "video2", .video = "/dev/video2", .camera = true},
+};
+
+static void by_kernel(const char *camera, const struct plugged *devices, size_t n, enum pairing_result result, size_t device,
+                      bool kernel)
+{
+    struct pairing lane;
+    size_t owner[8];
+
+    memset(&lane, 0, sizeof(lane));
+    assert_int_equal(spec_parse_reader(&lane.reader_spec, "port=1-1"), 0);
+    assert_int_equal(spec_parse_camera(&lane.camera_spec, camera), 0);
+    /* what the broker does with realpath() */
+    memcpy(lane.camera_spec.node, lane.camera_spec.path, sizeof(lane.camera_spec.node));
+    pairing_match(&lane, 1, devices, n, owner);
+    assert_int_equal(lane.camera_result, result);
+    assert_true(lane.camera == device);
+    assert_int_equal(lane.camera_by_kernel, kernel);
+}
+
+static void a_camera_may_be_the_kernels(void **state)
+{
+    struct plugged fresh[3];
+
+    (void)state;
+    by_kernel("v4l2:same", with_nodes, 3, PAIRING_FOUND, 0, true);
+    by_kernel("v4l2:port=1-1", with_nodes, 3, PAIRING_FOUND, 0, true);
+    by_kernel("v4l2:/dev/video0", with_nodes, 3, PAIRING_FOUND, 0, true);
+    by_kernel("v4l2:/dev/video2", with_nodes, 3, PAIRING_FOUND, 2, true);
+    by_kernel("v4l2:/dev/video7", with_nodes, 3, PAIRING_ABSENT, NONE, false);
+    by_kernel("v4l2:id=046d:0825", with_nodes, 3, PAIRING_NO_NODE, NONE, false);
+    by_kernel("auto:same", with_nodes, 3, PAIRING_FOUND, 0, true);
+    by_kernel("auto:id=046d:0825", with_nodes, 3, PAIRING_FOUND, 1, false);
+    by_kernel("same", with_nodes, 3, PAIRING_FOUND, 0, false);
+    by_kernel("port=1-1", with_nodes, 3, PAIRING_FOUND, 0, false);
+    /* our own driver has no way to a camera without USB */
+    by_kernel("only", with_nodes, 3, PAIRING_FOUND, 1, false);
+    by_kernel("v4l2:only", with_nodes, 3, PAIRING_AMBIGUOUS, NONE, false);
+    by_kernel("v4l2:only", with_nodes + 2, 1, PAIRING_FOUND, 0, true);
+    /* just plugged in: the kernel's driver may be on its way */
+    memcpy(fresh, with_nodes, sizeof(fresh));
+    fresh[1].fresh = true;
+    by_kernel("auto:id=046d:0825", fresh, 3, PAIRING_SETTLING, NONE, false);
+    by_kernel("v4l2:id=046d:0825", fresh, 3, PAIRING_SETTLING, NONE, false);
+    by_kernel("id=046d:0825", fresh, 3, PAIRING_FOUND, 1, false);
+}
+
+static void a_camera_of_one_lane_is_not_anothers_by_its_node(void **state)
+{
+    struct pairing lanes[2];
+    size_t owner[3];
+
+    (void)state;
+    memset(lanes, 0, sizeof(lanes));
+    assert_int_equal(spec_parse_reader(&lanes[0].reader_spec, "port=1-1"), 0);
+    assert_int_equal(spec_parse_camera(&lanes[0].camera_spec, "same"), 0);
+    assert_int_equal(spec_parse_reader(&lanes[1].reader_spec, "port=9-9"), 0);
+    assert_int_equal(spec_parse_camera(&lanes[1].camera_spec, "v4l2:/dev/v4l/by-id/link"), 0);
+    strcpy(lanes[1].camera_spec.node, "/dev/video0");
+    pairing_match(lanes, 2, with_nodes, 3, owner);
+    /* the lane that names the node comes first, and its device is then nobody else's */
+    assert_int_equal(lanes[1].camera_result, PAIRING_FOUND);
+    assert_int_equal(owner[0], 1);
+    assert_int_equal(lanes[0].reader_result, PAIRING_TAKEN);
+}
+
 static void words_that_mean_nothing_are_refused(void **state)
 {
     static const char *const readers[] = {"",           "Only",          "only ",          "same",          "none",
                                           "port=",      "port=usb1",     "id=",            "id=54c:dc8",    "id=054c-0dc8",
                                           "id=054c:0dc8x", "id=054c:0dc8/", "id=054c:0dg8", "usbip=",       "serial=1"};
-    static const char *const cameras[] = {"", "usbip=/x", "port=", "id=054c", "both"};
+    static const char *const cameras[] = {"",           "usbip=/x",   "port=",    "id=054c",   "both",
+                                          "/dev/video0", "v4l2:",     "v4l2:none", "auto:none", "auto:/dev/video0",
+                                          "v4l2:usbip=/x", "v4l2:auto:only", "v4l2:video0", "v4l2:/dev/../etc/passwd"};
     char path[200] = "usbip=/";
     struct spec spec;
 
@@ -155,6 +227,8 @@ int main(void)
         cmocka_unit_test(reader_and_camera_of_two_devices_make_a_lane),
         cmocka_unit_test(a_device_without_camera_is_no_camera),
         cmocka_unit_test(a_simulator_is_not_looked_for_among_the_plugged),
+        cmocka_unit_test(a_camera_may_be_the_kernels),
+        cmocka_unit_test(a_camera_of_one_lane_is_not_anothers_by_its_node),
         cmocka_unit_test(words_that_mean_nothing_are_refused),
     };
 

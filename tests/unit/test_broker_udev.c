@@ -36,6 +36,22 @@ static int up(void **state)
         "A: bDeviceClass=00\\n\nA: idVendor=046d\\n\nA: idProduct=c077\\n\nA: busnum=1\\n\nA: devnum=3\\n\nA: speed=1.5\\n\n");
     add("P: /devices/pci0000:00/usb1/1-1/1-1:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=03\\n\n"
         "L: driver=../../../../../bus/usb/drivers/usbhid\n");
+    /* a camera's picture node and its metadata node, a camera of another bus, its output side */
+    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1/video4linux/video10\nN: video10\nE: SUBSYSTEM=video4linux\n"
+        "E: DEVNAME=/dev/video10\nA: index=0\\n\nA: name=Reader and camera\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1/video4linux/video2\nN: video2\nE: SUBSYSTEM=video4linux\n"
+        "E: DEVNAME=/dev/video2\nA: index=1\\n\nA: name=Reader and camera\\n\n");
+    add("P: /devices/platform/soc.0/video4linux/video3\nN: video3\nE: SUBSYSTEM=video4linux\nE: DEVNAME=/dev/video3\n"
+        "A: index=0\\n\nA: name=On the board\\n\n");
+    add("P: /devices/platform/soc.0/video4linux/video4\nN: video4\nE: SUBSYSTEM=video4linux\nE: DEVNAME=/dev/video4\n"
+        "A: index=1\\n\nA: name=On the board\\n\n");
+    /* a reader of the maker's own class that the table of readers knows, and a thing of such a class that it does not */
+    add("P: /devices/pci0000:00/usb1/1-3\nN: bus/usb/001/006\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/006\n"
+        "A: bDeviceClass=00\\n\nA: idVendor=04e6\\n\nA: idProduct=5120\\n\nA: busnum=1\\n\nA: devnum=6\\n\nA: speed=12\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-3/1-3:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=ff\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-4\nN: bus/usb/001/007\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/007\n"
+        "A: bDeviceClass=00\\n\nA: idVendor=04e6\\n\nA: idProduct=0001\\n\nA: busnum=1\\n\nA: devnum=7\\n\nA: speed=12\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-4/1-4:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=ff\\n\n");
     return 0;
 }
 
@@ -51,7 +67,7 @@ static void devices_are_told_with_what_they_are_and_who_has_them(void **state)
     struct plugged list[8];
 
     (void)state;
-    assert_int_equal(udev_list(list, 8), 2);
+    assert_int_equal(udev_list(list, 8), 5);
     assert_string_equal(list[0].port, "1-1");
     assert_false(list[0].reader);
     assert_false(list[0].camera);
@@ -69,6 +85,35 @@ static void devices_are_told_with_what_they_are_and_who_has_them(void **state)
     assert_int_equal(list[1].speed, 3);
     assert_true(list[1].reader);
     assert_true(list[1].camera);
+    assert_false(list[1].fresh); /* no daemon of udev's has seen it: nobody will take it now */
+}
+
+static void cameras_are_told_with_their_node(void **state)
+{
+    struct plugged list[8];
+
+    (void)state;
+    assert_int_equal(udev_list(list, 8), 5);
+    assert_string_equal(list[0].video, "");
+    assert_string_equal(list[1].video, "/dev/video10");
+    assert_string_equal(list[4].port, "video3");
+    assert_string_equal(list[4].node, "");
+    assert_string_equal(list[4].video, "/dev/video3");
+    assert_string_equal(list[4].name, "On the board");
+    assert_true(list[4].camera);
+    assert_false(list[4].reader);
+}
+
+static void readers_of_a_makers_own_class_are_known_by_the_table(void **state)
+{
+    struct plugged list[8];
+
+    (void)state;
+    assert_int_equal(udev_list(list, 8), 5);
+    assert_string_equal(list[2].port, "1-3");
+    assert_true(list[2].reader);
+    assert_string_equal(list[3].port, "1-4");
+    assert_false(list[3].reader);
 }
 
 static void no_more_than_there_is_room_for(void **state)
@@ -83,6 +128,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_are_told_with_what_they_are_and_who_has_them),
+        cmocka_unit_test(cameras_are_told_with_their_node),
+        cmocka_unit_test(readers_of_a_makers_own_class_are_known_by_the_table),
         cmocka_unit_test(no_more_than_there_is_room_for),
     };
 

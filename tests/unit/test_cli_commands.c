@@ -203,12 +203,20 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
         reply(fd, MSG_HEALTH_ITEM, &item);
         reply(fd, MSG_HEALTH_END, &end);
     } else if (message->type == MSG_DEVICES_QUERY) {
-        struct msg_device_item item = {.request = request, .lane = 1, .vendor = 0x54c, .product = 0xdc8};
+        struct msg_device_item item = {.request = request, .lane = 1, .kind = 1, .vendor = 0x54c, .product = 0xdc8};
         struct msg_devices_end end = {.request = request};
 
         MESSAGE_TEXT(item.name, "Reader");
         MESSAGE_TEXT(item.holder, "pcscd");
         MESSAGE_TEXT(item.next, "stop pcscd");
+        reply(fd, MSG_DEVICE_ITEM, &item);
+        item = (struct msg_device_item){.request = request, .kind = 1, .use = 2, .vendor = 0x46d, .product = 0x825};
+        MESSAGE_TEXT(item.name, "Webcam");
+        MESSAGE_TEXT(item.port, "2-1");
+        MESSAGE_TEXT(item.holder, "uvcvideo");
+        reply(fd, MSG_DEVICE_ITEM, &item);
+        item = (struct msg_device_item){.request = request, .lane = 1, .use = 2};
+        MESSAGE_TEXT(item.next, "plug it in");
         reply(fd, MSG_DEVICE_ITEM, &item);
         reply(fd, MSG_DEVICES_END, &end);
     }
@@ -310,6 +318,10 @@ static void doctor_tells_what_every_part_said(void **state)
     assert_int_equal(uketsuke(desk, "doctor", NULL), 1);
     assert_non_null(strstr(desk->out, "注 warn  certificate of main: 12 days left\n            → renew it\n"));
     assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1: Reader [054c:0dc8] , held by pcscd\n            → stop pcscd\n"));
+    /* one that no lane has: how to name it; one that a lane lacks */
+    assert_non_null(strstr(desk->out, "注 warn  device without lane: Webcam [046d:0825] 2-1, held by uvcvideo\n"));
+    assert_non_null(strstr(desk->out, "to use it in a lane: camera = v4l2:port=2-1\n"));
+    assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1: カメラがありません / no camera\n            → plug it in\n"));
     assert_non_null(strstr(desk->out, "良 ok    desk: "));
     assert_int_equal(uketsuke(desk, "--json", "doctor", NULL), 1);
     assert_non_null(strstr(desk->out, "{\"state\":\"warning\",\"component\":\"certificate of main\",\"detail\":\"12 days left\",\"next\":\"renew it\"}\n"));

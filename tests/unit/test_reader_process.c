@@ -388,6 +388,14 @@ static void the_end_of_a_visit_stops_everything(void **state)
     reader_rig_expect_none(rig, MSG_CARD_PHOTO_READ, 100);
 }
 
+/* The reader's answer to the desk and its word to the device go two ways. */
+static void await_power_off(void)
+{
+    for (unsigned i = 0; i < 100 && strstr(reader_rig_sim(rig, "status"), "powered=0") == NULL; i++)
+        reader_rig_run_ms(rig, 50);
+    assert_non_null(strstr(reader_rig_sim(rig, "status"), "powered=0"));
+}
+
 static void card_off_ends_an_operation_and_the_power(void **state)
 {
     const struct msg_card_off off = {.visit = visit};
@@ -397,12 +405,11 @@ static void card_off_ends_an_operation_and_the_power(void **state)
     ask_photo(reader_rig_card(rig, "franck", "number-b"), 0, 0);
     reader_rig_send(rig, MSG_CARD_OFF, &off);
     assert_int_equal(failure(MSG_CARD_PHOTO).failure, FAILURE_VISIT_CANCELLED);
-    assert_non_null(strstr(reader_rig_sim(rig, "status"), "powered=0"));
+    await_power_off();
     ask_identify();
     (void)reader_rig_expect(rig, MSG_CARD_IDENTIFIED, 10000);
     reader_rig_send(rig, MSG_CARD_OFF, &off);
-    reader_rig_run_ms(rig, 300);
-    assert_non_null(strstr(reader_rig_sim(rig, "status"), "powered=0"));
+    await_power_off();
 }
 
 static void out_of_turn_the_connection_is_closed(void **state)
