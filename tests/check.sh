@@ -92,6 +92,7 @@ part service-self-test 180 tests/sim/service/selftest.sh build/release/bin/sim-s
 part visits 240 tests/desk.sh build build/release/bin 8640
 part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
 part kills 900 tests/desk.sh build build/release/bin 8660 --kills
+part keeping 300 tests/keeping.sh build build/release/bin 8680
 part failure-codes 120 tests/failure-codes.sh
 part systemd-units 120 tests/units.sh build/release/bin
 part man-pages 120 tests/manpages.sh

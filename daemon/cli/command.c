@@ -30,6 +30,10 @@ static const struct {
     {"failures", "[CODE]", "コードの意味", "what the codes mean", command_failures},
     {"eligibility", "show FILE", "資格確認のファイル(照会・回答・顔認証)をコードの意味とともに表示する", "what a request, answer or face file says, with the meaning of its codes",
      command_eligibility},
+    {"audit", "verify [ANCHOR] | anchor", "監査ログの鎖を確かめる・控えを出す", "walk the chain of the audit log; print an anchor of it", command_audit},
+    {"backup", "", "いまバックアップを取る", "make a backup now", command_backup},
+    {"key", "rotate", "患者データを新しい鍵で封じ直す", "seal patients' data anew under a new key", command_key},
+    {"restore", "FILE [--check] [--key FILE]", "バックアップから戻す(--check は確かめるだけ)", "put a backup back; --check only judges it", command_restore},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -59,7 +63,7 @@ static int number(const char *text, uint64_t most, uint64_t *out)
     return 0;
 }
 
-enum { OPT_SYMBOL = 256, OPT_BRANCH, OPT_BIRTH, OPT_LIMIT_CONSENT, OPT_VISIT, OPT_STAFF, OPT_DATE, OPT_LIMIT, OPT_VERSION };
+enum { OPT_SYMBOL = 256, OPT_BRANCH, OPT_BIRTH, OPT_LIMIT_CONSENT, OPT_VISIT, OPT_STAFF, OPT_DATE, OPT_LIMIT, OPT_KEY, OPT_CHECK, OPT_VERSION };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -72,6 +76,8 @@ static const struct option long_options[] = {
     {"staff", required_argument, NULL, OPT_STAFF},
     {"date", required_argument, NULL, OPT_DATE},
     {"limit", required_argument, NULL, OPT_LIMIT},
+    {"key", required_argument, NULL, OPT_KEY},
+    {"check", no_argument, NULL, OPT_CHECK},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -106,6 +112,12 @@ static int take_option(struct command_options *o, int c, int *status)
         return 1;
     case OPT_DATE:
         o->date = optarg;
+        return 1;
+    case OPT_KEY:
+        o->key = optarg;
+        return 1;
+    case OPT_CHECK:
+        o->check = true;
         return 1;
     case OPT_VISIT:
         if (number(optarg, UINT64_MAX, &o->visit) == 0 && o->visit > 0)

@@ -18,8 +18,8 @@
 
 #define CLIENTS_MAX 32
 #define QUERIES_MAX 64
-#define QUERY_US (2 * CLOCK_SECOND)     /* programs that say nothing by then are reported as silent */
-#define VISITS_MOST 256                 /* in one answer; a peer's queue holds 512 packets */
+#define QUERY_US (2 * CLOCK_SECOND) /* programs that say nothing by then are reported as silent */
+#define VISITS_MOST 256             /* in one answer; a peer's queue holds 512 packets */
 #define DAY_US (INT64_C(86400) * 1000000)
 
 enum { WATCH_LANES = 1 << 0, WATCH_VISITS = 1 << 1, WATCH_PREVIEWS = 1 << 2 };
@@ -45,6 +45,7 @@ struct control {
     struct service *service;
     struct links *links;
     struct desk *desk;
+    struct control_worker worker;
     struct ipc_server *server;
     struct ipc_self self;
     struct client *clients[CLIENTS_MAX];
@@ -52,7 +53,8 @@ struct control {
     uint32_t next_id;
 };
 
-/* ---- queries that other programs answer ------------------------------------------------------------------ */
+/* ---- queries that other programs answer
+ * ------------------------------------------------------------------ */
 
 static void query_end(struct query *q)
 {
@@ -140,7 +142,9 @@ void control_answer(struct control *c, const struct message *message)
     }
 }
 
-/* ---- health ------------------------------------------------------------------------------------------------ */
+/* ---- health
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void health_programs(struct control *c, struct ipc *ipc, uint32_t request)
 {
@@ -194,7 +198,8 @@ static void health_store(struct control *c, struct ipc *ipc, uint32_t request)
     }
     (void)snprintf(detail, sizeof(detail),
                    "migration %u, %llu visits, %llu answers, %llu questions open, %llu audit rows, "
-                   "%llu bytes", status.migration, (unsigned long long)status.visits,
+                   "%llu bytes",
+                   status.migration, (unsigned long long)status.visits,
                    (unsigned long long)status.answers, (unsigned long long)status.asks_open,
                    (unsigned long long)status.audit_rows, (unsigned long long)status.bytes);
     if (c->desk->metrics.store_failures > 0)
@@ -204,8 +209,10 @@ static void health_store(struct control *c, struct ipc *ipc, uint32_t request)
         service_health_item(ipc, request, 0, FAILURE_NONE, "database", detail, "");
 }
 
-/* The web program is a client here, yet a program like the others: its cage and state are asked too. */
-static unsigned ask_web(struct control *c, const struct client *asker, const struct msg_health_query *body)
+/* The web program is a client here, yet a program like the others: its cage and state are asked
+ * too. */
+static unsigned ask_web(struct control *c, const struct client *asker,
+                        const struct msg_health_query *body)
 {
     unsigned asked = 0;
 
@@ -223,9 +230,11 @@ static void health_clock(struct control *c, struct ipc *ipc, uint32_t request)
     char today[9], detail[64];
 
     desk_today(c->desk, today);
-    (void)snprintf(detail, sizeof(detail), good ? "today in Japan is %s" : "says %s and is not believed", today);
-    service_health_item(ipc, request, good ? 0 : 2, good ? (uint16_t)FAILURE_NONE : (uint16_t)FAILURE_DESK_CLOCK,
-                        "clock of the desk", detail, good ? "" : failure_text(FAILURE_DESK_CLOCK)->staff_ja);
+    (void)snprintf(detail, sizeof(detail),
+                   good ? "today in Japan is %s" : "says %s and is not believed", today);
+    service_health_item(
+        ipc, request, good ? 0 : 2, good ? (uint16_t)FAILURE_NONE : (uint16_t)FAILURE_DESK_CLOCK,
+        "clock of the desk", detail, good ? "" : failure_text(FAILURE_DESK_CLOCK)->staff_ja);
 }
 
 static void take_health(struct client *client, uint32_t request)
@@ -268,7 +277,8 @@ static void take_devices(struct client *client, uint32_t request)
         query_end(q);
 }
 
-/* ---- visits and answers ------------------------------------------------------------------------------------- */
+/* ---- visits and answers
+ * ------------------------------------------------------------------------------------- */
 
 struct listing {
     struct client *client;
@@ -318,8 +328,8 @@ static void take_visits(struct client *client, const struct msg_visits_query *qu
         int64_t until = query->until > 0 && query->until < most ? query->until : most;
         int64_t since = query->since > 0 && query->since < most ? query->since : 0;
 
-        end.count = list_visits(client, query->request, since * 1000000, until * 1000000,
-                                query->limit);
+        end.count =
+            list_visits(client, query->request, since * 1000000, until * 1000000, query->limit);
     } else if (store_visit_load(client->control->desk->store, query->visit, &record) == 0) {
         struct listing listing = {client, query->request, 0};
 
@@ -409,7 +419,9 @@ static void take_subscribe(struct client *client, const struct msg_subscribe *su
     (void)ipc_send(client->ipc, MSG_SUBSCRIBED, &done);
 }
 
-/* ---- clients -------------------------------------------------------------------------------------------------- */
+/* ---- clients
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static void drop(struct client *client)
 {
@@ -423,6 +435,8 @@ static void drop(struct client *client)
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         if (c->clients[i] == client)
             c->clients[i] = NULL;
+    if (c->worker.forget != NULL)
+        c->worker.forget(c->worker.arg, client);
     ipc_free(&client->ipc);
     free(client);
 }
@@ -482,6 +496,10 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     case MSG_HEALTH_QUERY:
         take_health(client, body->health_query.request);
         break;
+    case MSG_MAINTAIN:
+        if (client->control->worker.start != NULL)
+            client->control->worker.start(client->control->worker.arg, &body->maintain, client);
+        break;
     case MSG_DEVICES_QUERY:
         take_devices(client, body->devices_query.request);
         break;
@@ -524,12 +542,34 @@ int control_new(struct control **out, struct service *service, struct links *lin
     c->service = service;
     c->links = links;
     c->self = (struct ipc_self){IPC_DESK, 0, service->program, ""};
-    return ipc_server_new(&c->server, service->loop, listen_fd, &c->self, "WC", uids, n, &handlers, c);
+    return ipc_server_new(&c->server, service->loop, listen_fd, &c->self, "WC", uids, n, &handlers,
+                          c);
 }
 
 void control_open(struct control *c, struct desk *desk)
 {
     c->desk = desk;
+}
+
+void control_worker(struct control *c, const struct control_worker *worker)
+{
+    c->worker = *worker;
+}
+
+void control_maintain_progress(void *arg, void *asker, const struct msg_maintain_progress *progress)
+{
+    const struct client *client = asker;
+
+    (void)arg;
+    (void)ipc_send(client->ipc, MSG_MAINTAIN_PROGRESS, progress);
+}
+
+void control_maintain_end(void *arg, void *asker, const struct msg_maintained *end)
+{
+    const struct client *client = asker;
+
+    (void)arg;
+    (void)ipc_send(client->ipc, MSG_MAINTAINED, end);
 }
 
 void control_free(struct control **control)
@@ -548,7 +588,9 @@ void control_free(struct control **control)
     *control = NULL;
 }
 
-/* ---- what changed ------------------------------------------------------------------------------------------------ */
+/* ---- what changed
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void tell(struct control *c, uint8_t what, uint16_t type, const void *body, const int *fds,
                  unsigned nfds)

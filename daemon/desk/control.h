@@ -13,12 +13,24 @@ struct service;
 /* `listen_fd` is taken. */
 int control_new(struct control **out, struct service *service, struct links *links, int listen_fd);
 void control_open(struct control *control, struct desk *desk);
+/* Who does the long work on the database (maintain.h); the end is told by control_maintain_end().
+ */
+struct control_worker {
+    void *arg;
+    void (*start)(void *arg, const struct msg_maintain *wanted, void *asker);
+    void (*forget)(void *arg, const void *asker);
+};
+void control_worker(struct control *control, const struct control_worker *worker);
 void control_free(struct control **control);
 
 /* For desk_ports. */
 void control_lane_changed(struct control *control, const struct msg_lane_state *state);
 void control_visit_changed(struct control *control, const struct msg_visit_item *item);
 void control_preview(struct control *control, const struct msg_lane_preview *preview, int fd);
+/* For maintain_ports; arg is the control. */
+void control_maintain_progress(void *arg, void *asker,
+                               const struct msg_maintain_progress *progress);
+void control_maintain_end(void *arg, void *asker, const struct msg_maintained *end);
 /* For links: what a program answered to a query that was passed on. */
 void control_answer(struct control *control, const struct message *message);
 

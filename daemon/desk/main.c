@@ -1,12 +1,15 @@
 /*
- * uketsuked: the desk. It alone holds the database and decides; it has no network, no USB, and parses nothing
- * that comes from outside the house.
+ * uketsuked: the desk. It alone holds the database and decides; it has no network, no USB, and
+ * parses nothing that comes from outside the house.
  *
  * Sockets: "desk" (web and command). Credential: "database.key" (32 bytes).
- * `uketsuked --print-table dot|text` prints the visit table and ends.
+ * `uketsuked --print-table dot|text` prints the visit table and ends; `--check-backup FILE` and
+ * `--restore FILE` judge a backup and put it back, while no desk runs (offline.h).
  */
 #include "control.h"
 #include "links.h"
+#include "maintain.h"
+#include "offline.h"
 #include "resume.h"
 #include "settings.h"
 #include "table.h"
@@ -29,6 +32,7 @@ struct program {
     struct desk *desk;
     struct links *links;
     struct control *control;
+    struct maintain *maintain;
     struct timer *upkeep;
 };
 
@@ -68,35 +72,85 @@ static void on_answer(void *arg, const struct message *message)
     control_answer(p->control, message);
 }
 
-/* The clock is watched; consented parts go when their time is over, by a clock that can be believed. */
+/* The clock is watched; what is due or over is so by a clock that can be believed. */
 static void on_upkeep(struct timer *timer, void *arg)
 {
     struct program *p = arg;
     int n = 0;
 
-    if (desk_check_clock(p->desk))
+    if (desk_check_clock(p->desk)) {
         n = store_purge(p->store, (int64_t)clock_realtime_us(p->service.clock));
+        if (n > 0)
+            (void)store_settle(p->store);
+        maintain_upkeep(p->maintain);
+    }
     if (n != 0)
         log_event(n < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "consented data purged",
                   LOG_NUMBER("answers", n));
     (void)timer_set_after(timer, UPKEEP_US);
 }
 
+/*
+ * A new master key comes as database.key.next beside the old one and takes over at the next start.
+ * Stopped at any point, the database opens with one of the two.
+ */
+static int take_next_key(struct program *p, const struct secret *next)
+{
+    int r = store_rekey(p->store, next);
+
+    if (r == 0)
+        r = store_audit(p->store, "master_key", 0, 0, "", "next");
+    if (r < 0)
+        fprintf(
+            stderr,
+            "uketsuked: 新しい鍵に切り替えられません / the new master key cannot take over: %s\n",
+            strerror(-r));
+    else
+        log_event(LOG_LEVEL_NOTICE,
+                  "the new master key has taken over: make database.key.next the database.key");
+    return r;
+}
+
+static int open_with(struct program *p, const struct secret *key, const struct secret *next,
+                     char **message)
+{
+    const char *directory = config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL);
+    char *other = NULL;
+    int r = store_open(&p->store, directory, key, p->service.clock, message);
+
+    if (next->len != KEY_BYTES)
+        return r;
+    if (r == 0)
+        return take_next_key(p, next);
+    if (r == -EBADMSG && store_open(&p->store, directory, next, p->service.clock, &other) == 0) {
+        free(*message);
+        *message = NULL;
+        log_event(LOG_LEVEL_NOTICE,
+                  "opened with the new master key: make database.key.next the database.key");
+        return 0;
+    }
+    free(other);
+    return r;
+}
+
 static int open_store(struct program *p)
 {
-    struct secret key = {0};
+    struct secret key = {0}, next = {0};
     char *message = NULL;
     int r = service_credential("database.key", &key, KEY_BYTES);
 
     if (r < 0 || key.len != KEY_BYTES) {
-        fprintf(stderr, "uketsuked: 資格情報 database.key(32バイト)がありません / the credential "
-                        "database.key (32 bytes) is missing: %s\n", r < 0 ? strerror(-r) : "wrong length");
+        fprintf(stderr,
+                "uketsuked: 資格情報 database.key(32バイト)がありません / the credential "
+                "database.key (32 bytes) is missing: %s\n",
+                r < 0 ? strerror(-r) : "wrong length");
         secret_free(&key);
         return r < 0 ? r : -EINVAL;
     }
-    r = store_open(&p->store, config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL), &key,
-                   p->service.clock, &message);
+    (void)service_credential("database.key.next", &next, KEY_BYTES);
+    r = open_with(p, &key, &next, &message);
     secret_free(&key);
+    secret_free(&next);
     if (r < 0)
         fprintf(stderr, "uketsuked: データベースを開けません / the database cannot be opened: %s\n",
                 message != NULL ? message : strerror(-r));
@@ -123,7 +177,9 @@ static int open_doors(struct program *p)
     int r;
 
     if (fd < 0) {
-        fprintf(stderr, "uketsuked: ソケット desk がありません / the supervisor gave no socket named desk\n");
+        fprintf(
+            stderr,
+            "uketsuked: ソケット desk がありません / the supervisor gave no socket named desk\n");
         return -ENOENT;
     }
     r = links_new(&p->links, &p->service, on_answer, p);
@@ -133,6 +189,13 @@ static int open_doors(struct program *p)
     if (r < 0)
         return r;
     control_open(p->control, p->desk);
+    r = maintain_new(
+        &p->maintain, p->service.clock, p->store, p->service.config,
+        &(struct maintain_ports){p->control, control_maintain_progress, control_maintain_end});
+    if (r < 0)
+        return r;
+    control_worker(p->control,
+                   &(struct control_worker){p->maintain, maintain_start, maintain_forget});
     r = desk_resume(p->desk);
     if (r < 0) {
         fprintf(stderr, "uketsuked: 開いている受付を読めません / open visits cannot be read: %s\n",
@@ -147,12 +210,15 @@ static int open_doors(struct program *p)
 
 static int enter_cage(struct program *p)
 {
+    const char *backups = config_text(p->service.config, CFG_desk_BACKUP_DIRECTORY, NULL);
     struct cage_path paths[] = {
         {.path = config_text(p->service.config, CFG_desk_STATE_DIRECTORY, NULL), .write = true},
+        {.path = backups, .write = true, .optional = true},
     };
-    struct cage_spec spec = {.calls = CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_UNIX | CAGE_ACCEPT | CAGE_FD_PASS,
+    struct cage_spec spec = {.calls = CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_UNIX | CAGE_ACCEPT |
+                                      CAGE_FD_PASS | CAGE_DIRECTORY,
                              .paths = paths,
-                             .npaths = sizeof(paths) / sizeof(paths[0])};
+                             .npaths = backups[0] != '\0' ? 2 : 1};
 
     return service_cage(&p->service, &spec);
 }
@@ -177,6 +243,8 @@ int main(int argc, char **argv)
 
     if (argc == 3 && strcmp(argv[1], "--print-table") == 0)
         return print_table(argv[2]);
+    if (argc >= 2 && offline_wanted(argv[1]))
+        return offline_main(argc, argv);
     r = service_start(&p.service, "uketsuked", argc, argv);
     if (r != 0)
         return r > 0 ? 0 : 1;
@@ -195,6 +263,7 @@ int main(int argc, char **argv)
     else
         log_event(LOG_LEVEL_ERROR, "cannot start", LOG_ERRNO(r));
     timer_free(&p.upkeep);
+    maintain_free(&p.maintain);
     control_free(&p.control);
     links_free(&p.links);
     desk_free(&p.desk);

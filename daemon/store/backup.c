@@ -253,3 +253,18 @@ int backup_prune(const char *directory, unsigned keep)
         (void)close(fd);
     return r < 0 ? r : gone;
 }
+
+int64_t backup_newest_us(const char *directory)
+{
+    struct dirent **names = NULL;
+    int n = scandir(directory, &names, is_backup, newest_first);
+    int64_t newest = n < 0 ? -errno : -ENOENT;
+    struct tm tm = {0};
+
+    if (n > 0 && strptime(names[0]->d_name, "uketsuke-%Y%m%d-%H%M%S", &tm) != NULL)
+        newest = (int64_t)timegm(&tm) * 1000000;
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    return newest;
+}

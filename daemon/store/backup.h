@@ -41,6 +41,9 @@ void backup_free(struct backup **backup);
  */
 int backup_prune(const char *directory, unsigned keep);
 
+/* When the newest backup there was begun, by its name; -ENOENT: none. */
+int64_t backup_newest_us(const char *directory);
+
 struct backup_report {
     int64_t taken_us;
     uint64_t visits, answers, audit_rows;

@@ -46,7 +46,7 @@ static void reply(int fd, uint16_t type, const void *body)
 
 static void serve(int fd, struct desk *desk)
 {
-    struct msg_hello hello = {.version = 1, .role = 'D'};
+    struct msg_hello hello = {.version = IPC_VERSION, .role = 'D'};
     uint8_t packet[MESSAGE_MAX];
     struct message message;
 
@@ -219,6 +219,15 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
         MESSAGE_TEXT(item.next, "plug it in");
         reply(fd, MSG_DEVICE_ITEM, &item);
         reply(fd, MSG_DEVICES_END, &end);
+    } else if (message->type == MSG_MAINTAIN) {
+        struct msg_maintain_progress progress = {.request = request, .permille = 500};
+        struct msg_maintained end = {.request = request, .task = message->body.maintain.task};
+
+        /* An anchor of row 9 is of another log; backups cannot be made here; all else is good. */
+        end.result = message->body.maintain.row == 9 ? 1 : message->body.maintain.task == 2 ? 2 : 0;
+        MESSAGE_TEXT(end.detail, end.result == 0 ? "good" : end.result == 1 ? "another log" : "no directory");
+        reply(fd, MSG_MAINTAIN_PROGRESS, &progress);
+        reply(fd, MSG_MAINTAINED, &end);
     }
 }
 
@@ -343,6 +352,46 @@ static void a_desk_that_hangs_up_is_named(void **state)
     assert_non_null(strstr(desk->err, "the desk closed the connection"));
 }
 
+static void the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_was(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    assert_int_equal(uketsuke(desk, "audit", "verify", NULL), EXIT_AS_ASKED);
+    assert_int_equal(desk->asked.body.maintain.task, 1);
+    assert_int_equal(desk->asked.body.maintain.row, 0);
+    assert_true(desk->asked.body.maintain.staff[0] != '\0');
+    assert_string_equal(desk->out, "good\n");
+    assert_int_equal(uketsuke(desk, "--staff", "Sato", "audit", "verify", "9:00000000000000ff:0123456789abcdef", NULL), EXIT_NOT_SO);
+    assert_int_equal(desk->asked.body.maintain.high, 0xff);
+    assert_true(desk->asked.body.maintain.low == UINT64_C(0x0123456789abcdef));
+    assert_string_equal(desk->asked.body.maintain.staff, "Sato");
+    assert_string_equal(desk->err, "another log\n");
+    assert_int_equal(uketsuke(desk, "audit", "anchor", NULL), EXIT_AS_ASKED);
+    assert_int_equal(desk->asked.body.maintain.task, 4);
+    assert_int_equal(uketsuke(desk, "key", "rotate", NULL), EXIT_AS_ASKED);
+    assert_int_equal(desk->asked.body.maintain.task, 3);
+    assert_int_equal(uketsuke(desk, "backup", NULL), EXIT_NO_DESK);
+    assert_string_equal(desk->err, "no directory\n");
+}
+
+static void what_is_no_anchor_is_not_asked(void **state)
+{
+    static const char *const wrong[] = {"", "1", "1:2", "0:1:2", "x:1:2", "1:2:3:4", "1:0123456789abcdef0:2", "1:2:3x"};
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(uketsuke(desk, "audit", "verify", wrong[i], NULL), EXIT_USAGE);
+        assert_int_equal(desk->asked.type, 0);
+    }
+    assert_int_equal(uketsuke(desk, "audit", NULL), EXIT_USAGE);
+    assert_int_equal(uketsuke(desk, "audit", "forget", NULL), EXIT_USAGE);
+    assert_int_equal(uketsuke(desk, "key", NULL), EXIT_USAGE);
+    assert_int_equal(uketsuke(desk, "backup", "now", NULL), EXIT_USAGE);
+    assert_int_equal(uketsuke(desk, "restore", NULL), EXIT_USAGE);
+}
+
 static void configuration_and_codes_need_no_desk(void **state)
 {
     struct desk *desk = *state;
@@ -374,6 +423,8 @@ int main(void)
         T(without_a_desk_the_next_step_is_said),
         T(doctor_tells_what_every_part_said),
         T(a_desk_that_hangs_up_is_named),
+        T(the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_was),
+        T(what_is_no_anchor_is_not_asked),
         T(configuration_and_codes_need_no_desk),
     };
 

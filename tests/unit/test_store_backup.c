@@ -1,4 +1,5 @@
-/* Backups: taken while the desk works, sealed, judged before they are put back; cut, changed and foreign files. */
+/* Backups: taken while the desk works, sealed, judged before they are put back; cut, changed and
+ * foreign files. */
 #include "store_hand.h"
 #include "store_rig.h"
 
@@ -121,7 +122,8 @@ static void a_backup_taken_in_the_middle_of_visits_is_whole_and_comes_back(void 
     assert_true(during > 3);
     (void)snprintf(c.file, sizeof(c.file), "%s/%s", c.folder, backup_name(backup));
     backup_free(&backup);
-    assert_string_equal(strrchr(c.file, '/') + 1, "uketsuke-20260801-000000.backup"); /* the rig's clock */
+    assert_string_equal(strrchr(c.file, '/') + 1,
+                        "uketsuke-20260801-000000.backup"); /* the rig's clock */
     assert_int_equal(stat(c.file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(files_in(c.folder, false, NULL, 0), 1);
@@ -135,7 +137,8 @@ static void a_backup_taken_in_the_middle_of_visits_is_whole_and_comes_back(void 
 
     visits(&c.rig, 2); /* lost by going back */
     rig_close(&c.rig);
-    assert_int_equal(backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
+    assert_int_equal(
+        backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
     rig_open(&c.rig);
     (void)rig_check(&c.rig, RIG_STEPS * (VISITS + 3), RIG_STEPS * (VISITS + 3));
     visits(&c.rig, 1);
@@ -153,8 +156,10 @@ static void what_stood_there_is_kept(void **state)
     take(&c);
     visits(&c.rig, 2);
     rig_close(&c.rig);
-    assert_int_equal(backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
-    (void)snprintf(old, sizeof(old), "%s/uketsuke.db.before-restore-20260801-000000", c.rig.directory);
+    assert_int_equal(
+        backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
+    (void)snprintf(old, sizeof(old), "%s/uketsuke.db.before-restore-20260801-000000",
+                   c.rig.directory);
     (void)snprintf(now, sizeof(now), "%s/uketsuke.db", c.rig.directory);
     assert_int_equal(access(old, R_OK), 0);
     assert_int_equal(rename(old, now), 0); /* and may be put back by hand */
@@ -182,7 +187,8 @@ static void a_damaged_database_is_replaced(void **state)
     assert_int_equal(rig_try_open(&c.rig, &message), -EIO);
     assert_non_null(strstr(message, "restore a backup"));
     free(message);
-    assert_int_equal(backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
+    assert_int_equal(
+        backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
     rig_open(&c.rig);
     (void)rig_check(&c.rig, RIG_STEPS * VISITS, RIG_STEPS * VISITS);
     end(&c);
@@ -250,7 +256,8 @@ static void a_backup_of_another_key_says_so(void **state)
         struct backup_report report;
         char *message;
 
-        assert_int_equal(backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
+        assert_int_equal(
+            backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
     }
     rig_open(&c.rig);
     secret_free(&next);
