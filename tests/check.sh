@@ -91,7 +91,8 @@ part opensc-on-the-card 120 tests/rig/opensc.sh build/release/bin build/sim/card
 part service-self-test 180 tests/sim/service/selftest.sh build/release/bin/sim-service
 part visits 240 tests/desk.sh build build/release/bin 8640
 part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
-part kills 900 tests/desk.sh build build/release/bin 8660 --kills
+part every-visit 400 tests/sim/run-desk.sh build build/release/bin build/desk-every 4 8700 once
+part kills 400 tests/kills.sh build build/release/bin 8750 3 1/5
 part keeping 300 tests/keeping.sh build build/release/bin 8680
 part failure-codes 120 tests/failure-codes.sh
 part systemd-units 120 tests/units.sh build/release/bin

@@ -46,7 +46,7 @@ visits() {
     : >"$lines"
     for ((i = 0; i < runs; i++)); do
         start
-        "$bin/sim-guest" --desk "$desk" --cards "$here/../sim/cards" --port "$port" >"$desk/log/guest.log"
+        "$bin/sim-guest" visits "$here/../sim/visits/reception.txt" --family first --desk "$desk" >"$desk/log/guest.log"
         grep -E '^(ok|FAIL) ' "$desk/log/guest.log" >>"$lines"
     done
     awk -v runs="$runs" '

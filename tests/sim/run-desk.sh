@@ -1,35 +1,63 @@
 #!/bin/bash
-# run-desk.sh BUILD BIN DESK LANES PORT once|serve: starts a whole desk on simulated hardware, drives the visits,
-# and then serves on (on a terminal) or ends with the visits' result.
-set -eu
+# run-desk.sh BUILD BIN DESK LANES PORT once|serve: starts whole desks on simulated hardware, drives every visit of
+# tests/sim/visits/reception.txt, lets the books be compared, and then serves on (on a terminal) or ends with the result.
+# The desk proper is DESK; beside it stand a pharmacy and two desks with another policy, DESK-pharmacy and so on, which
+# end with the visits.
+set -eu -o pipefail
 build=$1 bin=$2 desk=$3 lanes=$4 port=$5 mode=$6
 here=$(dirname "$0")
 
-# A fresh day: yesterday's state would answer from its cache.
-rm -rf "$desk"
-"$here/make-desk.sh" "$build" "$bin" "$desk" "$lanes" "$port"
-desk=$(realpath "$desk")
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
-sleep 0.3
-if ! kill -0 "$launcher" 2>/dev/null; then
-    cat "$desk/log/launcher.log" >&2
-    echo "始められません。別のポートは PORT=番号 で選べます / cannot start; choose another port with PORT=number" >&2
-    exit 1
-fi
-stop() {
-    kill -TERM "$launcher" 2>/dev/null || return 0
-    wait "$launcher" 2>/dev/null || return 0
+# name, lanes, port, words for make-desk.sh
+rows=(
+    "main $lanes $port places=numbers,storm,pair,beside"
+    "pharmacy 2 $((port + 5)) name=pharmacy kind=pharmacy issuers=none patience=short"
+    "challenge 1 $((port + 10)) name=challenge genuineness=challenge-only issuers=none patience=short liveness=gate"
+    "off 1 $((port + 15)) name=off genuineness=off issuers=none"
+)
+launchers=() desks=()
+stop() { # all but the first N
+    local i
+    for ((i = ${#launchers[@]} - 1; i >= ${1:-0}; i--)); do kill -TERM "${launchers[i]}" 2>/dev/null || true; done
+    for ((i = ${#launchers[@]} - 1; i >= ${1:-0}; i--)); do wait "${launchers[i]}" 2>/dev/null || true; done
+    launchers=("${launchers[@]:0:${1:-0}}")
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
+for row in "${rows[@]}"; do
+    read -r name n at words <<<"$row"
+    directory=$desk$([ "$name" = main ] || echo "-$name")
+    # A fresh day: yesterday's state would answer from its cache.
+    rm -rf "$directory"
+    # shellcheck disable=SC2086 # several words
+    "$here/make-desk.sh" "$build" "$bin" "$directory" "$n" "$at" $words
+    directory=$(realpath "$directory")
+    "$bin/sim-launcher" "$directory/plan" "$directory/log" "$directory/run/launcher.control" 2>"$directory/log/launcher.log" &
+    launchers+=($!) desks+=("$directory")
+done
+sleep 0.3
+for i in "${!launchers[@]}"; do
+    if ! kill -0 "${launchers[i]}" 2>/dev/null; then
+        cat "${desks[i]}/log/launcher.log" >&2
+        echo "始められません。別のポートは PORT=番号 で選べます / cannot start; choose another port with PORT=number" >&2
+        exit 1
+    fi
+done
 
 echo "受付を始めます(模擬の装置・カード・サービス) / starting a desk on simulated hardware"
+desk=${desks[0]}
 status=0
-"$bin/sim-guest" --desk "$desk" --cards "$here/cards" --port "$port" || status=$?
+"$bin/sim-guest" visits "$here/visits/reception.txt" "${desks[@]/#/--desk=}" | tee "$desk/log/visits" || status=$?
 if [ "$mode" = once ] || [ ! -t 0 ]; then
+    stop
+    # Every book against every other; what does not fit is shown, the rest stands in log/books.
+    "$here/../reconcile.sh" "${desks[@]}" >"$desk/log/books" || status=1
+    grep '^FAIL' "$desk/log/books" || true
+    tail -n 1 "$desk/log/books"
+    sed -nE 's/^(visits|books): ([0-9]+) passed, ([0-9]+) failed$/\2 \3/p' "$desk/log/visits" "$desk/log/books" |
+        awk '{ passed += $1; failed += $2 } END { printf "%d passed, %d failed\n", passed, failed }'
     exit "$status"
 fi
+stop 1
 kiosk=$(cat "$desk/tokens/lane-1") staff=$(cat "$desk/tokens/staff")
 echo
 echo "患者の画面 / kiosk : http://127.0.0.1:$port/kiosk/1#token=$kiosk"
@@ -38,4 +66,4 @@ echo "状態       / status: $bin/uketsuke --config $desk/uketsuke.conf status"
 echo "カードを置く / a card: $bin/sim-service --send $desk/run/device-1.control insert franck"
 echo "記録       / logs  : $desk/log"
 echo "Ctrl-C で終わります / Ctrl-C ends"
-wait "$launcher"
+wait "${launchers[0]}"

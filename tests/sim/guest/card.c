@@ -27,12 +27,16 @@ bool card_facts_read(struct card_facts *out, const char *cards_directory, const 
         (void)sscanf(line, "expiry = %8d", &expiry);
         (void)sscanf(line, "security-code = %4s", code);
         (void)sscanf(line, "pin = %4s", out->pin);
+        (void)sscanf(line, "number-b = %14s", out->number_b);
     }
     (void)fclose(file);
+    if (out->number_b[0] != '\0') /* one that does not follow from the card's dates */
+        return true;
     for (size_t i = 0; i < sizeof(eras) / sizeof(eras[0]); i++)
         if (birth >= eras[i].first) {
             (void)snprintf(out->number_b, sizeof(out->number_b), "%02d%04d%04d%.4s",
-                           (birth / 10000 - eras[i].year_zero) % 100, birth % 10000, expiry / 10000 % 10000, code);
+                           (birth / 10000 - eras[i].year_zero) % 100, birth % 10000,
+                           expiry / 10000 % 10000, code);
             return strlen(out->number_b) == 14;
         }
     return false;

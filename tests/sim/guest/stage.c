@@ -1,21 +1,60 @@
 #include "guest.h"
 
-#include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#define LOOK_EVERY_MS 25
+#define LOOK_EVERY_MS 20
 
-static uint64_t now_ms(void)
+static const char *const consent_names[] = {"limit",     "drugs",     "checkup",
+                                            "diagnosis", "operation", "disease"};
+#define CONSENTS (sizeof(consent_names) / sizeof(consent_names[0]))
+
+bool stage_open(struct stage *stage, struct site *site, int lane_index)
 {
-    struct timespec ts;
+    char kiosk[128] = "", staff[128] = "", path[400], url[64];
+    const char *place = site->lanes[lane_index].place;
+    bool storm = strcmp(place, "storm") == 0, good;
+    FILE *file;
 
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    memset(stage, 0, sizeof(*stage));
+    stage->site = site;
+    stage->lane = site->lanes[lane_index].number;
+    stage->consents = 7;
+    (void)snprintf(stage->device, sizeof(stage->device), "%s/run/device-%d.control",
+                   site->directory, stage->lane);
+    (void)snprintf(stage->service, sizeof(stage->service), "%s/run/service%s.control",
+                   site->directory, storm ? "-storm" : "");
+    (void)snprintf(stage->ledger, sizeof(stage->ledger), "%s/log/ledger%s.jsonl", site->directory,
+                   storm ? "-storm" : "");
+    (void)snprintf(path, sizeof(path), "%s/tokens/lane-%d", site->directory, stage->lane);
+    file = fopen(path, "re");
+    good = file != NULL && fgets(kiosk, sizeof(kiosk), file) != NULL;
+    if (file != NULL)
+        (void)fclose(file);
+    (void)snprintf(path, sizeof(path), "%s/tokens/staff", site->directory);
+    file = fopen(path, "re");
+    good = good && file != NULL && fgets(staff, sizeof(staff), file) != NULL;
+    if (file != NULL)
+        (void)fclose(file);
+    kiosk[strcspn(kiosk, "\n")] = '\0';
+    staff[strcspn(staff, "\n")] = '\0';
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%s", site->port);
+    stage->http = good ? http_new(url, kiosk, staff) : NULL;
+    return stage->http != NULL;
+}
+
+void stage_close(struct stage *stage)
+{
+    if (stage->http != NULL)
+        http_free(&stage->http);
+}
+
+void stage_begin(struct stage *stage)
+{
+    stage->problem[0] = '\0';
+    stage->last_visit = 0;
+    stage->nseen = 0;
 }
 
 bool stage_fail(struct stage *stage, const char *format, ...)
@@ -41,6 +80,31 @@ bool stage_device(struct stage *stage, const char *command)
     return true;
 }
 
+bool stage_place(struct stage *stage, const char *card)
+{
+    char command[80];
+
+    (void)snprintf(command, sizeof(command), "insert %s", card);
+    if (!stage_device(stage, command))
+        return false;
+    (void)snprintf(stage->card, sizeof(stage->card), "%s", card);
+    site_note(stage->site,
+              json_pack("{s:s, s:i, s:s}", "event", "insert", "lane", stage->lane, "card", card));
+    return true;
+}
+
+/* The card may be gone already: torn out by a fault. */
+bool stage_take(struct stage *stage)
+{
+    char answer[256];
+
+    if (stage->problem[0] != '\0')
+        return false;
+    (void)line_ask(stage->device, "remove", answer, sizeof(answer));
+    stage->card[0] = '\0';
+    return true;
+}
+
 static const char *text(const json_t *json, const char *name)
 {
     const char *value = json_string_value(json_object_get(json, name));
@@ -48,11 +112,24 @@ static const char *text(const json_t *json, const char *name)
     return value != NULL ? value : "";
 }
 
+static void see_visit(struct stage *stage, uint64_t visit)
+{
+    stage->last_visit = visit;
+    for (int i = 0; i < stage->nseen; i++)
+        if (stage->seen[i] == visit)
+            return;
+    if (stage->nseen < STAGE_SEEN_MAX)
+        stage->seen[stage->nseen++] = visit;
+    site_note(stage->site, json_pack("{s:s, s:i, s:I, s:s}", "event", "visit", "lane", stage->lane,
+                                     "visit", (json_int_t)visit, "card", stage->card));
+}
+
 bool stage_look(struct stage *stage)
 {
     char path[64];
     long status;
-    json_t *lane;
+    json_t *lane, *offers;
+    size_t used = 0;
 
     (void)snprintf(path, sizeof(path), "/api/lanes/%d", stage->lane);
     lane = http_ask(stage->http, KIOSK, path, NULL, &status);
@@ -63,51 +140,55 @@ bool stage_look(struct stage *stage)
     }
     stage->visit = strtoull(text(lane, "visit"), NULL, 10);
     if (stage->visit != 0)
-        stage->last_visit = stage->visit;
+        see_visit(stage, stage->visit);
     stage->step = (int)json_integer_value(json_object_get(lane, "step"));
     (void)snprintf(stage->state, sizeof(stage->state), "%s", text(lane, "state"));
     (void)snprintf(stage->key, sizeof(stage->key), "%s", text(lane, "key"));
-    (void)snprintf(stage->failure, sizeof(stage->failure), "%s", text(json_object_get(lane, "failure"), "code"));
+    (void)snprintf(stage->failure, sizeof(stage->failure), "%s",
+                   text(json_object_get(lane, "failure"), "code"));
+    offers = json_object_get(lane, "offers");
+    stage->offers[0] = '\0';
+    for (size_t i = 0; i < json_array_size(offers) && used < sizeof(stage->offers); i++)
+        used += (size_t)snprintf(stage->offers + used, sizeof(stage->offers) - used, "%s%s",
+                                 i > 0 ? "|" : "", json_string_value(json_array_get(offers, i)));
     json_decref(lane);
     return true;
 }
 
-static bool among(const char *states, const char *state)
-{
-    size_t len = strlen(state);
-
-    for (const char *at = states; *at != '\0';) {
-        size_t word = strcspn(at, "|");
-
-        if (word == len && strncmp(at, state, len) == 0)
-            return true;
-        at += word + (at[word] == '|');
-    }
-    return false;
-}
-
 bool stage_wait(struct stage *stage, const char *states, int milliseconds)
 {
-    uint64_t end = now_ms() + (uint64_t)milliseconds;
+    return stage_wait_for(stage, states, NULL, milliseconds);
+}
+
+bool stage_wait_for(struct stage *stage, const char *states, const char *code, int milliseconds)
+{
+    uint64_t end = guest_now_ms() + (uint64_t)milliseconds;
 
     if (stage->problem[0] != '\0')
         return false;
     for (;;) {
-        if (stage_look(stage) && among(states, stage->state))
+        if (stage_look(stage) && guest_among(states, stage->state) &&
+            (code == NULL || strcmp(code, stage->failure) == 0))
             return true;
-        if (now_ms() >= end)
-            return stage_fail(stage, "waited %d ms for %s, the lane is in %s (%s)", milliseconds, states, stage->state,
-                              stage->failure);
-        (void)usleep(LOOK_EVERY_MS * 1000);
+        if (guest_now_ms() >= end)
+            return stage_fail(stage, "waited %d ms for %s %s, the lane is in %s (%s)", milliseconds,
+                              states, code != NULL ? code : "", stage->state, stage->failure);
+        guest_sleep_ms(LOOK_EVERY_MS);
     }
 }
 
-static bool post_action(struct stage *stage, enum surface surface, json_t *body, const char *action)
+/* accepted: "yes", "no", or "?" when the answer was lost on its way: then it may have been done. */
+static const char *accepted(long status)
+{
+    return status == 200 ? "yes" : status == 0 || status >= 500 ? "?" : "no";
+}
+
+static bool post_action(struct stage *stage, enum surface surface, json_t *body, const char *action,
+                        json_t *note)
 {
     char path[64], visit[24];
     long status;
     json_t *answer;
-    bool good;
 
     (void)snprintf(path, sizeof(path), "/api/lanes/%d/actions", stage->lane);
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)stage->visit);
@@ -115,61 +196,113 @@ static bool post_action(struct stage *stage, enum surface surface, json_t *body,
     (void)json_object_set_new(body, "step", json_integer(stage->step));
     (void)json_object_set_new(body, "action", json_string(action));
     answer = http_ask(stage->http, surface, path, body, &status);
-    good = status == 200;
-    if (!good)
-        (void)stage_fail(stage, "%s was not accepted in %s: HTTP %ld %s", action, stage->state, status,
-                         text(json_object_get(answer, "error"), "code"));
+    (void)json_object_set_new(note, "event", json_string("action"));
+    (void)json_object_set_new(note, "lane", json_integer(stage->lane));
+    (void)json_object_set_new(note, "visit", json_integer((json_int_t)stage->visit));
+    (void)json_object_set_new(note, "action", json_string(action));
+    (void)json_object_set_new(note, "surface", json_string(surface == BOARD ? "board" : "kiosk"));
+    (void)json_object_set_new(note, "accepted", json_string(accepted(status)));
+    site_note(stage->site, note);
+    if (status != 200)
+        (void)stage_fail(stage, "%s was not accepted in %s: HTTP %ld %s", action, stage->state,
+                         status, text(json_object_get(answer, "error"), "code"));
     json_decref(answer);
-    return good;
+    return status == 200;
 }
 
 bool stage_act(struct stage *stage, enum surface surface, const char *action)
 {
-    return stage->problem[0] == '\0' && post_action(stage, surface, json_object(), action);
+    return stage->problem[0] == '\0' &&
+           post_action(stage, surface, json_object(), action, json_object());
 }
 
 bool stage_consent(struct stage *stage)
 {
-    static const char *const names[] = {"limit", "drugs", "checkup"};
     json_t *given;
 
     if (stage->problem[0] != '\0')
         return false;
     given = json_array();
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < CONSENTS; i++)
         if ((stage->consents >> i & 1) != 0)
-            (void)json_array_append_new(given, json_string(names[i]));
-    return post_action(stage, KIOSK, json_pack("{s:o}", "consents", given), "consent");
+            (void)json_array_append_new(given, json_string(consent_names[i]));
+    return post_action(stage, KIOSK, json_pack("{s:O}", "consents", given), "consent",
+                       json_pack("{s:o}", "consents", given));
 }
 
-bool stage_send(struct stage *stage, const char *action, const char *purpose, const char *digits)
+bool stage_enter(struct stage *stage, const char *kind, const char *digits, bool right)
 {
+    const char *action = strcmp(kind, "pin") == 0 ? "send_pin" : "send_number_b";
     char *sealed;
     bool good;
 
     if (stage->problem[0] != '\0')
         return false;
-    sealed = seal_entry(purpose, stage->visit, stage->key, digits);
+    sealed = seal_entry(kind, stage->visit, stage->key, digits);
     if (sealed == NULL)
-        return stage_fail(stage, "cannot seal to the lane's key (%zu characters)", strlen(stage->key));
-    good = post_action(stage, KIOSK, json_pack("{s:s}", "sealed", sealed), action);
+        return stage_fail(stage, "cannot seal to the lane's key (%zu characters)",
+                          strlen(stage->key));
+    good = post_action(
+        stage, KIOSK, json_pack("{s:s}", "sealed", sealed), action,
+        json_pack("{s:s, s:s, s:b}", "entry", kind, "card", stage->card, "right", right));
     free(sealed);
     return good;
 }
 
-/* Lines of kind "connection" are handshakes that never became a request. */
-long stage_ledger_lines(const struct stage *stage)
+bool stage_lookup(struct stage *stage, char *const words[5], bool link)
 {
-    FILE *file = fopen(stage->ledger, "re");
-    char line[4096];
-    long lines = 0;
+    static const char *const names[5] = {"insurer", "symbol", "number", "branch", "birth"};
+    json_t *body = json_object(), *answer;
+    char visit[24];
+    uint64_t id;
+    long status;
 
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof(line), file) != NULL)
-        lines += strstr(line, "\"connection\"") == NULL;
-    (void)fclose(file);
-    return lines;
+    if (stage->problem[0] != '\0') {
+        json_decref(body);
+        return false;
+    }
+    for (size_t i = 0; i < 5; i++)
+        (void)json_object_set_new(body, names[i],
+                                  json_string(strcmp(words[i], "-") == 0 ? "" : words[i]));
+    (void)json_object_set_new(body, "limit_consent", json_true());
+    if (!link)
+        (void)json_object_set_new(body, "lane", json_integer(stage->lane));
+    if (link) {
+        (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)stage->visit);
+        (void)json_object_set_new(body, "visit", json_string(visit));
+    }
+    answer = http_ask(stage->http, BOARD, "/api/lookup", body, &status);
+    id = strtoull(text(answer, "visit"), NULL, 10);
+    site_note(stage->site,
+              json_pack("{s:s, s:i, s:I, s:b, s:s}", "event", "lookup", "lane", stage->lane,
+                        "visit", (json_int_t)id, "link", link, "accepted", accepted(status)));
+    if (status != 200 || (id == 0 && !link))
+        (void)stage_fail(stage, "the look-up was not accepted: HTTP %ld %s %s", status,
+                         text(json_object_get(answer, "error"), "code"),
+                         text(json_object_get(answer, "error"), "field"));
+    else if (!link)
+        see_visit(stage, id);
+    json_decref(answer);
+    return status == 200;
+}
+
+bool stage_decided(struct stage *stage, int milliseconds)
+{
+    uint64_t end = guest_now_ms() + (uint64_t)milliseconds;
+
+    if (stage->problem[0] != '\0')
+        return false;
+    do {
+        json_t *visit = stage_visit(stage, stage->last_visit);
+        bool decided = visit != NULL && strcmp(text(visit, "outcome"), "open") != 0;
+
+        json_decref(visit);
+        if (decided)
+            return true;
+        guest_sleep_ms(LOOK_EVERY_MS);
+    } while (guest_now_ms() < end);
+    return stage_fail(stage, "visit %llu is not decided after %d ms",
+                      (unsigned long long)stage->last_visit, milliseconds);
 }
 
 json_t *stage_visit(struct stage *stage, uint64_t visit)
@@ -185,4 +318,39 @@ json_t *stage_visit(struct stage *stage, uint64_t visit)
         return NULL;
     }
     return answer;
+}
+
+/* A question's name begins with its visit: "U12-...". */
+long stage_questions(const struct stage *stage)
+{
+    FILE *file = fopen(stage->ledger, "re");
+    char line[4096], look[48];
+    long questions = 0;
+
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof(line), file) != NULL)
+        for (int i = 0; i < stage->nseen; i++) {
+            (void)snprintf(look, sizeof(look), "\"request_id\":\"U%llu-",
+                           (unsigned long long)stage->seen[i]);
+            questions += strstr(line, look) != NULL;
+        }
+    (void)fclose(file);
+    return questions;
+}
+
+bool stage_counters(struct stage *stage, const char *card, int out[3])
+{
+    static const char *const keys[3] = {" jpki.0018=", " kenkaku.0012=", " kenhojo.0015="};
+    char command[80], answer[512];
+
+    (void)snprintf(command, sizeof(command), "counters %s", card);
+    if (!line_ask(stage->device, command, answer, sizeof(answer)))
+        return stage_fail(stage, "counters of %s: %s", card, answer);
+    for (size_t i = 0; i < 3; i++) {
+        const char *at = strstr(answer, keys[i]);
+
+        out[i] = at != NULL ? atoi(at + strlen(keys[i])) : -1;
+    }
+    return true;
 }

@@ -80,6 +80,11 @@ static void cmd_insert(struct sim *sim, size_t n, char **words, struct answer *a
     }
     sim->card = card;
     sim_ccid_set_card(sim_device_reader(sim->device), card);
+    /* Whose commands the lines below are. */
+    if (sim->trace) {
+        fprintf(sim->trace, "%llu insert %s\n", (unsigned long long)sim_util_now_us(), words[1]);
+        fflush(sim->trace);
+    }
     reply(a, "ok %s", words[1]);
 }
 

@@ -128,7 +128,8 @@ static int check_values(struct input *in)
     char b[15];
 
     for (i = 0; i < COUNT(numbers); i++)
-        if (!all_digits(sim_make_get(in, numbers[i].key), numbers[i].digits))
+        if (!(strcmp(numbers[i].key, "pin") == 0 && strcmp(sim_make_get(in, "pin"), "none") == 0) &&
+            !all_digits(sim_make_get(in, numbers[i].key), numbers[i].digits))
             return complain(in, "wrong number of digits", numbers[i].key);
     for (i = 0; i < COUNT(genuineness_words); i++)
         if (strcmp(sim_make_get(in, "genuineness"), genuineness_words[i]) == 0)

@@ -49,7 +49,7 @@ struct program {
 };
 
 struct options {
-    const char *usbip, *control, *state, *camera, *card;
+    const char *usbip, *control, *state, *camera, *card, *trace;
     uint64_t tcp_port;
     struct device_options device;
 };
@@ -58,7 +58,7 @@ static const char usage[] =
     "usage: sim-reader --usbip PATH --control PATH --cards DIR --videos DIR [--usbip-tcp PORT]\n"
     "                  [--state DIR] [--serial S] [--seed N] [--pin-pad]\n"
     "                  [--level extended|short|tpdu-t1|tpdu-t0|tpdu-bare]\n"
-    "                  [--camera NAME] [--card NAME]\n"
+    "                  [--camera NAME] [--card NAME] [--trace FILE]\n"
     "Sockets named 'usbip' and 'control' may be handed over instead (LISTEN_FDS).\n";
 
 static int watch(const struct program *p, int fd, uint64_t tag)
@@ -314,6 +314,7 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         { "serial", required_argument, NULL, 'n' },  { "level", required_argument, NULL, 'l' },
         { "seed", required_argument, NULL, 'r' },    { "camera", required_argument, NULL, 'm' },
         { "card", required_argument, NULL, 'i' },    { "pin-pad", no_argument, NULL, 'p' },
+        { "trace", required_argument, NULL, 'a' },
         { 0 },
     };
     int c;
@@ -330,6 +331,7 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         case 'l': o->device.level = optarg; break;
         case 'm': o->camera = optarg; break;
         case 'i': o->card = optarg; break;
+        case 'a': o->trace = optarg; break;
         case 'p': o->device.pin_pad = true; break;
         case 't':
             if (sim_util_parse_u64(optarg, 10, 65535, &o->tcp_port) < 0)
@@ -348,7 +350,7 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
     return optind == argc && p->sim.cards_dir && p->sim.videos_dir;
 }
 
-/* --camera and --card are the same as the first control commands. */
+/* --trace, --camera and --card are the same as the first control commands. */
 static int first_command(struct program *p, const char *verb, const char *name)
 {
     char line[CONTROL_LINE], answer[ANSWER_MAX] = "";
@@ -402,6 +404,8 @@ int main(int argc, char **argv)
         r = open_events(p);
     if (r == 0)
         r = sim_usbip_new(&p->sim.usbip, p->sim.device, p->epoll_fd, TAG_USBIP);
+    if (r == 0)
+        r = first_command(p, "trace on", o.trace);
     if (r == 0)
         r = first_command(p, "camera", o.camera);
     if (r == 0)

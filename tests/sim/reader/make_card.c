@@ -158,7 +158,7 @@ static int make_jpki(const struct make_hierarchy *h, const struct target *t)
             r = write_certificate(t, 0x000B, h->auth_ca, NULL);
         if (r == 0)
             r = write_key(t, "jpki", 0x0017, key);
-        if (r == 0)
+        if (r == 0 && strcmp(sim_make_get(t->in, "pin"), "none") != 0)
             r = put_secret(t, "jpki", 0x0018, sim_make_get(t->in, "pin"), 3,
                            sim_make_get(t->in, "pin-tries"));
         EVP_PKEY_free(key);

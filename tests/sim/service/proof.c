@@ -223,7 +223,7 @@ void proof_purge_nonces(struct service *service)
 
 /*
  * A nonce is used up by the request that brings it; only the same request, sent again under its
- * request id, may bring it again.
+ * request id, may bring it again, or the next one after a request that handed it on.
  */
 static bool proof_take_nonce(struct service *service, const struct request *request,
                              const char *nonce)
@@ -236,12 +236,26 @@ static bool proof_take_nonce(struct service *service, const struct request *requ
     if (seen != NULL) {
         const char *first = json_string_value(json_object_get(seen, "id"));
 
+        if (json_is_true(json_object_get(seen, "open"))) {
+            json_object_set_new(seen, "open", json_false());
+            json_object_set_new(seen, "id", json_string(id));
+            return true;
+        }
         return first != NULL && id[0] != '\0' && strcmp(first, id) == 0;
     }
     json_object_set_new(service->nonces, nonce,
                         json_pack("{s:s, s:I}", "id", id, "time",
                                   (json_int_t)service_now(service)));
     return true;
+}
+
+void proof_hand_on(struct service *service, struct reply *reply)
+{
+    json_t *seen = json_object_get(service->nonces, reply->nonce);
+
+    reply->nonce_open = seen != NULL;
+    if (seen != NULL)
+        json_object_set_new(seen, "open", json_true());
 }
 
 static bool proof_check_statement(struct service *service, const struct request *request,

@@ -24,6 +24,11 @@ bool proof_check(struct service *service, const struct request *request, const j
                  struct proof *proof, struct reply *reply);
 
 /* Forgets nonces too old to pass the time check. */
+/*
+ * The statement of this request names no entitlement yet (the card is not registered, or was just
+ * registered): the next request may bring it once more, so that a patient keys in one PIN.
+ */
+void proof_hand_on(struct service *service, struct reply *reply);
 void proof_purge_nonces(struct service *service);
 
 #endif

@@ -77,7 +77,7 @@ static void card_set_effect(struct reply *reply, const struct person *person, co
     reply->effect = json_pack("{s:s, s:{s:o}}", "person", person->name, "set", key, value);
 }
 
-static bool card_is_registered(const struct service *service, const struct request *request,
+static bool card_is_registered(struct service *service, const struct request *request,
                                const struct person *person, struct reply *reply)
 {
     const char *state = person_string(person, "registration", "registered");
@@ -88,6 +88,7 @@ static bool card_is_registered(const struct service *service, const struct reque
                 strcmp(state, "insurer-missing") == 0 ? ANSWER_INSURER_MISSING
                                                       : ANSWER_NOT_REGISTERED,
                 NULL, reply);
+    proof_hand_on(service, reply);
     return false;
 }
 
@@ -177,6 +178,7 @@ void register_handle(struct service *service, const struct request *request, str
         } else {
             card_set_effect(reply, proof.person, "registration", json_string("registered"));
         }
+        proof_hand_on(service, reply);
     }
     json_object_set_new(body, "RegistrationOutcome", json_string(outcome));
     snprintf(reply->outcome, sizeof(reply->outcome), "registration %s", outcome);

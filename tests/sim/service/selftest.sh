@@ -387,8 +387,10 @@ for file in "$here"/../cards/*.card; do
     if grep -q '^kind = juki' "$file"; then continue; fi # has no user certificate
     name=$(basename "$file" .card)
     card_says=$(sed -n 's/^birth = //p; s/^sex = //p; s/^name = //p' "$file" | sort | tr '\n' ' ')
+    # a person of whom the service knows nothing more
+    ! cat "$here"/people/*.json | jq -se --arg card "$name" 'any(.[]; (.cards | index($card)) and .results == [])' >/dev/null || continue
     file_says=$(cat "$here"/people/*.json | jq -r --arg card "$name" 'select(.cards | index($card)) |
-        .results[] | .Name, .Birthdate, .Sex1' | sort | tr '\n' ' ')
+        .results[] | .Name, .Birthdate, .Sex1' | sort -u | tr '\n' ' ')
     [ "$card_says" = "$file_says" ] || wrong="$wrong $name"
 done
 same "name, birth date and sex of every simulated card" "" "$wrong"
@@ -541,6 +543,19 @@ register franck -H 'X-Request-Id: reg-1'
 same "an id used for another request" 409 "$(cat "$work/status")"
 card first face
 body_is "then the card is good" 1 .QualificationValidity
+
+# One PIN for all three: the statement is handed on until an entitlement was named.
+tell reload >/dev/null
+statement
+sign first
+card first pin
+body_is "by PIN, not yet registered" SIMPRC221 .ProcessingResultCode
+ask $EXTENSION/register "$(session CardRegistration first pin)" -H 'X-Request-Id: reg-3' >"$work/status"
+body_is "the same statement registers" accepted .RegistrationOutcome
+card first pin
+body_is "and opens the session after it" 1 .QualificationValidity
+card first pin
+body_is "then it is used up" SIMPRC216 .ProcessingResultCode
 
 change() { # NAME CONSENTS
     ask $EXTENSION/consents "$(session ConsentChange "$1" face "$2")" >"$work/status"

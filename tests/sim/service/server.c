@@ -248,6 +248,8 @@ static int server_log_request(struct exchange *exchange, const struct request *r
     json_object_set_new(line, "http", json_integer(reply->status));
     json_object_set_new(line, "us", json_integer(server_elapsed_us(&exchange->start)));
     server_add(line, "nonce", reply->nonce);
+    if (reply->nonce_open)
+        json_object_set_new(line, "nonce_open", json_true());
     if (reply->effect != NULL)
         json_object_set(line, "effect", reply->effect);
     if (reply->status == 200 && !reply->repeated)

@@ -201,6 +201,7 @@ void service_resume_line(void *arg, const json_t *line)
     }
     if (nonce != NULL)
         json_object_set_new(service->nonces, nonce,
-                            json_pack("{s:s, s:O?}", "id", id != NULL ? id : "", "time",
-                                      json_object_get(line, "clock")));
+                            json_pack("{s:s, s:O?, s:b}", "id", id != NULL ? id : "", "time",
+                                      json_object_get(line, "clock"), "open",
+                                      json_is_true(json_object_get(line, "nonce_open"))));
 }

@@ -50,6 +50,7 @@ struct reply {
     char subject[256];              /* whom it is about, for the ledger */
     char outcome[160];              /* in few words, for the ledger */
     char nonce[80];                 /* of a signed statement that was accepted */
+    bool nonce_open;                /* and may be brought once more */
     json_t *effect;                 /* what was changed: {"person", "set":{key:value}}, or NULL */
     bool repeated;                  /* the first answer to this request id, given again */
 };

@@ -1,0 +1,251 @@
+/*
+ * What patient, staff and fate can do in a visit, one step each:
+ *
+ *   place CARD [FILM [FRAME]]     once the lane is idle: FILM before the camera ("off" without),
+ *                                 then the card on the reader
+ *   again CARD                    the card on the reader, whatever the lane shows
+ *   take                          the card off
+ *   see STATES [CODE] [SECONDS]   wait until the lane shows it, with that failure ("-": none)
+ *   press ACTION, staff ACTION    on the kiosk, on the board
+ *   cannot ACTION                 the kiosk does not offer it
+ *   type pin DIGITS|CARD|own, type number-b DIGITS|CARD|own
+ *   consent [WORD...]             limit drugs checkup ("none": nothing); without a word all three
+ *   lookup INSURER SYMBOL NUMBER BRANCH BIRTH   staff ask without a card
+ *   link ...                      the same for the card that lies here
+ *   decided                       wait for the result of a visit without a lane
+ *   shown CODE                    the lane shows this failure now
+ *   device WORDS, service WORDS   to the simulators
+ *   program NAME SIGNAL, settle   a program is killed; all programs run again
+ *   pause MS
+ *   beside STEP                   at the neighbouring lane
+ */
+#include "guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE_MS 30000
+#define WORDS_MAX 8
+
+struct words {
+    char text[512];
+    char *at[WORDS_MAX];
+    size_t n;
+};
+
+static void split(struct words *w, const char *line)
+{
+    char *save = NULL;
+
+    (void)snprintf(w->text, sizeof(w->text), "%s", line);
+    w->n = 0;
+    for (char *word = strtok_r(w->text, " \t", &save); word != NULL && w->n < WORDS_MAX;
+         word = strtok_r(NULL, " \t", &save))
+        w->at[w->n++] = word;
+    for (size_t i = w->n; i < WORDS_MAX; i++)
+        w->at[i] = NULL;
+}
+
+static bool do_place(struct stage *stage, const struct words *w)
+{
+    char command[128];
+
+    (void)snprintf(command, sizeof(command), "camera %s %s", w->n > 2 ? w->at[2] : "off",
+                   w->n > 3 ? w->at[3] : "");
+    return stage_wait(stage, "idle", PATIENCE_MS) && stage_device(stage, command) &&
+           stage_place(stage, w->at[1]);
+}
+
+static bool do_see(struct stage *stage, const struct words *w)
+{
+    int patience = PATIENCE_MS;
+    const char *code = NULL;
+
+    for (size_t i = 2; i < w->n; i++)
+        if (strspn(w->at[i], "0123456789") == strlen(w->at[i]))
+            patience = atoi(w->at[i]) * 1000;
+        else
+            code = strcmp(w->at[i], "-") == 0 ? "" : w->at[i];
+    return stage_wait_for(stage, w->at[1], code, patience);
+}
+
+static bool do_shown(struct stage *stage, const struct words *w)
+{
+    return (stage_look(stage) && strcmp(stage->failure, w->at[1]) == 0) ||
+           stage_fail(stage, "%s shows %s, not %s", stage->state, stage->failure, w->at[1]);
+}
+
+static bool do_cannot(struct stage *stage, const struct words *w)
+{
+    return (stage_look(stage) && !guest_among(stage->offers, w->at[1])) ||
+           stage_fail(stage, "%s is on offer in %s", w->at[1], stage->state);
+}
+
+static bool do_type(struct stage *stage, const struct words *w)
+{
+    const char *digits = w->at[2], *card = stage->card;
+    struct card_facts facts, own;
+    bool pin = strcmp(w->at[1], "pin") == 0;
+
+    if (!stage_look(stage) || !card_facts_read(&own, stage->site->cards, card))
+        return stage_fail(stage, "no card %s to key in for", card);
+    if (strcmp(digits, "own") == 0) {
+        digits = pin ? own.pin : own.number_b;
+    } else if (strspn(digits, "0123456789") != strlen(digits)) {
+        if (!card_facts_read(&facts, stage->site->cards, digits))
+            return stage_fail(stage, "no card file %s", digits);
+        digits = pin ? facts.pin : facts.number_b;
+    }
+    return stage_enter(stage, w->at[1], digits, strcmp(digits, pin ? own.pin : own.number_b) == 0);
+}
+
+static bool do_consent(struct stage *stage, const struct words *w)
+{
+    static const char *const names[] = {"limit",     "drugs",     "checkup",
+                                        "diagnosis", "operation", "disease"};
+
+    stage->consents = w->n > 1 ? 0 : 7;
+    for (size_t i = 1; i < w->n; i++)
+        for (unsigned bit = 0; bit < sizeof(names) / sizeof(names[0]); bit++)
+            stage->consents |= strcmp(names[bit], w->at[i]) == 0 ? 1u << bit : 0;
+    return stage_consent(stage);
+}
+
+static bool do_lookup(struct stage *stage, const struct words *w)
+{
+    bool link = strcmp(w->at[0], "link") == 0;
+
+    return stage_lookup(stage, w->at + 1, link);
+}
+
+/* How often the launcher has started it. */
+static int starts_of(const struct stage *stage, const char *program)
+{
+    char answer[4096], look[64];
+    const char *at;
+
+    (void)snprintf(look, sizeof(look), " %s=", program);
+    if (!line_ask(stage->site->launcher, "pids", answer, sizeof(answer)) ||
+        (at = strstr(answer, look)) == NULL || (at = strchr(at, ':')) == NULL)
+        return -1;
+    return atoi(at + 1);
+}
+
+/* Back when it was started anew: `settle` waits until it is ready. */
+bool step_kill(struct stage *stage, const char *program, int signal_number)
+{
+    char command[128], answer[256];
+    int before = starts_of(stage, program);
+    uint64_t end = guest_now_ms() + 15000;
+
+    (void)snprintf(command, sizeof(command), "kill %s %d", program, signal_number);
+    site_note(stage->site, json_pack("{s:s, s:s, s:i}", "event", "kill", "program", program,
+                                     "signal", signal_number));
+    if (!line_ask(stage->site->launcher, command, answer, sizeof(answer)))
+        return stage_fail(stage, "launcher: %s: %s", command, answer);
+    while (signal_number == 9 && starts_of(stage, program) == before) {
+        if (guest_now_ms() >= end)
+            return stage_fail(stage, "%s was not started again", program);
+        guest_sleep_ms(5);
+    }
+    return true;
+}
+
+static bool do_program(struct stage *stage, const struct words *w)
+{
+    return step_kill(stage, w->at[1], atoi(w->at[2]));
+}
+static bool do_press(struct stage *stage, const struct words *w)
+{
+    return stage_act(stage, KIOSK, w->at[1]);
+}
+
+static bool do_staff(struct stage *stage, const struct words *w)
+{
+    return stage_act(stage, BOARD, w->at[1]);
+}
+
+static bool do_again(struct stage *stage, const struct words *w)
+{
+    return stage_place(stage, w->at[1]);
+}
+
+static bool do_take(struct stage *stage, const struct words *w)
+{
+    (void)w;
+    return stage_take(stage);
+}
+
+static bool do_decided(struct stage *stage, const struct words *w)
+{
+    (void)w;
+    return stage_decided(stage, PATIENCE_MS);
+}
+
+static bool do_settle(struct stage *stage, const struct words *w)
+{
+    (void)w;
+    return site_ready(stage->site, 30) || stage_fail(stage, "not every program runs again");
+}
+
+static bool do_pause(struct stage *stage, const struct words *w)
+{
+    (void)stage;
+    guest_sleep_ms((unsigned)atoi(w->at[1]));
+    return true;
+}
+
+static const struct {
+    const char *name;
+    size_t least; /* words, its name included */
+    bool (*run)(struct stage *stage, const struct words *w);
+} steps[] = {
+    {"place", 2, do_place},   {"again", 2, do_again},     {"take", 1, do_take},
+    {"see", 2, do_see},       {"press", 2, do_press},     {"staff", 2, do_staff},
+    {"cannot", 2, do_cannot}, {"type", 3, do_type},       {"consent", 1, do_consent},
+    {"lookup", 6, do_lookup}, {"link", 6, do_lookup},     {"decided", 1, do_decided},
+    {"shown", 2, do_shown},   {"program", 3, do_program}, {"settle", 1, do_settle},
+    {"pause", 2, do_pause},
+};
+
+static bool tell_service(struct stage *stage, const char *command)
+{
+    char answer[512];
+
+    return line_ask(stage->service, command, answer, sizeof(answer)) ||
+           stage_fail(stage, "service: %s: %s", command, answer);
+}
+
+bool step_take(struct stage *stage, struct stage *beside, const char *step)
+{
+    struct words w;
+
+    if (stage->problem[0] != '\0')
+        return false;
+    if (strncmp(step, "beside ", 7) == 0) {
+        if (beside == NULL)
+            return stage_fail(stage, "there is no neighbouring lane for: %s", step);
+        return step_take(beside, NULL, step + 7) ||
+               stage_fail(stage, "beside: %.250s", beside->problem);
+    }
+    if (strncmp(step, "device ", 7) == 0)
+        return stage_device(stage, step + 7);
+    if (strncmp(step, "service ", 8) == 0)
+        return tell_service(stage, step + 8);
+    split(&w, step);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (strcmp(steps[i].name, w.at[0]) == 0) {
+            if (w.n < steps[i].least)
+                return stage_fail(stage, "too few words: %s", step);
+            /* What went wrong says at which step. */
+            if (steps[i].run(stage, &w))
+                return true;
+            if (strstr(stage->problem, " <- ") == NULL &&
+                strlen(stage->problem) + strlen(step) + 5 < sizeof(stage->problem)) {
+                (void)strcat(stage->problem, " <- ");
+                (void)strcat(stage->problem, step);
+            }
+            return false;
+        }
+    return stage_fail(stage, "no such step: %s", step);
+}
