@@ -401,7 +401,7 @@ install-sim:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/uketsuke-sim $(SHARE)/uketsuke-sim/sim/service $(DESTDIR)$(UNITS)
 	install -m 755 packaging/sim/uketsuke-sim $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(filter-out %/sim-launcher,$(SIMS)) $(DESTDIR)$(PREFIX)/lib/uketsuke-sim
-	cp -r tests/sim/cards tests/sim/fetch-videos.sh tests/sim/make-frames.sh tests/sim/make-stills.sh $(SHARE)/uketsuke-sim/sim
+	cp -r tests/sim/cards tests/sim/visits tests/sim/fetch-videos.sh tests/sim/make-frames.sh tests/sim/make-stills.sh $(SHARE)/uketsuke-sim/sim
 	cp -r tests/sim/service/people tests/sim/service/accounts.json tests/sim/service/make-pki.sh $(SHARE)/uketsuke-sim/sim/service
 	install -D -m 755 tests/setup/npm-package.sh $(SHARE)/uketsuke-sim/setup/npm-package.sh
 	install -m 644 packaging/sim/uketsukesim* $(DESTDIR)$(UNITS)

@@ -38,7 +38,7 @@ stop() {
 }
 trap stop EXIT
 quiet() { "$@" >/dev/null; }
-guest() { "$bin/sim-guest" --desk "$desk" --cards "$here/sim/cards" --port "$port" >"$desk/log/guest.log"; }
+guest() { "$bin/sim-guest" visits "$here/sim/visits/reception.txt" --family first --desk "$desk" >"$desk/log/guest.log"; }
 run() { # run COMMAND...: its output in $said
     said=$("$@" 2>&1)
 }
