@@ -280,18 +280,20 @@ FUZZ_MAKE = $(MAKE) -s --no-print-directory -j$(JOBS) OUT=$(1) CC=clang CXX=clan
 
 # ---- the rig: programs for the guest in tests/rig ---------------------------------------------------------------------
 
-RIG := $(BIN)/rig-attach $(BIN)/rig-v4l2 $(BIN)/rig-vscard $(BIN)/rig-lane $(BIN)/rig-camera
+RIG := $(BIN)/rig-attach $(BIN)/rig-v4l2 $(BIN)/rig-vscard $(BIN)/rig-lane $(BIN)/rig-camera $(BIN)/rig-bench
 $(BIN)/rig-attach: $(OUT)/tests/rig/attach.c.o
 $(BIN)/rig-v4l2: $(OUT)/tests/rig/v4l2.c.o
 $(BIN)/rig-vscard: $(OUT)/tests/rig/vscard.c.o $(OUT)/lib/simreader.a
 $(BIN)/rig-lane: $(OUT)/tests/rig/lane.c.o $(OUT)/tests/unit/reader_rig.c.o $(call archive,common)
 $(BIN)/rig-camera: $(OUT)/tests/rig/camera.c.o $(OUT)/tests/unit/reader_rig.c.o $(call archive,common)
-$(OUT)/tests/rig/lane.c.o $(OUT)/tests/rig/camera.c.o: WARN_C = $(WARN_TEST)
+$(BIN)/rig-bench: $(OUT)/tests/rig/bench.c.o $(call archive,driver) $(call archive,common)
+$(OUT)/tests/rig/bench.c.o: CFLAGS += -isystem /usr/include/PCSC
+$(OUT)/tests/rig/lane.c.o $(OUT)/tests/rig/camera.c.o $(OUT)/tests/rig/bench.c.o: WARN_C = $(WARN_TEST)
 $(RIG):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,common) -lcmocka -lcrypto
-rig-programs: $(RIG) $(BIN)/sim-reader $(BIN)/uketsuke-reader $(BIN)/uketsuke-broker $(BIN)/test_reader_process
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,common) $(if $(filter %rig-bench,$@),$(call libs,driver) -lpcsclite) -lcmocka -lcrypto
+rig-programs: $(RIG) $(BIN)/sim-reader $(BIN)/uketsuke $(BIN)/uketsuke-reader $(BIN)/uketsuke-broker $(BIN)/test_reader_process
 
 # ---- set-up: installs and fetches what is missing, never twice ------------------------------------------------------
 
@@ -322,7 +324,7 @@ cards: videos
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PORT ?= 8620
 LANES ?= 4
-.PHONY: run check unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-programs evaluate install
+.PHONY: run check unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-programs evaluate install
 run: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/sim/run-desk.sh build $(BIN) build/desk $(LANES) $(PORT) $(if $(ONCE),once,serve)
@@ -350,6 +352,7 @@ lint:
 	@tests/setup/packages.sh build sim check lint
 	@tests/lint.sh
 bench: models cards
+	@tests/setup/packages.sh bench
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all bench-programs
 	@tests/bench/run.sh build $(BIN)
 # Every target (or TARGET=name) for SECONDS each; counts and crashes: tests/fuzz/run.sh. COVERAGE=1: lines reached.
@@ -363,10 +366,13 @@ fuzz-coverage:
 	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
+# BENCH=1: and our driver against pcscd with libccid, the same APDUs on the same device.
 rig: cards
 	@tests/setup/packages.sh check rig
 	@$(MAKE) -s --no-print-directory -j$(JOBS) rig-programs
-	@tests/rig/run.sh build $(BIN)
+	@BENCH=$(BENCH) RIG_ONLY=$(RIG_ONLY) tests/rig/run.sh build $(BIN)
+rig-bench:
+	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
 	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)

@@ -389,6 +389,8 @@ int command_doctor(const struct command_options *options, int argc, char **argv)
     check_libraries(&f);
     if (config != NULL)
         check_desk(&f, config);
+    else
+        check_plugged(&f);
     config_free(&config);
     if (!options->json)
         (void)fprintf(options->out, "\n良 %u  注 %u  悪 %u / %u good, %u to mind, %u bad\n", f.count[GOOD], f.count[WARNING],

@@ -104,4 +104,7 @@ else
 fi
 stop
 rm -rf "$desk"
+
+section "Eight lanes that wait: no card, $idle s, by strace and by the devices' own count"
+"$here/idle.sh" "$build" "$bin" "$idle" 8 $((port + 10)) || failed=1
 exit "$failed"

@@ -9,11 +9,13 @@ load vhci-hcd uvcvideo
 start_udev
 
 export UKETSUKE_LOG=info UKETSUKE_BIN=$bin UKETSUKE_SIM=$build/sim UKETSUKE_RIG_PATIENCE=4
-on_the_bus() { # on_the_bus CAMERA COMMAND...
-    UKETSUKE_RIG_CAMERA=$1 UKETSUKE_RIG_READER=id=1209:0001 UKETSUKE_RIG_PLUG=$bin/rig-attach timeout -k 5 150 "${@:2}"
+on_the_bus() { # on_the_bus READER CAMERA COMMAND...
+    UKETSUKE_RIG_READER=$1 UKETSUKE_RIG_CAMERA=$2 UKETSUKE_RIG_PLUG=$bin/rig-attach timeout -k 5 150 "${@:3}"
 }
-suite "uvcvideo has the camera" kernel.log on_the_bus v4l2:same "$bin/rig-camera" kernel
-suite "uvcvideo has it already" auto.log on_the_bus auto:same "$bin/rig-camera" auto
+suite "uvcvideo has the camera" kernel.log on_the_bus id=1209:0001/SIM0001 v4l2:same "$bin/rig-camera" kernel
+# The first port of the only bus.
+suite "uvcvideo has it already, by its port" auto.log on_the_bus port=1-1 auto:port=1-1 "$bin/rig-camera" auto
+suite "uvcvideo has it already, the only one" only.log on_the_bus only auto:only "$bin/rig-camera" auto
 echo "RIG: uvcvideo done after $(cut -d ' ' -f 1 /proc/uptime) s"
 
 # One camera, pictures only (no metadata, no radio, no overlay).

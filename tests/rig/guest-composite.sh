@@ -5,27 +5,9 @@ set -u
 # shellcheck source=tests/rig/guest.sh
 . "$(dirname "$0")/guest.sh"
 
-# libccid takes only readers whose numbers stand in its list; ours is added in the guest's copy.
-list=$(readlink -f /usr/lib/pcsc/drivers/ifd-ccid.bundle/Contents/Info.plist)
-sed -i -e '/<key>ifdVendorID<\/key>/,/<array>/ s|<array>|<array><string>0x1209</string>|' \
-    -e '/<key>ifdProductID<\/key>/,/<array>/ s|<array>|<array><string>0x0001</string>|' \
-    -e '/<key>ifdFriendlyName<\/key>/,/<array>/ s|<array>|<array><string>Simulated reception reader</string>|' "$list"
-
+take_our_reader
 load vhci-hcd uvcvideo
 
-plug() { # plug LEVEL: simulator and cable
-    "$bin/sim-reader" --usbip "$work/usbip" --control "$work/control" --cards "$cards" --videos "$build/sim/videos" \
-        --state "$work/state" --seed 1 --level "$1" --camera franck --card "$card" >> /out/sim.log 2>&1 &
-    sim=$!
-    "$bin/rig-attach" "$work/usbip" >> /out/attach.log 2>&1 &
-    attach=$!
-}
-unplug() {
-    kill "$attach"
-    wait "$attach"
-    kill "$sim"
-    wait "$sim"
-}
 # shellcheck disable=SC2317  # called by until_true
 has_camera() { compgen -G '/dev/video*' > /dev/null; }
 
@@ -53,12 +35,17 @@ complaints() { # complaints FILE: prints them; 0: there is none
 }
 check "kernel: uvcvideo has no complaint" complaints "$work/dmesg"
 mkdir -p "$work/state"
-start_pcscd
+check "doctor: reader and camera that nobody has are listed" \
+    says 'reader and camera at .*Simulated reception reader \[1209:0001\], held by uvcvideo$' "$bin/uketsuke" --config /nonexistent doctor
+start_pcscd --debug
+check "doctor: pcscd is named as who has the reader" \
+    says 'reader and camera at .*held by pcscd \([0-9]+\)' "$bin/uketsuke" --config /nonexistent doctor
+check "doctor: and how to stop it" says 'systemctl disable --now pcscd.socket' "$bin/uketsuke" --config /nonexistent doctor
 opensc_on_the_card "libccid, extended APDU" 'Simulated reception reader' '3b:e0:00:ff:81:31:fe:45:14'
 stop_pcscd
 unplug
 plug short
-start_pcscd
+start_pcscd --debug
 opensc_signs "libccid, short APDU"
 stop_pcscd
 unplug

@@ -17,7 +17,7 @@ echo insert > /dev/ttyS1 # it lies there unless a test above broke off
 sleep 0.5
 echo at-once > /dev/ttyS1 # OpenSC's driver asks for no more than comes with the answer: see vscard.c
 sleep 0.5
-start_pcscd
+start_pcscd --debug
 opensc_on_the_card "OpenSC, QEMU's reader" 'Gemalto|Gemplus|QEMU' '3b:80:80:01:01'
 stop_pcscd
 finished

@@ -71,8 +71,8 @@ start_udev() {
 }
 
 # Its log is long: it is written to memory first.
-start_pcscd() {
-    pcscd --foreground --debug --config "$work/no-readers" > "$work/pcscd.log" 2>&1 &
+start_pcscd() { # start_pcscd --debug|--error
+    pcscd --foreground "$@" --config "$work/no-readers" > "$work/pcscd.log" 2>&1 &
     pcscd_pid=$!
     until_true 60 has_reader || true
 }
@@ -83,6 +83,30 @@ stop_pcscd() {
     kill "$pcscd_pid"
     wait "$pcscd_pid"
     cat "$work/pcscd.log" >> /out/pcscd.log
+}
+
+# libccid takes only readers whose numbers stand in its list; ours is added in the guest's copy.
+take_our_reader() {
+    local list
+    list=$(readlink -f /usr/lib/pcsc/drivers/ifd-ccid.bundle/Contents/Info.plist)
+    sed -i -e '/<key>ifdVendorID<\/key>/,/<array>/ s|<array>|<array><string>0x1209</string>|' \
+        -e '/<key>ifdProductID<\/key>/,/<array>/ s|<array>|<array><string>0x0001</string>|' \
+        -e '/<key>ifdFriendlyName<\/key>/,/<array>/ s|<array>|<array><string>Simulated reception reader</string>|' "$list"
+}
+
+# Our device: simulator and cable.
+plug() { # plug LEVEL
+    "$bin/sim-reader" --usbip "$work/usbip" --control "$work/control" --cards "$cards" --videos "$build/sim/videos" \
+        --state "$work/state" --seed 1 --level "$1" --camera franck --card "$card" >> /out/sim.log 2>&1 &
+    sim=$!
+    "$bin/rig-attach" "$work/usbip" >> /out/attach.log 2>&1 &
+    attach=$!
+}
+unplug() {
+    kill "$attach"
+    wait "$attach"
+    kill "$sim"
+    wait "$sim"
 }
 
 p15() { timeout 60 pkcs15-tool --reader 0 "$@"; }

@@ -2,7 +2,8 @@
 # run.sh BUILD BIN
 # Three boots of Debian's stock kernel in QEMU, each a guest whose root is this machine's (read-only, changes stay in
 # memory): "composite" has our simulated device on the kernel's virtual USB controller, "camera" has it with the camera
-# left to the kernel's driver, "qemu" has QEMU's own reader with our simulated card. RIG_ONLY=NAME boots one of them. One line a check, "N passed, N failed" at the end. Logs stay in BUILD/rig.
+# left to the kernel's driver, "qemu" has QEMU's own reader with our simulated card. RIG_ONLY=NAME boots one of them; BENCH=1 adds
+# "bench", our driver against pcscd with libccid. One line a check, "N passed, N failed" at the end. Logs stay in BUILD/rig.
 #
 # Emulated (TCG) unless the processor says that it can virtualise: /dev/kvm alone proves nothing. Emulated time goes
 # as slowly as the machine is busy, so the limit is generous; an idle machine stays far below five minutes.
@@ -33,7 +34,7 @@ exec 8> "$rig/lock"
 flock -n 8 || { echo "rig: another one is running in $rig" >&2; exit 1; }
 kernel=$("$here/kernel.sh" "$rig") || { echo "0 passed, 1 failed"; exit 1; }
 # The guest sees files change under it when somebody builds: it gets its own copies.
-for program in uketsuke-reader uketsuke-broker sim-reader test_reader_process rig-attach rig-v4l2 rig-vscard rig-lane rig-camera; do
+for program in uketsuke uketsuke-reader uketsuke-broker sim-reader test_reader_process rig-attach rig-v4l2 rig-vscard rig-lane rig-camera rig-bench; do
     cp -f "$from/$program" "$bin/" || exit 1
 done
 
@@ -100,7 +101,9 @@ guest() { # guest NAME QEMU_ARGUMENT...: a boot that did not reach its root is t
 
 fresh() { rm -rf "${rig:?}/log/$1" && mkdir -p "$rig/log/$1"; }
 
-boots() { [ -z "${RIG_ONLY:-}" ] || [ "$RIG_ONLY" = "$1" ]; }
+boots() { # boots NAME: is it wanted? The bench only when it is asked for
+    if [ -n "${RIG_ONLY:-}" ]; then [ "$RIG_ONLY" = "$1" ]; else [ "$1" != bench ] || [ -n "${BENCH:-}" ]; fi
+}
 
 composite() {
     fresh composite
@@ -110,6 +113,11 @@ composite() {
 cameras() {
     fresh camera
     guest camera
+}
+
+bench() {
+    fresh bench
+    guest bench
 }
 
 qemus_reader() {
@@ -131,6 +139,7 @@ qemus_reader() {
 if boots composite; then composite; fi
 if boots camera; then cameras; fi
 if boots qemu; then qemus_reader; fi
+if boots bench; then bench; fi
 
 echo "rig: $((SECONDS - started)) s, logs in $rig/log"
 echo "$passed passed, $failed failed"

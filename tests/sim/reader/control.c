@@ -258,6 +258,18 @@ static void cmd_apdus(struct sim *sim, size_t n, char **words, struct answer *a)
           (unsigned long long)sim_ccid_blocks(reader));
 }
 
+static void cmd_transfers(struct sim *sim, size_t n, char **words, struct answer *a)
+{
+    struct usbip_transfers t = { 0 };
+
+    (void)n;
+    (void)words;
+    if (sim->usbip)
+        t = sim_usbip_transfers(sim->usbip);
+    reply(a, "ok control=%llu out=%llu in=%llu interrupt=%llu iso=%llu unlinked=%llu", t.control,
+          t.bulk_out, t.bulk_in, t.interrupt, t.iso, t.unlinked);
+}
+
 static void cmd_trace(struct sim *sim, size_t n, char **words, struct answer *a)
 {
     FILE *f = NULL;
@@ -347,6 +359,7 @@ static const struct {
     { "set-counter", 4, 4, cmd_set_counter, "set-counter NAME KEY N" },
     { "reset-counters", 2, 2, cmd_reset_counters, "reset-counters NAME" },
     { "apdus", 1, 1, cmd_apdus, "apdus" },
+    { "transfers", 1, 1, cmd_transfers, "transfers" },
     { "keys", 2, 2, cmd_keys, "keys DIGITS | cancel | timeout | refuse | wait" },
     { "trace", 2, 3, cmd_trace, "trace on FILE | off" },
     { "fault", 2, WORDS_MAX, cmd_fault, "fault KIND [ENDPOINT] N [ARGS]" },

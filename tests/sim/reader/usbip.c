@@ -1,5 +1,6 @@
 #include "usbip.h"
 
+#include "descriptors.h"
 #include "util.h"
 
 #include <errno.h>
@@ -50,6 +51,7 @@ struct usbip {
     size_t urb_count;
     uint64_t iso_next_us;
     uint8_t *scratch; /* TRANSFER_MAX bytes */
+    struct usbip_transfers transfers;
 };
 
 int sim_usbip_new(struct usbip **out, struct device *device, int epoll_fd, uint64_t tag)
@@ -388,8 +390,28 @@ uint64_t sim_usbip_next_us(const struct usbip *u, uint64_t now_us)
     return next;
 }
 
+struct usbip_transfers sim_usbip_transfers(const struct usbip *u)
+{
+    return u->transfers;
+}
+
+static void count(struct usbip_transfers *t, const struct urb *urb)
+{
+    if (urb->packets)
+        t->iso++;
+    else if ((urb->ep & 0x0fu) == 0)
+        t->control++;
+    else if (urb->ep == ENDPOINT_INTERRUPT)
+        t->interrupt++;
+    else if (urb->ep & 0x80u)
+        t->bulk_in++;
+    else
+        t->bulk_out++;
+}
+
 static void submit(struct usbip *u, struct urb *urb, uint64_t now_us)
 {
+    count(&u->transfers, urb);
     if (u->urb_count == URBS) {
         complete(u, urb, -ENOMEM, NULL, 0);
         free(urb->data);
@@ -410,6 +432,8 @@ static void unlink_urb(struct usbip *u, uint32_t seq, uint32_t target)
 {
     int status = 0; /* already completed */
     size_t i;
+
+    u->transfers.unlinked++;
 
     for (i = 0; i < u->urb_count; i++) {
         if (u->urbs[i].seq != target)

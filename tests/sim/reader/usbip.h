@@ -26,4 +26,10 @@ void sim_usbip_serve(struct usbip *u, uint64_t now_us);
 uint64_t sim_usbip_next_us(const struct usbip *u, uint64_t now_us);
 bool sim_usbip_imported(const struct usbip *u);
 
+/* Transfers that the host has handed in since the start, those that wait included; `unlinked` it has taken back. */
+struct usbip_transfers {
+    unsigned long long control, bulk_out, bulk_in, interrupt, iso, unlinked;
+};
+struct usbip_transfers sim_usbip_transfers(const struct usbip *u);
+
 #endif
