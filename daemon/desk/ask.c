@@ -262,6 +262,10 @@ int ask_begin(struct visit *v)
         r = begin(v, UPSTREAM_CARD_SESSION, false);
     else if (known && offers(v, CAPABILITY_BY_NUMBERS))
         r = begin(v, UPSTREAM_BY_NUMBERS, false);
+    else if (v->lane != NULL && offers(v, CAPABILITY_CARD_SESSION) && v->record.has_subject &&
+             v->facts.certificate.len == 0)
+        /* Staff confirmed a visit that outlived a restart: the card is there to be asked again. */
+        raise_next(v, EVENT_CARD_NEEDED, FAILURE_NONE);
     else if (offers(v, CAPABILITY_BY_NUMBERS) && v->record.has_subject)
         raise_next(v, EVENT_LINK_NEEDED, FAILURE_NONE);
     else
