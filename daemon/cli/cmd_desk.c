@@ -118,7 +118,9 @@ static void flags_text(char *out, size_t size, uint32_t flags)
     } words[] = {
         {VISIT_FLAG_LOOK, "要目視"},        {VISIT_FLAG_CACHED, "再利用"},       {VISIT_FLAG_LAST_KNOWN, "前回の結果"},
         {VISIT_FLAG_NOTICE, "お知らせ"},    {VISIT_FLAG_MASKED_NAME, "名前に●"}, {VISIT_FLAG_UNCHECKED, "真正性未確認"},
-        {VISIT_FLAG_RESUMED, "再開"},
+        {VISIT_FLAG_RESUMED, "再開"},       {VISIT_FLAG_SLIP, "受付票"},         {VISIT_FLAG_RECONCILED, "照会済"},
+        {VISIT_FLAG_DIFFERENT, "相違"},     {VISIT_FLAG_AGAIN, "再受付"},        {VISIT_FLAG_PROXY, "代理"},
+        {VISIT_FLAG_DISASTER, "災害"},
     };
     size_t used = 0;
 

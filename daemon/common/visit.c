@@ -31,6 +31,18 @@ static const struct {
 #undef VISIT_ACTION
 };
 
+static const char *const slip_kinds[] = {
+#define SLIP_KIND(name, text, meaning) [SLIP_##name] = text,
+#include "visit.def"
+#undef SLIP_KIND
+};
+
+static const char *const slip_states[] = {
+#define SLIP_STATE(name, text, meaning) [SLIP_STATE_##name] = text,
+#include "visit.def"
+#undef SLIP_STATE
+};
+
 const char *visit_state_name(unsigned state)
 {
     return state < VISIT_STATE_COUNT ? states[state] : "?";
@@ -62,4 +74,22 @@ enum visit_action visit_action_of(const char *name)
         if (strcmp(actions[i].name, name) == 0)
             return (enum visit_action)i;
     return ACTION_NONE;
+}
+
+const char *visit_slip_kind_name(unsigned kind)
+{
+    return kind < SLIP_KIND_COUNT ? slip_kinds[kind] : "?";
+}
+
+const char *visit_slip_state_name(unsigned state)
+{
+    return state < SLIP_STATE_COUNT ? slip_states[state] : "?";
+}
+
+enum slip_kind visit_slip_kind_of(const char *name)
+{
+    for (unsigned i = SLIP_NONE + 1; i < SLIP_KIND_COUNT; i++)
+        if (strcmp(slip_kinds[i], name) == 0)
+            return (enum slip_kind)i;
+    return SLIP_NONE;
 }

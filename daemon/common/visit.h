@@ -35,6 +35,45 @@ enum visit_action {
     VISIT_ACTION_COUNT
 };
 
+enum slip_kind {
+#define SLIP_KIND(name, text, meaning) SLIP_##name,
+#include "visit.def"
+#undef SLIP_KIND
+    SLIP_KIND_COUNT
+};
+
+enum slip_state {
+#define SLIP_STATE(name, text, meaning) SLIP_STATE_##name,
+#include "visit.def"
+#undef SLIP_STATE
+    SLIP_STATE_COUNT
+};
+
+/* slip_file.consent: how consent was given where there was no screen to give it on. */
+enum slip_consent {
+    SLIP_CONSENT_NOT_ASKED,
+    SLIP_CONSENT_ORAL,
+    SLIP_CONSENT_UNABLE, /* the patient could not answer */
+    SLIP_CONSENT_COUNT
+};
+
+/* slip_amend.what */
+enum slip_amend {
+    SLIP_AMEND_NUMBERS = 1, /* these numbers are the patient's: ask with them */
+    SLIP_AMEND_SETTLE = 2,  /* staff ended it by other means, said in `note` */
+};
+
+/* disaster_set.cause, disaster_state.cause; 0: the mode is off */
+enum disaster_cause {
+    DISASTER_OFF,
+    DISASTER_MINISTRY, /* opened by the ministry for an area and a time */
+    DISASTER_OUTAGE,   /* opened by the call centre: the service is out of order */
+    DISASTER_CAUSE_COUNT
+};
+
+/* lane_state.institution_kind, in the order of the setting institution-kind. */
+enum institution_kind { INSTITUTION_CLINIC, INSTITUTION_HOSPITAL, INSTITUTION_PHARMACY, INSTITUTION_DENTAL };
+
 /* What the lane may be asked now (lane_state.offers): one bit an action. */
 #define VISIT_OFFER(action) (UINT32_C(1) << (action))
 
@@ -72,6 +111,13 @@ enum visit_flag {
     VISIT_FLAG_MASKED_NAME = 1 << 4, /* the name has a ● */
     VISIT_FLAG_UNCHECKED = 1 << 5,   /* genuineness could not be checked */
     VISIT_FLAG_RESUMED = 1 << 6,     /* the desk was restarted in the middle */
+    VISIT_FLAG_NO_CARD = 1 << 7,     /* opened by staff, without a lane's reader */
+    VISIT_FLAG_SLIP = 1 << 8,        /* there is a slip: the service is asked later */
+    VISIT_FLAG_RECONCILED = 1 << 9,  /* and it said the same */
+    VISIT_FLAG_DIFFERENT = 1 << 10,  /* and it said something else */
+    VISIT_FLAG_AGAIN = 1 << 11,      /* the same card was here minutes ago, or lies on another lane */
+    VISIT_FLAG_PROXY = 1 << 12,      /* somebody else came for the patient */
+    VISIT_FLAG_DISASTER = 1 << 13,   /* opened under disaster mode */
 };
 
 /* Names as text; "?" for a value out of range. */
@@ -83,5 +129,9 @@ const char *visit_action_name(unsigned action);
 const char *visit_action_who(unsigned action);
 /* ACTION_NONE if there is no such action. */
 enum visit_action visit_action_of(const char *name);
+const char *visit_slip_kind_name(unsigned kind);
+const char *visit_slip_state_name(unsigned state);
+/* SLIP_NONE if there is no such kind. */
+enum slip_kind visit_slip_kind_of(const char *name);
 
 #endif

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void refuse(struct desk *desk, struct msg_action_result *out, uint16_t failure)
+void action_refuse(struct desk *desk, struct msg_action_result *out, uint16_t failure)
 {
     out->accepted = 0;
     out->failure = failure;
@@ -41,7 +41,8 @@ static int looked_after(struct desk *desk, const struct msg_lane_action *action)
         r = store_visit_save(desk->store, &record);
     }
     if (r == 0)
-        r = store_audit(desk->store, "staff_looked", record.id, record.lane, action->staff, "closed");
+        r = store_audit(desk->store, "staff_looked", record.id, record.lane, action->staff,
+                        "closed");
     if (r == 0)
         r = store_commit(desk->store);
     if (r < 0) {
@@ -55,7 +56,8 @@ static int looked_after(struct desk *desk, const struct msg_lane_action *action)
     return 0;
 }
 
-/* The visit that an action means; NULL when the page is out of date. A look-up has no lane and no step. */
+/* The visit that an action means; NULL when the page is out of date. A look-up has no lane and no
+ * step. */
 static struct visit *find(struct desk *desk, const struct msg_lane_action *action)
 {
     struct lane *lane = desk_lane(desk, action->lane);
@@ -78,12 +80,16 @@ static bool entry_complete(const struct visit *v, const struct msg_lane_action *
         return action->sealed.len > 0 || (v->lane != NULL && v->lane->reader.pin_pad != 0);
     case ACTION_SEND_NUMBER_B:
         return action->sealed.len > 0;
+    case ACTION_SLIP: /* what is noted comes with SLIP_FILE, who comes with PICK_UP */
+    case ACTION_PROXY:
+        return false;
     default:
         return true;
     }
 }
 
-void action_lane(struct desk *desk, const struct msg_lane_action *action, struct msg_action_result *out)
+void action_lane(struct desk *desk, const struct msg_lane_action *action,
+                 struct msg_action_result *out)
 {
     struct visit *v = find(desk, action);
     struct desk_event e = {.kind = table_event_of_action(action->action),
@@ -99,29 +105,44 @@ void action_lane(struct desk *desk, const struct msg_lane_action *action, struct
     out->visit = action->visit;
     if (e.kind == EVENT_COUNT || !surface_may(action->surface, action->action) ||
         (action->surface != 'K' && action->staff[0] == '\0')) {
-        refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
+        action_refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
         return;
     }
-    if (v == NULL && action->action == ACTION_STAFF_LOOKED && desk_visit(desk, action->visit) == NULL)
+    if (v == NULL && action->action == ACTION_STAFF_LOOKED &&
+        desk_visit(desk, action->visit) == NULL)
         r = looked_after(desk, action);
     else if (v == NULL)
         r = -ENOENT;
     else if (!entry_complete(v, action)) {
-        refuse(desk, out,
-               action->action == ACTION_SEND_PIN ? FAILURE_PIN_FORMAT : FAILURE_NUMBER_B_FORMAT);
+        action_refuse(desk, out,
+                      action->action == ACTION_SEND_PIN        ? FAILURE_PIN_FORMAT
+                      : action->action == ACTION_SEND_NUMBER_B ? FAILURE_NUMBER_B_FORMAT
+                                                               : FAILURE_SLIP_FORMAT);
         return;
     } else
         r = visit_event(v, &e);
     if (r == 0)
         out->accepted = 1;
     else if (r == -ENOENT)
-        refuse(desk, out, v != NULL ? visit_refusal(v, action->action)
-                                    : (uint16_t)FAILURE_DESK_OUT_OF_TURN);
+        action_refuse(desk, out,
+                      v != NULL ? visit_refusal(v, action->action)
+                                : (uint16_t)FAILURE_DESK_OUT_OF_TURN);
     else
-        refuse(desk, out, FAILURE_DESK_STORE);
+        action_refuse(desk, out, FAILURE_DESK_STORE);
 }
 
-static int open_lookup(struct desk *desk, const struct desk_event *e, uint64_t *id)
+void action_end(struct desk *desk, struct msg_action_result *out, int r)
+{
+    out->accepted = r == 0;
+    if (r == -ENOENT)
+        action_refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
+    else if (r == -EAGAIN)
+        action_refuse(desk, out, FAILURE_DESK_BUSY);
+    else if (r < 0)
+        action_refuse(desk, out, FAILURE_DESK_STORE);
+}
+
+int action_open(struct desk *desk, const struct desk_event *e, uint64_t *id)
 {
     struct visit *v;
     int r;
@@ -135,7 +156,8 @@ static int open_lookup(struct desk *desk, const struct desk_event *e, uint64_t *
     desk->lookups = v;
     desk->nlookups++;
     r = visit_event(v, e);
-    /* It is closed only after its outcome was shown for a while, so it is still there, unless refused. */
+    /* It is closed only after its outcome was shown for a while, so it is still there, unless
+     * refused. */
     if (r < 0) {
         desk->lookups = v->next_lookup;
         desk->nlookups--;
@@ -146,7 +168,8 @@ static int open_lookup(struct desk *desk, const struct desk_event *e, uint64_t *
     return 0;
 }
 
-void action_lookup(struct desk *desk, const struct msg_lookup *lookup, struct msg_action_result *out)
+void action_lookup(struct desk *desk, const struct msg_lookup *lookup,
+                   struct msg_action_result *out)
 {
     struct numbers_entry entry = {.insurer = lookup->insurer,
                                   .symbol = lookup->symbol,
@@ -169,31 +192,96 @@ void action_lookup(struct desk *desk, const struct msg_lookup *lookup, struct ms
     out->request = lookup->request;
     out->visit = lookup->visit;
     if ((lookup->surface != 'B' && lookup->surface != 'C') || lookup->staff[0] == '\0') {
-        refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
+        action_refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
         return;
     }
     /* Without a day no birth date can be judged, and nothing could be asked. */
     if (!desk_check_clock(desk)) {
-        refuse(desk, out, FAILURE_DESK_CLOCK);
+        action_refuse(desk, out, FAILURE_DESK_CLOCK);
         return;
     }
     desk_today(desk, today);
     wrong = numbers_check(&entry, today, &numbers);
     if (wrong != NULL) {
-        refuse(desk, out, FAILURE_LOOKUP_FORMAT);
+        action_refuse(desk, out, FAILURE_LOOKUP_FORMAT);
         (void)MESSAGE_TEXT(out->field, wrong);
         return;
     }
     if (lookup->visit != 0)
         r = v != NULL && v->lane != NULL ? visit_event(v, &e) : -ENOENT;
     else
-        r = open_lookup(desk, &e, &out->visit);
+        r = action_open(desk, &e, &out->visit);
     explicit_bzero(&numbers, sizeof(numbers));
-    out->accepted = r == 0;
-    if (r == -ENOENT)
-        refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
-    else if (r == -EAGAIN)
-        refuse(desk, out, FAILURE_DESK_BUSY);
-    else if (r < 0)
-        refuse(desk, out, FAILURE_DESK_STORE);
+    action_end(desk, out, r);
+}
+
+/* ---- who came for the patient
+ * ---------------------------------------------------------------------------- */
+
+/* A name is one line with something in it. */
+static bool is_line(const char *text)
+{
+    size_t n = strlen(text);
+
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    return strspn(text, " ") != n;
+}
+
+/* The medicine may be handed out long after the visit was closed. */
+static int proxy_after(struct desk *desk, const struct msg_pick_up *proxy)
+{
+    struct store_visit record;
+    struct msg_visit_item item;
+    int r = store_begin(desk->store);
+
+    if (r == 0)
+        r = store_visit_load(desk->store, proxy->visit, &record);
+    if (r == 0 && (record.closed_us == 0 || record.outcome == OUTCOME_REFUSED ||
+                   record.outcome == OUTCOME_ABANDONED))
+        r = -ENOENT;
+    if (r == 0) {
+        record.flags |= VISIT_FLAG_PROXY;
+        (void)MESSAGE_TEXT(record.proxy, proxy->name);
+        (void)MESSAGE_TEXT(record.relation, proxy->relation);
+        (void)MESSAGE_TEXT(record.staff, proxy->staff);
+        r = store_visit_save(desk->store, &record);
+    }
+    if (r == 0)
+        r = store_audit(desk->store, "proxy", record.id, record.lane, proxy->staff, "closed");
+    if (r == 0)
+        r = store_commit(desk->store);
+    if (r < 0) {
+        store_rollback(desk->store);
+        return r;
+    }
+    visit_item(&record, 0, &item);
+    desk->ports.visit_changed(desk->ports.arg, &item);
+    explicit_bzero(&record, sizeof(record));
+    explicit_bzero(&item, sizeof(item));
+    return 0;
+}
+
+void action_proxy(struct desk *desk, const struct msg_pick_up *proxy, struct msg_action_result *out)
+{
+    struct desk_event e = {.kind = EVENT_PROXY,
+                           .fd = -1,
+                           .staff = proxy->staff,
+                           .proxy = proxy->name,
+                           .relation = proxy->relation};
+    struct visit *v = desk_visit(desk, proxy->visit);
+
+    memset(out, 0, sizeof(*out));
+    out->request = proxy->request;
+    out->visit = proxy->visit;
+    if ((proxy->surface != 'B' && proxy->surface != 'C') || proxy->staff[0] == '\0' ||
+        desk->settings.institution_kind != INSTITUTION_PHARMACY) {
+        action_refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
+    } else if (!is_line(proxy->name) || !is_line(proxy->relation)) {
+        action_refuse(desk, out, FAILURE_SLIP_FORMAT);
+        (void)MESSAGE_TEXT(out->field, is_line(proxy->name) ? "relation" : "name");
+    } else {
+        action_end(desk, out, v != NULL ? visit_event(v, &e) : proxy_after(desk, proxy));
+    }
 }

@@ -1,6 +1,7 @@
 #include "ask.h"
 
 #include "numbers.h"
+#include "reconcile.h"
 #include "visit.h"
 
 #include "../common/log.h"
@@ -40,7 +41,8 @@ static bool offers(const struct visit *v, uint32_t capability)
     return (upstream_of(v)->capabilities & capability) != 0;
 }
 
-/* The numbers that name this visit's patient: keyed in now, or linked to the card at an earlier visit. */
+/* The numbers that name this visit's patient: keyed in now, or linked to the card at an earlier
+ * visit. */
 static bool find_numbers(const struct visit *v, struct store_numbers *out)
 {
     if (v->facts.has_numbers) {
@@ -50,7 +52,8 @@ static bool find_numbers(const struct visit *v, struct store_numbers *out)
     return v->record.has_subject && store_link_get(v->desk->store, v->record.subject, out) == 0;
 }
 
-/* A card speaks for itself where the upstream listens; a PIN visit needs the signed statement for that. */
+/* A card speaks for itself where the upstream listens; a PIN visit needs the signed statement for
+ * that. */
 static bool can_session(const struct visit *v)
 {
     return offers(v, CAPABILITY_CARD_SESSION) && !v->facts.has_numbers &&
@@ -58,10 +61,10 @@ static bool can_session(const struct visit *v)
            (v->record.method != METHOD_PIN || v->facts.statement.len > 0);
 }
 
-void ask_lookup_subject(const struct visit *v, uint8_t out[32])
+void ask_lookup_subject(uint64_t visit, uint8_t out[32])
 {
     memset(out, 0, 32);
-    (void)snprintf((char *)out, 32, "look-up %llu", (unsigned long long)v->record.id);
+    (void)snprintf((char *)out, 32, "look-up %llu", (unsigned long long)visit);
 }
 
 bool ask_possible(const struct visit *v)
@@ -107,7 +110,8 @@ void ask_drop_answer(struct visit *v)
     explicit_bzero(&v->answer, sizeof(v->answer));
 }
 
-/* ---- what is known already ------------------------------------------------------------------------------ */
+/* ---- what is known already
+ * ------------------------------------------------------------------------------ */
 
 static struct decide_expect expect_of(const struct visit *v)
 {
@@ -116,7 +120,13 @@ static struct decide_expect expect_of(const struct visit *v)
 
     return (struct decide_expect){.institution = v->desk->settings.institution,
                                   .birth = compare ? v->facts.birth : NULL,
-                                  .sex = v->facts.sex};
+                                  .sex = v->facts.sex,
+                                  .ticket = ask_ticket(v->desk)};
+}
+
+const char *ask_ticket(const struct desk *desk)
+{
+    return desk->settings.institution_kind == INSTITUTION_PHARMACY ? "02" : "01";
 }
 
 static int decide_stored(const struct visit *v, const struct store_answer *stored,
@@ -138,7 +148,8 @@ static bool subject_known(const struct visit *v)
     return v->record.has_subject || v->facts.has_numbers;
 }
 
-/* Today's answer of the same consents serves today; only a usable one, others may have changed since. */
+/* Today's answer of the same consents serves today; only a usable one, others may have changed
+ * since. */
 static bool serve_today(struct visit *v)
 {
     char buffer[ASK_SUBJECT_MAX], today[9];
@@ -151,8 +162,8 @@ static bool serve_today(struct visit *v)
     desk_today(v->desk, today);
     if (store_answer_today(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
                            today, v->record.consents, &answer->stored) == 0) {
-        served = answer->stored.usable != 0 &&
-                 decide_stored(v, &answer->stored, &answer->decision) == 0;
+        served =
+            answer->stored.usable != 0 && decide_stored(v, &answer->stored, &answer->decision) == 0;
         if (!served)
             ask_drop_answer(v);
     }
@@ -168,8 +179,8 @@ static int load_last(const struct visit *v, struct pending_answer *out)
 
     memset(out, 0, sizeof(*out));
     if (subject_known(v))
-        r = store_answer_last(v->desk->store, ask_subject(v, buffer),
-                              v->desk->settings.institution, &out->stored);
+        r = store_answer_last(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
+                              &out->stored);
     if (r == 0)
         r = decide_stored(v, &out->stored, &out->decision);
     if (r == 0 && (out->decision.result != DECIDE_USABLE || out->decision.other_person))
@@ -197,7 +208,8 @@ int ask_load_last(struct visit *v)
     return load_last(v, &v->answer);
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------- */
+/* ---- asking
+ * ---------------------------------------------------------------------------------------------- */
 
 static int begin(struct visit *v, uint8_t kind, bool writes)
 {
@@ -206,8 +218,8 @@ static int begin(struct visit *v, uint8_t kind, bool writes)
     int r;
 
     /*
-     * Still open from before a restart, and it only reads: the same question under the same name. With a PIN
-     * it is not the same: the statement that was signed is gone, the new one is another.
+     * Still open from before a restart, and it only reads: the same question under the same name.
+     * With a PIN it is not the same: the statement that was signed is gone, the new one is another.
      */
     if (row->id != 0 && row->kind == kind && row->writes == 0 && !writes &&
         (kind != UPSTREAM_CARD_SESSION || v->record.method != METHOD_PIN))
@@ -370,7 +382,8 @@ void ask_cancel(struct visit *v)
     struct desk_ports *ports = &v->desk->ports;
     struct msg_eligibility_cancel body = {.request = v->cancel_request};
 
-    /* Within a step the question has ended already; without one (the store refused) it is still there. */
+    /* Within a step the question has ended already; without one (the store refused) it is still
+     * there. */
     if (body.request == 0 && v->ask.sent)
         body.request = v->ask.row.id;
     if (body.request != 0)
@@ -379,7 +392,8 @@ void ask_cancel(struct visit *v)
     v->cancel_request = 0;
 }
 
-/* ---- the relay -------------------------------------------------------------------------------------------- */
+/* ---- the relay
+ * -------------------------------------------------------------------------------------------- */
 
 static void each_asking(struct desk *desk, unsigned upstream, enum desk_event_kind kind)
 {
@@ -408,11 +422,13 @@ void ask_relay_up(struct desk *desk, unsigned upstream)
 {
     desk->upstreams[upstream].up = true;
     each_asking(desk, upstream, EVENT_RELAY_BACK);
+    reconcile_wake(desk, true);
 }
 
 void ask_relay_down(struct desk *desk, unsigned upstream)
 {
     desk->upstreams[upstream].up = false;
+    reconcile_relay_lost(desk, upstream);
     each_asking(desk, upstream, EVENT_RELAY_LOST);
 }
 
@@ -441,6 +457,13 @@ static int copy_memfd(int fd, uint8_t **out, size_t *len)
     return *out != NULL ? 0 : -ENOMEM;
 }
 
+int ask_read_answer(const struct message *message, struct store_answer *out)
+{
+    int r = copy_memfd(message->fds[0], &out->tree, &out->tree_len);
+
+    return r < 0 ? r : copy_memfd(message->fds[1], &out->raw, &out->raw_len);
+}
+
 /* The answer as it came, decided; what it says about time and consents is what was asked. */
 static int take_answer(struct visit *v, const struct message *message)
 {
@@ -449,9 +472,7 @@ static int take_answer(struct visit *v, const struct message *message)
     int r;
 
     ask_drop_answer(v);
-    r = copy_memfd(message->fds[0], &stored->tree, &stored->tree_len);
-    if (r == 0)
-        r = copy_memfd(message->fds[1], &stored->raw, &stored->raw_len);
+    r = ask_read_answer(message, stored);
     if (r == 0)
         r = decide_stored(v, stored, &answer->decision);
     if (r < 0) {
@@ -503,16 +524,21 @@ static bool take_eligibility_answer(struct desk *desk, const struct message *mes
 
 bool ask_relay_message(struct desk *desk, unsigned upstream, const struct message *message)
 {
+    const struct msg_upstream_state *state = &message->body.upstream_state;
     struct upstream *u = &desk->upstreams[upstream];
+    bool better;
 
     switch (message->type) {
     case MSG_UPSTREAM_STATE:
-        u->capabilities = message->body.upstream_state.capabilities;
-        u->breaker = message->body.upstream_state.breaker;
-        u->failure = message->body.upstream_state.failure;
+        better = state->breaker < u->breaker ||
+                 (state->failure == FAILURE_NONE && u->failure != FAILURE_NONE);
+        u->capabilities = state->capabilities;
+        u->breaker = state->breaker;
+        u->failure = state->failure;
+        reconcile_wake(desk, better);
         return true;
     case MSG_ELIGIBILITY_ANSWER:
-        return take_eligibility_answer(desk, message);
+        return reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
     default:
         return false;
     }

@@ -19,6 +19,9 @@ void ask_cancel(struct visit *visit);
 /* Inside a step: the question is over with this outcome (as eligibility_answer.outcome). */
 int ask_end(struct visit *visit, uint8_t outcome);
 
+/* The kind of 医療扶助 ticket (CD018) that this institution needs: 02 調剤券 at a pharmacy, else 01 医療券. */
+const char *ask_ticket(const struct desk *desk);
+
 /* Which consents this visit should be asked for: those of the configuration that the upstream can carry. */
 uint32_t ask_consents(const struct visit *visit);
 bool ask_can_register(const struct visit *visit);
@@ -27,7 +30,7 @@ bool ask_without_card(const struct visit *visit);
 /* Identity is checked, and what the question needs is at hand. */
 bool ask_possible(const struct visit *visit);
 /* A look-up has no card: its numbers are kept under a name made from the visit, so that a restart loses none. */
-void ask_lookup_subject(const struct visit *visit, uint8_t out[32]);
+void ask_lookup_subject(uint64_t visit, uint8_t out[32]);
 /* Is there a usable answer of an earlier day about this person? And: make it the visit's answer. */
 bool ask_last_known(const struct visit *visit);
 int ask_load_last(struct visit *visit);
@@ -42,5 +45,7 @@ void ask_relay_down(struct desk *desk, unsigned upstream);
 bool ask_relay_message(struct desk *desk, unsigned upstream, const struct message *message);
 
 void ask_drop_answer(struct visit *visit);
+/* The bytes of an ELIGIBILITY_ANSWER with two descriptors, as tree and raw of `out`. */
+int ask_read_answer(const struct message *message, struct store_answer *out);
 
 #endif

@@ -1,8 +1,10 @@
 #include "control.h"
 
 #include "action.h"
+#include "disaster.h"
 #include "lane.h"
 #include "links.h"
+#include "slip.h"
 #include "visit.h"
 
 #include "../common/ipc.h"
@@ -340,6 +342,43 @@ static void take_visits(struct client *client, const struct msg_visits_query *qu
     (void)ipc_send(client->ipc, MSG_VISITS_END, &end);
 }
 
+static int list_slip(const struct store_slip *slip, void *arg)
+{
+    struct listing *listing = arg;
+    struct msg_slip_item item;
+    int r;
+
+    slip_item(slip, listing->request, &item);
+    r = ipc_send(listing->client->ipc, MSG_SLIP_ITEM, &item);
+    explicit_bzero(&item, sizeof(item));
+    listing->count += r >= 0;
+    return r < 0;
+}
+
+static void take_slips(struct client *client, const struct msg_slips_query *query)
+{
+    struct store *store = client->control->desk->store;
+    struct listing listing = {client, query->request, 0};
+    struct msg_slips_end end = {.request = query->request};
+    struct store_slip slip;
+    uint32_t limit = query->limit == 0 || query->limit > VISITS_MOST ? VISITS_MOST : query->limit;
+    int r;
+
+    if (query->visit != 0) {
+        r = store_slip_load(store, query->visit, &slip);
+        if (r == 0)
+            (void)list_slip(&slip, &listing);
+        explicit_bzero(&slip, sizeof(slip));
+    } else {
+        r = store_slips(store, query->open_only != 0 ? STORE_SLIPS_OPEN : STORE_SLIPS_ALL, limit,
+                        list_slip, &listing);
+    }
+    if (r < 0 && r != -ENOENT)
+        log_event(LOG_LEVEL_ERROR, "slips cannot be read");
+    end.count = listing.count;
+    (void)ipc_send(client->ipc, MSG_SLIPS_END, &end);
+}
+
 /* Nobody sees an answer before the audit log says so. */
 static int audit_view(struct desk *desk, const struct store_visit *record, const char *staff)
 {
@@ -410,6 +449,12 @@ static void take_subscribe(struct client *client, const struct msg_subscribe *su
         lane_state(desk->lanes[i], &state);
         (void)ipc_send(client->ipc, MSG_LANE_STATE, &state);
         explicit_bzero(&state, sizeof(state));
+    }
+    if ((client->what & WATCH_LANES) != 0) {
+        struct msg_disaster_state disaster;
+
+        disaster_state(desk, &disaster);
+        (void)ipc_send(client->ipc, MSG_DISASTER_STATE, &disaster);
     }
     if ((client->what & WATCH_VISITS) != 0) {
         int64_t now = (int64_t)clock_realtime_us(desk->clock);
@@ -483,6 +528,25 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     case MSG_LOOKUP:
         action_lookup(client->control->desk, &body->lookup, &result);
         (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_SLIP_FILE:
+        slip_file(client->control->desk, &body->slip_file, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_SLIP_AMEND:
+        slip_amend(client->control->desk, &body->slip_amend, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_PICK_UP:
+        action_proxy(client->control->desk, &body->pick_up, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_DISASTER_SET:
+        disaster_set(client->control->desk, &body->disaster_set, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_SLIPS_QUERY:
+        take_slips(client, &body->slips_query);
         break;
     case MSG_VISITS_QUERY:
         take_visits(client, &body->visits_query);
@@ -613,4 +677,14 @@ void control_visit_changed(struct control *c, const struct msg_visit_item *item)
 void control_preview(struct control *c, const struct msg_lane_preview *preview, int fd)
 {
     tell(c, WATCH_PREVIEWS, MSG_LANE_PREVIEW, preview, &fd, 1);
+}
+
+void control_slip_changed(struct control *c, const struct msg_slip_item *item)
+{
+    tell(c, WATCH_VISITS, MSG_SLIP_ITEM, item, NULL, 0);
+}
+
+void control_disaster_changed(struct control *c, const struct msg_disaster_state *state)
+{
+    tell(c, WATCH_LANES, MSG_DISASTER_STATE, state, NULL, 0);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MASK "\xe2\x97\x8f"    /* ● U+25CF */
+#define MASK "\xe2\x97\x8f" /* ● U+25CF */
 
 /* CD006 */
 static const struct {
@@ -25,8 +25,9 @@ static const struct {
 };
 
 /*
- * Codes with a meaning of their own. Those of the real service are not public, so the only ones here belong to
- * the extensions of the simulated service (prefix SIM); any other code is an opaque text for staff.
+ * Codes with a meaning of their own. Those of the real service are not public, so the only ones
+ * here belong to the extensions of the simulated service (prefix SIM); any other code is an opaque
+ * text for staff.
  */
 static const struct {
     const char *code;
@@ -71,9 +72,8 @@ static int64_t jst_us(const char *text)
 {
     struct tm tm = {0};
 
-    if (!digits(text, 14) ||
-        sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec) != 6)
+    if (!digits(text, 14) || sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon,
+                                    &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
         return 0;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
@@ -132,13 +132,34 @@ static void take_person(const struct xmlmsg *result, struct decision *out)
     copy(person->insurer, sizeof(person->insurer), xmlmsg_get(result, "InsurerName"));
     out->masked = strstr(person->name, MASK) != NULL;
     if (ratio[0] == '\0')
-        ratio = xmlmsg_get(result,
-                           "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio");
+        ratio =
+            xmlmsg_get(result, "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio");
     if (digits(ratio, 3))
         copy(out->ratio, sizeof(out->ratio), ratio);
     copy(out->limit_class, sizeof(out->limit_class),
          xmlmsg_get(result, "LimitApplicationCertificateRelatedInfo/"
                             "LimitApplicationCertificateClassificationFlag"));
+}
+
+/*
+ * 医療扶助: a pharmacy wants a 調剤券, everybody else a 医療券 (CD018). Without any the service
+ * says so itself (CD006 6); here one is registered, but it is none of this kind of institution's.
+ */
+static bool ticket_missing(const struct xmlmsg *result, const char *wanted)
+{
+    bool any = false;
+
+    if (wanted == NULL || strcmp(xmlmsg_get(result, "InsuredCardClassification"), "A1") != 0)
+        return false;
+    for (const struct xmlmsg *list = xmlmsg_child(result, "PublicExpenseResultList"); list != NULL;
+         list = xmlmsg_next(list, "PublicExpenseResultList"))
+        for (const struct xmlmsg *ticket = xmlmsg_child(list, "MedicalTicketInfo"); ticket != NULL;
+             ticket = xmlmsg_next(ticket, "MedicalTicketInfo")) {
+            any = true;
+            if (strcmp(xmlmsg_get(ticket, "TicketType"), wanted) == 0)
+                return false;
+        }
+    return any;
 }
 
 static void settle(struct decision *out, enum decide_result result, uint16_t failure)
@@ -199,6 +220,9 @@ static void decide_validity(const struct xmlmsg *body, const struct decide_expec
     if (out->result == DECIDE_USABLE && count != 1)
         settle(out, DECIDE_UNKNOWN,
                count > 1 ? FAILURE_ELIGIBILITY_SEVERAL : FAILURE_ELIGIBILITY_GARBLED);
+    if (out->result == DECIDE_USABLE && out->failure == FAILURE_NONE &&
+        ticket_missing(result, expect->ticket))
+        out->failure = FAILURE_ELIGIBILITY_TICKET_OTHER;
     if (out->result == DECIDE_USABLE && out->failure == FAILURE_NONE && out->notice)
         out->failure = FAILURE_ELIGIBILITY_NOTICE;
     if (out->result == DECIDE_USABLE && out->failure != FAILURE_NONE)

@@ -29,6 +29,7 @@ struct decide_expect {
     const char *institution; /* must be the answer's, when the answer names one; NULL: any */
     const char *birth;       /* signed DF22 of the card; NULL: not to be compared */
     const char *sex;         /* signed DF23, ISO 5218 */
+    const char *ticket;      /* TicketType (CD018) that 医療扶助 needs here; NULL: any */
 };
 
 struct decision {

@@ -1,6 +1,8 @@
 #include "desk.h"
 
+#include "disaster.h"
 #include "lane.h"
+#include "reconcile.h"
 #include "visit.h"
 
 #include "../common/log.h"
@@ -9,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
 
 #define STEP_BACK_US (5 * CLOCK_MINUTE)
 
@@ -28,6 +29,12 @@ int desk_new(struct desk **out, struct clock *clock, struct store *store,
     desk->wall_us = clock_realtime_us(clock);
     desk->wall_monotonic_us = clock_monotonic_us(clock);
     (void)desk_check_clock(desk);
+    desk->reconcile.timer = timer_new(clock, reconcile_on_timer, desk);
+    desk->disaster.timer = timer_new(clock, disaster_on_timer, desk);
+    if (desk->reconcile.timer == NULL || desk->disaster.timer == NULL) {
+        desk_free(out);
+        return -ENOMEM;
+    }
     return 0;
 }
 
@@ -45,6 +52,9 @@ void desk_free(struct desk **desk)
         d->lookups = v->next_lookup;
         visit_free(&v);
     }
+    timer_free(&d->reconcile.timer);
+    timer_free(&d->disaster.timer);
+    explicit_bzero(&d->disaster, sizeof(d->disaster));
     free(d);
     *desk = NULL;
 }
@@ -100,13 +110,18 @@ struct visit *desk_visit(struct desk *desk, uint64_t id)
     return id != 0 ? v : NULL;
 }
 
-void desk_today(const struct desk *desk, char out[9])
+void desk_day(int64_t us, char out[9])
 {
-    time_t now = (time_t)(clock_realtime_us(desk->clock) / CLOCK_SECOND) + CLOCK_JAPAN_SECONDS;
+    time_t then = (time_t)(us / (int64_t)CLOCK_SECOND) + CLOCK_JAPAN_SECONDS;
     struct tm tm;
 
-    if (gmtime_r(&now, &tm) == NULL || strftime(out, 9, "%Y%m%d", &tm) != 8)
+    if (gmtime_r(&then, &tm) == NULL || strftime(out, 9, "%Y%m%d", &tm) != 8)
         out[0] = '\0';
+}
+
+void desk_today(const struct desk *desk, char out[9])
+{
+    desk_day((int64_t)clock_realtime_us(desk->clock), out);
 }
 
 static uint64_t expected_us(const struct desk *desk)
@@ -117,7 +132,8 @@ static uint64_t expected_us(const struct desk *desk)
 bool desk_check_clock(struct desk *desk)
 {
     uint64_t now = clock_realtime_us(desk->clock), expected = expected_us(desk);
-    bool doubtful = now < (uint64_t)CLOCK_NOT_BEFORE_S * CLOCK_SECOND || now + STEP_BACK_US < expected;
+    bool doubtful =
+        now < (uint64_t)CLOCK_NOT_BEFORE_S * CLOCK_SECOND || now + STEP_BACK_US < expected;
 
     if (now > expected) {
         desk->wall_us = now;
@@ -126,7 +142,8 @@ bool desk_check_clock(struct desk *desk)
     if (doubtful != desk->clock_doubtful) {
         desk->clock_doubtful = doubtful;
         if (doubtful)
-            log_event(LOG_LEVEL_ERROR, "clock in doubt", LOG_NUMBER("now", (int64_t)(now / CLOCK_SECOND)),
+            log_event(LOG_LEVEL_ERROR, "clock in doubt",
+                      LOG_NUMBER("now", (int64_t)(now / CLOCK_SECOND)),
                       LOG_NUMBER("expected", (int64_t)(expected / CLOCK_SECOND)));
         else
             log_event(LOG_LEVEL_NOTICE, "clock good again");

@@ -38,6 +38,8 @@ struct desk_ports {
     void (*lane_changed)(void *arg, const struct msg_lane_state *state);
     void (*visit_changed)(void *arg, const struct msg_visit_item *item);
     void (*preview)(void *arg, const struct msg_lane_preview *preview, int fd);
+    void (*slip_changed)(void *arg, const struct msg_slip_item *item);
+    void (*disaster_changed)(void *arg, const struct msg_disaster_state *state);
 };
 
 enum genuineness_policy { POLICY_REQUIRE, POLICY_CHALLENGE_ONLY, POLICY_OFF };
@@ -71,7 +73,9 @@ struct desk_event {
     const char *staff; /* "" or who */
     const struct store_numbers *numbers;
     bool limit_consent;
-    uint16_t lane; /* LOOKUP without a card: the lane it was keyed in for */
+    uint16_t lane; /* LOOKUP or SLIP without a card: the lane it was keyed in for */
+    const struct store_slip *slip;
+    const char *proxy, *relation;
 };
 
 /* A question on its way. */
@@ -121,6 +125,21 @@ struct visit_facts {
     bool has_numbers;
     bool limit_consent;
     struct store_numbers numbers;
+};
+
+/* What is asked later, one question at a time for the whole desk; see reconcile.h. */
+struct reconcile {
+    struct timer *timer;   /* when to look next, or how long to wait for an answer */
+    struct store_ask row;  /* id 0: nothing is under way */
+    unsigned upstream;     /* that it was sent to */
+    char date[9];
+    uint64_t not_before_us; /* after an attempt that came to nothing */
+};
+
+/* Disaster mode as it stands in the store; cause 0: off. See disaster.h. */
+struct disaster {
+    struct store_disaster open;
+    struct timer *timer;
 };
 
 struct visit {
@@ -187,6 +206,8 @@ struct desk {
     struct visit *lookups;
     unsigned nlookups;
     struct metrics metrics;
+    struct reconcile reconcile;
+    struct disaster disaster;
     /* The wall clock as last believed, and when that was; see desk_check_clock(). */
     uint64_t wall_us, wall_monotonic_us;
     bool clock_doubtful;
@@ -204,8 +225,9 @@ int desk_add_lane(struct desk *desk, uint16_t number, const char *label, unsigne
 struct lane *desk_lane(struct desk *desk, uint16_t number);
 /* The open visit of that id, NULL when it is not open. */
 struct visit *desk_visit(struct desk *desk, uint64_t id);
-/* Today in Japan, YYYYMMDD. */
+/* Today in Japan, YYYYMMDD; and the day of a time (microseconds since 1970). */
 void desk_today(const struct desk *desk, char out[9]);
+void desk_day(int64_t us, char out[9]);
 
 /*
  * May the wall clock be believed? Not before this program's own time, nor after a step back of more than a few

@@ -1,6 +1,9 @@
-/* What the guards of the table mean. Pure: they read the visit, its lane and the event, and change nothing. */
+/* What the guards of the table mean. Pure: they read the visit, its lane and the event, and change
+ * nothing. */
 #include "ask.h"
+#include "disaster.h"
 #include "lane.h"
+#include "slip.h"
 #include "visit.h"
 
 #include <string.h>
@@ -53,9 +56,9 @@ static bool other_card(const struct visit *v, const struct desk_event *e)
 {
     const struct msg_card_identified *card = &e->body->card_identified;
 
-    return v->record.has_subject && (card->subject.len != sizeof(v->record.subject) ||
-                                     memcmp(card->subject.data, v->record.subject,
-                                            sizeof(v->record.subject)) != 0);
+    return v->record.has_subject &&
+           (card->subject.len != sizeof(v->record.subject) ||
+            memcmp(card->subject.data, v->record.subject, sizeof(v->record.subject)) != 0);
 }
 
 static bool forged(const struct visit *v, const struct desk_event *e)
@@ -202,6 +205,12 @@ bool guard_holds(enum desk_guard guard, const struct visit *v, const struct desk
         return v->ask.row.id != 0 && v->ask.row.writes != 0;
     case GUARD_SELF_ASKING:
         return ask_without_card(v);
+    case GUARD_NO_ANSWER_YET:
+        return slip_may_follow(&v->record);
+    case GUARD_PHARMACY:
+        return v->desk->settings.institution_kind == INSTITUTION_PHARMACY;
+    case GUARD_DISASTER:
+        return disaster_on(v->desk);
     default:
         return back(v, guard);
     }

@@ -1,6 +1,7 @@
 #include "lane.h"
 
 #include "ask.h"
+#include "disaster.h"
 #include "visit.h"
 
 #include <errno.h>
@@ -79,6 +80,7 @@ void lane_state(const struct lane *lane, struct msg_lane_state *out)
     out->key.len = lane->key.len;
     memcpy(out->key.data, lane->key.data, sizeof(out->key.data));
     (void)MESSAGE_TEXT(out->patient, v->record.person.name);
+    out->disaster = disaster_on(lane->desk) ? lane->desk->disaster.open.cause : 0;
 }
 
 void lane_publish(struct lane *lane, bool stepped)

@@ -65,6 +65,20 @@ static void port_preview(void *arg, const struct msg_lane_preview *preview, int 
     control_preview(p->control, preview, fd);
 }
 
+static void port_slip(void *arg, const struct msg_slip_item *item)
+{
+    struct program *p = arg;
+
+    control_slip_changed(p->control, item);
+}
+
+static void port_disaster(void *arg, const struct msg_disaster_state *state)
+{
+    struct program *p = arg;
+
+    control_disaster_changed(p->control, state);
+}
+
 static void on_answer(void *arg, const struct message *message)
 {
     struct program *p = arg;
@@ -160,7 +174,7 @@ static int open_store(struct program *p)
 
 static int open_desk(struct program *p)
 {
-    struct desk_ports ports = {p, port_send, port_lane, port_visit, port_preview};
+    struct desk_ports ports = {p, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
     struct desk_settings settings;
     int r = settings_read(p->service.config, &settings, stderr);
 

@@ -124,6 +124,8 @@ char *metrics_text(const struct desk *desk, size_t *len)
     counter(out, "cache_hits_total", "Questions answered by today's answer.", m->cache_hits);
     counter(out, "cache_misses_total", "Questions that had no answer of today.", m->cache_misses);
     counter(out, "last_known_total", "Older answers shown.", m->last_known);
+    counter(out, "slips_filed_total", "Visits accepted without an answer of their day.", m->slips_filed);
+    counter(out, "slips_answered_total", "Slips that the service answered later.", m->slips_answered);
     counter(out, "asks_total", "Questions to an upstream.", m->asks);
     counter(out, "frames_total", "Camera frames passed on.", m->frames);
     counter(out, "actions_refused_total", "Actions that came out of turn.", m->actions_refused);

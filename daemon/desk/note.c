@@ -1,11 +1,17 @@
-/* What the notes of the table do. They run inside the step's transaction, in the order of the table. */
+/* What the notes of the table do. They run inside the step's transaction, in the order of the
+ * table. */
+#include "note.h"
 #include "ask.h"
+#include "disaster.h"
 #include "numbers.h"
+#include "slip.h"
 #include "visit.h"
 
 #include <errno.h>
 #include <string.h>
 
+#define AGAIN_US                                                                                   \
+    (INT64_C(10) * 60 * 1000000) /* the same card within this time was perhaps received already */
 #define CONSENT_LASTS_US (INT64_C(24) * 3600 * 1000000) /* a consent holds for 24 hours */
 
 static int64_t now_us(const struct visit *v)
@@ -37,6 +43,8 @@ static void decided(struct visit *v, uint8_t outcome)
 static int note_open(struct visit *v, const struct desk_event *e)
 {
     v->record.lane = v->lane != NULL ? v->lane->number : e->lane;
+    v->record.flags |= (v->lane == NULL ? VISIT_FLAG_NO_CARD : 0u) |
+                       (disaster_on(v->desk) ? VISIT_FLAG_DISASTER : 0u);
     return store_visit_open(v->desk->store, &v->record);
 }
 
@@ -49,13 +57,13 @@ static int note_resumed(struct visit *v, const struct desk_event *e)
 }
 
 /*
- * Where to go on when the card is back. A PIN is never sent twice: if the signed statement is gone (the
- * desk was restarted) and the upstream wants it, the PIN has to be entered again.
+ * Where to go on when the card is back. A PIN is never sent twice: if the signed statement is gone
+ * (the desk was restarted) and the upstream wants it, the PIN has to be entered again.
  */
 static int note_lost(struct visit *v, const struct desk_event *e)
 {
-    bool signature_gone = v->record.method == METHOD_PIN && v->facts.statement.len == 0 &&
-                          !ask_without_card(v);
+    bool signature_gone =
+        v->record.method == METHOD_PIN && v->facts.statement.len == 0 && !ask_without_card(v);
 
     (void)e;
     if (signature_gone) {
@@ -66,7 +74,8 @@ static int note_lost(struct visit *v, const struct desk_event *e)
     switch (v->record.state) {
     case VISIT_CARD:
     case VISIT_CARD_LOST:
-        /* After a restart nobody knows where it stood; a person already checked is asked the consents. */
+        /* After a restart nobody knows where it stood; a person already checked is asked the
+         * consents. */
         if (e->kind == EVENT_RESUMED && v->record.method != METHOD_NONE)
             v->facts.resume = VISIT_CONSENT;
         break;
@@ -82,6 +91,26 @@ static int note_lost(struct visit *v, const struct desk_event *e)
     return 0;
 }
 
+/* The same card on another lane right now, or received minutes ago: somebody may be received twice.
+ */
+static int look_for_another(struct visit *v)
+{
+    uint32_t earlier;
+    int r = store_visits_again(v->desk->store, v->record.subject, now_us(v) - AGAIN_US,
+                               v->record.id, &earlier);
+
+    for (unsigned i = 0; i < v->desk->nlanes; i++) {
+        const struct visit *other = v->desk->lanes[i]->visit;
+
+        if (other != v && other->record.has_subject &&
+            memcmp(other->record.subject, v->record.subject, sizeof(v->record.subject)) == 0)
+            earlier++;
+    }
+    if (earlier > 0)
+        v->record.flags |= VISIT_FLAG_AGAIN;
+    return r;
+}
+
 static int note_card(struct visit *v, const struct desk_event *e)
 {
     const struct msg_card_identified *card = &e->body->card_identified;
@@ -94,7 +123,7 @@ static int note_card(struct visit *v, const struct desk_event *e)
     memcpy(v->facts.certificate.data, card->certificate.data, card->certificate.len);
     v->facts.chain = card->certificate_chain;
     v->facts.certificate_until = card->valid_until;
-    return 0;
+    return look_for_another(v);
 }
 
 static int note_agreed_b(struct visit *v, const struct desk_event *e)
@@ -246,7 +275,7 @@ static int note_by_numbers(struct visit *v, const struct desk_event *e)
     v->facts.consents_done = true;
     if (e->staff != NULL)
         text(v->record.staff, sizeof(v->record.staff), e->staff);
-    ask_lookup_subject(v, subject);
+    ask_lookup_subject(v->record.id, subject);
     return store_link_put(v->desk->store, subject, &v->facts.numbers);
 }
 
@@ -258,7 +287,9 @@ static int note_consents(struct visit *v, const struct desk_event *e)
 
     v->facts.consents_asked = asked;
     v->facts.consents_done = true;
-    v->record.consents = e->kind == EVENT_CONSENT ? e->consents & asked : 0;
+    v->record.consents = e->kind == EVENT_NO ? 0 : e->consents & asked;
+    if (e->kind == EVENT_STAFF_CONSENT)
+        text(v->record.staff, sizeof(v->record.staff), e->staff);
     for (uint32_t bit = 1; r == 0 && bit <= CONSENT_ALL; bit <<= 1)
         if ((asked & bit) != 0) {
             bool given = (v->record.consents & bit) != 0;
@@ -279,10 +310,8 @@ static int note_linked(struct visit *v, const struct desk_event *e)
     return store_link_put(v->desk->store, v->record.subject, e->numbers);
 }
 
-static void take_decision(struct visit *v, const struct decision *d)
+void note_decision(struct store_visit *r, const struct decision *d)
 {
-    struct store_visit *r = &v->record;
-
     text(r->validity, sizeof(r->validity), d->validity);
     text(r->ratio, sizeof(r->ratio), d->ratio);
     text(r->limit_class, sizeof(r->limit_class), d->limit_class);
@@ -295,7 +324,8 @@ static void take_decision(struct visit *v, const struct decision *d)
     r->flags |= d->masked ? VISIT_FLAG_MASKED_NAME : 0u;
 }
 
-/* Only statements about an entitlement are kept: an error must not stand before yesterday's good answer. */
+/* Only statements about an entitlement are kept: an error must not stand before yesterday's good
+ * answer. */
 static int keep_answer(struct visit *v)
 {
     char buffer[ASK_SUBJECT_MAX];
@@ -328,11 +358,14 @@ static int note_answer(struct visit *v, const struct desk_event *e)
     (void)e;
     if (r < 0)
         return r;
-    take_decision(v, d);
+    note_decision(&v->record, d);
     if (v->answer.cached)
         v->record.flags |= VISIT_FLAG_CACHED;
     if (outcome == OUTCOME_ELIGIBLE && (v->record.flags & VISIT_FLAG_LOOK) != 0)
         v->facts.shown = FAILURE_VISIT_LOOK;
+    else if (outcome == OUTCOME_ELIGIBLE && v->facts.shown == FAILURE_NONE &&
+             (v->record.flags & VISIT_FLAG_AGAIN) != 0)
+        v->facts.shown = FAILURE_VISIT_AGAIN;
     decided(v, outcome);
     return 0;
 }
@@ -353,7 +386,7 @@ static int note_old_answer(struct visit *v, const struct desk_event *e)
     (void)e;
     if (r < 0)
         return r;
-    take_decision(v, &v->answer.decision);
+    note_decision(&v->record, &v->answer.decision);
     v->record.answer = v->answer.stored.id;
     v->record.flags |= VISIT_FLAG_LAST_KNOWN;
     v->desk->metrics.last_known++;
@@ -415,11 +448,31 @@ static int note_ask(struct visit *v, const struct desk_event *e)
     return ask_begin(v);
 }
 
+static int note_slip(struct visit *v, const struct desk_event *e)
+{
+    int r = slip_keep(v->desk, &v->record, e->slip);
+
+    decided(v, OUTCOME_PENDING);
+    return r;
+}
+
+/* The face in the chip is the patient's, not the one of who stands there. */
+static int note_proxy(struct visit *v, const struct desk_event *e)
+{
+    v->record.flags |= VISIT_FLAG_PROXY;
+    text(v->record.proxy, sizeof(v->record.proxy), e->proxy);
+    text(v->record.relation, sizeof(v->record.relation), e->relation);
+    text(v->record.staff, sizeof(v->record.staff), e->staff);
+    v->facts.face_closed = true;
+    v->facts.face_closed_by = FAILURE_VISIT_PROXY;
+    return 0;
+}
+
 static int note_close(struct visit *v, const struct desk_event *e)
 {
     (void)e;
     v->record.closed_us = now_us(v);
-    return 0;
+    return slip_queue(v);
 }
 
 typedef int note_fn(struct visit *v, const struct desk_event *e);
@@ -456,6 +509,8 @@ static note_fn *const notes_table[NOTE_COUNT] = {
     [NOTE_LOOKED] = note_looked,
     [NOTE_REGISTER] = note_register,
     [NOTE_ASK] = note_ask,
+    [NOTE_SLIP] = note_slip,
+    [NOTE_PROXY] = note_proxy,
     [NOTE_CLOSE] = note_close,
 };
 

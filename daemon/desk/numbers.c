@@ -79,7 +79,7 @@ static bool from_era(const char *text, char out[9])
     return false;
 }
 
-static bool check_birth(const char *text, const char *today, char out[9])
+bool numbers_date(const char *text, char out[9])
 {
     char folded[16] = "";
 
@@ -89,8 +89,12 @@ static bool check_birth(const char *text, const char *today, char out[9])
         memcpy(out, folded, 9);
     else if (strlen(folded) != 7 || !all_digits(folded + 1) || !from_era(folded, out))
         return false;
-    return strcmp(out, BIRTH_FIRST) >= 0 && strcmp(out, today) <= 0 &&
-           is_day(two(out) * 100 + two(out + 2), two(out + 4), two(out + 6));
+    return is_day(two(out) * 100 + two(out + 2), two(out + 4), two(out + 6));
+}
+
+bool numbers_birth(const char *text, const char *today, char out[9])
+{
+    return numbers_date(text, out) && strcmp(out, BIRTH_FIRST) >= 0 && strcmp(out, today) <= 0;
 }
 
 /* As on the card, without blanks at its ends: 1 to 20 visible characters when it must be there. */
@@ -102,7 +106,8 @@ static bool check_symbol(const char *text, char *out, size_t size)
     while (*text == ' ' || strncmp(text, "\xe3\x80\x80", 3) == 0)
         text += *text == ' ' ? 1 : 3;
     end = text + strlen(text);
-    while (end > text && (end[-1] == ' ' || (end - text >= 3 && memcmp(end - 3, "\xe3\x80\x80", 3) == 0)))
+    while (end > text &&
+           (end[-1] == ' ' || (end - text >= 3 && memcmp(end - 3, "\xe3\x80\x80", 3) == 0)))
         end -= end[-1] == ' ' ? 1 : 3;
     if ((size_t)(end - text) >= size)
         return false;
@@ -117,16 +122,22 @@ static bool check_symbol(const char *text, char *out, size_t size)
     return n <= SYMBOL_CHARACTERS;
 }
 
-const char *numbers_check(const struct numbers_entry *entry, const char *today, struct store_numbers *out)
+const char *numbers_check(const struct numbers_entry *entry, const char *today,
+                          struct store_numbers *out)
 {
     size_t n;
 
     memset(out, 0, sizeof(*out));
-    /* 保険者番号 has eight digits; 国民健康保険 and 退職 print six, padded in front with blanks or zeros. */
+    /* 保険者番号 has eight digits; 国民健康保険 and 退職 print six, padded in front with blanks or
+     * zeros. */
     if (!fold(entry->insurer, out->insurer, sizeof(out->insurer)) || !all_digits(out->insurer))
         return "insurer";
     n = strlen(out->insurer);
     if ((n != 6 && n != 8) || strspn(out->insurer, "0") == n)
+        return "insurer";
+    /* Stands on claims for 不詳: nobody is insured there, so nobody can be asked about it. */
+    if (strcmp(out->insurer, NUMBERS_UNKNOWN_INSURER) == 0 ||
+        strcmp(out->insurer, NUMBERS_UNKNOWN_INSURER_9) == 0)
         return "insurer";
     if (!check_symbol(entry->symbol, out->symbol, sizeof(out->symbol)))
         return "symbol";
@@ -140,7 +151,7 @@ const char *numbers_check(const struct numbers_entry *entry, const char *today, 
         out->branch[0] = '0';
         out->branch[2] = '\0';
     }
-    if (!check_birth(entry->birth, today, out->birth))
+    if (!numbers_birth(entry->birth, today, out->birth))
         return "birth";
     return NULL;
 }

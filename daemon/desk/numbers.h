@@ -10,6 +10,12 @@
 
 #include "../store/store.h"
 
+/* 不詳 on a claim: insurer (the second where the software cannot take the first), number; 75 and over have eight digits. */
+#define NUMBERS_UNKNOWN_INSURER "77777777"
+#define NUMBERS_UNKNOWN_INSURER_9 "77777779"
+#define NUMBERS_UNKNOWN_NUMBER "777777777"
+#define NUMBERS_UNKNOWN_NUMBER_75 "77777777"
+
 struct numbers_entry {
     const char *insurer;
     const char *symbol;
@@ -17,6 +23,11 @@ struct numbers_entry {
     const char *branch;
     const char *birth;
 };
+
+/* A day as it is keyed in, to YYYYMMDD; false when it is none. */
+bool numbers_date(const char *text, char out[9]);
+/* The same of a person: not before 明治, not after `today`. */
+bool numbers_birth(const char *text, const char *today, char out[9]);
 
 /* `today` YYYYMMDD: a birth date may not lie after it. NULL when good, else the name of the field that is not. */
 const char *numbers_check(const struct numbers_entry *entry, const char *today, struct store_numbers *out);

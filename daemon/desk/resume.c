@@ -1,6 +1,8 @@
 #include "resume.h"
 
 #include "ask.h"
+#include "disaster.h"
+#include "reconcile.h"
 #include "visit.h"
 
 #include "../common/log.h"
@@ -57,12 +59,13 @@ static int each_ask(const struct store_ask *ask, void *arg)
 
 static struct visit *place(struct desk *desk, const struct store_visit *record)
 {
-    struct lane *lane = record->method == METHOD_NUMBERS ? NULL : desk_lane(desk, record->lane);
+    bool no_card = (record->flags & VISIT_FLAG_NO_CARD) != 0 || record->method == METHOD_NUMBERS;
+    struct lane *lane = no_card ? NULL : desk_lane(desk, record->lane);
     struct visit *v;
 
     if (lane != NULL)
         return lane->visit->record.id == 0 ? lane->visit : NULL;
-    if (record->method != METHOD_NUMBERS)
+    if (!no_card)
         return NULL;
     v = visit_new(desk, NULL);
     if (v != NULL) {
@@ -116,7 +119,7 @@ static void resume_one(struct desk *desk, struct found *found, struct store_visi
     if (v->lane == NULL) {
         uint8_t subject[32];
 
-        ask_lookup_subject(v, subject);
+        ask_lookup_subject(record->id, subject);
         v->facts.has_numbers = store_link_get(desk->store, subject, &v->facts.numbers) == 0;
         v->facts.limit_consent = (record->consents & CONSENT_LIMIT) != 0;
     }
@@ -155,6 +158,10 @@ int desk_resume(struct desk *desk)
         r = found.error;
     if (r == 0 && found.nasks > 0)
         r = end_asks(desk, &found);
+    if (r == 0)
+        r = disaster_load(desk);
+    if (r == 0)
+        reconcile_wake(desk, true);
     if (found.visits != NULL)
         explicit_bzero(found.visits, found.room * sizeof(*found.visits));
     free(found.visits);

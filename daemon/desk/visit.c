@@ -2,6 +2,7 @@
 
 #include "ask.h"
 #include "lane.h"
+#include "slip.h"
 
 #include "../common/log.h"
 
@@ -222,6 +223,8 @@ void visit_item(const struct store_visit *r, uint32_t request, struct msg_visit_
     out->apdus = r->apdus;
     out->frames = r->frames;
     (void)MESSAGE_TEXT(out->staff, r->staff);
+    (void)MESSAGE_TEXT(out->proxy, r->proxy);
+    (void)MESSAGE_TEXT(out->relation, r->relation);
 }
 
 void visit_publish(struct visit *v)
@@ -238,6 +241,8 @@ void visit_publish(struct visit *v)
     }
     v->desk->ports.visit_changed(v->desk->ports.arg, &item);
     explicit_bzero(&item, sizeof(item));
+    if ((v->record.flags & VISIT_FLAG_SLIP) != 0)
+        slip_publish(v->desk, v->record.id);
 }
 
 /* ---- one step ----------------------------------------------------------------------------------------- */
@@ -516,6 +521,10 @@ int visit_resume(struct visit *v, const struct store_visit *record)
     if (record->face_failed || record->liveness == LIVENESS_FAILED) {
         v->facts.face_closed = true;
         v->facts.face_closed_by = record->face_failed ? FAILURE_FACE_NOT_SAME : FAILURE_FACE_NOT_LIVE;
+    }
+    if ((record->flags & VISIT_FLAG_PROXY) != 0) {
+        v->facts.face_closed = true;
+        v->facts.face_closed_by = FAILURE_VISIT_PROXY;
     }
     hash_add(v);
     arm(v);

@@ -40,6 +40,15 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_VISIT_RETIRE] = "visit_retire",
     [QUERY_ANSWER_RETIRE] = "answer_retire",
     [QUERY_COUNTS] = "counts",
+    [QUERY_SLIP_PUT] = "slip_put",
+    [QUERY_SLIP_LOAD] = "slip_load",
+    [QUERY_SLIPS_ALL] = "slips_all",
+    [QUERY_SLIPS_OPEN] = "slips_open",
+    [QUERY_SLIPS_WAITING] = "slips_waiting",
+    [QUERY_DISASTER_PUT] = "disaster_put",
+    [QUERY_DISASTER_END] = "disaster_end",
+    [QUERY_DISASTER_OPEN] = "disaster_open",
+    [QUERY_VISITS_AGAIN] = "visits_again",
 };
 
 /*

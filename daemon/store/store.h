@@ -76,6 +76,8 @@ struct store_visit {
     char limit_class[4];
     char notice[201];
     char staff[65];
+    char proxy[257];   /* who came for the patient, "" nobody */
+    char relation[65]; /* and in what relation */
     bool has_subject;
     uint8_t subject[32]; /* SHA-256 of issuer and serial: stored only as a keyed hash and sealed */
     struct store_person person;
@@ -93,6 +95,9 @@ int store_visit_load(struct store *store, uint64_t id, struct store_visit *out);
 typedef int store_visit_fn(const struct store_visit *visit, void *arg);
 int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit,
                  bool open_only, store_visit_fn *each, void *arg);
+
+/* How many other visits of this subject opened since then were received (or accepted on a slip). */
+int store_visits_again(struct store *store, const uint8_t subject[32], int64_t since_us, uint64_t but, uint32_t *count);
 
 /* ---- answers: the cache
  * ---------------------------------------------------------------------------- */
@@ -143,6 +148,57 @@ struct store_numbers {
 int store_link_put(struct store *store, const uint8_t subject[32],
                    const struct store_numbers *numbers);
 int store_link_get(struct store *store, const uint8_t subject[32], struct store_numbers *out);
+
+/* ---- slips: accepted without an answer of the day, asked for later -------------------------------------- */
+
+/* Texts are UTF-8, "" when unknown; all of them are sealed as a whole. */
+struct store_slip {
+    uint64_t visit;
+    uint16_t lane;
+    uint8_t kind;    /* enum slip_kind */
+    uint8_t state;   /* enum slip_state */
+    uint16_t failure; /* why it has this state, FAILURE_NONE */
+    uint8_t consent; /* enum slip_consent */
+    uint8_t numbers_known;
+    uint32_t tries; /* questions begun */
+    char date[9];   /* the day of the visit: what the service is asked about */
+    int64_t filed_us, asked_us, ended_us; /* 0: not yet */
+    char name[257];
+    char kana[257];
+    char birth[9];
+    char sex[2];
+    char address[513];
+    char phone[33];
+    char insured[257]; /* of a newborn: who is insured */
+    char ratio[4];
+    char valid_from[9];
+    char valid_until[9];
+    char note[201];
+    char different[97]; /* names of the fields that the answer has otherwise */
+    char staff[65];
+    char ended_by[65];
+    struct store_numbers numbers;
+};
+
+/* Writes it whole, new or not. */
+int store_slip_put(struct store *store, const struct store_slip *slip);
+int store_slip_load(struct store *store, uint64_t visit, struct store_slip *out);
+typedef int store_slip_fn(const struct store_slip *slip, void *arg);
+/* ALL and OPEN newest first; WAITING (to be asked) the longest unasked first. Stops when `each` returns non-zero. */
+enum store_slips { STORE_SLIPS_ALL, STORE_SLIPS_OPEN, STORE_SLIPS_WAITING };
+int store_slips(struct store *store, enum store_slips which, uint32_t limit, store_slip_fn *each, void *arg);
+
+struct store_disaster {
+    uint8_t cause; /* enum disaster_cause */
+    int64_t since_us, until_us;
+    char word[201]; /* by whose word; sealed */
+    char staff[65]; /* sealed */
+};
+/* The one that is open, -ENOENT when none is. */
+int store_disaster_open(struct store *store, struct store_disaster *out);
+/* Ends the one that is open, if any, and opens this one. */
+int store_disaster_put(struct store *store, const struct store_disaster *disaster);
+int store_disaster_end(struct store *store, int64_t now_us);
 
 /* ---- consents, asks, audit
  * ---------------------------------------------------------------------------- */

@@ -7,18 +7,24 @@
 
 #define PLACE "visits.payload"
 
-/* The sealed part, field by field: the order is the format (version 1). */
+/* The sealed part, field by field: the order is the format. Version 1 had the first eleven. */
 struct text_field {
     size_t offset;
     size_t size;
 };
-#define FIELD(member) {offsetof(struct store_visit, member), sizeof(((struct store_visit *)0)->member)}
+#define FIELD(member)                                                                              \
+    {                                                                                              \
+        offsetof(struct store_visit, member), sizeof(((struct store_visit *)0)->member)            \
+    }
 static const struct text_field sealed_texts[] = {
     FIELD(person.name),      FIELD(person.kana),    FIELD(person.birth), FIELD(person.sex),
     FIELD(person.reference), FIELD(person.insurer), FIELD(validity),     FIELD(ratio),
-    FIELD(limit_class),      FIELD(notice),         FIELD(staff),
+    FIELD(limit_class),      FIELD(notice),         FIELD(staff),        FIELD(proxy),
+    FIELD(relation),
 };
 #define TEXTS (sizeof(sealed_texts) / sizeof(sealed_texts[0]))
+#define TEXTS_OF_1 11
+#define VERSION 2
 #define PAYLOAD_MAX (sizeof(struct store_visit) + 64)
 
 static int pack(const struct store_visit *visit, uint8_t *out, size_t size, size_t *len)
@@ -26,7 +32,7 @@ static int pack(const struct store_visit *visit, uint8_t *out, size_t size, size
     struct bytes_writer w;
 
     bytes_writer_init(&w, out, size);
-    bytes_put_u8(&w, 1);
+    bytes_put_u8(&w, VERSION);
     bytes_put_u8(&w, visit->has_subject);
     if (visit->has_subject)
         bytes_put(&w, visit->subject, sizeof(visit->subject));
@@ -46,9 +52,11 @@ static int pack(const struct store_visit *visit, uint8_t *out, size_t size, size
 static int unpack(struct store_visit *visit, const uint8_t *data, size_t len)
 {
     struct bytes_reader r;
+    uint8_t version;
 
     bytes_reader_init(&r, data, len);
-    if (bytes_u8(&r) != 1)
+    version = bytes_u8(&r);
+    if (version != 1 && version != VERSION)
         return -EBADMSG;
     visit->has_subject = bytes_u8(&r) == 1;
     if (visit->has_subject) {
@@ -57,7 +65,7 @@ static int unpack(struct store_visit *visit, const uint8_t *data, size_t len)
         if (subject != NULL)
             memcpy(visit->subject, subject, sizeof(visit->subject));
     }
-    for (size_t i = 0; i < TEXTS; i++) {
+    for (size_t i = 0; i < (version == 1 ? TEXTS_OF_1 : TEXTS); i++) {
         size_t n = bytes_u16le(&r);
         const uint8_t *text = bytes_take(&r, n);
         char *to = (char *)visit + sealed_texts[i].offset;
@@ -207,8 +215,8 @@ int store_visit_load(struct store *store, uint64_t id, struct store_visit *out)
     return statement_end(&s, r);
 }
 
-int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit, bool open_only,
-                 store_visit_fn *each, void *arg)
+int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit,
+                 bool open_only, store_visit_fn *each, void *arg)
 {
     struct store_visit visit;
     struct statement s;
@@ -221,13 +229,35 @@ int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32
     while ((r = statement_step(&s)) > 0) {
         r = read_row(&s, &visit);
         if (r == -EBADMSG) {
-            /* One damaged row must not close the whole reception; it is told, and the others are shown. */
-            log_event(LOG_LEVEL_ERROR, "a visit's row cannot be opened", LOG_NUMBER("visit", visit.id));
+            /* One damaged row must not close the whole reception; it is told, and the others are
+             * shown. */
+            log_event(LOG_LEVEL_ERROR, "a visit's row cannot be opened",
+                      LOG_NUMBER("visit", visit.id));
             continue;
         }
         if (r < 0 || each(&visit, arg) != 0)
             break;
     }
     explicit_bzero(&visit, sizeof(visit));
+    return statement_end(&s, r < 0 ? r : 0);
+}
+
+int store_visits_again(struct store *store, const uint8_t subject[32], int64_t since_us,
+                       uint64_t but, uint32_t *count)
+{
+    uint8_t hash[STORE_HASH];
+    struct statement s;
+    int r = seal_subject(store, subject, STORE_HASH, hash);
+
+    *count = 0;
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_VISITS_AGAIN);
+    statement_blob(&s, hash, sizeof(hash));
+    statement_int(&s, since_us);
+    statement_int(&s, (int64_t)but);
+    r = statement_step(&s);
+    if (r > 0)
+        *count = (uint32_t)statement_get_int(&s);
     return statement_end(&s, r < 0 ? r : 0);
 }

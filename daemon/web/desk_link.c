@@ -31,6 +31,11 @@ static const struct {
     {MSG_METRICS_QUERY, 0, MSG_METRICS},
     {MSG_HEALTH_QUERY, MSG_HEALTH_ITEM, MSG_HEALTH_END},
     {MSG_DEVICES_QUERY, MSG_DEVICE_ITEM, MSG_DEVICES_END},
+    {MSG_SLIP_FILE, 0, MSG_ACTION_RESULT},
+    {MSG_SLIP_AMEND, 0, MSG_ACTION_RESULT},
+    {MSG_PICK_UP, 0, MSG_ACTION_RESULT},
+    {MSG_DISASTER_SET, 0, MSG_ACTION_RESULT},
+    {MSG_SLIPS_QUERY, MSG_SLIP_ITEM, MSG_SLIPS_END},
 };
 #define EXCHANGES (sizeof(exchanges) / sizeof(exchanges[0]))
 
@@ -54,6 +59,13 @@ REQUEST_FIRST(health_end);
 REQUEST_FIRST(devices_query);
 REQUEST_FIRST(device_item);
 REQUEST_FIRST(devices_end);
+REQUEST_FIRST(slip_file);
+REQUEST_FIRST(slip_amend);
+REQUEST_FIRST(pick_up);
+REQUEST_FIRST(disaster_set);
+REQUEST_FIRST(slips_query);
+REQUEST_FIRST(slip_item);
+REQUEST_FIRST(slips_end);
 
 struct question {
     uint32_t request; /* 0: free */
@@ -80,6 +92,7 @@ struct desk_link {
     size_t nlanes;
     uint32_t last_request;
     uint32_t subscription;
+    struct msg_disaster_state disaster;
     bool up;
 };
 
@@ -132,7 +145,8 @@ static void on_timer(struct timer *timer, void *arg)
     (void)timer;
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
         if (link->questions[i].request != 0 && link->questions[i].deadline_us <= now) {
-            log_event(LOG_LEVEL_WARNING, "desk did not answer in time", LOG_NAME("wanted", message_name(link->questions[i].end)));
+            log_event(LOG_LEVEL_WARNING, "desk did not answer in time",
+                      LOG_NAME("wanted", message_name(link->questions[i].end)));
             answer(&link->questions[i], NULL, true, -ETIMEDOUT);
         }
     set_timer(link);
@@ -192,7 +206,8 @@ static void take_preview(struct desk_link *link, struct message *message)
     struct preview *preview;
     const uint8_t *map;
 
-    if (slot == NULL || slot->mirror.state.visit != m->visit || !state_has_picture(slot->mirror.state.state))
+    if (slot == NULL || slot->mirror.state.visit != m->visit ||
+        !state_has_picture(slot->mirror.state.state))
         return;
     if (memfd_map(message->fds[0], m->bytes, PREVIEW_MAX, &map) < 0)
         return;
@@ -230,7 +245,8 @@ static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 
     (void)ipc;
     (void)peer;
-    if (desk_link_ask(link, MSG_SUBSCRIBE, &subscribe, on_subscribed, link, &link->subscription) < 0)
+    if (desk_link_ask(link, MSG_SUBSCRIBE, &subscribe, on_subscribed, link, &link->subscription) <
+        0)
         ipc_client_restart(link->client);
 }
 
@@ -246,6 +262,7 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
     for (size_t i = 0; i < link->nlanes; i++)
         drop_preview(&link->lanes[i]);
     explicit_bzero(link->lanes, sizeof(link->lanes));
+    memset(&link->disaster, 0, sizeof(link->disaster));
     link->nlanes = 0;
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
         if (link->questions[i].request != 0)
@@ -268,6 +285,11 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     case MSG_LANE_PREVIEW:
         take_preview(link, message);
         return;
+    case MSG_DISASTER_STATE:
+        link->disaster = message->body.disaster_state;
+        if (link->up)
+            link->events.disaster(&link->disaster, link->arg);
+        return;
     case MSG_HEALTH_QUERY:
         link->events.health(ipc, message->body.health_query.request, link->arg);
         return;
@@ -281,6 +303,11 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
             link->events.visit(&message->body.visit_item, link->arg);
         return;
     }
+    if (message->type == MSG_SLIP_ITEM && request == 0) {
+        if (link->up)
+            link->events.slip(&message->body.slip_item, link->arg);
+        return;
+    }
     question = find_question(link, request, message->type);
     if (question == NULL)
         return; /* asked too long ago */
@@ -289,8 +316,8 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         set_timer(link);
 }
 
-int desk_link_new(struct desk_link **out, struct sd_event *loop, struct clock *clock, const char *path,
-                  const struct desk_link_events *events, void *arg)
+int desk_link_new(struct desk_link **out, struct sd_event *loop, struct clock *clock,
+                  const char *path, const struct desk_link_events *events, void *arg)
 {
     static const struct ipc_self self = {IPC_WEB, 0, "uketsuke-web", ""};
     static const struct ipc_handlers handlers = {on_open, on_message, on_closed};
@@ -339,7 +366,8 @@ bool desk_link_up(const struct desk_link *link)
     return link->up;
 }
 
-int desk_link_ask(struct desk_link *link, uint16_t type, void *body, desk_answer_fn *fn, void *arg, uint32_t *ticket)
+int desk_link_ask(struct desk_link *link, uint16_t type, void *body, desk_answer_fn *fn, void *arg,
+                  uint32_t *ticket)
 {
     struct ipc *ipc = ipc_client_peer(link->client);
     struct question *free_slot = NULL;
@@ -382,6 +410,11 @@ void desk_link_forget(struct desk_link *link, uint32_t ticket)
     for (size_t i = 0; i < QUESTIONS_MAX; i++)
         if (ticket != 0 && link->questions[i].request == ticket)
             link->questions[i].answer = NULL;
+}
+
+const struct msg_disaster_state *desk_link_disaster(const struct desk_link *link)
+{
+    return &link->disaster;
 }
 
 const struct lane_mirror *desk_link_lane(const struct desk_link *link, uint16_t lane)

@@ -41,6 +41,8 @@ struct desk_link_events {
     void (*lane)(const struct lane_mirror *lane, void *arg);
     void (*visit)(const struct msg_visit_item *visit, void *arg);
     void (*preview)(uint16_t lane, void *arg);
+    void (*slip)(const struct msg_slip_item *slip, void *arg);
+    void (*disaster)(const struct msg_disaster_state *state, void *arg);
     /* The desk is there, and the present state of the lanes has come; or it has gone. */
     void (*link)(bool up, void *arg);
     /* The desk asks how we are: answer with HEALTH_ITEM..., HEALTH_END on `ipc`. */
@@ -67,6 +69,8 @@ int desk_link_ask(struct desk_link *link, uint16_t type, void *body, desk_answer
 /* Who asked has gone: `answer` will not be called. */
 void desk_link_forget(struct desk_link *link, uint32_t ticket);
 
+/* Disaster mode as the desk told it last. */
+const struct msg_disaster_state *desk_link_disaster(const struct desk_link *link);
 /* NULL when the desk has not told of it. */
 const struct lane_mirror *desk_link_lane(const struct desk_link *link, uint16_t lane);
 /* The i-th lane in order of number, NULL past the end. */

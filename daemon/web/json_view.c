@@ -35,6 +35,10 @@ enum kind {
     KIND_BOARD_OFFERS,
     KIND_BLOB,     /* base64, empty is null */
     KIND_BOX,      /* four u16 from here on */
+    KIND_SLIP,
+    KIND_SLIP_STATE,
+    KIND_SLIP_CONSENT,
+    KIND_DISASTER, /* enum disaster_cause, off is null */
 };
 
 struct row {
@@ -67,6 +71,7 @@ static const struct row lane_kiosk_rows[] = {
     ROW(lane_state, box_x, "box", KIND_BOX),
     ROW(lane_state, consents_asked, "consents", KIND_CONSENTS),
     ROW(lane_state, key, "key", KIND_BLOB),
+    ROW(lane_state, disaster, "disaster", KIND_DISASTER),
 };
 
 static const struct row lane_board_rows[] = {
@@ -88,6 +93,7 @@ static const struct row lane_board_rows[] = {
     ROW(lane_state, camera, "camera", KIND_TROUBLE),
     ROW(lane_state, card, "card", KIND_FLAG),
     ROW(lane_state, patient, "patient", KIND_TEXT),
+    ROW(lane_state, disaster, "disaster", KIND_DISASTER),
 };
 
 static const struct row visit_rows[] = {
@@ -125,6 +131,48 @@ static const struct row visit_rows[] = {
     ROW(visit_item, apdus, "apdus", KIND_U32),
     ROW(visit_item, frames, "frames", KIND_U32),
     ROW(visit_item, staff, "staff", KIND_TEXT),
+    ROW(visit_item, proxy, "proxy", KIND_TEXT),
+    ROW(visit_item, relation, "relation", KIND_TEXT),
+};
+
+static const struct row slip_rows[] = {
+    ROW(slip_item, visit, "visit", KIND_ID),
+    ROW(slip_item, lane, "lane", KIND_U16),
+    ROW(slip_item, kind, "kind", KIND_SLIP),
+    ROW(slip_item, state, "state", KIND_SLIP_STATE),
+    ROW(slip_item, failure, "failure", KIND_TROUBLE),
+    ROW(slip_item, consent, "consent", KIND_SLIP_CONSENT),
+    ROW(slip_item, tries, "tries", KIND_U32),
+    ROW(slip_item, date, "date", KIND_TEXT),
+    ROW(slip_item, filed, "filed", KIND_TIME),
+    ROW(slip_item, asked, "asked", KIND_TIME),
+    ROW(slip_item, ended, "ended", KIND_TIME),
+    ROW(slip_item, name, "name", KIND_TEXT),
+    ROW(slip_item, kana, "kana", KIND_TEXT),
+    ROW(slip_item, birth, "birth", KIND_TEXT),
+    ROW(slip_item, sex, "sex", KIND_TEXT),
+    ROW(slip_item, address, "address", KIND_TEXT),
+    ROW(slip_item, phone, "phone", KIND_TEXT),
+    ROW(slip_item, insured, "insured", KIND_TEXT),
+    ROW(slip_item, insurer, "insurer", KIND_TEXT),
+    ROW(slip_item, symbol, "symbol", KIND_TEXT),
+    ROW(slip_item, number, "number", KIND_TEXT),
+    ROW(slip_item, branch, "branch", KIND_TEXT),
+    ROW(slip_item, ratio, "ratio", KIND_TEXT),
+    ROW(slip_item, valid_from, "valid_from", KIND_TEXT),
+    ROW(slip_item, valid_until, "valid_until", KIND_TEXT),
+    ROW(slip_item, note, "note", KIND_TEXT),
+    ROW(slip_item, different, "different", KIND_TEXT),
+    ROW(slip_item, staff, "staff", KIND_TEXT),
+    ROW(slip_item, ended_by, "ended_by", KIND_TEXT),
+};
+
+static const struct row disaster_rows[] = {
+    ROW(disaster_state, cause, "cause", KIND_DISASTER),
+    ROW(disaster_state, word, "word", KIND_TEXT),
+    ROW(disaster_state, since, "since", KIND_TIME),
+    ROW(disaster_state, until, "until", KIND_TIME),
+    ROW(disaster_state, staff, "staff", KIND_TEXT),
 };
 
 static const struct row health_rows[] = {
@@ -166,12 +214,21 @@ static const struct bit flag_bits[] = {
     {VISIT_FLAG_MASKED_NAME, "masked_name"},
     {VISIT_FLAG_UNCHECKED, "unchecked"},
     {VISIT_FLAG_RESUMED, "resumed"},
+    {VISIT_FLAG_NO_CARD, "no_card"},
+    {VISIT_FLAG_SLIP, "slip"},
+    {VISIT_FLAG_RECONCILED, "reconciled"},
+    {VISIT_FLAG_DIFFERENT, "different"},
+    {VISIT_FLAG_AGAIN, "again"},
+    {VISIT_FLAG_PROXY, "proxy"},
+    {VISIT_FLAG_DISASTER, "disaster"},
 };
 
 static const char *const genuine_names[] = {"not_checked", "yes", "no"};
 static const char *const liveness_names[] = {"not_checked", "passed", "failed"};
 static const char *const level_names[] = {"good", "warning", "bad"};
 static const char *const kind_names[] = {"none", "retry", "other", "staff", "broken", "notice"};
+static const char *const slip_consent_names[] = {"not_asked", "oral", "unable"};
+static const char *const disaster_names[] = {"off", "ministry", "outage"};
 static const char *const institution_names[] = {"clinic", "hospital", "pharmacy", "dental"};
 
 #define NAMED(table, value) ((value) < ROWS(table) ? (table)[value] : "?")
@@ -324,6 +381,14 @@ static json_t *value(const uint8_t *at, enum kind kind)
         return blob(at);
     case KIND_BOX:
         return box(at);
+    case KIND_SLIP:
+        return json_string(visit_slip_kind_name(*at));
+    case KIND_SLIP_STATE:
+        return json_string(visit_slip_state_name(*at));
+    case KIND_SLIP_CONSENT:
+        return json_string(NAMED(slip_consent_names, *at));
+    case KIND_DISASTER:
+        return *at == DISASTER_OFF ? json_null() : json_string(NAMED(disaster_names, *at));
     }
     return NULL;
 }
@@ -347,9 +412,25 @@ static json_t *with_left(json_t *lane, uint32_t left_ms)
     return lane;
 }
 
+/* The kiosk asks in the order of the list; a pharmacy asks for the medicines first. */
+static json_t *medicines_first(json_t *lane)
+{
+    json_t *consents = json_object_get(lane, "consents");
+
+    for (size_t i = 1; i < json_array_size(consents); i++)
+        if (strcmp(json_string_value(json_array_get(consents, i)), "drugs") == 0) {
+            (void)json_array_insert(consents, 0, json_array_get(consents, i));
+            (void)json_array_remove(consents, i + 1);
+            break;
+        }
+    return lane;
+}
+
 json_t *json_lane_kiosk(const struct msg_lane_state *lane, uint32_t left_ms)
 {
-    return with_left(object(lane_kiosk_rows, ROWS(lane_kiosk_rows), lane), left_ms);
+    json_t *view = with_left(object(lane_kiosk_rows, ROWS(lane_kiosk_rows), lane), left_ms);
+
+    return view != NULL && lane->institution_kind == INSTITUTION_PHARMACY ? medicines_first(view) : view;
 }
 
 json_t *json_lane_board(const struct msg_lane_state *lane, uint32_t left_ms)
@@ -360,6 +441,34 @@ json_t *json_lane_board(const struct msg_lane_state *lane, uint32_t left_ms)
 json_t *json_visit(const struct msg_visit_item *visit)
 {
     return object(visit_rows, ROWS(visit_rows), visit);
+}
+
+json_t *json_slip(const struct msg_slip_item *slip)
+{
+    return object(slip_rows, ROWS(slip_rows), slip);
+}
+
+json_t *json_disaster(const struct msg_disaster_state *state)
+{
+    return object(disaster_rows, ROWS(disaster_rows), state);
+}
+
+static int named(const char *const *table, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(table[i], name) == 0)
+            return (int)i;
+    return -EINVAL;
+}
+
+int json_slip_consent(const char *name)
+{
+    return named(slip_consent_names, ROWS(slip_consent_names), name);
+}
+
+int json_disaster_cause(const char *name)
+{
+    return named(disaster_names, ROWS(disaster_names), name);
 }
 
 json_t *json_health(const struct msg_health_item *item)

@@ -19,6 +19,8 @@ struct xmlmsg;
 json_t *json_lane_kiosk(const struct msg_lane_state *lane, uint32_t left_ms);
 json_t *json_lane_board(const struct msg_lane_state *lane, uint32_t left_ms);
 json_t *json_visit(const struct msg_visit_item *visit);
+json_t *json_slip(const struct msg_slip_item *slip);
+json_t *json_disaster(const struct msg_disaster_state *state);
 json_t *json_health(const struct msg_health_item *item);
 json_t *json_device(const struct msg_device_item *item);
 
@@ -33,6 +35,9 @@ json_t *json_failures(void);
  */
 json_t *json_xmlmsg(const struct xmlmsg *element);
 
+/* Names to enum slip_consent and enum disaster_cause; -EINVAL when there is no such name. */
+int json_slip_consent(const char *name);
+int json_disaster_cause(const char *name);
 /* Names of consents to bits. -EINVAL for an unknown name or another type. */
 int json_consents(const json_t *array, uint32_t *out);
 

@@ -47,6 +47,22 @@ static void on_preview(uint16_t lane, void *arg)
     waiter_serve(arg, lane);
 }
 
+static void on_slip(const struct msg_slip_item *slip, void *arg)
+{
+    struct web *web = arg;
+
+    if (events_count(web->events, 0) > 0)
+        tell(web, 0, "slip", json_slip(slip));
+}
+
+static void on_disaster(const struct msg_disaster_state *state, void *arg)
+{
+    struct web *web = arg;
+
+    if (events_count(web->events, 0) > 0)
+        tell(web, 0, "disaster", json_disaster(state));
+}
+
 static void on_link(bool up, void *arg)
 {
     struct web *web = arg;
@@ -59,6 +75,7 @@ static void on_link(bool up, void *arg)
         return;
     for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++)
         on_lane(desk_link_lane_at(web->desk, i), web);
+    on_disaster(desk_link_disaster(web->desk), web);
     if (events_count(web->events, 0) > 0)
         live_show_visits(web, 0);
 }
@@ -71,9 +88,11 @@ static void on_health(struct ipc *ipc, uint32_t request, void *arg)
         web->health(ipc, request, web->health_arg);
 }
 
-const struct desk_link_events live_events = {on_lane, on_visit, on_preview, on_link, on_health};
+const struct desk_link_events live_events = {on_lane,     on_visit, on_preview, on_slip,
+                                             on_disaster, on_link,  on_health};
 
-/* ---- the first words to a new listener ------------------------------------------------------------- */
+/* ---- the first words to a new listener
+ * ------------------------------------------------------------- */
 
 struct show {
     struct web *web;
@@ -108,21 +127,40 @@ static void on_shown(struct message *message, bool last, int error, void *arg)
     if (last) {
         /* Without an end the page asks again by itself when the desk is back. */
         if (message != NULL)
-            show_say(show, "ready", json_pack("{s:i}", "count", (int)message->body.visits_end.count));
+            show_say(show, "ready",
+                     json_pack("{s:i}", "count", (int)message->body.visits_end.count));
         free(show);
     }
 }
 
+/* Slips that wait for somebody, of whatever day; then the visits. */
+static void on_slips(struct message *message, bool last, int error, void *arg)
+{
+    struct msg_visits_query query = {0};
+    struct show *show = arg;
+
+    (void)error;
+    if (message != NULL && !last)
+        show_say(show, "slip", json_slip(&message->body.slip_item));
+    if (!last)
+        return;
+    query.since = live_midnight(show->web);
+    query.limit = LIVE_VISITS_MAX;
+    if (message == NULL ||
+        desk_link_ask(show->web->desk, MSG_VISITS_QUERY, &query, on_shown, show, NULL) < 0)
+        free(show);
+}
+
 void live_show_visits(struct web *web, uint64_t listener)
 {
-    struct msg_visits_query query = {.since = live_midnight(web), .limit = LIVE_VISITS_MAX};
+    struct msg_slips_query query = {.open_only = 1};
     struct show *show = calloc(1, sizeof(*show));
 
     if (show == NULL)
         return;
     show->web = web;
     show->listener = listener;
-    if (desk_link_ask(web->desk, MSG_VISITS_QUERY, &query, on_shown, show, NULL) < 0)
+    if (desk_link_ask(web->desk, MSG_SLIPS_QUERY, &query, on_slips, show, NULL) < 0)
         free(show);
 }
 
@@ -140,6 +178,8 @@ void live_show_lane(struct web *web, struct listener *listener, uint16_t lane)
         else if (lane == mirror->state.lane)
             show_say(&show, "lane", json_lane_kiosk(&mirror->state, left));
     }
+    if (lane == 0)
+        show_say(&show, "disaster", json_disaster(desk_link_disaster(web->desk)));
 }
 
 /* The visits' day is Japan's, like the date of an answer, wherever the host's own clock is set. */

@@ -93,13 +93,14 @@ api_fn api_session_make, api_session_show, api_session_end;
 api_fn api_health, api_metrics, api_failures, api_devices;
 api_fn api_lanes, api_lane, api_lane_action, api_lane_events, api_lane_preview;
 api_fn api_visits, api_visit, api_visit_answer, api_board_events, api_lookup;
+api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, api_disaster, api_disaster_set;
 
 /* ---- live.c: what the desk tells, told on ------------------------------------------------------------ */
 #define LIVE_VISITS_MAX 400 /* of today shown to a new board; the desk's queue holds no more */
 extern const struct desk_link_events live_events;
 /* The lanes as they are, to a new listener (lane 0: a board). */
 void live_show_lane(struct web *web, struct listener *listener, uint16_t lane);
-/* Today's visits from the desk, then "ready", to a board by its number (0: to all). */
+/* Slips that wait for somebody and today's visits from the desk, then "ready", to a board by its number (0: to all). */
 void live_show_visits(struct web *web, uint64_t listener);
 /* The beginning of today on the host's clock, seconds since 1970. */
 int64_t live_midnight(const struct web *web);

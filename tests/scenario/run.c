@@ -4,7 +4,7 @@
  * the visit table were taken (`--missing` names those that were not); then random walks (walk.h). README.md
  * lists the words.
  */
-#include "stage.h"
+#include "script.h"
 #include "walk.h"
 
 #include "../../daemon/common/log.h"
@@ -17,17 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WORDS_MAX 16
-
-struct script {
-    struct stage *stage;
-    unsigned lane;
-    size_t mark; /* in stage->sent, since the last command that was no `expect` */
-    size_t nwords;
-    const char *words[WORDS_MAX];
-    char why[300];
-};
 
 static uint64_t taken[512];
 static uint32_t taken_from[512];
@@ -48,7 +37,7 @@ static void quiet(enum log_level level, const char *line, void *arg)
 
 /* ---- reading words -------------------------------------------------------------------------------------- */
 
-static bool bad(struct script *s, const char *what, const char *got)
+bool script_bad(struct script *s, const char *what, const char *got)
 {
     if (s->why[0] == '\0')
         snprintf(s->why, sizeof(s->why), "%s: %s", what, got);
@@ -56,7 +45,7 @@ static bool bad(struct script *s, const char *what, const char *got)
 }
 
 /* The value of key=value among the words, or the fallback. */
-static const char *option(const struct script *s, const char *key, const char *fallback)
+const char *script_option(const struct script *s, const char *key, const char *fallback)
 {
     size_t n = strlen(key);
 
@@ -66,7 +55,7 @@ static const char *option(const struct script *s, const char *key, const char *f
     return fallback;
 }
 
-static bool has_word(const struct script *s, const char *word)
+bool script_has(const struct script *s, const char *word)
 {
     for (size_t i = 1; i < s->nwords; i++)
         if (strcmp(s->words[i], word) == 0)
@@ -74,14 +63,14 @@ static bool has_word(const struct script *s, const char *word)
     return false;
 }
 
-static bool failure_of(struct script *s, const char *name, uint16_t *out)
+bool script_failure(struct script *s, const char *name, uint16_t *out)
 {
     for (uint16_t i = 0; i < FAILURE_COUNT; i++)
         if (strcmp(i == 0 ? "none" : failure_text(i)->name, name) == 0) {
             *out = i;
             return true;
         }
-    return bad(s, "no such failure", name);
+    return script_bad(s, "no such failure", name);
 }
 
 static uint8_t genuine_of(const char *text)
@@ -89,7 +78,7 @@ static uint8_t genuine_of(const char *text)
     return strcmp(text, "yes") == 0 ? GENUINE_YES : strcmp(text, "no") == 0 ? GENUINE_NO : GENUINE_NOT_CHECKED;
 }
 
-static uint64_t span_us(const char *text)
+uint64_t script_span_us(const char *text)
 {
     char *end;
     double n = strtod(text, &end);
@@ -108,7 +97,7 @@ static uint64_t span_us(const char *text)
 static bool do_card(struct script *s)
 {
     if (s->nwords < 2)
-        return bad(s, "card", "which?");
+        return script_bad(s, "card", "which?");
     stage_card(s->stage, s->lane, s->words[1]);
     return true;
 }
@@ -125,21 +114,21 @@ static bool do_reader(struct script *s)
     uint16_t failure;
 
     if (strcmp(what, "identified") == 0) {
-        struct stage_identified how = {(uint8_t)atoi(option(s, "pin", "3")),
-                                       (uint8_t)atoi(option(s, "b", "10")),
-                                       genuine_of(option(s, "chain", "yes")), has_word(s, "expired")};
+        struct stage_identified how = {(uint8_t)atoi(script_option(s, "pin", "3")),
+                                       (uint8_t)atoi(script_option(s, "b", "10")),
+                                       genuine_of(script_option(s, "chain", "yes")), script_has(s, "expired")};
         stage_identified(s->stage, s->lane, &how);
     } else if (strcmp(what, "photo") == 0) {
-        struct stage_photo how = {genuine_of(option(s, "record", "yes")),
-                                  genuine_of(option(s, "challenge", "yes")),
-                                  option(s, "birth", "19540707"), option(s, "sex", "2")};
+        struct stage_photo how = {genuine_of(script_option(s, "record", "yes")),
+                                  genuine_of(script_option(s, "challenge", "yes")),
+                                  script_option(s, "birth", "19540707"), script_option(s, "sex", "2")};
         stage_photo(s->stage, s->lane, &how);
     } else if (strcmp(what, "signed") == 0) {
         stage_signed(s->stage, s->lane);
     } else if (strcmp(what, "fails") == 0 && s->nwords > 2) {
-        if (!failure_of(s, s->words[2], &failure))
+        if (!script_failure(s, s->words[2], &failure))
             return false;
-        stage_card_failed(s->stage, s->lane, failure, (uint8_t)atoi(option(s, "tries", "255")));
+        stage_card_failed(s->stage, s->lane, failure, (uint8_t)atoi(script_option(s, "tries", "255")));
     } else if (strcmp(what, "unplugged") == 0) {
         stage_reader_state(s->stage, s->lane, FAILURE_READER_LOST, FAILURE_CAMERA_ABSENT);
     } else if (strcmp(what, "plugged") == 0) {
@@ -150,7 +139,7 @@ static bool do_reader(struct script *s)
         s->stage->lanes[s->lane].reader.pin_pad = 1;
         stage_reader_state(s->stage, s->lane, FAILURE_NONE, FAILURE_NONE);
     } else {
-        return bad(s, "reader", what);
+        return script_bad(s, "reader", what);
     }
     return true;
 }
@@ -159,8 +148,8 @@ static bool do_camera(struct script *s)
 {
     uint16_t failure;
 
-    if (s->nwords < 3 || !failure_of(s, s->words[2], &failure))
-        return bad(s, "camera", "fails|absent FAILURE");
+    if (s->nwords < 3 || !script_failure(s, s->words[2], &failure))
+        return script_bad(s, "camera", "fails|absent FAILURE");
     if (strcmp(s->words[1], "fails") == 0)
         stage_camera_failed(s->stage, s->lane, failure);
     else
@@ -185,7 +174,7 @@ static bool do_matcher(struct script *s)
             stage_match_result(s->stage, s->lane, i, FAILURE_NONE);
             return true;
         }
-    if (s->nwords > 2 && !failure_of(s, s->words[2], &failure))
+    if (s->nwords > 2 && !script_failure(s, s->words[2], &failure))
         return false;
     if (strcmp(what, "ready") == 0)
         stage_match_ready(s->stage, s->lane);
@@ -196,7 +185,7 @@ static bool do_matcher(struct script *s)
     else if (strcmp(what, "gone") == 0 || strcmp(what, "back") == 0)
         stage_matcher_program(s->stage, what[0] == 'b');
     else
-        return bad(s, "matcher", what);
+        return script_bad(s, "matcher", what);
     return true;
 }
 
@@ -211,7 +200,7 @@ static bool do_ocr(struct script *s)
     else if (strcmp(what, "gone") == 0 || strcmp(what, "back") == 0)
         stage_ocr_program(s->stage, what[0] == 'b');
     else
-        return bad(s, "ocr", what);
+        return script_bad(s, "ocr", what);
     return true;
 }
 
@@ -226,40 +215,40 @@ static bool do_relay(struct script *s)
         return true;
     }
     if (s->stage->lanes[s->lane].ask.request == 0)
-        return bad(s, "nothing was asked", what);
+        return script_bad(s, "nothing was asked", what);
     if (strcmp(what, "answers") == 0 && s->nwords > 2)
-        return stage_answer(s->stage, s->lane, s->words[2]) || bad(s, "answer", s->words[2]);
+        return stage_answer(s->stage, s->lane, s->words[2]) || script_bad(s, "answer", s->words[2]);
     for (uint8_t i = 1; i < 4; i++)
         if (strcmp(what, outcomes[i]) == 0) {
-            if (s->nwords > 2 && !failure_of(s, s->words[2], &failure))
+            if (s->nwords > 2 && !script_failure(s, s->words[2], &failure))
                 return false;
             stage_no_answer(s->stage, s->lane, i, failure);
             return true;
         }
-    return bad(s, "relay", what);
+    return script_bad(s, "relay", what);
 }
 
 static bool do_act(struct script *s)
 {
     struct stage_act act = {.surface = (char)toupper((unsigned char)s->words[0][0]),
-                            .consents = (uint32_t)atoi(option(s, "consents", "7")),
-                            .stale = has_word(s, "stale"), .empty = has_word(s, "empty"),
-                            .nobody = has_word(s, "nobody")};
+                            .consents = (uint32_t)atoi(script_option(s, "consents", "7")),
+                            .stale = script_has(s, "stale"), .empty = script_has(s, "empty"),
+                            .nobody = script_has(s, "nobody")};
 
     if (s->nwords < 2)
-        return bad(s, s->words[0], "does what?");
+        return script_bad(s, s->words[0], "does what?");
     act.action = (unsigned)visit_action_of(s->words[1]);
     if (act.action == ACTION_NONE)
-        return bad(s, "no such action", s->words[1]);
+        return script_bad(s, "no such action", s->words[1]);
     stage_act(s->stage, s->lane, &act);
     return true;
 }
 
 static bool do_lookup(struct script *s)
 {
-    struct stage_lookup lookup = {option(s, "insurer", "06130012"), option(s, "symbol", "試験"),
-                                  option(s, "number", "1001"),      option(s, "branch", "01"),
-                                  option(s, "birth", "19540707"),   0, (uint16_t)s->lane};
+    struct stage_lookup lookup = {script_option(s, "insurer", "06130012"), script_option(s, "symbol", "試験"),
+                                  script_option(s, "number", "1001"),      script_option(s, "branch", "01"),
+                                  script_option(s, "birth", "19540707"),   0, (uint16_t)s->lane};
 
     if (strcmp(s->words[0], "link") == 0)
         lookup.visit = s->stage->lanes[s->lane].shown.visit;
@@ -270,8 +259,8 @@ static bool do_lookup(struct script *s)
 static bool do_advance(struct script *s)
 {
     if (s->nwords < 2)
-        return bad(s, "advance", "how long?");
-    stage_advance(s->stage, span_us(s->words[1]));
+        return script_bad(s, "advance", "how long?");
+    stage_advance(s->stage, script_span_us(s->words[1]));
     return true;
 }
 
@@ -281,8 +270,8 @@ static bool do_clock(struct script *s)
     bool back = s->nwords == 3 && strcmp(s->words[1], "back") == 0;
 
     if (!back && (s->nwords != 3 || strcmp(s->words[1], "on") != 0))
-        return bad(s, "clock", "back or on, and how far?");
-    clock_step_realtime(s->stage->clock, (back ? -1 : 1) * (int64_t)span_us(s->words[2]));
+        return script_bad(s, "clock", "back or on, and how far?");
+    clock_step_realtime(s->stage->clock, (back ? -1 : 1) * (int64_t)script_span_us(s->words[2]));
     (void)desk_check_clock(s->stage->desk);
     return true;
 }
@@ -306,24 +295,25 @@ static bool do_store(struct script *s)
     else if (strcmp(what, "ages") == 0)
         fake_store_age_answers(s->stage->store, "20261004");
     else
-        return bad(s, "store", what);
+        return script_bad(s, "store", what);
     return true;
 }
 
 static bool do_lane(struct script *s)
 {
     s->lane = s->nwords > 1 ? (unsigned)atoi(s->words[1]) : 1;
-    return s->lane <= s->stage->nlanes || bad(s, "no such lane", s->words[1]);
+    return s->lane <= s->stage->nlanes || script_bad(s, "no such lane", s->words[1]);
 }
 
 /* Settings; they hold from the next start of the desk, which is now. */
 static bool do_set(struct script *s)
 {
-    const char *policy = option(s, "policy", NULL);
-    const char *consents = option(s, "consents", NULL);
-    const char *tries = option(s, "pin-tries", NULL);
-    const char *lanes = option(s, "lanes", NULL);
-    const char *upstream = option(s, "upstream", NULL);
+    const char *policy = script_option(s, "policy", NULL);
+    const char *consents = script_option(s, "consents", NULL);
+    const char *tries = script_option(s, "pin-tries", NULL);
+    const char *lanes = script_option(s, "lanes", NULL);
+    const char *upstream = script_option(s, "upstream", NULL);
+    const char *kind = script_option(s, "kind", NULL);
 
     if (policy != NULL)
         s->stage->settings.genuineness = strcmp(policy, "require") == 0          ? POLICY_REQUIRE
@@ -338,6 +328,10 @@ static bool do_set(struct script *s)
                                  : strcmp(upstream, "session") == 0 ? CAPABILITY_CARD_SESSION
                                  : strcmp(upstream, "bulk") == 0    ? CAPABILITY_BULK
                                                                     : s->stage->capabilities;
+    if (kind != NULL)
+        s->stage->settings.institution_kind = strcmp(kind, "pharmacy") == 0   ? INSTITUTION_PHARMACY
+                                              : strcmp(kind, "hospital") == 0 ? INSTITUTION_HOSPITAL
+                                                                              : INSTITUTION_CLINIC;
     if (lanes != NULL) {
         s->stage->nlanes = (unsigned)atoi(lanes);
         for (unsigned i = 1; i <= s->stage->nlanes; i++)
@@ -400,9 +394,9 @@ static bool do_at(struct script *s)
                 return false;
         }
         return strcmp(visit_state_name(l->shown.state), state) == 0 ||
-               bad(s, "did not get there but to", visit_state_name(l->shown.state));
+               script_bad(s, "did not get there but to", visit_state_name(l->shown.state));
     }
-    return bad(s, "no way to", state);
+    return script_bad(s, "no way to", state);
 }
 
 static bool do_afresh(struct script *s)
@@ -415,7 +409,7 @@ static bool do_afresh(struct script *s)
 
 /* ---- what must hold ----------------------------------------------------------------------------------------------- */
 
-static bool expect_name(struct script *s, const char *what, const char *is, const char *want)
+bool script_name(struct script *s, const char *what, const char *is, const char *want)
 {
     if (strcmp(is, want) == 0)
         return true;
@@ -435,9 +429,9 @@ static bool expect_offers(struct script *s, uint32_t offers)
         enum visit_action action = visit_action_of(s->words[i] + without);
 
         if (action == ACTION_NONE)
-            return bad(s, "no such action", s->words[i]);
+            return script_bad(s, "no such action", s->words[i]);
         if (((offers & VISIT_OFFER(action)) != 0) == without)
-            return bad(s, without ? "is on offer" : "is not on offer", s->words[i] + without);
+            return script_bad(s, without ? "is on offer" : "is not on offer", s->words[i] + without);
     }
     return true;
 }
@@ -454,11 +448,11 @@ static bool expect_sent(struct script *s, const char *name, bool want)
             n = stage_count_sent(s->stage, row->type, 0, s->mark);
         }
     if (!known)
-        return bad(s, "no such message", name);
-    return (n > 0) == want || bad(s, want ? "was not sent" : "was sent", name);
+        return script_bad(s, "no such message", name);
+    return (n > 0) == want || script_bad(s, want ? "was not sent" : "was sent", name);
 }
 
-static bool expect_number(struct script *s, const char *what, unsigned long is, const char *want)
+bool script_number(struct script *s, const char *what, unsigned long is, const char *want)
 {
     if (is == strtoul(want, NULL, 10))
         return true;
@@ -474,7 +468,9 @@ static bool expect_flag(struct script *s, uint32_t flags)
     } names[] = {{"look", VISIT_FLAG_LOOK},     {"cached", VISIT_FLAG_CACHED},
                  {"last_known", VISIT_FLAG_LAST_KNOWN}, {"notice", VISIT_FLAG_NOTICE},
                  {"masked_name", VISIT_FLAG_MASKED_NAME}, {"unchecked", VISIT_FLAG_UNCHECKED},
-                 {"resumed", VISIT_FLAG_RESUMED}};
+                 {"resumed", VISIT_FLAG_RESUMED}, {"no_card", VISIT_FLAG_NO_CARD}, {"slip", VISIT_FLAG_SLIP},
+                 {"reconciled", VISIT_FLAG_RECONCILED}, {"different", VISIT_FLAG_DIFFERENT},
+                 {"again", VISIT_FLAG_AGAIN}, {"proxy", VISIT_FLAG_PROXY}, {"disaster", VISIT_FLAG_DISASTER}};
 
     for (size_t i = 2; i < s->nwords; i++) {
         bool without = s->words[i][0] == '!';
@@ -484,10 +480,10 @@ static bool expect_flag(struct script *s, uint32_t flags)
             if (strcmp(names[j].name, s->words[i] + without) == 0) {
                 known = true;
                 if (((flags & names[j].bit) != 0) == without)
-                    return bad(s, without ? "flag is set" : "flag is not set", names[j].name);
+                    return script_bad(s, without ? "flag is set" : "flag is not set", names[j].name);
             }
         if (!known)
-            return bad(s, "no such flag", s->words[i]);
+            return script_bad(s, "no such flag", s->words[i]);
     }
     return true;
 }
@@ -499,28 +495,28 @@ static bool do_expect(struct script *s)
     const char *arg = s->nwords > 2 ? s->words[2] : "";
 
     if (strcmp(what, "state") == 0)
-        return expect_name(s, what, visit_state_name(s->lane > 0 ? l->shown.state : l->item.state), arg);
+        return script_name(s, what, visit_state_name(s->lane > 0 ? l->shown.state : l->item.state), arg);
     if (strcmp(what, "shows") == 0)
-        return expect_name(s, what, failure_name(l->shown.failure), arg);
+        return script_name(s, what, failure_name(l->shown.failure), arg);
     if (strcmp(what, "hint") == 0)
-        return expect_name(s, what, failure_name(l->shown.hint), arg);
+        return script_name(s, what, failure_name(l->shown.hint), arg);
     if (strcmp(what, "outcome") == 0)
-        return expect_name(s, what, visit_outcome_name(l->item.outcome), arg);
+        return script_name(s, what, visit_outcome_name(l->item.outcome), arg);
     if (strcmp(what, "failure") == 0)
-        return expect_name(s, what, failure_name(l->item.failure), arg);
+        return script_name(s, what, failure_name(l->item.failure), arg);
     if (strcmp(what, "method") == 0)
-        return expect_name(s, what, visit_method_name(l->item.method), arg);
+        return script_name(s, what, visit_method_name(l->item.method), arg);
     if (strcmp(what, "name") == 0)
-        return expect_name(s, what, l->item.name[0] != '\0' ? l->item.name : "-", arg);
+        return script_name(s, what, l->item.name[0] != '\0' ? l->item.name : "-", arg);
     if (strcmp(what, "staff") == 0)
-        return expect_name(s, what, l->item.staff, arg);
+        return script_name(s, what, l->item.staff, arg);
     if (strcmp(what, "field") == 0)
-        return expect_name(s, what, s->stage->result.field, arg);
+        return script_name(s, what, s->stage->result.field, arg);
     if (strcmp(what, "refused") == 0)
-        return (!s->stage->result.accepted || bad(s, "was accepted", arg)) &&
-               expect_name(s, what, failure_name(s->stage->result.failure), arg);
+        return (!s->stage->result.accepted || script_bad(s, "was accepted", arg)) &&
+               script_name(s, what, failure_name(s->stage->result.failure), arg);
     if (strcmp(what, "accepted") == 0)
-        return s->stage->result.accepted || bad(s, "refused", failure_name(s->stage->result.failure));
+        return s->stage->result.accepted || script_bad(s, "refused", failure_name(s->stage->result.failure));
     if (strcmp(what, "offers") == 0)
         return expect_offers(s, l->shown.offers);
     if (strcmp(what, "flags") == 0)
@@ -528,24 +524,24 @@ static bool do_expect(struct script *s)
     if (strcmp(what, "sent") == 0 || strcmp(what, "unsent") == 0)
         return expect_sent(s, arg, what[0] == 's');
     if (strcmp(what, "pin_tries") == 0)
-        return expect_number(s, what, l->shown.pin_tries, arg);
+        return script_number(s, what, l->shown.pin_tries, arg);
     if (strcmp(what, "consents") == 0)
-        return expect_number(s, what, l->item.consents, arg);
+        return script_number(s, what, l->item.consents, arg);
     if (strcmp(what, "asked") == 0)
-        return expect_number(s, what, l->shown.consents_asked, arg);
+        return script_number(s, what, l->shown.consents_asked, arg);
     if (strcmp(what, "pins_sent") == 0)
-        return expect_number(s, what, l->pins_sent, arg);
+        return script_number(s, what, l->pins_sent, arg);
     if (strcmp(what, "questions") == 0)
-        return expect_number(s, what, fake_store_asks(s->stage->store, false), arg);
+        return script_number(s, what, fake_store_asks(s->stage->store, false), arg);
     if (strcmp(what, "open_questions") == 0)
-        return expect_number(s, what, fake_store_asks(s->stage->store, true), arg);
+        return script_number(s, what, fake_store_asks(s->stage->store, true), arg);
     if (strcmp(what, "doubtful_questions") == 0)
-        return expect_number(s, what, fake_store_asks_ended(s->stage->store, 2), arg);
+        return script_number(s, what, fake_store_asks_ended(s->stage->store, 2), arg);
     if (strcmp(what, "open_visits") == 0)
-        return expect_number(s, what, fake_store_open_visits(s->stage->store), arg);
+        return script_number(s, what, fake_store_open_visits(s->stage->store), arg);
     if (strcmp(what, "visits") == 0)
-        return expect_number(s, what, fake_store_visits(s->stage->store), arg);
-    return bad(s, "expect", what);
+        return script_number(s, what, fake_store_visits(s->stage->store), arg);
+    return words_expect(s) > 0 || script_bad(s, "expect", what);
 }
 
 /* ---- one script ----------------------------------------------------------------------------------------------------- */
@@ -566,6 +562,7 @@ static bool run_line(struct script *s, char *line)
 {
     char *comment = strchr(line, '#');
     bool expects;
+    int known;
 
     if (comment != NULL)
         *comment = '\0';
@@ -579,8 +576,11 @@ static bool run_line(struct script *s, char *line)
         s->mark = s->stage->nsent;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)
-            return words[i].run(s) && (s->stage->broken[0] == '\0' || bad(s, "rule broken", s->stage->broken));
-    return bad(s, "no such word", s->words[0]);
+            return words[i].run(s) && (s->stage->broken[0] == '\0' || script_bad(s, "rule broken", s->stage->broken));
+    known = words_run(s);
+    if (known < 0)
+        return script_bad(s, "no such word", s->words[0]);
+    return known > 0 && (s->stage->broken[0] == '\0' || script_bad(s, "rule broken", s->stage->broken));
 }
 
 static bool run_file(const char *path)

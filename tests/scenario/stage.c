@@ -1,4 +1,5 @@
 #include "stage.h"
+#include "answers.h"
 
 #include "../../daemon/common/memfd.h"
 #include "../../daemon/common/xmlmsg.h"
@@ -40,6 +41,10 @@ static void check_durable(struct stage *stage, uint64_t visit, uint16_t type)
     struct visit *v = desk_visit(stage->desk, visit);
 
     if (only_stops(type))
+        return;
+    /* What is asked later is about a visit that is over. */
+    if (type == MSG_ELIGIBILITY_ASK && v == NULL && stored != NULL && stored->closed_us != 0 &&
+        (stored->flags & VISIT_FLAG_SLIP) != 0 && !fake_store_in_transaction(stage->store))
         return;
     if (fake_store_in_transaction(stage->store))
         broke(stage, "%s left in the middle of a transaction", message_name(type));
@@ -99,7 +104,10 @@ static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
             broke(stage, "a change was sent twice");
         stage->writes_sent[ask->request % 1024] = ask->request;
     }
-    stage->lanes[lane].ask = *ask;
+    if (v == NULL)
+        stage->late = *ask;
+    else
+        stage->lanes[lane].ask = *ask;
 }
 
 static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
@@ -162,7 +170,7 @@ static void port_visit(void *arg, const struct msg_visit_item *item)
 
     if (stored == NULL || stored->state != item->state)
         broke(stage, "a board saw a state that is not stored");
-    stage->lanes[item->method == METHOD_NUMBERS ? 0 : item->lane].item = *item;
+    stage->lanes[(item->flags & VISIT_FLAG_NO_CARD) != 0 ? 0 : item->lane].item = *item;
 }
 
 static void port_preview(void *arg, const struct msg_lane_preview *preview, int fd)
@@ -172,11 +180,27 @@ static void port_preview(void *arg, const struct msg_lane_preview *preview, int 
     (void)fd;
 }
 
+static void port_slip(void *arg, const struct msg_slip_item *item)
+{
+    struct stage *stage = arg;
+
+    if (fake_store_in_transaction(stage->store))
+        broke(stage, "a board saw a slip in the middle of a transaction");
+    stage->slip = *item;
+}
+
+static void port_disaster(void *arg, const struct msg_disaster_state *state)
+{
+    struct stage *stage = arg;
+
+    stage->disaster = *state;
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------- */
 
 static void start(struct stage *stage)
 {
-    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview};
+    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
 
     desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
     desk_add_upstream(stage->desk, "main", stage->capabilities);
@@ -256,10 +280,10 @@ void stage_restart(struct stage *stage)
         stage->lanes[i].filming = false;
         stage->lanes[i].ask.request = 0;
     }
-    stage->lanes[0].ask.request = 0;
+    stage->lanes[0].ask.request = stage->late.request = 0;
     stage->matcher_up = stage->relay_up = stage->ocr_up = false;
     {
-        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview};
+        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
 
         desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
         desk_add_upstream(stage->desk, "main", stage->capabilities);
@@ -527,6 +551,7 @@ void stage_relay_program(struct stage *stage, bool up)
     if (!up) {
         for (unsigned i = 0; i <= stage->nlanes; i++)
             stage->lanes[i].ask.request = 0;
+        stage->late.request = 0;
         ask_relay_down(stage->desk, 0);
         return;
     }
@@ -537,92 +562,26 @@ void stage_relay_program(struct stage *stage, bool up)
     ask_relay_up(stage->desk, 0);
 }
 
-/* What the service says, element by element (shapes and codes of the eligibility facts). */
-static const struct {
-    const char *kind, *segment, *status, *validity, *code, *message;
-    unsigned results;
-    const char *birth, *registration;
-} answers[] = {
-    {"valid", "1", "1", "1", NULL, NULL, 1, "19540707", NULL},
-    {"notice", "1", "1", "1", "SIMNOT301", "証明書の有効期限まで3か月以内です", 1, "19540707", NULL},
-    {"lost", "1", "1", "2", NULL, NULL, 1, "19540707", NULL},
-    {"lost_new", "1", "1", "3", NULL, NULL, 1, "19540707", NULL},
-    {"none", "1", "1", "4", NULL, NULL, 0, NULL, NULL},
-    {"several", "1", "1", "5", NULL, NULL, 2, "19540707", NULL},
-    {"ticket", "1", "1", "6", NULL, NULL, 1, "19540707", NULL},
-    {"two_results", "1", "1", "1", NULL, NULL, 2, "19540707", NULL},
-    {"other_birth", "1", "1", "1", NULL, NULL, 1, "19710203", NULL},
-    {"segment9", "9", NULL, NULL, "OQC-OWSE0900000", "通信エラー（試験用文言）", 0, NULL, NULL},
-    {"pending", "2", NULL, NULL, NULL, NULL, 0, NULL, NULL},
-    {"status2", "1", "2", NULL, "X001", "処理エラー", 0, NULL, NULL},
-    {"not_registered", "1", "2", NULL, "SIMPRC221", "not registered yet", 0, NULL, NULL},
-    {"insurer_missing", "1", "2", NULL, "SIMPRC222", "the insurer has not sent the data", 0, NULL, NULL},
-    {"revoked", "1", "2", NULL, "SIMPRC205", "certificate is revoked", 0, NULL, NULL},
-    {"registered", "1", "1", NULL, NULL, NULL, 0, NULL, "accepted"},
-    {"register_refused", "1", "2", NULL, "SIMPRC222", "refused", 0, NULL, "refused"},
-    {"garbled", "7", NULL, NULL, NULL, NULL, 0, NULL, NULL},
-};
-
-static struct xmlmsg *make_answer(size_t i)
-{
-    struct xmlmsg *root = xmlmsg_new("XmlMsg");
-    struct xmlmsg *header = xmlmsg_add(root, "MessageHeader", NULL);
-    struct xmlmsg *body = xmlmsg_add(root, "MessageBody", NULL);
-    struct xmlmsg *list = NULL;
-
-    xmlmsg_add(header, "SegmentOfResult", answers[i].segment);
-    xmlmsg_add(header, "MedicalInstitutionCode", "9910000017");
-    if (answers[i].status == NULL && answers[i].code != NULL)
-        xmlmsg_add(header, "ErrorCode", answers[i].code);
-    if (answers[i].status != NULL)
-        xmlmsg_add(body, "ProcessingResultStatus", answers[i].status);
-    if (answers[i].status != NULL && answers[i].code != NULL) {
-        xmlmsg_add(body, "ProcessingResultCode", answers[i].code);
-        xmlmsg_add(body, "ProcessingResultMessage", answers[i].message);
-    }
-    if (answers[i].validity != NULL)
-        xmlmsg_add(body, "QualificationValidity", answers[i].validity);
-    if (answers[i].registration != NULL)
-        xmlmsg_add(body, "RegistrationOutcome", answers[i].registration);
-    if (answers[i].results > 0)
-        list = xmlmsg_add(body, "ResultList", NULL);
-    for (unsigned n = 0; n < answers[i].results; n++) {
-        struct xmlmsg *result = xmlmsg_add(list, "ResultOfQualificationConfirmation", NULL);
-
-        xmlmsg_add(result, "Name", "架●　花子");
-        xmlmsg_add(result, "NameKana", "ｶｸｳ ﾊﾅｺ");
-        xmlmsg_add(result, "Sex1", "2");
-        xmlmsg_add(result, "Birthdate", answers[i].birth);
-        xmlmsg_add(result, "InsurerName", "架空健康保険組合");
-        xmlmsg_add(result, "InsuredPartialContributionRatio", "020");
-    }
-    return root;
-}
-
 static void from_relay(struct stage *stage, struct message *message)
 {
     if (!ask_relay_message(stage->desk, 0, message))
         broke(stage, "the desk refused a lawful ELIGIBILITY_ANSWER");
 }
 
-bool stage_answer(struct stage *stage, unsigned lane, const char *kind)
+static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const char *kind)
 {
-    struct stage_lane *l = &stage->lanes[lane];
     struct message message = {.type = MSG_ELIGIBILITY_ANSWER, .nfds = 2};
-    struct xmlmsg *tree;
-    size_t i, len;
+    struct xmlmsg *tree = stage_answer_tree(kind);
+    size_t len;
 
-    for (i = 0; i < sizeof(answers) / sizeof(answers[0]) && strcmp(answers[i].kind, kind) != 0; i++)
-        ;
-    if (i == sizeof(answers) / sizeof(answers[0]))
+    if (tree == NULL)
         return false;
-    tree = make_answer(i);
     message.fds[0] = xmlmsg_to_memfd(tree, &len);
     message.fds[1] = memfd_seal("raw", "raw", 3);
-    message.body.eligibility_answer.request = l->ask.request;
-    message.body.eligibility_answer.visit = l->ask.visit;
+    message.body.eligibility_answer.request = ask->request;
+    message.body.eligibility_answer.visit = ask->visit;
     message.body.eligibility_answer.bytes = (uint32_t)len;
-    l->ask.request = 0;
+    ask->request = 0;
     from_relay(stage, &message);
     close(message.fds[0]);
     close(message.fds[1]);
@@ -630,17 +589,36 @@ bool stage_answer(struct stage *stage, unsigned lane, const char *kind)
     return true;
 }
 
-void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16_t failure)
+bool stage_answer(struct stage *stage, unsigned lane, const char *kind)
 {
-    struct stage_lane *l = &stage->lanes[lane];
+    return answer(stage, &stage->lanes[lane].ask, kind);
+}
+
+bool stage_answer_late(struct stage *stage, const char *kind)
+{
+    return answer(stage, &stage->late, kind);
+}
+
+static void no_answer(struct stage *stage, struct msg_eligibility_ask *ask, uint8_t outcome, uint16_t failure)
+{
     struct message message = {.type = MSG_ELIGIBILITY_ANSWER, .fds = {-1, -1}};
 
-    message.body.eligibility_answer.request = l->ask.request;
-    message.body.eligibility_answer.visit = l->ask.visit;
+    message.body.eligibility_answer.request = ask->request;
+    message.body.eligibility_answer.visit = ask->visit;
     message.body.eligibility_answer.outcome = outcome;
     message.body.eligibility_answer.failure = failure;
-    l->ask.request = 0;
+    ask->request = 0;
     from_relay(stage, &message);
+}
+
+void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16_t failure)
+{
+    no_answer(stage, &stage->lanes[lane].ask, outcome, failure);
+}
+
+void stage_no_answer_late(struct stage *stage, uint8_t outcome, uint16_t failure)
+{
+    no_answer(stage, &stage->late, outcome, failure);
 }
 
 /* ---- kiosk, board, command ------------------------------------------------------------------------------------------ */

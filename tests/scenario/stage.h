@@ -49,6 +49,9 @@ struct stage {
     uint64_t writes_sent[1024]; /* requests that write, by id modulo: none twice */
     char broken[256];           /* the first rule that was broken; "" none */
     struct msg_action_result result;
+    struct msg_eligibility_ask late;   /* the question about a slip, request 0: none */
+    struct msg_slip_item slip;         /* the last that a board saw */
+    struct msg_disaster_state disaster; /* as boards see it */
     uint64_t seed;
 };
 
@@ -86,6 +89,10 @@ void stage_ocr_result(struct stage *stage, unsigned lane, bool read, uint16_t hi
 /* kinds: see answers[] in stage.c. False: no such kind. */
 bool stage_answer(struct stage *stage, unsigned lane, const char *kind);
 void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16_t failure);
+
+/* The same for what is asked later about a slip. */
+bool stage_answer_late(struct stage *stage, const char *kind);
+void stage_no_answer_late(struct stage *stage, uint8_t outcome, uint16_t failure);
 
 struct stage_act {
     char surface;

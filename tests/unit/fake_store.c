@@ -29,11 +29,13 @@ struct consent {
 };
 
 struct undo {
-    enum { UNDO_VISIT, UNDO_ASK, UNDO_LINK } kind;
+    enum { UNDO_VISIT, UNDO_ASK, UNDO_LINK, UNDO_SLIP, UNDO_DISASTER } kind;
     size_t index;
     struct store_visit visit;
     struct store_ask ask;
     struct link link;
+    struct store_slip slip;
+    struct store_disaster disaster;
 };
 
 #define LIST(type, name)                                                                           \
@@ -50,7 +52,9 @@ struct store {
     LIST(link, links);
     LIST(answer, answers);
     LIST(consent, consents);
+    LIST(store_slip, slips);
     LIST(undo, undos);
+    struct store_disaster disaster; /* cause 0: none is open */
     bool open, broken;
     unsigned fail_at, calls;
     uint64_t commits;
@@ -85,6 +89,7 @@ void fake_store_free(struct store **store)
     free(s->links.at);
     free(s->answers.at);
     free(s->consents.at);
+    free(s->slips.at);
     free(s->undos.at);
     free(s);
     *store = NULL;
@@ -128,6 +133,7 @@ int store_begin(struct store *s)
     s->links.kept = s->links.n;
     s->answers.kept = s->answers.n;
     s->consents.kept = s->consents.n;
+    s->slips.kept = s->slips.n;
     s->undos.n = 0;
     return 0;
 }
@@ -157,8 +163,12 @@ void store_rollback(struct store *s)
             s->visits.at[u->index] = u->visit;
         else if (u->kind == UNDO_ASK)
             s->asks.at[u->index] = u->ask;
-        else
+        else if (u->kind == UNDO_LINK)
             s->links.at[u->index] = u->link;
+        else if (u->kind == UNDO_SLIP)
+            s->slips.at[u->index] = u->slip;
+        else
+            s->disaster = u->disaster;
     }
     for (size_t i = s->answers.kept; i < s->answers.n; i++)
         store_answer_free(&s->answers.at[i].answer);
@@ -168,6 +178,7 @@ void store_rollback(struct store *s)
     s->links.n = s->links.kept;
     s->answers.n = s->answers.kept;
     s->consents.n = s->consents.kept;
+    s->slips.n = s->slips.kept;
     s->open = false;
 }
 
@@ -406,6 +417,112 @@ int store_audit(struct store *s, const char *event, uint64_t visit, uint16_t lan
     return 0;
 }
 
+int store_visits_again(struct store *s, const uint8_t subject[32], int64_t since_us, uint64_t but, uint32_t *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < s->visits.n; i++) {
+        const struct store_visit *v = &s->visits.at[i];
+
+        /* eligible, last known, pending: as visits_again.sql has them */
+        *count += v->has_subject && memcmp(v->subject, subject, 32) == 0 && v->opened_us >= since_us && v->id != but &&
+                  (v->outcome == 1 || v->outcome == 4 || v->outcome == 8);
+    }
+    return 0;
+}
+
+int store_slip_put(struct store *s, const struct store_slip *slip)
+{
+    int r = write_call(s);
+
+    if (r < 0 || !s->open)
+        return r < 0 ? r : -EINVAL;
+    for (size_t i = 0; i < s->slips.n; i++)
+        if (s->slips.at[i].visit == slip->visit) {
+            struct undo *u = PUSH(s->undos);
+
+            u->kind = UNDO_SLIP;
+            u->index = i;
+            u->slip = s->slips.at[i];
+            s->slips.at[i] = *slip;
+            return 0;
+        }
+    *PUSH(s->slips) = *slip;
+    return 0;
+}
+
+int store_slip_load(struct store *s, uint64_t visit, struct store_slip *out)
+{
+    for (size_t i = 0; i < s->slips.n; i++)
+        if (s->slips.at[i].visit == visit) {
+            *out = s->slips.at[i];
+            return 0;
+        }
+    return -ENOENT;
+}
+
+int store_slips(struct store *s, enum store_slips which, uint32_t limit, store_slip_fn *each, void *arg)
+{
+    size_t done[64];
+    size_t ndone = 0;
+
+    for (size_t i = s->slips.n; which != STORE_SLIPS_WAITING && i > 0 && limit > 0; i--)
+        if (which == STORE_SLIPS_ALL || s->slips.at[i - 1].ended_us == 0) {
+            limit--;
+            if (each(&s->slips.at[i - 1], arg) != 0)
+                return 0;
+        }
+    /* The longest unasked first; 64 are as many as a test has waiting. */
+    while (which == STORE_SLIPS_WAITING && limit-- > 0 && ndone < 64) {
+        size_t best = s->slips.n;
+
+        for (size_t i = 0; i < s->slips.n; i++) {
+            bool seen = s->slips.at[i].ended_us != 0 || s->slips.at[i].state != 0;
+
+            for (size_t j = 0; j < ndone; j++)
+                seen = seen || done[j] == i;
+            if (!seen && (best == s->slips.n || s->slips.at[i].asked_us < s->slips.at[best].asked_us))
+                best = i;
+        }
+        if (best == s->slips.n || each(&s->slips.at[best], arg) != 0)
+            return 0;
+        done[ndone++] = best;
+    }
+    return 0;
+}
+
+int store_disaster_open(struct store *s, struct store_disaster *out)
+{
+    *out = s->disaster;
+    return s->disaster.cause != 0 ? 0 : -ENOENT;
+}
+
+static int disaster(struct store *s, const struct store_disaster *next)
+{
+    int r = write_call(s);
+    struct undo *u;
+
+    if (r < 0 || !s->open)
+        return r < 0 ? r : -EINVAL;
+    u = PUSH(s->undos);
+    u->kind = UNDO_DISASTER;
+    u->disaster = s->disaster;
+    s->disaster = *next;
+    return 0;
+}
+
+int store_disaster_put(struct store *s, const struct store_disaster *next)
+{
+    return disaster(s, next);
+}
+
+int store_disaster_end(struct store *s, int64_t now_us)
+{
+    static const struct store_disaster none;
+
+    (void)now_us;
+    return disaster(s, &none);
+}
+
 int store_status(struct store *s, struct store_status *out)
 {
     memset(out, 0, sizeof(*out));
@@ -441,6 +558,15 @@ size_t fake_store_open_visits(const struct store *s)
 
     for (size_t i = 0; i < s->visits.n; i++)
         n += s->visits.at[i].closed_us == 0;
+    return n;
+}
+
+size_t fake_store_slips(const struct store *s, int state)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->slips.n; i++)
+        n += state < 0 || s->slips.at[i].state == state;
     return n;
 }
 

@@ -22,6 +22,8 @@ bool fake_store_in_transaction(const struct store *store);
 const struct store_visit *fake_store_visit(const struct store *store, uint64_t id);
 size_t fake_store_visits(const struct store *store);
 size_t fake_store_open_visits(const struct store *store);
+/* Slips in this state (enum slip_state); -1: all. */
+size_t fake_store_slips(const struct store *store, int state);
 size_t fake_store_audits(const struct store *store);
 /* The i-th audit row: event, visit, staff. */
 const char *fake_store_audit(const struct store *store, size_t i, uint64_t *visit, const char **who);

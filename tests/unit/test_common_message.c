@@ -11,8 +11,8 @@
 
 static void the_wire_form_is_what_the_header_says(void **state)
 {
-    /* 'U''K', version 1, type 0x0405's neighbour VISIT_END 0x0204, no descriptors, 8 bytes of body: visit 0x0102. */
-    static const uint8_t expected[] = {'U', 'K', 1, 0, 0x04, 0x02, 0, 0, 8, 0, 0, 0, 0x02, 0x01, 0, 0, 0, 0, 0, 0};
+    /* 'U''K', the version, type 0x0405's neighbour VISIT_END 0x0204, no descriptors, 8 bytes of body: visit 0x0102. */
+    static const uint8_t expected[] = {'U', 'K', IPC_VERSION, 0, 0x04, 0x02, 0, 0, 8, 0, 0, 0, 0x02, 0x01, 0, 0, 0, 0, 0, 0};
     struct msg_visit_end body = {.visit = 0x0102};
     uint8_t packet[MESSAGE_MAX];
 
@@ -96,7 +96,7 @@ static void text_is_refused_when_it_is_no_utf8_or_holds_a_nul(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         /* DEVICE_DETACH has one text: u16 length, bytes. */
-        uint8_t packet[64] = {'U', 'K', 1, 0, 0x02, 0x01, 0, 0, (uint8_t)(2 + texts[i].len), 0, 0, 0, (uint8_t)texts[i].len, 0};
+        uint8_t packet[64] = {'U', 'K', IPC_VERSION, 0, 0x02, 0x01, 0, 0, (uint8_t)(2 + texts[i].len), 0, 0, 0, (uint8_t)texts[i].len, 0};
 
         memcpy(packet + 14, texts[i].bytes, texts[i].len);
         assert_int_equal(message_decode(packet, 14 + texts[i].len, 0, &out), texts[i].good ? 0 : -74);
@@ -117,7 +117,7 @@ static void a_text_or_blob_over_its_bound_is_neither_written_nor_read(void **sta
     assert_int_equal(message_encode(MSG_CARD_SIGN, &sign, 0, packet, sizeof(packet)), -22);
     /* Off the wire: 65 bytes of text for a field of 64. */
     memset(packet, 'x', sizeof(packet));
-    memcpy(packet, (const uint8_t[]){'U', 'K', 1, 0, 0x02, 0x01, 0, 0, 67, 0, 0, 0, 65, 0}, 14);
+    memcpy(packet, (const uint8_t[]){'U', 'K', IPC_VERSION, 0, 0x02, 0x01, 0, 0, 67, 0, 0, 0, 65, 0}, 14);
     assert_int_equal(message_decode(packet, 14 + 65, 0, &out), -74);
     packet[8] = 66;
     packet[12] = 64;

@@ -64,6 +64,22 @@ static void port_visit(void *arg, const struct msg_visit_item *item)
     control_visit_changed(((struct house *)arg)->control, item);
 }
 
+static void port_slip(void *arg, const struct msg_slip_item *item)
+{
+    struct house *h = arg;
+
+    if (h->control != NULL)
+        control_slip_changed(h->control, item);
+}
+
+static void port_disaster(void *arg, const struct msg_disaster_state *state)
+{
+    struct house *h = arg;
+
+    if (h->control != NULL)
+        control_disaster_changed(h->control, state);
+}
+
 static void port_preview(void *arg, const struct msg_lane_preview *preview, int fd)
 {
     control_preview(((struct house *)arg)->control, preview, fd);
@@ -142,7 +158,7 @@ static int start(void **state)
     static const struct ipc_self web = {IPC_WEB, 0, "test", ""};
     static const struct ipc_handlers handlers = {NULL, on_message, on_closed};
     struct house *h = calloc(1, sizeof(*h));
-    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview};
+    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
     struct desk_settings settings = {.institution = "9910000017", .pin_tries = 3};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[200], *message = NULL;

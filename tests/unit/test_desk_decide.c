@@ -208,7 +208,7 @@ static void person_of_the_card_must_be_the_person_of_the_answer(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        struct decide_expect expect = {"9910000017", cases[i].birth, cases[i].sex};
+        struct decide_expect expect = {"9910000017", cases[i].birth, cases[i].sex, NULL};
 
         assert_int_equal(decided(message("1", "1", "1", 1), &expect).other_person, cases[i].other);
         assert_int_equal(decided(message("1", "1", "2", 1), &expect).other_person, cases[i].other);

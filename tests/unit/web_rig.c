@@ -98,6 +98,10 @@ void rig_desk_plain(struct rig *rig, const struct message *message)
         struct msg_visits_end end = {.request = message->body.visits_query.request};
 
         rig_send(rig, MSG_VISITS_END, &end, -1);
+    } else if (message->type == MSG_SLIPS_QUERY) {
+        struct msg_slips_end end = {.request = message->body.slips_query.request};
+
+        rig_send(rig, MSG_SLIPS_END, &end, -1);
     }
 }
 

@@ -68,8 +68,11 @@ function notice(message, code) {
         dialog.showModal();
 }
 
+// What needs a form of its own is no button here.
+const withForm = new Set(["slip", "proxy", "staff_consent"]);
+
 function actionButtons(lane) {
-    return lane.offers.map((action) =>
+    return lane.offers.filter((action) => !withForm.has(action)).map((action) =>
         h(
             "button",
             {

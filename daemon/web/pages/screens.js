@@ -273,7 +273,7 @@ function consent(lane, kit) {
 }
 
 function done(lane, kit) {
-    const key = lane.outcome === "eligible" || lane.outcome === "last_known" ? "done.eligible" : lane.outcome === "abandoned" ? "done.abandoned" : "done.other";
+    const key = ["eligible", "last_known", "pending"].includes(lane.outcome) ? "done.eligible" : lane.outcome === "abandoned" ? "done.abandoned" : "done.other";
     const sign = key === "done.eligible" ? h("div", { class: "sign" }, icons.check()) : h("div", { class: "sign ask" }, icons.bell());
     const next = h("p", { class: "take" }, icons.up(), both("take_card.next"));
     const update = (now) => (next.hidden = !now.card);

@@ -1,0 +1,1 @@
+SELECT cause, since_us, until_us, payload FROM disasters WHERE ended_us = 0;
