@@ -28,6 +28,11 @@ static const struct sealed_column {
      "SELECT subject_hash, payload FROM links WHERE subject_hash > ?1 ORDER BY subject_hash LIMIT "
      "?2",
      "UPDATE links SET payload = ?2 WHERE subject_hash = ?1", true},
+    {"slips.payload", "SELECT visit, payload FROM slips WHERE visit > ?1 ORDER BY visit LIMIT ?2",
+     "UPDATE slips SET payload = ?2 WHERE visit = ?1", false},
+    {"disasters.payload",
+     "SELECT since_us, payload FROM disasters WHERE since_us > ?1 ORDER BY since_us LIMIT ?2",
+     "UPDATE disasters SET payload = ?2 WHERE since_us = ?1", false},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 

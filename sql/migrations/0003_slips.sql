@@ -20,7 +20,7 @@ CREATE INDEX slips_open ON slips (state, asked_us, visit) WHERE ended_us = 0;
 CREATE TABLE disasters (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     cause INTEGER NOT NULL,
-    since_us INTEGER NOT NULL,
+    since_us INTEGER NOT NULL UNIQUE, -- the seal is bound to it
     until_us INTEGER NOT NULL,
     ended_us INTEGER NOT NULL DEFAULT 0,
     payload BLOB NOT NULL

@@ -258,10 +258,12 @@ static void present_state_comes_before_subscribed(void **state)
 
     say(h, MSG_SUBSCRIBE, &m);
     assert_non_null(wait_for(h, MSG_SUBSCRIBED));
-    assert_int_equal(h->nseen, 2);
+    assert_int_equal(h->nseen, 3);
     assert_int_equal(h->seen[0].type, MSG_LANE_STATE);
     assert_int_equal(h->seen[0].body.lane_state.lane, 1);
-    assert_int_equal(h->seen[1].body.subscribed.request, 3);
+    assert_int_equal(h->seen[1].type, MSG_DISASTER_STATE);
+    assert_int_equal(h->seen[1].body.disaster_state.cause, 0);
+    assert_int_equal(h->seen[2].body.subscribed.request, 3);
 }
 
 static void look_up_is_followed_by_its_visit(void **state)

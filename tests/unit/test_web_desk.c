@@ -193,6 +193,13 @@ static void one_answer(struct rig *rig, const struct message *message)
         rig_send_memfd(rig, MSG_ANSWER, &answer, packed, len);
         free(packed);
         xmlmsg_free(&root);
+    } else if (message->type == MSG_SLIPS_QUERY) {
+        struct msg_slip_item slip = {.request = message->body.slips_query.request, .visit = 5, .kind = SLIP_NEWBORN,
+                                     .state = SLIP_STATE_NUMBERS, .failure = FAILURE_SLIP_NUMBERS};
+        struct msg_slips_end end = {.request = slip.request, .count = 1};
+
+        rig_send(rig, MSG_SLIP_ITEM, &slip, -1);
+        rig_send(rig, MSG_SLIPS_END, &end, -1);
     } else if (message->type == MSG_VISITS_QUERY) {
         struct msg_visit_item item = {.request = message->body.visits_query.request, .visit = 7, .lane = 1, .opened = 1795338000};
         struct msg_visits_end end = {.request = item.request, .count = 1};
@@ -367,7 +374,9 @@ static void a_board_hears_the_full_state_first_and_then_what_happens(void **stat
     struct rig *rig = *state;
     struct msg_visit_item visit = {.visit = 8, .lane = 1};
     static struct reply reply;
-    const char *desk, *lane, *item, *ready;
+    struct msg_slip_item slip = {.visit = 9};
+    struct msg_disaster_state disaster = {.cause = DISASTER_OUTAGE, .until = 1795400000};
+    const char *desk, *lane, *item, *ready, *waits;
     int fd;
 
     rig->on_desk = one_answer;
@@ -379,7 +388,14 @@ static void a_board_hears_the_full_state_first_and_then_what_happens(void **stat
     item = strstr(reply.text, "event: visit\ndata: {\"visit\":\"7\"");
     ready = strstr(reply.text, "event: ready\ndata: {\"count\":1}");
     assert_non_null(desk);
-    assert_true(lane > desk && item > lane && ready > item);
+    waits = strstr(reply.text, "event: slip\ndata: {\"visit\":\"5\"");
+    assert_true(lane > desk && waits > lane && item > waits && ready > item);
+    assert_non_null(strstr(reply.text, "event: disaster\ndata: {\"cause\":null,"));
+    rig_send(rig, MSG_SLIP_ITEM, &slip, -1);
+    rig_send(rig, MSG_DISASTER_STATE, &disaster, -1);
+    client_read(rig, fd, &reply);
+    assert_non_null(strstr(reply.text, "event: slip\ndata: {\"visit\":\"9\""));
+    assert_non_null(strstr(reply.text, "event: disaster\ndata: {\"cause\":\"outage\""));
     visit.request = rig->subscription;
     rig_send(rig, MSG_VISIT_ITEM, &visit, -1);
     client_read(rig, fd, &reply);

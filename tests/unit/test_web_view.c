@@ -55,6 +55,7 @@ static struct msg_lane_state a_lane(void)
         .box_h = 8000,
         .consents_asked = CONSENT_DRUGS | CONSENT_DISEASE,
         .key = {.len = 3, .data = {0x04, 0xff, 0x10}},
+        .disaster = DISASTER_MINISTRY,
     };
 
     MESSAGE_TEXT(m.label, "窓口 \"3\"");
@@ -76,7 +77,7 @@ static void a_kiosk_sees_its_step_and_no_name(void **state)
        "\"offers\":[\"choose_pin\",\"choose_staff\"],\"pin_tries\":0,\"number_b_tries\":null,\"pin_pad\":true,\"ends_ms\":1500,"
        "\"reader\":null,\"camera\":{\"code\":\"K003\",\"kind\":\"other\",\"ja\":\"カメラを使えません。暗証番号か係の者の確認をお選びください。\","
        "\"en\":\"The camera does not work. Please choose PIN or staff.\"},\"card\":true,"
-       "\"box\":{\"x\":2500,\"y\":1000,\"w\":5000,\"h\":8000},\"consents\":[\"drugs\",\"disease\"],\"key\":\"BP8Q\"}");
+       "\"box\":{\"x\":2500,\"y\":1000,\"w\":5000,\"h\":8000},\"consents\":[\"drugs\",\"disease\"],\"key\":\"BP8Q\",\"disaster\":\"ministry\"}");
 }
 
 static void a_board_sees_the_name_and_neither_key_nor_picture(void **state)
@@ -97,6 +98,23 @@ static void a_board_sees_the_name_and_neither_key_nor_picture(void **state)
     json_decref(json);
 }
 
+/* A pharmacy asks for the medicines first, everybody else in the order of the settings. */
+static void a_pharmacy_asks_for_medicines_first(void **state)
+{
+    struct msg_lane_state m = a_lane();
+    json_t *json;
+
+    (void)state;
+    m.consents_asked = CONSENT_LIMIT | CONSENT_DRUGS | CONSENT_CHECKUP;
+    json = json_lane_kiosk(&m, 0);
+    is(json_incref(json_object_get(json, "consents")), "[\"drugs\",\"limit\",\"checkup\"]");
+    json_decref(json);
+    m.institution_kind = INSTITUTION_CLINIC;
+    json = json_lane_kiosk(&m, 0);
+    is(json_incref(json_object_get(json, "consents")), "[\"limit\",\"drugs\",\"checkup\"]");
+    json_decref(json);
+}
+
 static void an_idle_lane_is_all_null(void **state)
 {
     struct msg_lane_state m = {.lane = 1, .pin_tries = 255, .number_b_tries = 255};
@@ -105,7 +123,7 @@ static void an_idle_lane_is_all_null(void **state)
     is(json_lane_kiosk(&m, 0),
        "{\"lane\":1,\"label\":\"\",\"institution\":\"clinic\",\"visit\":null,\"step\":0,\"state\":\"idle\",\"method\":\"none\",\"outcome\":\"open\","
        "\"failure\":null,\"hint\":null,\"offers\":[],\"pin_tries\":null,\"number_b_tries\":null,\"pin_pad\":false,\"ends_ms\":null,"
-       "\"reader\":null,\"camera\":null,\"card\":false,\"box\":null,\"consents\":[],\"key\":null}");
+       "\"reader\":null,\"camera\":null,\"card\":false,\"box\":null,\"consents\":[],\"key\":null,\"disaster\":null}");
 }
 
 static void a_visit_is_shown_whole(void **state)
@@ -145,6 +163,8 @@ static void a_visit_is_shown_whole(void **state)
     MESSAGE_TEXT(m.limit_class, "B09");
     MESSAGE_TEXT(m.insurer, "東京");
     MESSAGE_TEXT(m.staff, "佐藤");
+    MESSAGE_TEXT(m.proxy, "高橋 二郎");
+    MESSAGE_TEXT(m.relation, "弟");
     is(json_visit(&m),
        "{\"visit\":\"12\",\"lane\":2,\"opened\":1795338000,\"closed\":null,\"state\":\"closed\",\"method\":\"pin\",\"outcome\":\"eligible\","
        "\"failure\":{\"code\":\"V005\",\"kind\":\"notice\",\"ja\":\"顔が一致しなかった後に暗証番号が正しかった受付です。本人か目で確認してください。\","
@@ -152,7 +172,8 @@ static void a_visit_is_shown_whole(void **state)
        "\"flags\":[\"look\",\"masked_name\"],\"name\":\"高● <b>一</b>\",\"kana\":\"ﾀｶﾊｼ\",\"birth\":\"19550203\",\"sex\":\"1\",\"validity\":\"1\","
        "\"ratio\":\"020\",\"limit_class\":\"B09\",\"insurer\":\"東京\",\"notice\":\"\",\"reference\":\"\",\"consents\":[\"limit\"],"
        "\"answered\":1795338007,\"record\":\"yes\",\"challenge\":\"no\",\"liveness\":\"failed\",\"score_milli\":-12,\"card_ms\":1,\"photo_ms\":2,"
-       "\"face_ms\":3,\"pin_ms\":4,\"ask_ms\":5,\"total_ms\":6,\"apdus\":7,\"frames\":8,\"staff\":\"佐藤\"}");
+       "\"face_ms\":3,\"pin_ms\":4,\"ask_ms\":5,\"total_ms\":6,\"apdus\":7,\"frames\":8,\"staff\":\"佐藤\","
+       "\"proxy\":\"高橋 二郎\",\"relation\":\"弟\"}");
 }
 
 static void the_tree_of_an_answer_keeps_everything(void **state)
@@ -300,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_kiosk_sees_its_step_and_no_name),
         cmocka_unit_test(a_board_sees_the_name_and_neither_key_nor_picture),
         cmocka_unit_test(an_idle_lane_is_all_null),
+        cmocka_unit_test(a_pharmacy_asks_for_medicines_first),
         cmocka_unit_test(a_visit_is_shown_whole),
         cmocka_unit_test(the_tree_of_an_answer_keeps_everything),
         cmocka_unit_test(consents_are_named),
