@@ -626,12 +626,14 @@ static bool print_coverage(bool whole)
         pairs_taken += (size_t)__builtin_popcount(taken_from[i]);
         states |= row->from;
         reached |= taken_from[i];
-        if (whole && taken[i] == 0)
-            printf("not taken: row %zu, %s [%s]\n", i, table_event_name(row->event), table_guard_name(row->guard));
+        for (unsigned state = 0; whole && state < VISIT_STATE_COUNT; state++)
+            if (((row->from & ~taken_from[i]) >> state & 1) != 0)
+                printf("not taken: row %zu in %s, %s [%s]\n", i, visit_state_name(state), table_event_name(row->event),
+                       table_guard_name(row->guard));
     }
     printf("coverage: states %d of %d, rows %zu of %zu, transitions %zu of %zu\n",
            __builtin_popcount(reached), __builtin_popcount(states), rows, table_rows(), pairs_taken, pairs);
-    return rows == table_rows() && reached == states;
+    return rows == table_rows() && reached == states && pairs_taken == pairs;
 }
 
 static unsigned ran, failed;
