@@ -324,7 +324,7 @@ cards: videos
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PORT ?= 8620
 LANES ?= 4
-.PHONY: run check unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-programs evaluate install
+.PHONY: run check voice unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-programs evaluate install
 run: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/sim/run-desk.sh build $(BIN) build/desk $(LANES) $(PORT) $(if $(ONCE),once,serve)
@@ -340,10 +340,15 @@ kills: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/kills.sh build $(BIN) $(PORT) $(DESKS) 0/1 $(FAMILY)
 
+# The kiosk's guidance by voice, in every language, of the texts as they are (minutes, once; then only what changed).
+voice:
+	@tests/setup/packages.sh voice
+	@node daemon/web/voice/make.mjs build/voice
+
 # Kiosk and board in Debian's Chromium, through every visit and every failure; pictures under build/browser/.
 BROWSER_PORT ?= 8940
 .PHONY: browser
-browser: models cards
+browser: models cards voice
 	@tests/setup/packages.sh browser
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/browser/run.sh build $(BIN) $(BROWSER_PORT)
@@ -382,7 +387,7 @@ UNITS ?= $(PREFIX)/lib/systemd/system
 UDEV ?= $(PREFIX)/lib/udev/rules.d
 SHARE = $(DESTDIR)$(PREFIX)/share
 PAGES := uketsuke.1 uketsuke-evaluate.1 uketsuke.conf.5 uketsuke-setup.8 $(patsubst packaging/man/%,%,$(wildcard $(PROGRAMS:%=packaging/man/%.8)))
-install: models
+install: models voice
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(PROGRAMS:%=$(BIN)/%) $(BIN)/uketsuke-evaluate
 	@$(MAKE) --no-print-directory install-files
 	install -d $(SHARE)/uketsuke/models
@@ -393,6 +398,7 @@ install-files:
 	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(BIN)/uketsuke-evaluate $(DESTDIR)$(PREFIX)/bin
 	install -m 755 packaging/uketsuke-setup $(DESTDIR)$(PREFIX)/sbin
 	cp -r daemon/web/pages/. $(SHARE)/uketsuke/web
+	[ ! -d build/voice ] || cp -r build/voice $(SHARE)/uketsuke
 	install -m 644 packaging/failure-codes/*.txt $(SHARE)/uketsuke/failure-codes
 	for page in $(PAGES); do install -D -m 644 packaging/man/$$page $(SHARE)/man/man$${page##*.}/$$page; done
 	install -D -m 644 packaging/completions/uketsuke $(SHARE)/bash-completion/completions/uketsuke

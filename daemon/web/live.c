@@ -164,10 +164,21 @@ void live_show_visits(struct web *web, uint64_t listener)
         free(show);
 }
 
+static json_t *settings(const struct web *web, uint16_t lane)
+{
+    static const char *const voices[] = {
+        [LANE_VOICE_OFF] = "off", [LANE_VOICE_REQUEST] = "request", [LANE_VOICE_ON] = "on"};
+    const struct lane_manner *manner = &web->manners[lane <= SESSION_LANES_MAX ? lane : 0];
+
+    return json_pack("{s:s, s:s}", "voice", voices[manner->voice], "keypad", manner->shuffled ? "shuffled" : "fixed");
+}
+
 void live_show_lane(struct web *web, struct listener *listener, uint16_t lane)
 {
     struct show show = {web, events_id(listener)};
 
+    if (lane != 0)
+        show_say(&show, "settings", settings(web, lane));
     show_say(&show, "desk", json_pack("{s:b}", "up", desk_link_up(web->desk)));
     for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++) {
         const struct lane_mirror *mirror = desk_link_lane_at(web->desk, i);

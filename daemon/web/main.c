@@ -13,6 +13,7 @@
 #include "server.h"
 #include "service.h"
 #include "session.h"
+#include "voice.h"
 #include "web.h"
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct house {
     struct service service;
     struct session *session;
     struct pages *pages;
+    struct voice *voice;
     struct web web;
 };
 
@@ -94,6 +96,40 @@ static int read_tokens(struct house *house)
     return 0;
 }
 
+/* How each kiosk is set up. The recordings are read only where some lane may speak. */
+static int read_manners(struct house *house)
+{
+    const struct config *config = house->service.config;
+    const char *made = config_text(config, CFG_web_VOICE, NULL);
+    const char *instance;
+    bool spoken = false;
+    int r;
+
+    for (size_t i = 0; (instance = config_instance(config, "lane", i)) != NULL; i++) {
+        unsigned long lane = strtoul(instance, NULL, 10); /* read_tokens has checked it */
+        struct lane_manner *manner = &house->web.manners[lane];
+        const char *voice = config_text(config, CFG_lane_VOICE, instance);
+
+        manner->shuffled = strcmp(config_text(config, CFG_lane_KEYPAD, instance), "shuffled") == 0;
+        if (strcmp(voice, "on") == 0)
+            manner->voice = LANE_VOICE_ON;
+        else if (strcmp(voice, "request") == 0)
+            manner->voice = LANE_VOICE_REQUEST;
+        spoken = spoken || manner->voice != LANE_VOICE_OFF;
+    }
+    if (!spoken)
+        return 0;
+    r = voice_load(&house->voice, made, config_text(config, CFG_web_RECORDINGS, NULL));
+    if (r < 0)
+        return complain("音声を読めません", "the recordings cannot be read", made, r);
+    if (voice_count(house->voice) == 0) {
+        log_event(LOG_LEVEL_WARNING, "a lane may speak, but there are no recordings: it is silent");
+        for (size_t i = 0; i < sizeof(house->web.manners) / sizeof(house->web.manners[0]); i++)
+            house->web.manners[i].voice = LANE_VOICE_OFF;
+    }
+    return 0;
+}
+
 static void on_health(struct ipc *ipc, uint32_t request, void *arg)
 {
     struct house *house = arg;
@@ -127,6 +163,9 @@ static int start(struct house *house)
     if (r < 0)
         return complain("画面のファイルを読めません", "the pages cannot be read",
                         config_text(house->service.config, CFG_web_PAGES, NULL), r);
+    r = read_manners(house);
+    if (r < 0)
+        return r;
     r = service_socket_path(&house->service, "desk", "", desk, sizeof(desk));
     if (r < 0)
         return complain("パスが長すぎます", "the path is too long", "run-directory", r);
@@ -139,6 +178,7 @@ static int start(struct house *house)
     tzset(); /* reads /etc/localtime while files can still be opened */
     house->web.health = on_health;
     house->web.health_arg = house;
+    house->web.voice = house->voice;
     r = web_start(&house->web, house->service.loop, house->service.clock, house->session,
                   house->pages, listen_fd, desk);
     if (r < 0)
@@ -163,6 +203,7 @@ int main(int argc, char **argv)
         status = service_run(&house.service);
     web_stop(&house.web);
     pages_free(&house.pages);
+    voice_free(&house.voice);
     session_free(&house.session);
     service_stop(&house.service);
     return status;

@@ -22,9 +22,12 @@ static const struct {
     const char *ending;
     const char *type;
 } types[] = {
-    {".html", "text/html; charset=utf-8"}, {".css", "text/css; charset=utf-8"},
-    {".js", "text/javascript; charset=utf-8"}, {".svg", "image/svg+xml"},
-    {".json", "application/json"}, {".webmanifest", "application/manifest+json"},
+    {".html", "text/html; charset=utf-8"},
+    {".css", "text/css; charset=utf-8"},
+    {".js", "text/javascript; charset=utf-8"},
+    {".svg", "image/svg+xml"},
+    {".json", "application/json"},
+    {".webmanifest", "application/manifest+json"},
 };
 
 static const char *type_of(const char *name)
@@ -37,11 +40,11 @@ static const char *type_of(const char *name)
     return NULL;
 }
 
-static int load_one(struct pages *pages, int dir, const char *name)
+int pages_read(int dir, const char *name, size_t most, char **data, size_t *len)
 {
-    struct page *page = &pages->table[pages->n];
     struct stat st;
     size_t have = 0;
+    char *bytes = NULL;
     int fd, r = 0;
 
     fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -51,34 +54,48 @@ static int load_one(struct pages *pages, int dir, const char *name)
         r = -EINVAL;
         goto out;
     }
-    if (pages->n == PAGES_MAX || (size_t)st.st_size > PAGES_BYTES_MAX - pages->bytes) {
+    if ((size_t)st.st_size > most) {
         r = -EFBIG;
         goto out;
     }
-    page->data = malloc((size_t)st.st_size + 1);
-    if (page->data == NULL) {
+    bytes = malloc((size_t)st.st_size + 1);
+    if (bytes == NULL) {
         r = -ENOMEM;
         goto out;
     }
     while (have < (size_t)st.st_size) {
-        ssize_t n = read(fd, page->data + have, (size_t)st.st_size - have);
+        ssize_t n = read(fd, bytes + have, (size_t)st.st_size - have);
 
         if (n <= 0) {
             r = n == 0 ? -EIO : -errno;
-            free(page->data);
-            page->data = NULL;
             goto out;
         }
         have += (size_t)n;
     }
-    (void)snprintf(page->name, sizeof(page->name), "%.*s", (int)sizeof(page->name) - 1, name);
-    page->type = type_of(name);
-    page->len = have;
-    pages->bytes += have;
-    pages->n++;
+    *data = bytes;
+    *len = have;
+    bytes = NULL;
 out:
+    free(bytes);
     (void)close(fd);
     return r;
+}
+
+static int load_one(struct pages *pages, int dir, const char *name)
+{
+    struct page *page = &pages->table[pages->n];
+    int r;
+
+    if (pages->n == PAGES_MAX)
+        return -EFBIG;
+    r = pages_read(dir, name, PAGES_BYTES_MAX - pages->bytes, &page->data, &page->len);
+    if (r < 0)
+        return r;
+    (void)snprintf(page->name, sizeof(page->name), "%.*s", (int)sizeof(page->name) - 1, name);
+    page->type = type_of(name);
+    pages->bytes += page->len;
+    pages->n++;
+    return 0;
 }
 
 static const struct page *find(const struct pages *pages, const char *name)
@@ -110,7 +127,8 @@ int pages_load(struct pages **out, const char *directory)
             continue;
         r = load_one(pages, dirfd(dir), entry->d_name);
         if (r < 0) {
-            log_event(LOG_LEVEL_ERROR, "page not read", LOG_PUBLIC("name", log_public_from_config(entry->d_name)), LOG_ERRNO(r));
+            log_event(LOG_LEVEL_ERROR, "page not read",
+                      LOG_PUBLIC("name", log_public_from_config(entry->d_name)), LOG_ERRNO(r));
             goto fail;
         }
     }

@@ -22,6 +22,8 @@ struct page {
 /* Every regular file of a known type directly in the directory. -ENOENT when there is no kiosk.html or board.html. */
 int pages_load(struct pages **out, const char *directory);
 void pages_free(struct pages **pages);
+/* All of one regular file of a directory, at most `most` bytes, to be freed by the caller. */
+int pages_read(int dir, const char *name, size_t most, char **data, size_t *len);
 /* The page of a path: "/kiosk.js", "/", "/board", "/kiosk/1". NULL when there is none. */
 const struct page *pages_find(const struct pages *pages, const char *path);
 

@@ -4,6 +4,7 @@
 #include "log.h"
 #include "pages.h"
 #include "server.h"
+#include "voice.h"
 #include "web.h"
 
 #include <errno.h>
@@ -302,6 +303,8 @@ static void serve_page(struct web *web, struct request *request)
 {
     const struct page *page = pages_find(web->pages, request_path(request));
 
+    if (page == NULL)
+        page = voice_find(web->voice, request_path(request));
     if (page == NULL)
         reply_problem(web, request, PROBLEM_NOT_FOUND);
     else if (is_change(request))

@@ -20,13 +20,23 @@ struct events;
 struct pages;
 struct request;
 struct server;
+struct voice;
 struct waiter;
+
+/* How the kiosk of a lane is set up; all 0: as the configuration has it by default. */
+enum lane_voice { LANE_VOICE_OFF, LANE_VOICE_REQUEST, LANE_VOICE_ON };
+struct lane_manner {
+    enum lane_voice voice;
+    bool shuffled; /* the digits of the PIN pad */
+};
 
 struct web {
     struct clock *clock;
     struct session *session;
     struct guard guard;
     struct pages *pages;
+    struct voice *voice; /* may be NULL */
+    struct lane_manner manners[SESSION_LANES_MAX + 1]; /* by lane */
     struct events *events;
     struct desk_link *desk;
     struct server *server;

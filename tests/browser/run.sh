@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh BUILD BIN PORT: kiosk and board in a real browser, against a whole desk on simulated hardware of its own.
 # One line a check, then "N passed, N failed"; pictures of every screen under BUILD/browser/.
+# SHORT=1: what `make check` has time for. ONLY=part[,part]: visits japanese languages entry ease board.
 set -u
 build=$1 bin=$2 port=$3
 here=$(realpath "$(dirname "$0")")
@@ -24,5 +25,5 @@ launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 sleep 0.3
 kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }
-node "$here/main.mjs" ${ONLY:+--only "$ONLY"} --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
+node "$here/main.mjs" ${ONLY:+--only "$ONLY"} ${SHORT:+--short} $([ ! -d "$build/voice/vi" ] || echo --voice) --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
     --pictures "$(realpath "$out/pictures")" --cards "$(realpath "$build/sim/cards")"

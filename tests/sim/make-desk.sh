@@ -112,6 +112,7 @@ models = models
 listen = 127.0.0.1:$port
 staff-token-file = tokens/staff
 pages = pages
+voice = voice
 EOF
     upstream main "$service_port" 'by_numbers card_session register consents'
     ! has numbers || upstream numbers "$service_port" by_numbers
@@ -125,6 +126,7 @@ label = 窓口$n
 reader = usbip=$desk/run/usbip-$n.sock
 camera = same
 token-file = tokens/lane-$n
+voice = request
 EOF
         case $place in numbers | storm) echo "upstream = $place" ;; esac
     done <"$desk/places"
@@ -139,6 +141,7 @@ else
 fi
 ln -sfn "$build/sim/pki" "$desk/pki"
 ln -sfn "$source/daemon/web/pages" "$desk/pages"
+ln -sfn "$build/voice" "$desk/voice" # of make voice; without it the kiosk is silent
 
 service() { # service NAME PORT LEDGER
     cat <<EOF

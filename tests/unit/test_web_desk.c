@@ -349,6 +349,7 @@ static void a_kiosk_hears_its_lane_and_no_name(void **state)
     client_read(rig, fd, &reply);
     assert_int_equal(reply.status, 200);
     assert_non_null(strstr(reply.text, "Content-Type: text/event-stream; charset=utf-8\r\n"));
+    assert_non_null(strstr(reply.text, "event: settings\ndata: {\"voice\":\"off\",\"keypad\":\"fixed\"}\n\n"));
     assert_non_null(strstr(reply.text, "event: desk\ndata: {\"up\":true}\n\n"));
     assert_non_null(strstr(reply.text, "event: lane\ndata: {\"lane\":1,"));
     lane.state = VISIT_PIN;

@@ -2,8 +2,13 @@
 // announced without taking the focus.
 import { connect, Refused } from "./api.js";
 import { h, show } from "./dom.js";
-import { t, text, known, choose, second, chosen } from "./text.js";
+import { t, text, known, choose, speak, chosen } from "./text.js";
+import ja from "./board.ja.js";
+import en from "./board.en.js";
 import { tree } from "./answer.js";
+
+const other = () => (chosen() === "ja" ? "en" : "ja");
+speak({ ja, en }, other);
 
 const api = connect("board");
 const $ = (id) => document.getElementById(id);
@@ -318,7 +323,7 @@ function renderFrame() {
     $("link").classList.toggle("bad", state !== "up");
     $("who").textContent = name;
     document.documentElement.lang = chosen();
-    $("language").textContent = text(second(), "language");
+    $("language").textContent = text(other(), "language");
     $("lookup").textContent = t("board.lookup");
     $("out").textContent = t("board.sign_out");
     $("lanes-title").textContent = t("board.lanes");
@@ -392,7 +397,7 @@ function door(wrong = false) {
                     }
                 },
             },
-            h("h2", {}, t("board.sign_in"), h("span", { class: "second" }, text(second(), "board.sign_in"))),
+            h("h2", {}, t("board.sign_in"), h("span", { class: "second" }, text(other(), "board.sign_in"))),
             wrong && h("p", { class: "fault", role: "alert" }, t("board.sign_in.wrong")),
             h("label", {}, t("board.sign_in.token"), token),
             h("label", {}, t("board.sign_in.name"), who),
@@ -508,7 +513,7 @@ $("out").addEventListener("click", async () => {
     door();
 });
 $("language").addEventListener("click", () => {
-    choose(second());
+    choose(other());
     renderAll();
 });
 setInterval(() => ($("clock").textContent = new Date().toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" })), 1000);

@@ -69,6 +69,8 @@ export const icons = {
             svg("path", { ...line, d: "M6 44 q2 -18 18 -18 q16 0 18 18 z" }),
             svg("path", { ...line, d: "M24 30 v8 m-4 -4 h8" }),
         ),
+    ease: () => icon(svg("circle", { cx: 24, cy: 9, r: 4, fill: "currentColor" }), svg("path", { ...line, d: "M9 17 q15 5 30 0 M24 20 v11 M24 31 l-7 13 M24 31 l7 13" })),
+    language: () => icon(svg("circle", { cx: 24, cy: 24, r: 19, ...line }), svg("path", { ...line, d: "M5 24 h38 M24 5 q-18 19 0 38 M24 5 q18 19 0 38" })),
     up: () => icon(svg("path", { ...line, "stroke-width": 6, d: "M24 42 V8 m-15 14 l15 -15 l15 15" })),
     alert: () => icon(svg("path", { ...line, "stroke-width": 6, d: "M24 8 v20" }), svg("circle", { cx: 24, cy: 39, r: 3.5, fill: "currentColor" })),
     check: () => icon(svg("path", { ...line, "stroke-width": 6, d: "M8 25 l11 11 l21 -24" })),

@@ -1,7 +1,11 @@
 // The kiosk of one lane: hears its state, shows its screen, sends what the patient chooses.
 import { connect, Refused } from "./api.js";
 import { h, show } from "./dom.js";
-import { both, pair, t, choose, second } from "./text.js";
+import { anyone, both, chosen, pair, speak, t } from "./text.js";
+import { beside, catalogues, tags } from "./languages.js";
+import { easeBox, easeOf, languageBox } from "./ease.js";
+import { promptsOf, voiceOf } from "./voice.js";
+import { icons } from "./drawing.js";
 import { screens } from "./screens.js";
 import { seal } from "./seal.js";
 
@@ -22,7 +26,13 @@ let trouble = null;   // "offline" or "closed"
 let offlineTimer = null;
 let touched = 0;      // when the patient last pressed anything
 let kept = null;      // the end of a state that was put off already
-let before = null;    // what had the focus before "still there?"
+let before = null;    // what had the focus before something stood over the screen
+let over = null;      // what stands over it: "still", "language", "ease", or null
+let spared = 0;       // how often the end of this state was put off without asking
+
+speak(catalogues, beside, tags);
+const ease = easeOf(onEase);
+const voice = voiceOf(ease);
 
 const offered = (now, action) => now.offers.includes(action);
 
@@ -35,7 +45,7 @@ async function act(action, extra = {}) {
         if (refused instanceof Refused && refused.error.code !== "S003" && refused.error.ja)
             toast(refused.error);
         else if (!(refused instanceof Refused))
-            toast({ ja: t("try_again"), en: "" });
+            toast(null);
         return false;
     }
 }
@@ -51,7 +61,7 @@ async function sealed(action, purpose, bytes) {
 }
 
 function toast(words) {
-    const note = h("p", { class: "fault", role: "alert" }, pair(words));
+    const note = h("p", { class: "fault", role: "alert" }, words !== null && (words.code in catalogues[chosen()] || chosen() in words) ? pair(words) : both("try_again"));
     place.prepend(note);
     setTimeout(() => note.remove(), 4000);
 }
@@ -62,10 +72,21 @@ function again() {
     render();
 }
 
-const kit = { place, act, sealed, offered, again, say: (words) => (words === undefined ? say() : (spoken.textContent = words)), lane: () => lane };
+// words: for who listens to a screen reader. prompt: the same as a recording.
+function tell(words, prompt) {
+    spoken.textContent = words;
+    voice.say([`${chosen()}/${prompt}`], false);
+}
+
+const kit = {
+    place, act, sealed, offered, again, ease,
+    say: (words, prompt) => (words === undefined ? say() : tell(words, prompt)),
+    prompt: (element) => voice.say(promptsOf(element)),
+    lane: () => lane,
+};
 
 // Parts of a state that make another screen; the rest is an update of the one that stands.
-const nameOf = (now) => [now.visit, now.state, now.failure?.code, now.pin_tries, now.outcome, now.reader?.code, now.pin_pad, document.documentElement.lang].join("|");
+const nameOf = (now) => [now.visit, now.state, now.failure?.code, now.pin_tries, now.outcome, now.reader?.code, now.pin_pad, chosen(), ease.name()].join("|");
 
 function footer(now) {
     const buttons = [];
@@ -76,7 +97,7 @@ function footer(now) {
     if (offered(now, "choose_staff") && !["method", "face", "show_card"].includes(now.state))
         add("choose_staff", "help");
     /* Built anew only when it changes: a button keeps the focus while the lane reports. */
-    const name = `${buttons.map((b) => b.dataset.action)} ${document.documentElement.lang} ${document.body.dataset.keys}`;
+    const name = `${buttons.map((b) => b.dataset.action)} ${chosen()} ${document.body.dataset.keys}`;
     if (name === foot.dataset.shown)
         return;
     foot.dataset.shown = name;
@@ -90,7 +111,7 @@ function render() {
         shown = "";
         show(foot);
         foot.dataset.shown = "";
-        show(place, key === "offline" && h("div", { class: "work" }), h("h1", {}, both(`${key}.title`)), h("p", { class: "note" }, both(`${key}.note`)));
+        show(place, key === "offline" && h("div", { class: "work" }), h("h1", {}, anyone(`${key}.title`)), h("p", { class: "note" }, anyone(`${key}.note`)));
         return;
     }
     document.getElementById("label").textContent = lane.label;
@@ -100,7 +121,7 @@ function render() {
     } else {
         leave();
         shown = name;
-        screen = (screens[lane.state] ?? screens.idle)(lane, kit) ?? null;
+        screen = (screens[lane.state] ?? screens.unknown)(lane, kit) ?? null;
         place.dataset.state = lane.state;
         say();
         /* The reader of a screen reader and the user of a keyboard begin at the top of each screen. */
@@ -118,48 +139,95 @@ function leave() {
 function say() {
     spoken.textContent = [...place.querySelectorAll("h1 .first, .note .first")].map((e) => e.textContent).join(" ");
     spoken.lang = document.documentElement.lang;
+    if (over === null)
+        voice.say(promptsOf(place));
+}
+
+// One thing over the screen at a time; what is behind it can neither be touched nor reached by keys.
+function lay(name, box, focus) {
+    if (over === null)
+        before = document.activeElement;
+    over = name;
+    show(veil, box);
+    veil.hidden = false;
+    for (const part of behind)
+        part.inert = true;
+    (focus ?? box.querySelector("button")).focus();
+    voice.say(promptsOf(veil));
+}
+
+function lift() {
+    over = null;
+    veil.hidden = true;
+    veil.replaceChildren();
+    for (const part of behind)
+        part.inert = false;
+    (before?.isConnected ? before : place).focus({ preventScroll: true });
+    say();
 }
 
 // "Are you still there?" before a state ends by itself.
 function watch() {
     const left = endsAt === null ? Infinity : Math.ceil((endsAt - performance.now()) / 1000);
     const open = trouble === null && lane !== null && offered(lane, "still_here") && left > 0;
-    /* Who has just pressed something is there: nobody is asked in the middle of an entry. */
-    if (open && left <= 30 && kept !== endsAt && performance.now() - touched < 10000 && veil.hidden) {
+    const still = performance.now() - touched < 10000;
+    /* Who has just pressed something is there, and who asked for time gets it: nobody is asked in the middle of an
+       entry. */
+    if (open && left <= 30 && kept !== endsAt && over !== "still" && (still || (ease.slow && spared < 2))) {
         kept = endsAt;
+        spared += still ? 0 : 1;
         act("still_here");
         return;
     }
+    forget();
     if (!open || left > 20) {
-        if (!veil.hidden) {
-            veil.hidden = true;
-            for (const part of behind)
-                part.inert = false;
-            (before?.isConnected ? before : place).focus({ preventScroll: true });
-        }
+        if (over === "still")
+            lift();
         return;
     }
-    if (veil.hidden) {
+    if (over !== "still") {
         const button = h("button", { type: "button", class: "main", onclick: () => act("still_here") }, both("still.yes"));
-        show(veil, h("div", { role: "alertdialog", "aria-modal": "true", "aria-labelledby": "still" }, h("h1", { id: "still" }, both("still.title")), h("p", { class: "note" }), button));
-        before = document.activeElement;
-        veil.hidden = false;
-        for (const part of behind)
-            part.inert = true;
-        button.focus();
+        lay("still", h("div", { class: "box", role: "alertdialog", "aria-modal": "true", "aria-labelledby": "still" }, h("h1", { id: "still" }, both("still.title")), h("p", { class: "note count" }), button), button);
     }
     show(veil.querySelector(".note"), both("still.note", { s: left }));
 }
 
+// What somebody chose before any card came, and then left.
+function forget() {
+    if (lane?.visit === null && performance.now() - touched > 60000 && (chosen() !== "ja" || ease.touchedAnything()))
+        fresh();
+}
+
+// The next patient begins in Japanese, as the lane is set up, whatever this one chose.
+function fresh() {
+    ease.reset();
+    if (over !== null)
+        lift();
+    headings();
+    again();
+}
+
+// Another language, a voice, company...
+function onEase(what) {
+    headings();
+    if (what === "volume" || what === "low" || what === "slow")
+        return;
+    render();
+    if (over !== null)
+        voice.say(promptsOf(veil));
+}
+
 function take(now) {
-    /* The next patient begins in Japanese, whatever this one chose. */
-    if (lane !== null && lane.visit !== now.visit && now.visit === null && document.documentElement.lang !== "ja") {
-        choose("ja");
-        languageButton();
-    }
+    const gone = lane !== null && lane.visit !== now.visit && now.visit === null;
+
+    if (lane === null || lane.visit !== now.visit || lane.state !== now.state)
+        spared = 0;
     lane = now;
     endsAt = now.ends_ms === null ? null : performance.now() + now.ends_ms;
-    render();
+    if (gone)
+        fresh();
+    else
+        render();
     watch();
 }
 
@@ -179,20 +247,23 @@ function setTrouble(next) {
     }
 }
 
-function languageButton() {
-    const button = document.getElementById("language");
-    button.textContent = t("switch");
-    button.lang = second();
+// The two buttons at the top: always there, in the language chosen.
+function headings() {
+    show(document.getElementById("ease"), icons.ease(), h("span", {}, both("ease")[0]));
     place.setAttribute("aria-label", t("screen"));
 }
 
-document.getElementById("language").addEventListener("click", () => {
-    choose(second());
-    languageButton();
-    render();
-});
+const boxes = {
+    language: () => languageBox(onEase, lift),
+    ease: () => easeBox(ease, lift),
+};
+for (const name of Object.keys(boxes))
+    document.getElementById(name).addEventListener("click", () => over === null && lay(name, boxes[name]()));
+show(document.getElementById("language"), icons.language(), h("span", { lang: "ja" }, "言語"), h("span", { lang: "en" }, "Language"));
+
 /* A keyboard or numeric keypad alone: digits choose the buttons by the number printed on them (or are the entry,
-   where there is a pad), Enter is the one button that leads on, * goes back, / calls staff. */
+   where there is a pad), Enter is the one button that leads on, * goes back, / calls staff, + asks for the language.
+   0 says it again; 5, which fingers know by its dot, begins the guidance by voice while no card is there. */
 document.addEventListener("keydown", (event) => {
     touched = performance.now();
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey)
@@ -201,15 +272,24 @@ document.addEventListener("keydown", (event) => {
         document.body.dataset.keys = "1";
         footer(lane);
     }
+    const stage = over !== null ? veil : place;
     let target = null;
-    if (!veil.hidden)
-        target = event.key === "1" ? veil.querySelector("button") : null;
-    else if (event.key === "*" || event.key === "/")
-        target = event.key === "*" ? place.querySelector("[data-back]") : document.querySelector('[data-action="choose_staff"]');
+    if (event.key === "*")
+        target = stage.querySelector("[data-back]");
+    else if (event.key === "/" && over === null)
+        target = { click: () => lane !== null && offered(lane, "choose_staff") && act("choose_staff") };
+    else if (event.key === "+" && over === null)
+        target = document.getElementById("language");
     else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement))
-        target = place.querySelector("[data-enter]");
-    else if (/^[1-9]$/.test(event.key) && !place.querySelector(".pad"))
-        target = place.querySelectorAll(".choices button")[Number(event.key) - 1];
+        target = stage.querySelector("[data-enter]");
+    else if (event.key === "0" && !stage.querySelector(".pad"))
+        target = { click: voice.again };
+    else if (event.key === "5" && over === null && lane?.state === "idle" && ease.settings.voice !== "off" && !ease.blind)
+        target = { click: () => ease.set("blind", true) };
+    else if (event.key === "1" && over === "still")
+        target = veil.querySelector("button");
+    else if (/^[1-9]$/.test(event.key) && !stage.querySelector(".pad"))
+        target = stage.querySelectorAll(".choices button")[Number(event.key) - 1];
     if (target === null || target === undefined)
         return;
     event.preventDefault();
@@ -218,7 +298,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("pointerdown", () => (touched = performance.now()), { capture: true });
 document.addEventListener("contextmenu", (event) => event.preventDefault());
 setInterval(watch, 1000);
-languageButton();
+headings();
 render();
 try {
     await api.signInByFragment();
@@ -230,6 +310,14 @@ if (trouble === null)
     api.listen(
         `/api/lanes/${number}/events`,
         {
+            settings: (told) => {
+                /* Told anew after each lost line: only news may change what the patient chose. */
+                if (JSON.stringify(told) === JSON.stringify(ease.settings))
+                    return;
+                ease.settings = told;
+                ease.reset();
+                headings();
+            },
             lane: take,
             desk: ({ up }) => setTrouble(up ? null : "offline"),
         },

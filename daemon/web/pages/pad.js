@@ -19,8 +19,21 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
 });
 
-// length: how many digits; label: what they are, for a screen reader. onchange(bytes, used) after each; onready(bytes): all are there and OK was pressed.
-export function pad(length, label, onchange, onready) {
+// 0 to 9 in an order that nobody can guess from where a finger goes.
+function shuffle() {
+    const order = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0];
+    for (let i = order.length - 1; i > 0; i--) {
+        const [draw] = crypto.getRandomValues(new Uint32Array(1));
+        const j = draw % (i + 1); // 2^32 is large against ten: no digit is preferred by more than a billionth
+        [order[i], order[j]] = [order[j], order[i]];
+    }
+    return order;
+}
+
+// length: how many digits; label: what they are, for a screen reader. onchange(bytes, used) after each; onready(bytes):
+// all are there and OK was pressed. shuffled: the digits stand in another order each time.
+export function pad(length, label, onchange, onready, shuffled = false) {
+    const order = shuffled ? shuffle() : [1, 2, 3, 4, 5, 6, 7, 8, 9, 0];
     const digits = new Uint8Array(length);
     let used = 0;
     const ok = h("button", { type: "button", class: "word main", disabled: true, onclick: () => self.ready() }, both("ok"));
@@ -68,9 +81,9 @@ export function pad(length, label, onchange, onready) {
     self.element = h(
         "div",
         { class: "pad", role: "group", "aria-label": label },
-        [1, 2, 3, 4, 5, 6, 7, 8, 9].map(key),
+        order.slice(0, 9).map(key),
         h("button", { type: "button", class: "word", onclick: () => self.drop() }, both("delete")),
-        key(0),
+        key(order[9]),
         ok,
     );
     active = self;

@@ -1,14 +1,15 @@
 // What the patient sees in each state of a visit. A screen is a function (lane, kit) that fills kit.place and may
 // return { update(lane), leave() }; states without one of their own share `wait`.
 //
-// kit: place, act(action, extra), sealed(action, purpose, bytes), offered(lane, action), say(text), lane()
-import { h, svg, show } from "./dom.js";
-import { both, pair, t, text, chosen } from "./text.js";
+// kit: place, act(action, extra), sealed(action, purpose, bytes), offered(lane, action), say(text), prompt(element):
+// speak what stands there, lane(), ease: what this patient chose (ease.js)
+import { h, show } from "./dom.js";
+import { anyone, both, pair, t, text } from "./text.js";
 import { reader, icons } from "./drawing.js";
 import { choices } from "./choices.js";
+import { camera } from "./face.js";
 import { pad } from "./pad.js";
 import { numberB } from "./number_b.js";
-import { preview } from "./preview.js";
 
 const button = (kit, action, content, options = {}) =>
     h("button", { type: "button", class: options.class ?? (options.main ? "main" : null), "data-action": action, "data-enter": options.enter, "data-back": options.back, onclick: (event) => {
@@ -40,19 +41,28 @@ const ways = [
     { action: "show_card", key: "method.show", icon: "face" },
     { action: "key_in", key: "method.key_in", icon: "pin" },
 ];
+const aims = ["choose_face", "show_card"]; // something must be held to the camera
 
 // The ways that are open, in the order of the table. `main`: the one that stands out. `notes`: say what each asks for.
 function wayButtons(lane, kit, names, main = null, notes = false) {
     return ways
-        .filter((way) => names.includes(way.action) && kit.offered(lane, way.action))
+        .filter((way) => names.includes(way.action) && kit.offered(lane, way.action) && !(kit.ease.blind && aims.includes(way.action)))
         .map((way) => button(kit, way.action, [icons[way.icon](), both(way.key), notes && h("small", {}, t(`${way.key}.note`))], { main: way.action === main }));
 }
 
 function idle(lane, kit) {
     if (lane.reader !== null)
-        show(kit.place, h("h1", {}, both("idle.closed")), h("p", { class: "note" }, both("idle.closed.note")), fault(lane.reader));
+        show(kit.place, h("h1", {}, anyone("idle.closed")), h("p", { class: "note" }, anyone("idle.closed.note")), fault(lane.reader));
     else
-        show(kit.place, fault(lane.failure), reader(), h("h1", {}, both("idle.title")), h("p", { class: "note" }, both("idle.note")), h("p", { class: "aside" }, both("idle.nocard")));
+        show(
+            kit.place,
+            fault(lane.failure),
+            reader(),
+            h("h1", {}, anyone("idle.title")),
+            h("p", { class: "note" }, anyone("idle.note")),
+            kit.ease.blind && h("p", { class: "unseen" }, both("voice.intro")),
+            h("p", { class: "aside" }, anyone("idle.nocard")),
+        );
 }
 
 const wait = (key) => (lane, kit) =>
@@ -74,60 +84,8 @@ function method(lane, kit) {
         kit.place,
         fault(lane.failure),
         h("h1", {}, both("method.title")),
-        choices("", wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff", "show_card", "key_in"], lane.failure ? null : "choose_face", !lane.failure)),
+        choices("", wayButtons(lane, kit, ["choose_face", "choose_pin", "choose_staff"], lane.failure ? null : "choose_face", !lane.failure)),
     );
-}
-
-function live(lane, mirrored) {
-    const canvas = h("canvas", { width: 640, height: 480, "aria-hidden": "true" });
-    /* Oval and card keep their shape in any frame; what is dimmed reaches beyond it on all sides. */
-    const mask = (width, height, hole, line) =>
-        svg(
-            "svg",
-            { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
-            svg("path", { class: "dim", "fill-rule": "evenodd", d: `M-200 -200H300V300H-200Z ${hole}` }),
-            line,
-        );
-    const over = mirrored
-        ? mask(75, 100, "M37.5 12 a28 37 0 1 0 0.01 0Z", svg("ellipse", { class: "oval", cx: 37.5, cy: 49, rx: 28, ry: 37 }))
-        : mask(100, 75, "M12 13.5H88V61.5H12Z", svg("rect", { class: "oval", x: 12, y: 13.5, width: 76, height: 48, rx: 4 }));
-    return { canvas, element: h("div", { class: mirrored ? "live mirror" : "live" }, h("div", { class: "frame" }, canvas, over)) };
-}
-
-function camera(mirrored, titleKey, others) {
-    return (lane, kit) => {
-        const picture = live(lane, mirrored);
-        const hint = h("p", { class: "hint", role: "status", "aria-live": "polite" });
-        const row = h("div", { class: "others" });
-        let spoken = null;
-        let offered = null;
-        let started = false;
-
-        function update(now) {
-            // One instruction at a time: what the last frame lacked, or to hold still.
-            const words = !started ? both("face.wait") : now.hint ? pair(now.hint) : now.box && mirrored ? both("face.good") : both(titleKey);
-            const name = `${chosen()} ${!started} ${now.hint?.code ?? (now.box ? "box" : "")}`;
-            const ways = now.offers.join();
-            if (name !== spoken) {
-                spoken = name;
-                show(hint, words);
-                picture.element.classList.toggle("good", started && !now.hint && now.box !== null);
-            }
-            if (ways !== offered) {
-                offered = ways;
-                show(row, choices("small", wayButtons(now, kit, others)));
-            }
-        }
-        show(kit.place, h("div", { class: "facing" }, h("h1", { class: "unseen" }, t(mirrored ? "face.heading" : "method.show")), hint, picture.element, row));
-        update(lane);
-        const stop = preview(lane.lane, picture.canvas, () => {
-            if (!started) {
-                started = true;
-                update(kit.lane());
-            }
-        });
-        return { update, leave: stop };
-    };
 }
 
 function pin(lane, kit) {
@@ -150,9 +108,10 @@ function pin(lane, kit) {
         (bytes, used) => {
             dots.forEach((dot, i) => dot.classList.toggle("on", i < used));
             if (used > 0)
-                kit.say(t("pin.digits", { n: used }));
+                kit.say(t("pin.digits", { n: used }), `pin.digits.${used}`);
         },
         () => kit.sealed("send_pin", "pin", keys.take()),
+        kit.ease.settings.keypad === "shuffled" && !kit.ease.blind,
     );
     show(
         kit.place,
@@ -164,7 +123,7 @@ function pin(lane, kit) {
                 { class: "side" },
                 fault(lane.failure),
                 h("h1", {}, both("pin.title")),
-                !lane.failure && lane.pin_tries !== 1 && h("p", { class: "note" }, both("pin.note")),
+                !lane.failure && lane.pin_tries !== 1 && h("p", { class: "note" }, both(kit.ease.company ? "pin.company" : "pin.note")),
                 h("div", { class: "dots", "aria-hidden": "true" }, dots),
                 tries(lane),
                 back(lane, kit),
@@ -208,7 +167,22 @@ function number(lane, kit) {
             },
         });
     }
-    return { leave: start() };
+    /* To the camera or by hand? */
+    let leave = null;
+    if (!kit.offered(lane, "show_card"))
+        return { leave: start() };
+    show(
+        place,
+        h("h1", {}, both("number.how.title")),
+        h("p", { class: "note" }, both("number.how.note")),
+        choices(
+            "",
+            wayButtons(lane, kit, ["show_card"]),
+            h("button", { type: "button", onclick: () => { leave = start(); } }, icons.pin(), both("method.key_in")),
+        ),
+        back(lane, kit, "back"),
+    );
+    return { leave: () => leave?.() };
 }
 
 const question = (key) => (lane, kit) =>
@@ -234,6 +208,9 @@ const warning = (key, values) => (lane, kit) =>
         choices("", button(kit, "no", both(`${key}.no`), { main: true, back: true }), button(kit, "yes", both(`${key}.yes`))),
     );
 
+// The face or the PIN was right: said once, where the next question stands.
+const verified = (lane) => lane.method !== "none" && h("p", { class: "verified" }, icons.check(), both("verified"));
+
 // What was answered so far, so that another language does not begin anew.
 let answers = { visit: null, at: 0, given: new Map() };
 
@@ -256,6 +233,7 @@ function consent(lane, kit) {
         };
         show(
             kit.place,
+            i === 0 && verified(lane),
             asked.length > 1 && h("p", { class: "count" }, both("consent.count", { n: i + 1, all: asked.length })),
             h("h1", {}, both(`consent.${asked[i]}`)),
             h("p", { class: "note" }, both(`consent.${asked[i]}.note`)),
@@ -275,7 +253,7 @@ function consent(lane, kit) {
 function done(lane, kit) {
     const key = ["eligible", "last_known", "pending"].includes(lane.outcome) ? "done.eligible" : lane.outcome === "abandoned" ? "done.abandoned" : "done.other";
     const sign = key === "done.eligible" ? h("div", { class: "sign" }, icons.check()) : h("div", { class: "sign ask" }, icons.bell());
-    const next = h("p", { class: "take" }, icons.up(), both("take_card.next"));
+    const next = h("p", { class: "take" }, icons.up(), anyone("take_card.title"));
     const update = (now) => (next.hidden = !now.card);
 
     show(kit.place, sign, h("h1", {}, both(key)), h("p", { class: "note" }, both(`${key}.note`)), fault(lane.failure, key), next);
@@ -285,9 +263,9 @@ function done(lane, kit) {
 
 function takeCard(lane, kit) {
     const left = lane.failure?.code === "C014";
-    const bell = left ? ring() : null;
+    const bell = left ? ring(() => kit.prompt(kit.place.querySelector("h1"))) : null;
 
-    show(kit.place, !left && fault(lane.failure), h("div", { class: "rise" }, reader(true)), h("h1", { class: "loud" }, both("take_card.title")), h("p", { class: "note" }, both("take_card.note")));
+    show(kit.place, !left && fault(lane.failure), h("div", { class: "rise" }, reader(true)), h("h1", { class: "loud" }, anyone("take_card.title")), h("p", { class: "note" }, anyone("take_card.note")));
     document.body.classList.toggle("flash", left);
     return {
         leave: () => {
@@ -297,10 +275,14 @@ function takeCard(lane, kit) {
     };
 }
 
-// A soft two-tone call every three seconds until the card is taken.
-function ring() {
+// A soft two-tone call every three seconds until the card is taken; every third time it is also said, where the voice
+// is on.
+function ring(say) {
+    let calls = 0;
     const sound = new AudioContext();
     const call = () => {
+        if (calls++ % 3 === 2)
+            say();
         [660, 880].forEach((pitch, i) => {
             const tone = sound.createOscillator();
             const volume = sound.createGain();
@@ -330,11 +312,11 @@ export const screens = {
     closed: idle,
     card: wait("card"),
     method,
-    show_card: camera(false, "show_card.title", ["key_in", "choose_pin", "choose_staff"]),
+    show_card: camera(false, "show_card.title", ["key_in", "choose_pin", "choose_staff"], wayButtons, choices),
     number_b: number,
     number_b_confirm: warning("number_b_confirm", (lane) => ({ tries: lane.number_b_tries })),
     photo: wait("photo"),
-    face: camera(true, "face.title", ["choose_pin", "choose_staff"]),
+    face: camera(true, "face.title", ["choose_pin", "choose_staff"], wayButtons, choices),
     pin,
     pin_confirm: warning("pin_confirm", () => ({})),
     pin_check: wait("pin_check"),
@@ -342,6 +324,8 @@ export const screens = {
     register: question("register"),
     consent,
     eligibility: wait("eligibility"),
+    /* A state of a newer desk: whatever it is, it goes on, or staff see it. */
+    unknown: wait("eligibility"),
     link: asked("link"),
     staff: asked("staff"),
     card_lost: cardLost,

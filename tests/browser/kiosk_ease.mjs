@@ -1,0 +1,140 @@
+// What makes the kiosk easier: the lower part of the screen, more time, company, no camera and a voice; the order of
+// the digits; one instruction at a time.
+import { sizes } from "./checks.mjs";
+import { Told } from "./kiosk_gallery.mjs";
+import { failures } from "./told.mjs";
+import { quietLane } from "./told.mjs";
+
+const ways = ["choose_face", "choose_pin", "choose_staff", "cancel", "still_here"];
+const pin = { state: "pin", pin_tries: 3, offers: ["send_pin", "no", "choose_face", "choose_staff", "cancel", "still_here"] };
+
+export async function kioskEase(stage) {
+    const { checks } = stage;
+    const told = await Told.open(stage);
+    const { page } = told;
+    const of = (code) => failures().find((f) => f.code === code).patient;
+    const digits = () => page.evaluate(() => [...document.querySelectorAll(".pad button:not(.word)")].map((b) => b.textContent).join(""));
+    const press = async (name) => {
+        await page.click("#ease");
+        await page.click(`[data-ease="${name}"]`);
+        await page.keyboard.press("*");
+    };
+    const asked = [];
+    await page.route("**/voice/**", (route) => {
+        asked.push(new URL(route.request().url()).pathname.slice("/voice/".length));
+        return route.fulfill({ status: 404, body: "" });
+    });
+
+    /* the lower part, tall screen: everything to press within reach */
+    await page.setViewportSize(sizes[2]);
+    const high = [];
+    await told.state({ state: "method", offers: ways });
+    await press("low");
+    for (const state of [{ state: "method", offers: ways }, pin, { state: "consent", method: "face", consents: ["limit"], offers: ["consent", "cancel", "choose_staff"] }]) {
+        await told.state(state);
+        high.push(...(await page.evaluate(() => [...document.querySelectorAll("header button, main button, footer button")].filter((b) => b.getBoundingClientRect().top < innerHeight * 0.4).map((b) => b.innerText))));
+    }
+    checks.check("kiosk, lower part: nothing to press stands in the upper two fifths", high.length === 0, high.join(", "));
+    await stage.look(told.view, "g-low");
+    await told.tell(quietLane);
+    checks.check("kiosk: what one patient chose is forgotten with the visit", await page.evaluate(() => !document.body.hasAttribute("data-low")));
+    await page.setViewportSize(sizes[1]);
+
+    /* the order of the digits */
+    await told.state(pin);
+    checks.check("kiosk: the digits stand as on a telephone", (await digits()) === "1234567890", await digits());
+    await told.tell(quietLane);
+    await told.event("settings", { voice: "off", keypad: "shuffled" });
+    const orders = new Set();
+    for (let i = 0; i < 4; i++) {
+        await told.state(pin);
+        orders.add(await digits());
+        await told.tell(quietLane);
+    }
+    checks.check("kiosk, shuffled: all ten digits, another order each time", orders.size === 4 && [...orders].every((order) => [...order].sort().join("") === "0123456789"), [...orders].join(" "));
+    await told.state(pin);
+    await page.keyboard.type("12");
+    const hidden = await page.evaluate(() => [document.querySelectorAll(".dots .on").length, document.getElementById("screen").innerText]);
+    checks.check("kiosk: digits of a PIN are counted, not shown", hidden[0] === 2 && !/(^|\D)12(\D|$)/.test(hidden[1]), hidden[1]);
+    await told.tell(quietLane);
+
+    /* company: whom to look at, and whose PIN it is */
+    await told.event("settings", { voice: "request", keypad: "fixed" });
+    await told.state(pin);
+    await press("company");
+    checks.check("kiosk, company: a child's PIN is the guardian's to key in", (await told.words()).includes("保護者の方が入れてください"));
+    await told.state({ state: "face", hint: of("F002"), offers: ways.slice(1, 4) });
+    await page.waitForFunction(() => document.querySelector(".hint")?.innerText.includes("付き添いの方は"), null, { timeout: 4000 }).catch(() => {});
+    checks.check("kiosk, company: two faces: whoever is with the patient steps aside", (await told.words()).includes("付き添いの方は、画面から離れてください"), await told.words());
+    await told.tell(quietLane);
+
+    /* a face: one instruction at a time, other ways by themselves after a while */
+    await told.state({ state: "face", hint: null, offers: ways.slice(1, 4) });
+    await page.evaluate(() => {
+        globalThis.changes = [];
+        new MutationObserver(() => globalThis.changes.push([performance.now(), document.querySelector(".hint").innerText])).observe(document.querySelector(".hint"), { childList: true });
+    });
+    checks.check("kiosk, face: at first there is nothing but the face to do", (await page.locator("main button").count()) === 0);
+    for (let i = 0; i < 30; i++) {
+        await told.state({ state: "face", hint: of(["F003", "F005", "F008"][i % 3]), offers: ways.slice(1, 4) });
+        await page.waitForTimeout(90);
+    }
+    const changes = await page.evaluate(() => globalThis.changes);
+    const gaps = changes.slice(1).map(([at], i) => at - changes[i][0]);
+    checks.check(`kiosk, face: thirty hints in three seconds are ${changes.length} instructions, none shorter than a second`, changes.length >= 1 && gaps.every((gap) => gap >= 1000), gaps.map(Math.round).join(" "));
+    await page.waitForSelector('main [data-action="choose_pin"]', { timeout: 9000 }).catch(() => {});
+    const offer = await page.evaluate(() => [...document.querySelectorAll("main button")].map((b) => b.dataset.action).join());
+    checks.check("kiosk, face: after a few seconds PIN and staff are offered without being asked for", offer === "choose_pin,choose_staff" && (await told.words()).includes("ほかの方法でも確認できます"), offer);
+    checks.check("kiosk, face: and nothing was sent meanwhile", told.posted.length === 0, JSON.stringify(told.posted));
+    await told.tell(quietLane);
+
+    /* more time */
+    told.posted.length = 0;
+    await told.state({ state: "method", offers: ways });
+    await press("slow");
+    await page.waitForTimeout(10500);
+    const extended = () => told.posted.filter((p) => p.action === "still_here").length;
+    await told.state({ state: "method", step: 2, offers: ways, ends_ms: 29000 });
+    await page.waitForTimeout(300);
+    checks.check("kiosk, more time: the end is put off twice before anybody is asked", extended() === 1 && (await page.isHidden("#veil")), String(extended()));
+    await told.state({ state: "method", step: 3, offers: ways, ends_ms: 28000 });
+    await page.waitForTimeout(300);
+    await told.state({ state: "method", step: 4, offers: ways, ends_ms: 17000 });
+    await page.waitForSelector("#veil:not([hidden])", { timeout: 3000 }).catch(() => {});
+    checks.check("kiosk, more time: then it asks, and still does not end by itself", extended() === 2 && (await told.words()).includes("まだ続けますか"), String(extended()));
+    await told.tell(quietLane);
+
+    /* no camera: by the key with the dot, voice and keys alone */
+    await page.keyboard.press("5");
+    await page.waitForTimeout(300);
+    checks.check("kiosk, no camera: key 5 begins the guidance by voice", asked.includes("ja/idle.title") && asked.includes("ja/voice.intro"), asked.join(" "));
+    asked.length = 0;
+    await told.state({ state: "method", offers: ways });
+    await page.waitForTimeout(500);
+    const offers = await page.evaluate(() => [...document.querySelectorAll("main button")].map((b) => b.dataset.action).join());
+    checks.check("kiosk, no camera: straight to PIN or staff", offers === "choose_pin,choose_staff", offers);
+    const expected = ["ja/method.title", "ja/voice.key.1", "ja/method.pin", "ja/voice.key.2", "ja/method.staff"];
+    checks.check("kiosk, no camera: question and choices are said with their keys, in order", expected.every((name, i) => asked.indexOf(name) >= 0 && (i === 0 || asked.indexOf(name) > asked.indexOf(expected[i - 1]))), asked.join(" "));
+    asked.length = 0;
+    await page.keyboard.press("0");
+    await page.waitForTimeout(300);
+    checks.check("kiosk, no camera: 0 says it again", asked[0] === "ja/method.title", asked.join(" "));
+    asked.length = 0;
+    await told.state(pin);
+    await page.waitForTimeout(300);
+    asked.length = 0;
+    await page.keyboard.type("12");
+    await page.waitForTimeout(300);
+    checks.check("kiosk, no camera: how many digits are in is said, never which", asked.length > 0 && asked.every((name) => /^ja\/pin\.digits\.[1-4]$/.test(name)), asked.join(" "));
+    await told.tell(quietLane);
+    asked.length = 0;
+    await told.state({ state: "method", offers: ways });
+    await page.waitForTimeout(200);
+    checks.check("kiosk: the next patient hears nothing and has the camera again", asked.length === 0 && (await page.locator('[data-action="choose_face"]').count()) === 1, asked.join(" "));
+    await told.tell(quietLane);
+    await told.event("settings", { voice: "off", keypad: "fixed" });
+    await page.keyboard.press("5");
+    await page.click("#ease");
+    checks.check("kiosk: a lane without a voice offers none", (await page.locator('[data-ease="voice"], [data-ease="blind"]').count()) === 0);
+    await told.close();
+}
