@@ -4,6 +4,7 @@
 #   make check          all tests (installs and fetches what is missing)
 #   make                the programs only
 #   make kills          every program killed in every state of every family of visits, books compared afterwards
+#   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
 #   make bench | fuzz | lint | rig | evaluate PAIRS=FILE | install | clean
 #   make deb | deb-reproducible | deb-check | guest
 #
@@ -360,6 +361,12 @@ bench: models cards
 	@tests/setup/packages.sh bench
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all bench-programs
 	@tests/bench/run.sh build $(BIN)
+# A random day of SECONDS (600) at LANES (16); SEED=n decides the same again.
+.PHONY: soak
+SEED ?=
+soak: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/soak.sh build $(BIN) $(PORT) $(if $(filter file,$(origin SECONDS)),600,$(SECONDS)) $(if $(filter file,$(origin LANES)),16,$(LANES)) $(SEED)
 # Every target (or TARGET=name) for SECONDS each; counts and crashes: tests/fuzz/run.sh. COVERAGE=1: lines reached.
 SECONDS ?= 20
 TARGET ?= $(FUZZ)

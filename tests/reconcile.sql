@@ -103,6 +103,7 @@ INSERT INTO verdicts SELECT 'what staff did carries a name, what patients did no
 FROM (SELECT a.id, (a.who IS NOT NULL) IS NOT (a.event LIKE 'staff%' OR a.event IN ('lookup', 'link')) AS wrong FROM audit a
       WHERE a.event IN ('staff_confirm', 'staff_reject', 'staff_end', 'staff_retry', 'staff_looked', 'lookup', 'link', 'choose_pin', 'choose_face', 'send_pin', 'send_number_b', 'consent', 'cancel', 'yes'));
 
+-- (A status word that a fault put in the place of the card's is no try: nothing was executed.)
 -- ---- the cards ------------------------------------------------------------------------------------------------------------------------
 INSERT INTO verdicts SELECT 'no card got more PINs than were keyed in for it', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')
 FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'pin' AND b.card = v.card AND b.lane = v.lane AND b.accepted <> 'no') AS wrong
@@ -110,7 +111,7 @@ FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'pi
 
 INSERT INTO verdicts SELECT 'nor more wrong ones than were keyed in wrong', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')
 FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'pin' AND b.card = v.card AND b.lane = v.lane AND b.accepted <> 'no' AND NOT b.was_right) AS wrong
-      FROM (SELECT card, lane, total(status <> '9000') AS sent FROM verifies WHERE kind = 'pin' GROUP BY card, lane) v);
+      FROM (SELECT card, lane, total(status LIKE '63C_') AS sent FROM verifies WHERE kind = 'pin' GROUP BY card, lane) v);
 
 INSERT INTO verdicts SELECT 'no card got 照合番号B more often than it was keyed in', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')
 FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'number-b' AND b.card = v.card AND b.lane = v.lane AND b.accepted <> 'no') AS wrong
@@ -118,10 +119,10 @@ FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'nu
 
 INSERT INTO verdicts SELECT 'nor a wrong one more often than it was keyed in wrong', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')
 FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'number-b' AND b.card = v.card AND b.lane = v.lane AND b.accepted <> 'no' AND NOT b.was_right) AS wrong
-      FROM (SELECT card, lane, total(status <> '9000') AS sent FROM verifies WHERE kind = 'b' GROUP BY card, lane) v);
+      FROM (SELECT card, lane, total(status LIKE '63C_') AS sent FROM verifies WHERE kind = 'b' GROUP BY card, lane) v);
 
 INSERT INTO verdicts SELECT 'the text application gets it only after the visual one opened', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')
-FROM (SELECT card, lane, total(kind = 'text-b') > total(kind = 'b' AND status = '9000') OR total(kind = 'text-b' AND status <> '9000') > 0 AS wrong
+FROM (SELECT card, lane, total(kind = 'text-b') > total(kind = 'b' AND status = '9000') OR total(kind = 'text-b' AND status LIKE '63C_') > 0 AS wrong
       FROM verifies WHERE kind IN ('b', 'text-b') GROUP BY card, lane);
 
 INSERT INTO verdicts SELECT 'the counter was asked before each try', count(*), total(NOT asked), group_concat(CASE WHEN NOT asked THEN card || '@' || lane END, ' ') FROM verifies;
@@ -131,7 +132,7 @@ INSERT INTO verdicts SELECT 'no PIN of another key, no password was ever tried',
 INSERT INTO verdicts SELECT 'the counters in the chips are what those tries make of them', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || ':' || kind || '=' || tries END, ' ')
 FROM (SELECT c.card, c.kind, c.tries,
              c.tries IS NOT coalesce((SELECT CASE WHEN status = '9000' THEN c.most WHEN status LIKE '63C_' THEN instr('0123456789ABCDEF', substr(status, 4)) - 1 ELSE 0 END
-                                      FROM verifies v WHERE v.card = c.card AND v.kind = c.kind AND (c.lane = 0 OR v.lane = c.lane) AND status <> '0000' ORDER BY at DESC LIMIT 1), c.first) AS wrong
+                                      FROM verifies v WHERE v.card = c.card AND v.kind = c.kind AND (c.lane = 0 OR v.lane = c.lane) AND (status = '9000' OR status LIKE '63C_') ORDER BY at DESC LIMIT 1), c.first) AS wrong
       FROM counters c);
 
 -- ---- the database ------------------------------------------------------------------------------------------------------------------------

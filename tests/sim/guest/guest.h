@@ -101,6 +101,7 @@ struct stage {
     uint64_t seen[STAGE_SEEN_MAX]; /* all since stage_begin() */
     int nseen;
     int step;
+    int pin_tries, number_b_tries; /* as the lane shows them; -1 not known */
     char state[32];
     char failure[8];
     char key[128];
@@ -207,5 +208,11 @@ int run_visits(struct site *sites, int nsites, const struct script *script, cons
  */
 int run_kills(struct site *sites, int nsites, const char *file, const char *table,
               const char *family, int k, int n);
+
+/* ---- soak.c: a long random day at many lanes
+ * -------------------------------------------------------- */
+
+/* Prints what happened, then memory and descriptors; returns how much was wrong. */
+int run_soak(struct site *site, unsigned seconds, unsigned long seed);
 
 #endif

@@ -3,9 +3,11 @@
  * sim-guest kills FILE [--family NAME] [--slice K/N] --table FILE --desk DIRECTORY [--desk
  * DIRECTORY...]
  *
- * Drives a table of visits (script.c says how it is written), or the kill matrix (kills.c), against
- * running desks and prints a line for each. Ends with status 0 only if each ended as the table
- * says.
+ * sim-guest soak SECONDS [--seed N] --desk DIRECTORY
+ *
+ * Drives a table of visits (script.c says how it is written), the kill matrix (kills.c) or a random
+ * day (soak.c) against running desks and prints a line for each. Ends with status 0 only if each
+ * ended as the table says.
  */
 #include "guest.h"
 
@@ -19,6 +21,7 @@
 struct options {
     const char *family, *table;
     int slice, slices;
+    unsigned long seed;
     struct site sites[SITES_MAX];
     int nsites;
 };
@@ -26,18 +29,17 @@ struct options {
 static int usage(void)
 {
     (void)fprintf(stderr, "usage: sim-guest visits|kills FILE [--family NAME] [--slice K/N] "
-                          "[--table FILE] --desk DIRECTORY...\n");
+                          "[--table FILE] --desk DIRECTORY...\n"
+                          "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n");
     return 2;
 }
 
 static bool read_options(struct options *o, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"desk", required_argument, NULL, 'd'},
-        {"family", required_argument, NULL, 'f'},
-        {"slice", required_argument, NULL, 's'},
-        {"table", required_argument, NULL, 't'},
-        {NULL, 0, NULL, 0},
+        {"desk", required_argument, NULL, 'd'},  {"family", required_argument, NULL, 'f'},
+        {"slice", required_argument, NULL, 's'}, {"table", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 'r'},  {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -54,6 +56,9 @@ static bool read_options(struct options *o, int argc, char **argv)
             if (sscanf(optarg, "%d/%d", &o->slice, &o->slices) != 2 || o->slice < 0 ||
                 o->slices < 1)
                 return false;
+            break;
+        case 'r':
+            o->seed = strtoul(optarg, NULL, 10);
             break;
         case 't':
             o->table = optarg;
@@ -99,6 +104,8 @@ int main(int argc, char **argv)
     } else if (good && strcmp(argv[optind], "kills") == 0 && o.table != NULL) {
         failed =
             run_kills(o.sites, o.nsites, argv[optind + 1], o.table, o.family, o.slice, o.slices);
+    } else if (good && strcmp(argv[optind], "soak") == 0) {
+        failed = run_soak(&o.sites[0], (unsigned)atoi(argv[optind + 1]), o.seed);
     } else if (good) {
         failed = usage();
     }

@@ -124,6 +124,13 @@ static void see_visit(struct stage *stage, uint64_t visit)
                                      "visit", (json_int_t)visit, "card", stage->card));
 }
 
+static int tries(const json_t *lane, const char *name)
+{
+    const json_t *value = json_object_get(lane, name);
+
+    return json_is_integer(value) ? (int)json_integer_value(value) : -1;
+}
+
 bool stage_look(struct stage *stage)
 {
     char path[64];
@@ -146,6 +153,8 @@ bool stage_look(struct stage *stage)
     (void)snprintf(stage->key, sizeof(stage->key), "%s", text(lane, "key"));
     (void)snprintf(stage->failure, sizeof(stage->failure), "%s",
                    text(json_object_get(lane, "failure"), "code"));
+    stage->pin_tries = tries(lane, "pin_tries");
+    stage->number_b_tries = tries(lane, "number_b_tries");
     offers = json_object_get(lane, "offers");
     stage->offers[0] = '\0';
     for (size_t i = 0; i < json_array_size(offers) && used < sizeof(stage->offers); i++)
