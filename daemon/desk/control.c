@@ -48,6 +48,8 @@ struct control {
     struct links *links;
     struct desk *desk;
     struct control_worker worker;
+    control_other_fn *other;
+    void *other_arg;
     struct ipc_server *server;
     struct ipc_self self;
     struct client *clients[CLIENTS_MAX];
@@ -575,7 +577,9 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
             control_answer(client->control, message);
         break;
     default:
-        ipc_refuse(ipc, "a message out of turn");
+        if (client->control->other == NULL ||
+            !client->control->other(client->control->other_arg, ipc, message))
+            ipc_refuse(ipc, "a message out of turn");
         break;
     }
 }
@@ -618,6 +622,12 @@ void control_open(struct control *c, struct desk *desk)
 void control_worker(struct control *c, const struct control_worker *worker)
 {
     c->worker = *worker;
+}
+
+void control_other(struct control *c, control_other_fn *other, void *arg)
+{
+    c->other = other;
+    c->other_arg = arg;
 }
 
 void control_maintain_progress(void *arg, void *asker, const struct msg_maintain_progress *progress)

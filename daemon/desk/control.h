@@ -7,6 +7,7 @@
 #include "desk.h"
 
 struct control;
+struct ipc;
 struct links;
 struct service;
 
@@ -21,6 +22,10 @@ struct control_worker {
     void (*forget)(void *arg, const void *asker);
 };
 void control_worker(struct control *control, const struct control_worker *worker);
+/* Whom to hand a client's message to that is none of this door's own; false: it is nobody's, the
+ * client goes. */
+typedef bool control_other_fn(void *arg, struct ipc *ipc, const struct message *message);
+void control_other(struct control *control, control_other_fn *other, void *arg);
 void control_free(struct control **control);
 
 /* For desk_ports. */

@@ -6,6 +6,7 @@
  * `uketsuked --print-table dot|text` prints the visit table and ends; `--check-backup FILE` and
  * `--restore FILE` judge a backup and put it back, while no desk runs (offline.h).
  */
+#include "accounts.h"
 #include "control.h"
 #include "links.h"
 #include "maintain.h"
@@ -33,6 +34,7 @@ struct program {
     struct links *links;
     struct control *control;
     struct maintain *maintain;
+    struct accounts accounts;
     struct timer *upkeep;
 };
 
@@ -208,6 +210,8 @@ static int open_doors(struct program *p)
         &(struct maintain_ports){p->control, control_maintain_progress, control_maintain_end});
     if (r < 0)
         return r;
+    p->accounts = (struct accounts){p->store, p->service.clock};
+    control_other(p->control, accounts_message, &p->accounts);
     control_worker(p->control,
                    &(struct control_worker){p->maintain, maintain_start, maintain_forget});
     r = desk_resume(p->desk);

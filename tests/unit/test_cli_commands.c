@@ -219,6 +219,19 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
         MESSAGE_TEXT(item.next, "plug it in");
         reply(fd, MSG_DEVICE_ITEM, &item);
         reply(fd, MSG_DEVICES_END, &end);
+    } else if (message->type == MSG_ACCOUNT_CHANGE) {
+        struct msg_account_result end = {.request = request, .accepted = 1};
+
+        if (strcmp(message->body.account_change.name, "admin") == 0)
+            end = (struct msg_account_result){.request = request, .failure = FAILURE_ACCOUNT_REFUSED};
+        reply(fd, MSG_ACCOUNT_RESULT, &end);
+    } else if (message->type == MSG_ACCOUNTS_QUERY) {
+        struct msg_account_item item = {.request = request, .role = 2, .state = 1, .failures = 6, .locked_s = 90};
+        struct msg_accounts_end end = {.request = request, .count = 1};
+
+        MESSAGE_TEXT(item.name, "佐藤");
+        reply(fd, MSG_ACCOUNT_ITEM, &item);
+        reply(fd, MSG_ACCOUNTS_END, &end);
     } else if (message->type == MSG_MAINTAIN) {
         struct msg_maintain_progress progress = {.request = request, .permille = 500};
         struct msg_maintained end = {.request = request, .task = message->body.maintain.task};
@@ -392,6 +405,56 @@ static void what_is_no_anchor_is_not_asked(void **state)
     assert_int_equal(uketsuke(desk, "restore", NULL), EXIT_USAGE);
 }
 
+static void an_account_is_made_with_a_code_that_is_shown_once(void **state)
+{
+    struct desk *desk = *state;
+    char first[300], code[20] = "", command[200], hash[80] = "";
+    const char *at;
+    FILE *sha;
+
+    start(desk, a_desk);
+    assert_int_equal(uketsuke(desk, "account", "add", "佐藤", "clinician", NULL), EXIT_AS_ASKED);
+    assert_int_equal(desk->asked.body.account_change.what, 1);
+    assert_int_equal(desk->asked.body.account_change.role, 2);
+    assert_string_equal(desk->asked.body.account_change.name, "佐藤");
+    at = strstr(desk->out, "setup code: ");
+    assert_non_null(at);
+    for (at += 12; *at != '\n' && strlen(code) < 16; at++)
+        if (*at != '-')
+            code[strlen(code)] = *at;
+    assert_int_equal(strlen(code), 16);
+    /* What the desk gets is the code's SHA-256, by another program's word. */
+    (void)snprintf(command, sizeof(command), "printf %%s %s | sha256sum", code);
+    sha = popen(command, "re");
+    assert_non_null(sha);
+    assert_int_equal(fscanf(sha, "%64s", hash), 1);
+    assert_int_equal(pclose(sha), 0);
+    (void)snprintf(first, sizeof(first), "setup:%s", hash);
+    assert_string_equal(desk->asked.body.account_change.proof, first);
+    assert_int_equal(uketsuke(desk, "account", "reset", "佐藤", NULL), EXIT_AS_ASKED);
+    assert_int_equal(desk->asked.body.account_change.what, 4);
+    assert_string_not_equal(desk->asked.body.account_change.proof, first);
+    assert_int_equal(uketsuke(desk, "account", "disable", "admin", NULL), EXIT_NOT_SO);
+    assert_non_null(strstr(desk->err, "A004"));
+    assert_int_equal(uketsuke(desk, "account", "list", NULL), EXIT_AS_ASKED);
+    assert_non_null(strstr(desk->out, "佐藤"));
+    assert_non_null(strstr(desk->out, "clinician"));
+    assert_non_null(strstr(desk->out, "90s"));
+}
+
+static void what_is_no_change_of_an_account_is_not_asked(void **state)
+{
+    static const char *const wrong[][3] = {{NULL}, {"add"}, {"add", "x"}, {"add", "x", "king"}, {"forget", "x"}, {"remove"},
+                                           {"list", "x"}, {"disable", "x", "reception"}};
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(uketsuke(desk, "account", wrong[i][0], wrong[i][1], wrong[i][2], NULL), EXIT_USAGE);
+        assert_int_equal(desk->asked.type, 0);
+    }
+}
+
 static void configuration_and_codes_need_no_desk(void **state)
 {
     struct desk *desk = *state;
@@ -425,6 +488,8 @@ int main(void)
         T(a_desk_that_hangs_up_is_named),
         T(the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_was),
         T(what_is_no_anchor_is_not_asked),
+        T(an_account_is_made_with_a_code_that_is_shown_once),
+        T(what_is_no_change_of_an_account_is_not_asked),
         T(configuration_and_codes_need_no_desk),
     };
 

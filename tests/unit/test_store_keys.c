@@ -3,6 +3,8 @@
 #include "store_hand.h"
 #include "store_rig.h"
 
+#include "daemon/store/accounts.h"
+
 #include <errno.h>
 #include <openssl/hmac.h>
 #include <sqlite3.h>
@@ -238,8 +240,9 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
         "meta.value", /* keys: under the master key; audit_head: written anew by each audit row */
         "answers.subject_hash", /* keyed hashes: what was hashed is nowhere kept */
         "visits.subject_hash",  "links.subject_hash", "audit.who", /* covered by the chain's hash */
-        "audit.hash",
+        "audit.hash",           "accounts.name_hash",
     };
+    struct store_account account = {.name = "sato", .role = 1};
     struct rig rig;
     sqlite3 *db;
     sqlite3_stmt *s;
@@ -249,6 +252,7 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
 
     (void)state;
     some_visits(&rig);
+    assert_int_equal(store_account_put(rig.store, &account), 0);
     rotate(&rig, 100, &steps, &done);
     (void)snprintf(path, sizeof(path), "%s/uketsuke.db", rig.directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);

@@ -1,0 +1,1 @@
+DELETE FROM accounts WHERE name_hash = ?1;

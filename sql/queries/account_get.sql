@@ -1,0 +1,1 @@
+SELECT name_hash, role, state, epoch, failures, locked_until_us, totp_step, changed_us, payload FROM accounts WHERE name_hash = ?1;
