@@ -10,8 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define AGAIN_US                                                                                   \
-    (INT64_C(10) * 60 * 1000000) /* the same card within this time was perhaps received already */
 #define CONSENT_LASTS_US (INT64_C(24) * 3600 * 1000000) /* a consent holds for 24 hours */
 
 static int64_t now_us(const struct visit *v)
@@ -95,10 +93,12 @@ static int note_lost(struct visit *v, const struct desk_event *e)
  */
 static int look_for_another(struct visit *v)
 {
-    uint32_t earlier;
-    int r = store_visits_again(v->desk->store, v->record.subject, now_us(v) - AGAIN_US,
-                               v->record.id, &earlier);
+    int64_t since = now_us(v) - (int64_t)v->desk->settings.again_us;
+    uint32_t earlier = 0;
+    int r = 0;
 
+    if (v->desk->settings.again_us > 0)
+        r = store_visits_again(v->desk->store, v->record.subject, since, v->record.id, &earlier);
     for (unsigned i = 0; i < v->desk->nlanes; i++) {
         const struct visit *other = v->desk->lanes[i]->visit;
 

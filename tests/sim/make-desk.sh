@@ -89,6 +89,7 @@ institution-kind = $kind
 genuineness = $genuineness
 run-directory = run
 state-directory = state
+again-seconds = 0
 EOF
     [ "$consents" != all ] || echo "consents = limit drugs checkup diagnosis operation disease"
     if [ "$patience" = short ]; then
