@@ -5,7 +5,7 @@
 #   make                the programs only
 #   make kills          every program killed in every state of every family of visits, books compared afterwards
 #   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
-#   make bench | fuzz | lint | rig | evaluate PAIRS=FILE | install | clean
+#   make bench | fuzz | faults | lint | rig | evaluate PAIRS=FILE | install | clean
 #   make deb | deb-reproducible | deb-check | guest
 #
 # SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer under build/asan.
@@ -169,7 +169,11 @@ HELPERS_usb := umock mock sim
 HELPERS_ccid := umock mock sim
 HELPERS_uvc := umock mock sim
 HELPERS_card := umock mock sim
-HELPERS_reader := umock mock sim
+HELPERS_reader := umock mock sim lane
+# Whole visits in one process put a model in the place of libusb (tests/unit/lane_rig.h), and let calls fail
+# (tests/unit/lane_wrap.c names them).
+LANE_WRAPPED := usb_libusb_new malloc calloc free strdup $(shell sed -n 's/^WRAP.[A-Z]*, [^,]*, \([A-Za-z0-9_]*\),.*/\1/p' tests/unit/lane_wrap.c)
+WRAPS_reader := $(LANE_WRAPPED:%=-Wl$(comma)--wrap=%)
 HELPERS_desk := fake
 helpers = $(sort $(foreach h,$(test_room) $(HELPERS_$(test_room)),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
 TEST_ROOMS_common := common
@@ -205,7 +209,7 @@ $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
     $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
+	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) $(WRAPS_$(call test_room,$(1))) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
 	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
@@ -379,6 +383,12 @@ fuzz:
 fuzz-coverage:
 	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)
+# Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers).
+.PHONY: faults
+faults: cards
+	@tests/setup/packages.sh build check
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage
+	@tests/faults.sh $(BIN)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
 # BENCH=1: and our driver against pcscd with libccid, the same APDUs on the same device.
 rig: cards

@@ -1,4 +1,5 @@
 /* Which card is it, whose, and what is left of its counters. Nothing here needs or spends a credential. */
+#include <errno.h>
 #include <string.h>
 
 #include "card_engine.h"
@@ -37,12 +38,15 @@ static bool is_that_certificate(const struct card_engine *e, const struct card_o
 enum card_end card_engine_on_certificate(struct card_engine *e, const struct card_outcome *o)
 {
     struct card_certificate certificate;
+    int rc;
 
     if (!o->selected && e->application == CARD_AP_NONE)
         return CARD_END_FOREIGN;
-    if (o->data == NULL || o->len > sizeof(e->certificate_der) ||
-        card_certificate_parse(&certificate, o->data, o->len) < 0)
+    if (o->data == NULL || o->len > sizeof(e->certificate_der))
         return CARD_END_DAMAGED;
+    rc = card_certificate_parse(&certificate, o->data, o->len);
+    if (rc < 0)
+        return rc == -ENOMEM ? CARD_END_INTERNAL : CARD_END_DAMAGED;
     if (e->identified && !is_that_certificate(e, o)) {
         card_certificate_clear(&certificate);
         return CARD_END_OTHER_CARD;
@@ -73,15 +77,20 @@ static enum card_end on_number_b_tries(struct card_engine *e, const struct card_
 
 static enum card_end conclude(struct card_engine *e, enum card_end end)
 {
+    int chain;
+
     if (end != CARD_END_OK)
         return end;
+    chain = card_proof_chain(e->trust, &e->certificate);
+    if (chain < 0)
+        return CARD_END_INTERNAL;
     e->identified = true;
     e->report.certificate = e->certificate_der;
     e->report.certificate_len = e->certificate_len;
     e->report.subject = e->certificate.subject;
     e->report.valid_from = e->certificate.valid_from;
     e->report.valid_until = e->certificate.valid_until;
-    e->report.chain = (uint8_t)card_proof_chain(e->trust, &e->certificate);
+    e->report.chain = (uint8_t)chain;
     return CARD_END_OK;
 }
 

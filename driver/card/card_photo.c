@@ -114,9 +114,11 @@ static enum card_end on_signer(struct card_engine *e, const struct card_outcome 
 static enum card_end on_challenge(struct card_engine *e, const struct card_outcome *o)
 {
     bool answered = o->selected && o->sw == APDU_SW_OK;
+    int proven = answered ? card_proof_challenge(&e->face, e->nonce, sizeof(e->nonce), o->data, o->len) : GENUINE_NO;
 
-    e->report.challenge = (uint8_t)(answered ? card_proof_challenge(&e->face, e->nonce, sizeof(e->nonce), o->data, o->len)
-                                             : GENUINE_NO);
+    if (proven < 0)
+        return CARD_END_INTERNAL;
+    e->report.challenge = (uint8_t)proven;
     return CARD_END_OK;
 }
 
@@ -149,11 +151,17 @@ static enum card_end on_text(struct card_engine *e, const struct card_outcome *o
 
 static enum card_end conclude(struct card_engine *e, enum card_end end)
 {
+    int proven = GENUINE_NOT_CHECKED;
+
     if (!e->face_read)
         return end;
     /* Torn off before the signer's certificate was asked for: not checked, which is not the same as wrong. */
     if (e->signer_len > 0 || end == CARD_END_OK)
-        e->report.record = (uint8_t)card_proof_record(e->trust, &e->face, e->signer, e->signer_len);
+        proven = card_proof_record(e->trust, &e->face, e->signer, e->signer_len);
+    if (proven < 0)
+        end = CARD_END_INTERNAL;
+    else
+        e->report.record = (uint8_t)proven;
     if (end != CARD_END_OK) {
         explicit_bzero(e->report.name, sizeof(e->report.name));
         return end;

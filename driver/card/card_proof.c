@@ -27,6 +27,17 @@ static const uint8_t record_info[] = {0x30, 0x71, 0x30, 0x0D, 0x06, 0x09, 0x60, 
 #define RECORD_SEGMENTS 3u
 #define RECORD_PAYLOAD (sizeof(record_info) + RECORD_SEGMENTS * CARD_DIGEST_BYTES)
 
+/* Whether the library was short of memory since its errors were last cleared; clears them. */
+static bool no_memory(void)
+{
+    unsigned long error;
+    bool found = false;
+
+    while ((error = ERR_get_error()) != 0)
+        found = found || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return found;
+}
+
 int card_proof_sha256(const void *data, size_t len, uint8_t hash[CARD_DIGEST_BYTES])
 {
     return EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL) == 1 ? 0 : -EIO;
@@ -67,12 +78,13 @@ static int hash_subject(X509 *x509, uint8_t hash[CARD_DIGEST_BYTES])
     return rc;
 }
 
-int card_certificate_parse(struct card_certificate *out, const uint8_t *der, size_t len)
+static int parse_certificate(struct card_certificate *out, const uint8_t *der, size_t len)
 {
     const unsigned char *at = der;
     int rc = -EBADMSG;
 
     memset(out, 0, sizeof(*out));
+    ERR_clear_error();
     if (len == 0 || len > LONG_MAX)
         return -EBADMSG;
     out->x509 = d2i_X509(NULL, &at, (long)len);
@@ -87,8 +99,14 @@ int card_certificate_parse(struct card_certificate *out, const uint8_t *der, siz
 out:
     if (rc < 0)
         card_certificate_clear(out);
-    ERR_clear_error();
-    return rc;
+    return no_memory() && rc < 0 ? -ENOMEM : rc;
+}
+
+int card_certificate_parse(struct card_certificate *out, const uint8_t *der, size_t len)
+{
+    int rc = parse_certificate(out, der, len);
+
+    return rc == -EBADMSG ? parse_certificate(out, der, len) : rc;
 }
 
 void card_certificate_clear(struct card_certificate *certificate)
@@ -97,20 +115,27 @@ void card_certificate_clear(struct card_certificate *certificate)
     explicit_bzero(certificate, sizeof(*certificate));
 }
 
-enum genuine card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate)
+static int prove_chain(const struct card_trust *trust, const struct card_certificate *certificate)
 {
     const X509_NAME *issuer = X509_get_issuer_name(certificate->x509);
-    enum genuine result = GENUINE_NO;
+    int result = GENUINE_NO;
     X509 *authority;
 
+    ERR_clear_error();
     if (card_trust_authorities(trust) == 0)
         return GENUINE_NOT_CHECKED;
     for (size_t i = 0; result == GENUINE_NO && (authority = card_trust_authority(trust, i)) != NULL; i++)
         if (X509_NAME_cmp(issuer, X509_get_subject_name(authority)) == 0 && X509_check_ca(authority) != 0 &&
             X509_verify(certificate->x509, X509_get0_pubkey(authority)) == 1)
             result = GENUINE_YES;
-    ERR_clear_error();
-    return result;
+    return no_memory() && result != GENUINE_YES ? -ENOMEM : result;
+}
+
+int card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate)
+{
+    int result = prove_chain(trust, certificate);
+
+    return result == GENUINE_NO ? prove_chain(trust, certificate) : result;
 }
 
 static bool verify_sha256(EVP_PKEY *key, const void *message, size_t len, const uint8_t *signature,
@@ -121,15 +146,26 @@ static bool verify_sha256(EVP_PKEY *key, const void *message, size_t len, const 
               EVP_DigestVerify(md, signature, signature_len, message, len) == 1;
 
     EVP_MD_CTX_free(md);
-    ERR_clear_error();
     return ok;
 }
 
-bool card_proof_signature(const struct card_certificate *certificate, const void *message, size_t len,
-                          const uint8_t *signature, size_t signature_len)
+static int prove_signature(const struct card_certificate *certificate, const void *message, size_t len,
+                           const uint8_t *signature, size_t signature_len)
 {
-    return certificate->x509 != NULL &&
-           verify_sha256(X509_get0_pubkey(certificate->x509), message, len, signature, signature_len);
+    bool ok;
+
+    ERR_clear_error();
+    ok = certificate->x509 != NULL &&
+         verify_sha256(X509_get0_pubkey(certificate->x509), message, len, signature, signature_len);
+    return no_memory() && !ok ? -ENOMEM : ok;
+}
+
+int card_proof_signature(const struct card_certificate *certificate, const void *message, size_t len,
+                         const uint8_t *signature, size_t signature_len)
+{
+    int result = prove_signature(certificate, message, len, signature, signature_len);
+
+    return result == 0 ? prove_signature(certificate, message, len, signature, signature_len) : result;
 }
 
 /* A key written as TLVs 90 (exponent) and 91 (modulus). NULL when it cannot be one. */
@@ -217,15 +253,16 @@ static bool record_payload(const struct card_record *record, uint8_t payload[REC
     return true;
 }
 
-enum genuine card_proof_record(const struct card_trust *trust, const struct card_record *record,
-                               const uint8_t *signer_file, size_t signer_len)
+static int prove_record(const struct card_trust *trust, const struct card_record *record,
+                        const uint8_t *signer_file, size_t signer_len)
 {
     uint8_t payload[RECORD_PAYLOAD];
-    enum genuine result = GENUINE_NO;
+    int result = GENUINE_NO;
     struct card_signer signer;
     EVP_PKEY *municipality = NULL;
     EVP_PKEY *issuer;
 
+    ERR_clear_error();
     if (card_trust_issuers(trust) == 0)
         return GENUINE_NOT_CHECKED;
     if (card_signer_parse(&signer, signer_file, signer_len) < 0)
@@ -233,23 +270,43 @@ enum genuine card_proof_record(const struct card_trust *trust, const struct card
     issuer = card_trust_issuer(trust, signer.issuer);
     if (issuer == NULL || !verify_sha256(issuer, signer.body.value, signer.body.len, signer.signature.value,
                                          signer.signature.len))
-        return GENUINE_NO;
+        return no_memory() ? -ENOMEM : GENUINE_NO;
     municipality = rsa_key(signer.key, signer.key_len);
     if (municipality != NULL && record_payload(record, payload) &&
         recovers_to(municipality, &record->field[CARD_FIELD_SIGNATURE], payload, sizeof(payload)))
         result = GENUINE_YES;
     EVP_PKEY_free(municipality);
-    ERR_clear_error();
-    return result;
+    return no_memory() && result != GENUINE_YES ? -ENOMEM : result;
 }
 
-enum genuine card_proof_challenge(const struct card_record *record, const uint8_t *nonce, size_t nonce_len,
-                                  const uint8_t *signature, size_t signature_len)
+int card_proof_record(const struct card_trust *trust, const struct card_record *record,
+                      const uint8_t *signer_file, size_t signer_len)
+{
+    int result = prove_record(trust, record, signer_file, signer_len);
+
+    return result == GENUINE_NO ? prove_record(trust, record, signer_file, signer_len) : result;
+}
+
+static int prove_challenge(const struct card_record *record, const uint8_t *nonce, size_t nonce_len,
+                           const uint8_t *signature, size_t signature_len)
 {
     const struct tlv *field = &record->field[CARD_FIELD_KEY];
-    EVP_PKEY *key = rsa_key(field->value, field->len);
-    bool ok = key != NULL && verify_sha256(key, nonce, nonce_len, signature, signature_len);
+    EVP_PKEY *key;
+    bool ok;
 
+    ERR_clear_error();
+    key = rsa_key(field->value, field->len);
+    ok = key != NULL && verify_sha256(key, nonce, nonce_len, signature, signature_len);
     EVP_PKEY_free(key);
+    if (no_memory() && !ok)
+        return -ENOMEM;
     return ok ? GENUINE_YES : GENUINE_NO;
+}
+
+int card_proof_challenge(const struct card_record *record, const uint8_t *nonce, size_t nonce_len,
+                         const uint8_t *signature, size_t signature_len)
+{
+    int result = prove_challenge(record, nonce, nonce_len, signature, signature_len);
+
+    return result == GENUINE_NO ? prove_challenge(record, nonce, nonce_len, signature, signature_len) : result;
 }

@@ -1,5 +1,7 @@
 /*
- * card proof: the cryptographic checks on a card, each with a plain answer. Keys are used through EVP, so a
+ * card proof: the cryptographic checks on a card, each with a plain answer, or -ENOMEM when the library had no memory
+ * for it: a card is never called false for that. (The library does not always say why it failed, so a "no" is found
+ * twice before it is one.) Keys are used through EVP, so a
  * certificate may hold any type that OpenSSL verifies with SHA-256; the 券面 records are RSA by their format.
  */
 #ifndef UKETSUKE_CARD_PROOF_H
@@ -29,7 +31,7 @@ struct card_certificate {
     int64_t valid_until;
     bool rsa;
 };
-/* 0, -EBADMSG. The whole of `der` must be one certificate. */
+/* 0, -EBADMSG, -ENOMEM. The whole of `der` must be one certificate. */
 int card_certificate_parse(struct card_certificate *out, const uint8_t *der, size_t len);
 /* Safe on a zeroed struct and twice. */
 void card_certificate_clear(struct card_certificate *certificate);
@@ -39,11 +41,11 @@ void card_certificate_clear(struct card_certificate *certificate);
  * each of that name is tried by its key. Validity in time is not part of this: an expired certificate is an
  * ordinary state with its own rules.
  */
-enum genuine card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate);
+int card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate);
 
-/* A signature over `message` (SHA-256) by the certificate's key. */
-bool card_proof_signature(const struct card_certificate *certificate, const void *message, size_t len,
-                          const uint8_t *signature, size_t signature_len);
+/* A signature over `message` (SHA-256) by the certificate's key: 1 yes, 0 no. */
+int card_proof_signature(const struct card_certificate *certificate, const void *message, size_t len,
+                         const uint8_t *signature, size_t signature_len);
 
 /*
  * The record's signature, through the certificate of its signer, up to a configured issuer. NOT_CHECKED
@@ -52,11 +54,11 @@ bool card_proof_signature(const struct card_certificate *certificate, const void
  * PKCS#1 v1.5 payload is a SHA-256 DigestInfo that holds three hashes (birth date, sex, key; name, address;
  * photo) side by side, 96 bytes in place of 32.
  */
-enum genuine card_proof_record(const struct card_trust *trust, const struct card_record *record,
-                               const uint8_t *signer_file, size_t signer_len);
+int card_proof_record(const struct card_trust *trust, const struct card_record *record,
+                      const uint8_t *signer_file, size_t signer_len);
 
 /* The chip's answer to a challenge: a signature over `nonce` by the key in the record. */
-enum genuine card_proof_challenge(const struct card_record *record, const uint8_t *nonce, size_t nonce_len,
-                                  const uint8_t *signature, size_t signature_len);
+int card_proof_challenge(const struct card_record *record, const uint8_t *nonce, size_t nonce_len,
+                         const uint8_t *signature, size_t signature_len);
 
 #endif

@@ -105,11 +105,13 @@ static enum card_end on_signature(struct card_engine *e, const struct card_outco
 static enum card_end conclude(struct card_engine *e, enum card_end end)
 {
     size_t len = strlen(e->statement);
+    int proven;
 
     if (end != CARD_END_OK)
         return end;
-    if (!card_proof_signature(&e->certificate, e->statement, len, e->signature, e->signature_len))
-        return CARD_END_NOT_ITS_KEY;
+    proven = card_proof_signature(&e->certificate, e->statement, len, e->signature, e->signature_len);
+    if (proven <= 0)
+        return proven < 0 ? CARD_END_INTERNAL : CARD_END_NOT_ITS_KEY;
     e->report.statement = e->statement;
     e->report.statement_len = len;
     e->report.signature = e->signature;

@@ -150,7 +150,8 @@ struct ccid *ccid_new(struct usb *usb, unsigned nth)
     ccid->poll = timer_new(ccid->clock, on_poll, ccid);
     ccid->later = timer_new(ccid->clock, on_later, ccid);
     if (ccid->out == NULL || ccid->in == NULL || ccid->control == NULL || ccid->interrupt == NULL ||
-        ccid->pause == NULL || ccid->poll == NULL || ccid->later == NULL)
+        ccid->pause == NULL || ccid->poll == NULL || ccid->later == NULL ||
+        ccid_operations_prepare(ccid) < 0)
         goto fail;
     return ccid;
 
@@ -481,8 +482,10 @@ void ccid_transmit(struct ccid *ccid, unsigned slot, const uint8_t *apdu, size_t
         return;
     }
     op->command = malloc(len);
-    if (op->command == NULL)
-        abort();
+    if (op->command == NULL) {
+        ccid_end_later(ccid, op, CCID_READER_ERROR);
+        return;
+    }
     memcpy(op->command, apdu, len);
     op->command_len = len;
     ccid_operation_go(ccid, op);
@@ -503,8 +506,11 @@ void ccid_verify_pin(struct ccid *ccid, unsigned slot, const uint8_t header[4], 
     }
     op->command_len = 5 + digits;
     op->command = malloc(op->command_len);
-    if (op->command == NULL)
-        abort();
+    if (op->command == NULL) {
+        /* Not "the reader refused": it has a pad all the same. */
+        ccid_end_later(ccid, op, CCID_BUSY);
+        return;
+    }
     memcpy(op->command, header, 4);
     op->command[4] = (uint8_t)digits;
     /* Where the reader puts the digits: nothing that a card could take for a PIN. */

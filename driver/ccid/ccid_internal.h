@@ -125,6 +125,7 @@ struct ccid {
     struct ccid_operation *queue; /* waiting, oldest first */
     struct ccid_operation *running;
     struct ccid_operation *ended; /* callbacks to be made from the loop */
+    struct ccid_operation *spare; /* made beforehand, so that no memory is asked for in a visit */
 
     enum ccid_phase phase;
     bool claiming;
@@ -154,6 +155,8 @@ void ccid_enter(struct ccid *ccid);
 void ccid_leave(struct ccid *ccid);
 
 /* -- ccid_operation.c ------------------------------------------------------------------------ */
+/* Makes what is needed for each slot's operation and a few that are refused. 0 or -ENOMEM. */
+int ccid_operations_prepare(struct ccid *ccid);
 /* NULL when the slot is not there or has one already; the callback with the reason is then on its
  * way. */
 struct ccid_operation *ccid_operation_new(struct ccid *ccid, unsigned slot, uint64_t deadline_us,

@@ -1,12 +1,14 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ccid_internal.h"
 #include "daemon/common/clock.h"
 
-static void operation_free(struct ccid_operation *op)
+#define REFUSED_SPARE 4u
+
+static void wipe_buffers(struct ccid_operation *op)
 {
-    timer_free(&op->timer);
     if (op->command != NULL) {
         explicit_bzero(op->command, op->command_len);
         free(op->command);
@@ -15,7 +17,19 @@ static void operation_free(struct ccid_operation *op)
         explicit_bzero(op->response, op->response_len);
         free(op->response);
     }
-    free(op);
+}
+
+/* Back to where it came from. */
+static void operation_free(struct ccid *ccid, struct ccid_operation *op)
+{
+    struct timer *timer = op->timer;
+
+    wipe_buffers(op);
+    timer_stop(timer);
+    memset(op, 0, sizeof(*op));
+    op->timer = timer;
+    op->next = ccid->spare;
+    ccid->spare = op;
 }
 
 void ccid_call_later(struct ccid *ccid)
@@ -57,24 +71,60 @@ static void on_deadline(struct timer *timer, void *arg)
     ccid_leave(ccid);
 }
 
+static struct ccid_operation *operation_make(struct ccid *ccid)
+{
+    struct ccid_operation *op = calloc(1, sizeof(*op));
+
+    if (op == NULL)
+        return NULL;
+    op->timer = timer_new(ccid->clock, on_deadline, op);
+    if (op->timer != NULL)
+        return op;
+    free(op);
+    return NULL;
+}
+
+int ccid_operations_prepare(struct ccid *ccid)
+{
+    for (unsigned i = 0; i < ccid->place.info.slots + REFUSED_SPARE; i++) {
+        struct ccid_operation *op = operation_make(ccid);
+
+        if (op == NULL)
+            return -ENOMEM;
+        op->next = ccid->spare;
+        ccid->spare = op;
+    }
+    return 0;
+}
+
+static struct ccid_operation *operation_take(struct ccid *ccid)
+{
+    struct ccid_operation *op = ccid->spare;
+
+    if (op != NULL) {
+        ccid->spare = op->next;
+        op->next = NULL;
+        return op;
+    }
+    op = operation_make(ccid);
+    /* Without memory for the callback there is no way on: the process ends and is started anew. */
+    if (op == NULL)
+        abort();
+    return op;
+}
+
 struct ccid_operation *ccid_operation_new(struct ccid *ccid, unsigned slot, uint64_t deadline_us,
                                           ccid_done_fn *done, void *arg,
                                           void (*begin)(struct ccid *, struct ccid_operation *))
 {
-    struct ccid_operation *op = calloc(1, sizeof(*op));
+    struct ccid_operation *op = operation_take(ccid);
 
-    /* Without memory for the callback there is no way on: the process ends and is started anew. */
-    if (op == NULL)
-        abort();
     op->ccid = ccid;
     op->slot = op->asked = slot;
     op->deadline_us = deadline_us;
     op->done = done;
     op->arg = arg;
     op->begin = begin;
-    op->timer = timer_new(ccid->clock, on_deadline, op);
-    if (op->timer == NULL)
-        abort();
     if (slot >= ccid->place.info.slots)
         ccid_end_later(ccid, op, CCID_INVALID);
     else if (usb_is_gone(ccid->usb))
@@ -126,7 +176,7 @@ void ccid_end(struct ccid *ccid, struct ccid_operation *op, enum ccid_result res
     if (op->done != NULL && !ccid->dead)
         op->done(ccid, op->slot, result, result == CCID_OK ? data : NULL,
                  result == CCID_OK ? len : 0, op->arg);
-    operation_free(op);
+    operation_free(ccid, op);
     if (!ccid->dead)
         ccid_call_later(ccid);
 }
@@ -142,7 +192,7 @@ void ccid_report_ended(struct ccid *ccid)
 
         if (op->done != NULL && !ccid->dead)
             op->done(ccid, op->slot, op->result, NULL, 0, op->arg);
-        operation_free(op);
+        operation_free(ccid, op);
         op = next;
     }
 }
@@ -180,17 +230,18 @@ static void drop_list(struct ccid_operation **list)
 
     while ((op = *list) != NULL) {
         *list = op->next;
-        operation_free(op);
+        wipe_buffers(op);
+        timer_free(&op->timer);
+        free(op);
     }
 }
 
 void ccid_operations_drop(struct ccid *ccid)
 {
-    if (ccid->running != NULL)
-        operation_free(ccid->running);
-    ccid->running = NULL;
+    drop_list(&ccid->running);
     drop_list(&ccid->queue);
     drop_list(&ccid->ended);
+    drop_list(&ccid->spare);
 }
 
 bool ccid_response_add(struct ccid_operation *op, const uint8_t *data, size_t len)

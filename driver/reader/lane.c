@@ -211,17 +211,20 @@ static void on_opened(struct ccid *ccid, unsigned slot, enum ccid_result result,
     device_ready(d);
 }
 
-static void open_camera(struct device *d)
+/* False: there was no memory for it, which another time may be there. A device without camera is none of those. */
+static bool open_camera(struct device *d)
 {
-    if ((d->use & USE_CAMERA) == 0 || uvc_count(d->usb) == 0)
-        return;
+    if ((d->use & USE_CAMERA) == 0)
+        return true;
     d->camera = uvc_new(d->usb, 0);
     if (d->camera == NULL) {
-        log_event(LOG_LEVEL_WARNING, "camera refused", LOG_ERRNO(errno));
-        return;
+        if (errno != ENODEV)
+            log_event(LOG_LEVEL_WARNING, "camera refused", LOG_ERRNO(errno));
+        return errno != ENOMEM;
     }
     d->lane->camera = FAILURE_NONE;
     frames_set_camera(d->lane->frames, d->camera);
+    return true;
 }
 
 static void on_started(struct usb *usb, enum usb_status status, void *arg)
@@ -236,7 +239,10 @@ static void on_started(struct usb *usb, enum usb_status status, void *arg)
         return;
     }
     usb_on_gone(usb, on_gone, d);
-    open_camera(d);
+    if (!open_camera(d)) {
+        device_close(d, FAILURE_DESK_BUSY, false);
+        return;
+    }
     if ((d->use & USE_READER) == 0) {
         if (d->camera != NULL)
             device_ready(d);
@@ -247,7 +253,10 @@ static void on_started(struct usb *usb, enum usb_status status, void *arg)
     d->ccid = ccid_new(usb, 0);
     if (d->ccid == NULL) {
         log_event(LOG_LEVEL_WARNING, "reader refused", LOG_ERRNO(errno));
-        device_close(d, FAILURE_READER_UNSUPPORTED, true);
+        if (errno == ENOMEM)
+            device_close(d, FAILURE_DESK_BUSY, false);
+        else
+            device_close(d, FAILURE_READER_UNSUPPORTED, true);
         return;
     }
     d->step = DEVICE_OPENING;

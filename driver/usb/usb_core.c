@@ -318,14 +318,28 @@ void usb_transport_operated(struct usb *usb, struct usb_operation *operation,
     call_later(usb);
 }
 
-static void operate(struct usb *usb, const struct usb_operation *wish)
+static struct usb_operation *operation_take(struct usb *usb)
 {
-    struct usb_operation *operation = calloc(1, sizeof(*operation));
-    struct usb_operation **at = &usb->operations;
+    struct usb_operation *operation;
 
+    for (unsigned i = 0; i < USB_SPARES; i++) {
+        if ((usb->spares_used & 1u << i) != 0)
+            continue;
+        usb->spares_used |= 1u << i;
+        return &usb->spares[i];
+    }
+    operation = malloc(sizeof(*operation));
     /* There is nowhere to keep the callback: the process ends and is started anew. */
     if (operation == NULL)
         abort();
+    return operation;
+}
+
+static void operate(struct usb *usb, const struct usb_operation *wish)
+{
+    struct usb_operation *operation = operation_take(usb);
+    struct usb_operation **at = &usb->operations;
+
     *operation = *wish;
     while (*at != NULL)
         at = &(*at)->next;
@@ -447,10 +461,13 @@ static void complete_submitted(struct usb *usb, enum usb_status status)
     }
 }
 
-static void operation_free(struct usb_operation *operation)
+static void operation_free(struct usb *usb, struct usb_operation *operation)
 {
     usb_transfer_free(&operation->transfer);
-    free(operation);
+    if (operation >= usb->spares && operation < usb->spares + USB_SPARES)
+        usb->spares_used &= ~(1u << (operation - usb->spares));
+    else
+        free(operation);
 }
 
 static void report_operations(struct usb *usb, unsigned turn)
@@ -467,7 +484,7 @@ static void report_operations(struct usb *usb, unsigned turn)
         *at = operation->next;
         if (!usb->dead)
             operation->done(usb, operation->status, operation->arg);
-        operation_free(operation);
+        operation_free(usb, operation);
         at = &usb->operations;
     }
 }
@@ -526,7 +543,7 @@ static void destroy(struct usb *usb)
     usb->depth = 1; /* nothing below may come back here */
     while ((operation = usb->operations) != NULL) {
         usb->operations = operation->next;
-        operation_free(operation);
+        operation_free(usb, operation);
     }
     usb->ops->drain(usb);
     assert(usb->owned == 0);

@@ -2,17 +2,23 @@
  * How a handle learns what it holds: control requests, one after the other. USB 2.0, 9.4.
  * The device descriptor comes first, then which configuration is active (and the first one is set
  * when none is and nobody else would), then that configuration's descriptors, header first.
+ * A request that fails, or whose answer cannot be one, is made again: many a device stumbles over its
+ * first ones. A configuration that comes out shorter than it says is taken as it is in the end.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/common/bytes.h"
+#include "daemon/common/clock.h"
 #include "usb_descriptor.h"
 #include "usb_transport.h"
 
 #define GET_DESCRIPTOR 6
 #define GET_CONFIGURATION 8
 #define SET_CONFIGURATION 9
+
+#define TRIES 3u
+#define TRY_US (2 * CLOCK_SECOND)
 
 enum step { DEVICE, ACTIVE, HEADER, WHOLE, CONFIGURE, STEP_COUNT };
 
@@ -31,7 +37,15 @@ static const struct request_row rows[STEP_COUNT] = {
     [CONFIGURE] = {0, SET_CONFIGURATION, 0, 0},
 };
 
-static void ask(struct usb_operation *operation, enum step step, uint16_t length)
+static void submit(struct usb *usb, struct usb_operation *operation)
+{
+    uint64_t soon = clock_monotonic_us(usb->clock) + TRY_US;
+
+    operation->transfer->deadline_us = soon < operation->deadline_us ? soon : operation->deadline_us;
+    usb_submit(operation->transfer);
+}
+
+static void ask(struct usb *usb, struct usb_operation *operation, enum step step, uint16_t length)
 {
     const struct request_row *row = &rows[step];
     struct usb_transfer *transfer = operation->transfer;
@@ -42,12 +56,12 @@ static void ask(struct usb_operation *operation, enum step step, uint16_t length
     else if (step == CONFIGURE)
         value = operation->wanted;
     operation->step = (unsigned)step;
+    operation->tries = 1;
     transfer->kind = USB_CONTROL;
     transfer->endpoint = 0;
     transfer->setup = (struct usb_setup){row->request_type, row->request, value, 0};
     transfer->length = length != 0 ? length : row->length;
-    transfer->deadline_us = operation->deadline_us;
-    usb_submit(transfer);
+    submit(usb, operation);
 }
 
 /* True when it goes on; else `*status` is the end. */
@@ -61,7 +75,7 @@ static bool on_device(struct usb *usb, struct usb_operation *operation, enum usb
         return false;
     }
     memcpy(usb->device, transfer->data, USB_DEVICE_BYTES);
-    ask(operation, ACTIVE, 0);
+    ask(usb, operation, ACTIVE, 0);
     return true;
 }
 
@@ -74,7 +88,7 @@ static bool on_active(struct usb *usb, struct usb_operation *operation, enum usb
         return false;
     }
     operation->wanted = transfer->data[0]; /* 0: take the first and set it */
-    ask(operation, HEADER, 0);
+    ask(usb, operation, HEADER, 0);
     return true;
 }
 
@@ -96,10 +110,10 @@ static bool on_header(struct usb *usb, struct usb_operation *operation, enum usb
     if (operation->wanted != 0 && value != operation->wanted) {
         if (++operation->index >= usb->device[17]) /* bNumConfigurations */
             return false;
-        ask(operation, HEADER, 0);
+        ask(usb, operation, HEADER, 0);
         return true;
     }
-    ask(operation, WHOLE, total);
+    ask(usb, operation, WHOLE, total);
     return true;
 }
 
@@ -109,7 +123,8 @@ static bool on_whole(struct usb *usb, struct usb_operation *operation, enum usb_
     bool unset = operation->wanted == 0;
 
     *status = USB_IO;
-    if (transfer->actual < USB_CONFIG_HEADER_BYTES)
+    if (transfer->actual < USB_CONFIG_HEADER_BYTES || transfer->data[1] != USB_DT_CONFIG ||
+        (transfer->actual < transfer->length && operation->tries < TRIES))
         return false;
     free(usb->config);
     usb->config_len = 0;
@@ -120,7 +135,7 @@ static bool on_whole(struct usb *usb, struct usb_operation *operation, enum usb_
     usb->config_len = transfer->actual;
     operation->wanted = usb->config[5];
     if (unset) {
-        ask(operation, CONFIGURE, 0);
+        ask(usb, operation, CONFIGURE, 0);
         return true;
     }
     *status = USB_OK;
@@ -149,6 +164,12 @@ static void on_answer(struct usb_transfer *transfer, void *arg)
 
     if (status == USB_OK && answers[operation->step](usb, operation, &status))
         return;
+    if (status != USB_OK && status != USB_GONE && operation->tries < TRIES &&
+        clock_left_us(usb->clock, operation->deadline_us) > 0) {
+        operation->tries++;
+        submit(usb, operation);
+        return;
+    }
     usb->started = status == USB_OK;
     usb_transport_operated(usb, operation, status);
 }
@@ -160,5 +181,5 @@ void usb_start_run(struct usb *usb, struct usb_operation *operation)
         usb_transport_operated(usb, operation, USB_IO);
         return;
     }
-    ask(operation, DEVICE, 0);
+    ask(usb, operation, DEVICE, 0);
 }

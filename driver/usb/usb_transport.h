@@ -55,6 +55,7 @@ struct usb_operation {
     unsigned turn;                 /* of the loop in which it finished */
     struct usb_transfer *transfer; /* freed with the operation */
     unsigned step;                 /* START only */
+    unsigned tries;                /* START only: of this step */
     unsigned index;                /* START only: which configuration is read */
     uint8_t wanted;                /* START only: bConfigurationValue */
     struct usb_operation *next;
@@ -84,6 +85,9 @@ struct usb_transport_ops {
     void (*destroy)(struct usb *usb);
 };
 
+/* Operations under way at once for which no memory is asked: more than two drivers have. */
+#define USB_SPARES 8u
+
 /* The head of every transport's own struct. */
 struct usb {
     const struct usb_transport_ops *ops;
@@ -91,6 +95,8 @@ struct usb {
     struct usb_request *flying; /* in flight, oldest first */
     struct usb_request *flying_last;
     struct usb_operation *operations; /* not reported yet, oldest first */
+    struct usb_operation spares[USB_SPARES];
+    unsigned spares_used; /* bit each */
     struct timer *later;              /* fires at once, to call back from the loop */
     usb_gone_fn *gone_fn;
     void *gone_arg;

@@ -13,8 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/common/clock.h"
 #include "driver/usb/usb.h"
 #include "sim_rig.h"
+#include "sim_usb.h"
 #include "umock_device.h"
 
 #define TAG_LISTEN (1ull << 32)
@@ -33,6 +35,7 @@ struct sim_rig {
     pthread_mutex_t mutex;
     pthread_t thread;
     bool stop;
+    struct clock *clock; /* stepped: the test's */
     char dir[64];
     char answer[1024];
 };
@@ -51,6 +54,26 @@ static uint64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void lock(struct sim_rig *rig)
+{
+    if (rig->umock != NULL)
+        umock_device_lock(rig->umock);
+    else
+        pthread_mutex_lock(&rig->mutex);
+    if (rig->umock == NULL && rig->usbip == NULL)
+        sim_usb_inside++;
+}
+
+static void unlock(struct sim_rig *rig)
+{
+    if (rig->umock == NULL && rig->usbip == NULL)
+        sim_usb_inside--;
+    if (rig->umock != NULL)
+        umock_device_unlock(rig->umock);
+    else
+        pthread_mutex_unlock(&rig->mutex);
 }
 
 /* -- the model under umockdev ---------------------------------------------------------------- */
@@ -250,11 +273,131 @@ static void remove_cards(const struct sim_rig *rig)
     }
 }
 
+static void remove_states(const struct sim_rig *rig)
+{
+    char command[128];
+
+    snprintf(command, sizeof(command), "rm -rf '%s'", rig->dir);
+    must(system(command) == 0, "rm");
+}
+
+/* Its host has configured it, as a kernel does. */
+static void configure(struct sim_rig *rig, uint64_t now)
+{
+    lock(rig);
+    must(sim_device_control(rig->sim.device, now, (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0, "configure");
+    unlock(rig);
+}
+
+static void start_umock(struct sim_rig *rig)
+{
+    struct buf descriptors = {0};
+
+    sim_device_put_descriptors(rig->sim.device, &descriptors);
+    rig->umock = umock_device_new(&model, rig, descriptors.data, descriptors.len);
+    sim_buf_free(&descriptors);
+}
+
+static uint64_t clock_now(void *arg)
+{
+    return clock_monotonic_us(((struct sim_rig *)arg)->clock);
+}
+
+struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *clock, const char *cards_dir)
+{
+    struct sim_rig *rig = calloc(1, sizeof(*rig));
+    struct device_options options = {.serial = "0001", .level = level, .pin_pad = pin_pad, .seed = 1};
+
+    must(rig != NULL, "calloc");
+    rig->transport = SIM_LIBUSB;
+    rig->clock = clock;
+    rig->epoll_fd = rig->listen_fd = -1;
+    pthread_mutex_init(&rig->mutex, NULL);
+    strcpy(rig->dir, "/tmp/sim-rig-XXXXXX");
+    must(mkdtemp(rig->dir) != NULL, "mkdtemp");
+    rig->sim.cards_dir = cards_dir;
+    rig->sim.state_dir = rig->sim.videos_dir = rig->dir;
+    must(sim_device_new(&rig->sim.device, &options) == 0, "device");
+    sim_device_plug(rig->sim.device, clock_now(rig));
+    configure(rig, clock_now(rig));
+    return rig;
+}
+
+const struct umock_model *sim_rig_model(void)
+{
+    return &model;
+}
+
+struct sim_rig *sim_rig_new_stepped(const char *level, bool pin_pad, struct clock *clock, const char *cards_dir,
+                                    const struct umock_hooks *hooks, void *arg)
+{
+    struct sim_rig *rig = sim_rig_new_bare(level, pin_pad, clock, cards_dir);
+
+    start_umock(rig);
+    umock_device_own_time(rig->umock, clock_now, rig);
+    umock_device_hook(rig->umock, hooks, arg);
+    return rig;
+}
+
+int sim_rig_open(struct sim_rig *rig)
+{
+    return umock_device_open(rig->umock);
+}
+
+void sim_rig_hook(struct sim_rig *rig, const struct umock_hooks *hooks, void *arg)
+{
+    umock_device_hook(rig->umock, hooks, arg);
+}
+
+bool sim_rig_step(struct sim_rig *rig)
+{
+    return umock_device_step(rig->umock);
+}
+
+uint64_t sim_rig_next_us(struct sim_rig *rig)
+{
+    uint64_t next = rig->umock != NULL ? umock_device_next_us(rig->umock) : UINT64_MAX, own;
+
+    lock(rig);
+    own = sim_device_next_us(rig->sim.device, clock_now(rig));
+    unlock(rig);
+    return own < next ? own : next;
+}
+
+bool sim_rig_plugged(struct sim_rig *rig)
+{
+    return sim_device_plugged(rig->sim.device);
+}
+
+void sim_rig_pull_cable(struct sim_rig *rig)
+{
+    sim_device_unplug(rig->sim.device);
+}
+
+void sim_rig_replug(struct sim_rig *rig)
+{
+    lock(rig);
+    sim_device_plug(rig->sim.device, clock_now(rig));
+    unlock(rig);
+    if (rig->umock != NULL)
+        umock_device_replug(rig->umock);
+    configure(rig, clock_now(rig));
+}
+
+int sim_rig_tries(struct sim_rig *rig, const char *application, unsigned file)
+{
+    struct card_counter counter;
+
+    for (size_t i = 0; rig->sim.card != NULL && sim_card_counter(rig->sim.card, i, &counter); i++)
+        if (strcmp(counter.application, application) == 0 && counter.file == file)
+            return counter.left;
+    return -1;
+}
+
 struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level)
 {
     struct sim_rig *rig = calloc(1, sizeof(*rig));
     struct device_options options = {.serial = "0001", .level = level, .seed = 1};
-    struct buf descriptors = {0};
 
     must(rig != NULL, "calloc");
     rig->transport = transport;
@@ -268,14 +411,8 @@ struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level)
         start_usbip(rig);
         return rig;
     }
-    sim_device_put_descriptors(rig->sim.device, &descriptors);
-    rig->umock = umock_device_new(&model, rig, descriptors.data, descriptors.len);
-    sim_buf_free(&descriptors);
-    /* Its host has configured it, as a kernel does. */
-    umock_device_lock(rig->umock);
-    must(sim_device_control(rig->sim.device, now_us(), (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0,
-         "configure");
-    umock_device_unlock(rig->umock);
+    start_umock(rig);
+    configure(rig, now_us());
     return rig;
 }
 
@@ -298,7 +435,10 @@ void sim_rig_free(struct sim_rig **slot)
     }
     sim_control_finish(&rig->sim);
     sim_device_free(&rig->sim.device);
-    remove_cards(rig);
+    if (rig->clock == NULL)
+        remove_cards(rig);
+    else
+        remove_states(rig);
     pthread_mutex_destroy(&rig->mutex);
     free(rig);
 }
@@ -324,15 +464,9 @@ const char *sim_rig_ask(struct sim_rig *rig, const char *line)
     char copy[CONTROL_LINE];
 
     snprintf(copy, sizeof(copy), "%s", line);
-    if (rig->umock != NULL)
-        umock_device_lock(rig->umock);
-    else
-        pthread_mutex_lock(&rig->mutex);
+    lock(rig);
     sim_control_execute(&rig->sim, copy, rig->answer, sizeof(rig->answer));
-    if (rig->umock != NULL)
-        umock_device_unlock(rig->umock);
-    else
-        pthread_mutex_unlock(&rig->mutex);
+    unlock(rig);
     return rig->answer;
 }
 

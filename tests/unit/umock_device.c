@@ -21,6 +21,7 @@
 
 struct pending {
     struct usbdevfs_urb *urb;
+    unsigned n;        /* of its endpoint, from 1 */
     uint64_t start_us; /* isochronous */
 };
 
@@ -31,7 +32,13 @@ struct umock_device {
     UMockdevIoctlBase *handler;
     pthread_mutex_t mutex;
     pthread_t pump;
+    bool pumped; /* by a thread of its own */
     bool stop;
+    uint64_t (*now)(void *arg);
+    void *now_arg;
+    const struct umock_hooks *hooks;
+    void *hooks_arg;
+    unsigned counts[UMOCK_PLACES];
     struct pending pending[URBS_MAX]; /* oldest first */
     unsigned pending_count;
     struct usbdevfs_urb *done[URBS_MAX];
@@ -51,6 +58,37 @@ static uint64_t now_us(void)
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static uint64_t device_now(const struct umock_device *device)
+{
+    return device->now != NULL ? device->now(device->now_arg) : now_us();
+}
+
+/* The wire's own word about what is about to be submitted or called: 0 or a negative errno. */
+static int hook_submit(struct umock_device *device, unsigned place, const uint8_t *data, size_t len)
+{
+    unsigned n = ++device->counts[place];
+
+    if (device->hooks == NULL || device->hooks->submit == NULL)
+        return 0;
+    return device->hooks->submit(device->hooks_arg, place, n, data, len);
+}
+
+static int hook_before(struct umock_device *device, const struct pending *pending, uint64_t now, uint8_t *data,
+                       size_t size)
+{
+    if (device->hooks == NULL || device->hooks->before == NULL)
+        return UMOCK_GO_ON;
+    return device->hooks->before(device->hooks_arg, now, pending->urb->endpoint, pending->n, data, size);
+}
+
+static int hook_after(struct umock_device *device, const struct pending *pending, uint8_t *data, size_t size,
+                      int outcome)
+{
+    if (outcome == -EAGAIN || device->hooks == NULL || device->hooks->after == NULL)
+        return outcome;
+    return device->hooks->after(device->hooks_arg, pending->urb->endpoint, pending->n, data, size, outcome);
 }
 
 static void must(bool ok, const char *what)
@@ -115,15 +153,19 @@ static int run_packets(struct umock_device *device, struct pending *pending, uin
 {
     struct usbdevfs_urb *urb = pending->urb;
     uint8_t *at = urb->buffer;
-    int sum = 0;
+    int sum = 0, early;
 
     if (now < pending->start_us + (uint64_t)urb->number_of_packets * PACKET_US)
         return -EAGAIN;
+    early = hook_before(device, pending, now, NULL, 0);
+    if (early != UMOCK_GO_ON)
+        return early;
     for (int i = 0; i < urb->number_of_packets; i++) {
         struct usbdevfs_iso_packet_desc *packet = &urb->iso_frame_desc[i];
         int n = device->model->packet(device->arg, pending->start_us + (uint64_t)i * PACKET_US,
                                       urb->endpoint, at, packet->length);
 
+        n = hook_after(device, pending, at, packet->length, n);
         packet->actual_length = n < 0 ? 0 : (unsigned)n;
         packet->status = n < 0 ? (unsigned)n : 0;
         sum += n < 0 ? 0 : n;
@@ -135,17 +177,23 @@ static int run_packets(struct umock_device *device, struct pending *pending, uin
 static int run(struct umock_device *device, struct pending *pending, uint64_t now)
 {
     struct usbdevfs_urb *urb = pending->urb;
-    uint8_t *buffer = urb->buffer;
+    bool control = urb->type == USBDEVFS_URB_TYPE_CONTROL;
+    uint8_t *data = (uint8_t *)urb->buffer + (control ? 8 : 0);
+    size_t size = (size_t)urb->buffer_length - (control ? 8 : 0);
+    int n;
 
     if (urb->type == USBDEVFS_URB_TYPE_ISO)
         return run_packets(device, pending, now);
-    if (urb->type == USBDEVFS_URB_TYPE_CONTROL)
-        return device->model->control(device->arg, now, buffer, buffer + 8,
-                                      (size_t)urb->buffer_length - 8);
-    if ((urb->endpoint & 0x80) == 0)
-        return device->model->out(device->arg, now, urb->endpoint, buffer,
-                                  (size_t)urb->buffer_length);
-    return device->model->in(device->arg, now, urb->endpoint, buffer, (size_t)urb->buffer_length);
+    n = hook_before(device, pending, now, data, size);
+    if (n != UMOCK_GO_ON)
+        return n;
+    if (control)
+        n = device->model->control(device->arg, now, urb->buffer, data, size);
+    else if ((urb->endpoint & 0x80) == 0)
+        n = device->model->out(device->arg, now, urb->endpoint, data, size);
+    else
+        n = device->model->in(device->arg, now, urb->endpoint, data, size);
+    return hook_after(device, pending, data, size, n);
 }
 
 static void vanish(struct umock_device *device)
@@ -181,7 +229,7 @@ static void serve(struct umock_device *device)
 
             if (!first_of_endpoint(device, i))
                 continue;
-            n = run(device, &device->pending[i], now_us());
+            n = run(device, &device->pending[i], device_now(device));
             if (n == -ENODEV) {
                 vanish(device);
                 return;
@@ -215,15 +263,20 @@ static void *pump(void *arg)
 static int submit(struct umock_device *device, struct usbdevfs_urb *urb)
 {
     struct pending *pending = &device->pending[device->pending_count];
+    int refused;
 
     if (device->gone)
         return -ENODEV;
     if (device->pending_count == URBS_MAX)
         return -ENOMEM;
+    refused = hook_submit(device, urb->endpoint, urb->buffer, (size_t)urb->buffer_length);
+    if (refused < 0)
+        return refused;
     pending->urb = urb;
+    pending->n = device->counts[urb->endpoint];
     if (urb->type == USBDEVFS_URB_TYPE_ISO) {
-        if (device->iso_next_us < now_us())
-            device->iso_next_us = now_us();
+        if (device->iso_next_us < device_now(device))
+            device->iso_next_us = device_now(device);
         pending->start_us = device->iso_next_us;
         device->iso_next_us += (uint64_t)urb->number_of_packets * PACKET_US;
     }
@@ -257,8 +310,12 @@ static int reap(struct umock_device *device, void **out)
 
 static int claim(struct umock_device *device, unsigned interface, bool claimed)
 {
+    int refused = !device->gone && claimed ? hook_submit(device, UMOCK_CLAIM, NULL, interface) : 0;
+
     if (device->gone)
         return -ENODEV;
+    if (refused < 0)
+        return refused;
     if (claimed && (device->held >> interface & 1) != 0)
         return -EBUSY;
     if (claimed)
@@ -276,7 +333,7 @@ static int control_now(struct umock_device *device, const struct usbdevfs_ctrltr
                         (uint8_t)transfer->wIndex,  (uint8_t)(transfer->wIndex >> 8),
                         (uint8_t)transfer->wLength, (uint8_t)(transfer->wLength >> 8)};
 
-    return device->model->control(device->arg, now_us(), setup, transfer->data, transfer->wLength);
+    return device->model->control(device->arg, device_now(device), setup, transfer->data, transfer->wLength);
 }
 
 static int capabilities(struct umock_device *device, uint32_t *out)
@@ -309,16 +366,24 @@ static int answer(struct umock_device *device, unsigned long request, void *data
         return claim(device, *(unsigned *)data, false);
     case USBDEVFS_SETINTERFACE: {
         const struct usbdevfs_setinterface *wish = data;
+        int refused = device->gone ? -ENODEV : hook_submit(device, UMOCK_SET_INTERFACE, NULL, wish->altsetting);
 
-        return device->gone ? -ENODEV
-                            : device->model->set_interface(device->arg, now_us(), wish->interface,
-                                                           wish->altsetting);
+        return refused < 0 ? refused
+                           : device->model->set_interface(device->arg, device_now(device), wish->interface,
+                                                          wish->altsetting);
     }
-    case USBDEVFS_CLEAR_HALT:
-        return device->gone ? -ENODEV : device->model->clear_halt(device->arg, *(unsigned *)data);
-    case USBDEVFS_RESET:
-        device->model->reset(device->arg, now_us());
-        return device->gone ? -ENODEV : 0;
+    case USBDEVFS_CLEAR_HALT: {
+        int refused = device->gone ? -ENODEV : hook_submit(device, UMOCK_CLEAR_HALT, NULL, *(unsigned *)data);
+
+        return refused < 0 ? refused : device->model->clear_halt(device->arg, *(unsigned *)data);
+    }
+    case USBDEVFS_RESET: {
+        int refused = device->gone ? -ENODEV : hook_submit(device, UMOCK_RESET, NULL, 0);
+
+        if (refused == 0)
+            device->model->reset(device->arg, device_now(device));
+        return refused;
+    }
     case USBDEVFS_GETDRIVER:
     case USBDEVFS_IOCTL: /* attach and detach the kernel's driver: there is none */
         return -ENODATA;
@@ -389,7 +454,78 @@ struct umock_device *umock_device_new(const struct umock_model *model, void *arg
     }
     add_node(device, descriptors, len);
     must(pthread_create(&device->pump, NULL, pump, device) == 0, "thread");
+    device->pumped = true;
     return device;
+}
+
+static void stop_pump(struct umock_device *device)
+{
+    if (!device->pumped)
+        return;
+    pthread_mutex_lock(&device->mutex);
+    device->stop = true;
+    pthread_mutex_unlock(&device->mutex);
+    pthread_join(device->pump, NULL);
+    device->pumped = false;
+}
+
+void umock_device_own_time(struct umock_device *device, uint64_t (*now)(void *arg), void *arg)
+{
+    stop_pump(device);
+    device->now = now;
+    device->now_arg = arg;
+}
+
+void umock_device_hook(struct umock_device *device, const struct umock_hooks *hooks, void *arg)
+{
+    pthread_mutex_lock(&device->mutex);
+    device->hooks = hooks;
+    device->hooks_arg = arg;
+    memset(device->counts, 0, sizeof(device->counts));
+    pthread_mutex_unlock(&device->mutex);
+}
+
+bool umock_device_step(struct umock_device *device)
+{
+    unsigned before, after;
+
+    pthread_mutex_lock(&device->mutex);
+    before = device->done_count;
+    serve(device);
+    after = device->done_count;
+    pthread_mutex_unlock(&device->mutex);
+    return after != before;
+}
+
+uint64_t umock_device_next_us(struct umock_device *device)
+{
+    uint64_t next = UINT64_MAX, hooked = UINT64_MAX;
+
+    pthread_mutex_lock(&device->mutex);
+    for (unsigned i = 0; i < device->pending_count; i++) {
+        const struct pending *pending = &device->pending[i];
+        uint64_t end = pending->start_us + (uint64_t)pending->urb->number_of_packets * PACKET_US;
+
+        if (pending->urb->type == USBDEVFS_URB_TYPE_ISO && end < next)
+            next = end;
+    }
+    if (device->hooks != NULL && device->hooks->next != NULL)
+        hooked = device->hooks->next(device->hooks_arg);
+    /* What is past has had its turn. */
+    if (hooked > device_now(device) && hooked < next)
+        next = hooked;
+    pthread_mutex_unlock(&device->mutex);
+    return next;
+}
+
+void umock_device_replug(struct umock_device *device)
+{
+    pthread_mutex_lock(&device->mutex);
+    device->gone = false;
+    device->pending_count = device->done_count = 0;
+    device->claimed = 0;
+    device->iso_next_us = 0;
+    pthread_mutex_unlock(&device->mutex);
 }
 
 void umock_device_free(struct umock_device **slot)
@@ -399,10 +535,7 @@ void umock_device_free(struct umock_device **slot)
     if (device == NULL)
         return;
     *slot = NULL;
-    pthread_mutex_lock(&device->mutex);
-    device->stop = true;
-    pthread_mutex_unlock(&device->mutex);
-    pthread_join(device->pump, NULL);
+    stop_pump(device);
     umockdev_testbed_detach_ioctl(device->testbed, NODE, NULL);
     g_object_unref(device->handler);
     g_object_unref(device->testbed);
@@ -420,6 +553,10 @@ int umock_device_open(struct umock_device *device)
 
     must(fd >= 0, "open " NODE);
     pthread_mutex_lock(&device->mutex);
+    if (device->peer >= 0)
+        close(device->peer);
+    if (device->writing >= 0)
+        close(device->writing);
     device->node = fd;
     make_pipe(device);
     pthread_mutex_unlock(&device->mutex);

@@ -29,6 +29,28 @@ struct umock_model {
     bool (*plugged)(void *model);
 };
 
+/* Ioctls by which the kernel makes a transfer of its own; numbered beside the endpoints. */
+enum umock_call { UMOCK_CLAIM = 0x100, UMOCK_SET_INTERFACE, UMOCK_CLEAR_HALT, UMOCK_RESET };
+#define UMOCK_PLACES 0x104u
+
+/* before(): nothing happens to this transfer yet. */
+#define UMOCK_GO_ON (1 << 30)
+
+/*
+ * Somebody who sits on the wire. `place` is an endpoint or a call; `n` counts the transfers submitted
+ * there from 1. Any may be NULL. Called under the lock.
+ */
+struct umock_hooks {
+    /* 0, or the error (negative errno) with which it is refused. */
+    int (*submit)(void *arg, unsigned place, unsigned n, const uint8_t *data, size_t len);
+    /* UMOCK_GO_ON, or its outcome: bytes put into `data`, or a negative errno (-EAGAIN: later). */
+    int (*before)(void *arg, uint64_t now_us, unsigned place, unsigned n, uint8_t *data, size_t size);
+    /* Its outcome, after the device had its turn (isochronous: of each packet); `out` of OUT. */
+    int (*after)(void *arg, unsigned place, unsigned n, uint8_t *data, size_t size, int outcome);
+    /* When before() may say something else by time alone, UINT64_MAX: never. */
+    uint64_t (*next)(void *arg);
+};
+
 struct umock_device;
 
 /* True when the preload library is at work; without it nothing here can be tested. */
@@ -38,6 +60,18 @@ bool umock_device_preloaded(void);
  * failure. */
 struct umock_device *umock_device_new(const struct umock_model *model, void *arg,
                                       const uint8_t *descriptors, size_t len);
+/*
+ * Time is `now()`, and nothing moves by itself but in umock_device_step(): for tests that own the
+ * clock. Before anything is opened.
+ */
+void umock_device_own_time(struct umock_device *device, uint64_t (*now)(void *arg), void *arg);
+void umock_device_hook(struct umock_device *device, const struct umock_hooks *hooks, void *arg);
+/* One turn of the host controller; true when a transfer ended. */
+bool umock_device_step(struct umock_device *device);
+/* When a transfer may end by time alone, UINT64_MAX: none. */
+uint64_t umock_device_next_us(struct umock_device *device);
+/* The model is plugged in again: the node may be opened anew. */
+void umock_device_replug(struct umock_device *device);
 void umock_device_free(struct umock_device **device);
 
 /* An open descriptor of the node, as the broker would pass it. */
