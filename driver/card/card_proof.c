@@ -81,6 +81,7 @@ static int hash_subject(X509 *x509, uint8_t hash[CARD_DIGEST_BYTES])
 static int parse_certificate(struct card_certificate *out, const uint8_t *der, size_t len)
 {
     const unsigned char *at = der;
+    const EVP_PKEY *key;
     int rc = -EBADMSG;
 
     memset(out, 0, sizeof(*out));
@@ -92,9 +93,10 @@ static int parse_certificate(struct card_certificate *out, const uint8_t *der, s
         goto out;
     out->valid_from = time_of(X509_get0_notBefore(out->x509));
     out->valid_until = time_of(X509_get0_notAfter(out->x509));
-    if (out->valid_from == INT64_MIN || out->valid_until == INT64_MIN || X509_get0_pubkey(out->x509) == NULL)
+    key = X509_get0_pubkey(out->x509);
+    if (out->valid_from == INT64_MIN || out->valid_until == INT64_MIN || key == NULL)
         goto out;
-    out->rsa = EVP_PKEY_get_base_id(X509_get0_pubkey(out->x509)) == EVP_PKEY_RSA;
+    out->rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
     rc = hash_subject(out->x509, out->subject);
 out:
     if (rc < 0)

@@ -449,6 +449,11 @@ void lane_rig_pin(struct lane_rig *rig, struct lane_visit *visit)
     leave(rig, visit);
 }
 
+unsigned lane_rig_cards(struct lane_rig *rig)
+{
+    return lane_cards(rig->lane);
+}
+
 void lane_rig_anew(struct lane_rig *rig)
 {
     (void)sim_rig_ask(rig->sim, "unplug");
@@ -555,6 +560,11 @@ void lane_rig_free(struct lane_rig **slot)
 const char *lane_rig_authorities(struct lane_rig *rig)
 {
     return rig->authorities;
+}
+
+void lane_rig_card_file(struct lane_rig *rig, const char *name, char *path, size_t size)
+{
+    snprintf(path, size, "%s/%s/%s", rig->cards, rig->options.card, name);
 }
 
 struct sim_rig *lane_rig_sim(struct lane_rig *rig)

@@ -9,6 +9,7 @@
 #define LANE_RIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct lane_rig;
@@ -46,6 +47,8 @@ void lane_rig_free(struct lane_rig **rig);
 struct sim_rig *lane_rig_sim(struct lane_rig *rig);
 /* The file of the users' CA. */
 const char *lane_rig_authorities(struct lane_rig *rig);
+/* Where its card's files are. */
+void lane_rig_card_file(struct lane_rig *rig, const char *name, char *path, size_t size);
 uint64_t lane_rig_now(struct lane_rig *rig);
 
 /* The device is opened, if it is not yet; false: it does not become ready. */
@@ -56,6 +59,8 @@ void lane_rig_face(struct lane_rig *rig, struct lane_visit *visit);
 void lane_rig_pin(struct lane_rig *rig, struct lane_visit *visit);
 /* The cable is out and in again before anybody has opened the device; the lane stays. */
 void lane_rig_anew(struct lane_rig *rig);
+/* Cards that the lane sees. */
+unsigned lane_rig_cards(struct lane_rig *rig);
 /* Let time pass; the number of timers that fired. */
 unsigned lane_rig_pass(struct lane_rig *rig, uint64_t us);
 

@@ -374,6 +374,15 @@ void sim_rig_pull_cable(struct sim_rig *rig)
     sim_device_unplug(rig->sim.device);
 }
 
+void sim_rig_suspend(struct sim_rig *rig)
+{
+    umock_device_suspend(rig->umock);
+    lock(rig);
+    sim_device_reset(rig->sim.device, clock_now(rig));
+    unlock(rig);
+    configure(rig, clock_now(rig));
+}
+
 void sim_rig_replug(struct sim_rig *rig)
 {
     lock(rig);

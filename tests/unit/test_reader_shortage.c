@@ -285,7 +285,7 @@ static int down(void **state)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_without_memory_fails_and_leaves_nothing),
@@ -296,5 +296,7 @@ int main(void)
     };
 
     lane_wrap_prepare();
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, up, down);
 }

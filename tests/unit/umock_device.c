@@ -518,6 +518,17 @@ uint64_t umock_device_next_us(struct umock_device *device)
     return next;
 }
 
+void umock_device_suspend(struct umock_device *device)
+{
+    pthread_mutex_lock(&device->mutex);
+    while (device->pending_count > 0)
+        finish(device, 0, -ENOENT, 0);
+    device->claimed = 0;
+    device->iso_next_us = 0;
+    set_ready(device);
+    pthread_mutex_unlock(&device->mutex);
+}
+
 void umock_device_replug(struct umock_device *device)
 {
     pthread_mutex_lock(&device->mutex);

@@ -72,6 +72,8 @@ bool umock_device_step(struct umock_device *device);
 uint64_t umock_device_next_us(struct umock_device *device);
 /* The model is plugged in again: the node may be opened anew. */
 void umock_device_replug(struct umock_device *device);
+/* The host sleeps and wakes: what was under way ends unasked, and claims are gone. */
+void umock_device_suspend(struct umock_device *device);
 void umock_device_free(struct umock_device **device);
 
 /* An open descriptor of the node, as the broker would pass it. */
