@@ -310,7 +310,7 @@ setup-build:
 setup-sim: setup-build
 	@tests/setup/packages.sh build sim
 setup-check:
-	@tests/setup/packages.sh build sim check
+	@tests/setup/packages.sh build sim check voice browser
 models: setup-sim
 	@models/fetch.sh build/models
 videos: setup-sim

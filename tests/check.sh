@@ -99,6 +99,9 @@ part failure-codes 120 tests/failure-codes.sh
 part systemd-units 120 tests/units.sh build/release/bin
 part man-pages 120 tests/manpages.sh
 part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5
+part texts 60 node tests/browser/texts.mjs
+part voice 120 tests/browser/voice.sh
+part browser 600 env SHORT=1 tests/browser/run.sh build build/release/bin 8930
 part sources 120 tests/sources.sh
 
 echo "$passed passed, $failed failed"

@@ -25,5 +25,6 @@ launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 sleep 0.3
 kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }
-node "$here/main.mjs" ${ONLY:+--only "$ONLY"} ${SHORT:+--short} $([ ! -d "$build/voice/vi" ] || echo --voice) --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
+voice=$(find "$build/voice/vi" -name '*.opus' -print -quit 2>/dev/null)
+node "$here/main.mjs" ${ONLY:+--only "$ONLY"} ${SHORT:+--short} ${voice:+--voice} --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
     --pictures "$(realpath "$out/pictures")" --cards "$(realpath "$build/sim/cards")"

@@ -1,0 +1,26 @@
+#!/bin/bash
+# voice.sh: every text of the kiosk can be read aloud, and a few of each language are, by the tools that make all of
+# them (make voice). Prints "N passed, N failed".
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+out=build/check/voice
+passed=0 failed=0
+say() { # say GOOD WORDS
+    if [ "$1" = 0 ]; then echo "ok    $2"; passed=$((passed + 1)); else echo "FAIL  $2"; failed=$((failed + 1)); fi
+}
+rm -rf "$out"
+node daemon/web/voice/make.mjs --sample "$out"
+say $? "every text has a reading that eSpeak NG can speak"
+for language in ja ja-easy en zh-hans zh-hant ko pt vi; do
+    short=$(for one in "$out/$language"/*.opus; do
+        # The granule position of the last page of an Opus file counts its samples, 48000 a second.
+        last=$(tail -c 65536 "$one" | grep -aobF OggS | tail -n 1 | cut -d: -f1)
+        size=$(stat -c %s "$one") from=$((size < 65536 ? size : 65536))
+        samples=$(tail -c "$from" "$one" | tail -c "+$((last + 7))" | head -c 8 | od -An -tu8 | tr -d ' ')
+        [ "${samples:-0}" -ge 24000 ] && [ "$samples" -le 960000 ] || echo "$one ($samples samples)"
+    done)
+    [ -z "$short" ] && [ "$(find "$out/$language" -name '*.opus' | wc -l)" -ge 3 ]
+    say $? "$language: what was recorded lasts between half a second and twenty ${short:+: $short}"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
