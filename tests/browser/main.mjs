@@ -29,6 +29,7 @@ const browser = await chromium.launch({
 try {
     const stage = new Stage({ ...values, browser, checks, counter: counter(values.desk, values.cards) });
     const all = failures();
+    checks.check("the pages are served", await stage.ready(90));
     const wanted = (name) => !values.only || values.only.split(",").includes(name);
     /* Side by side: the galleries need the desk's pages only. The short form is what `make check` has time for. */
     const parts = {

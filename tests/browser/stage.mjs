@@ -17,6 +17,14 @@ export class Stage {
         this.origin = `http://127.0.0.1:${parts.port}`;
     }
 
+    // The pages stand behind a desk of many programs that has just been started.
+    async ready(seconds) {
+        for (const until = Date.now() + seconds * 1000; Date.now() < until; await new Promise((done) => setTimeout(done, 200)))
+            if (await fetch(`${this.origin}/kiosk/1`).then((answer) => answer.ok, () => false))
+                return true;
+        return false;
+    }
+
     // A page in a browser of its own (cookies, storage). prepare(page): before it is opened.
     async open(surface, address, prepare = null) {
         const context = await this.browser.newContext({ viewport: sizes[1], locale: "ja-JP", timezoneId: "Asia/Tokyo" });
@@ -43,7 +51,7 @@ export class Stage {
             if (["document", "script", "stylesheet", "image"].includes(r.request().resourceType()))
                 heard.bytes += Number(r.headers()["content-length"] ?? 0);
         });
-        page.setDefaultTimeout(10000);
+        page.setDefaultTimeout(30000);
         await page.addInitScript(coverFaces);
         await prepare?.(page);
         await page.goto(`${this.origin}${address}`, { waitUntil: "load" });
