@@ -84,6 +84,15 @@ echo "uketsuke bench: $(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /p
 section "Visits, stage by stage (a desk of its own each run)"
 visits
 
+section "From event to pixels (the kiosk in Chromium, $((runs * 2)) visits by face)"
+if "$here/../setup/packages.sh" browser; then
+    BENCH=$((runs * 2)) "$here/../browser/run.sh" "$build" "$bin" $((port + 40)) >"$build/bench-pixels" || failed=1
+    grep -v '^ok ' "$build/bench-pixels"
+    rm -f "$build/bench-pixels"
+else
+    failed=1
+fi
+
 section "Verifications"
 photo=$(printf '%s\n' "$build"/sim/stills/franck_*.jp2 | head -n 1) # as make-stills.sh made the card's
 "$bin/bench_matcher" "$build/models" "$build/sim/videos/franck" "$photo" || failed=1

@@ -6,13 +6,14 @@ import { Checks } from "./checks.mjs";
 import { counter } from "./desk.mjs";
 import { Stage } from "./stage.mjs";
 import { visits } from "./visits.mjs";
+import { bench } from "./bench.mjs";
 import { boardGallery } from "./board_gallery.mjs";
 import { kioskEase } from "./kiosk_ease.mjs";
 import { kioskEntry, kioskJapanese, kioskLanguages } from "./kiosk_gallery.mjs";
 import { failures } from "./told.mjs";
 
 const option = { type: "string" };
-const { values } = parseArgs({ options: { desk: option, port: option, packages: option, browser: option, pictures: option, cards: option, only: option, short: { type: "boolean" }, voice: { type: "boolean" } } });
+const { values } = parseArgs({ options: { desk: option, port: option, packages: option, browser: option, pictures: option, cards: option, only: option, short: { type: "boolean" }, voice: { type: "boolean" }, bench: option } });
 const { chromium } = createRequire(import.meta.url)(`${values.packages}/playwright-core`);
 const checks = new Checks();
 const began = Date.now();
@@ -31,6 +32,11 @@ try {
     const all = failures();
     checks.check("the pages are served", await stage.ready(90));
     const wanted = (name) => !values.only || values.only.split(",").includes(name);
+    if (values.bench) {
+        const good = await bench(stage, Number(values.bench));
+        await browser.close();
+        process.exit(good && checks.failed === 0 ? 0 : 1);
+    }
     /* Side by side: the galleries need the desk's pages only. The short form is what `make check` has time for. */
     const parts = {
         visits: () => visits(stage, values.short),

@@ -2,6 +2,7 @@
 # run.sh BUILD BIN PORT: kiosk and board in a real browser, against a whole desk on simulated hardware of its own.
 # One line a check, then "N passed, N failed"; pictures of every screen under BUILD/browser/.
 # SHORT=1: what `make check` has time for. ONLY=part[,part]: visits japanese languages entry ease board.
+# BENCH=n: n visits, and how long each step takes to reach the screen.
 set -u
 build=$1 bin=$2 port=$3
 here=$(realpath "$(dirname "$0")")
@@ -26,5 +27,5 @@ trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 sleep 0.3
 kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }
 voice=$(find "$build/voice/vi" -name '*.opus' -print -quit 2>/dev/null)
-node "$here/main.mjs" ${ONLY:+--only "$ONLY"} ${SHORT:+--short} ${voice:+--voice} --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
+node "$here/main.mjs" ${ONLY:+--only "$ONLY"} ${SHORT:+--short} ${BENCH:+--bench "$BENCH"} ${voice:+--voice} --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
     --pictures "$(realpath "$out/pictures")" --cards "$(realpath "$build/sim/cards")"

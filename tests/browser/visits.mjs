@@ -5,7 +5,7 @@ import { secretsInMemory, secretsLeft } from "./checks.mjs";
 const eras = { 昭和: [19261225, 1925], 平成: [19890108, 1988], 令和: [20190501, 2018] };
 const eraOf = (birth) => Object.keys(eras).filter((era) => Number(birth) >= eras[era][0]).pop();
 
-class Kiosk {
+export class Kiosk {
     constructor(stage, view) {
         Object.assign(this, { stage, view, page: view.page, secrets: [] });
     }
