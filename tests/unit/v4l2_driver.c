@@ -12,7 +12,7 @@ struct v4l2_driver v4l2_driver;
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t released;
-    bool release, gone;
+    bool release, holding, gone;
     int error;
     int node; /* the test's end */
     uint8_t memory[DRIVER_BUFFERS][DRIVER_BYTES];
@@ -145,7 +145,9 @@ static int take(struct v4l2_buffer *a)
     if (d.nready == 0)
         return -EAGAIN;
     *a = d.ready[0];
-    memmove(d.ready, d.ready + 1, --d.nready * sizeof(d.ready[0]));
+    d.nready--;
+    for (unsigned i = 0; i < d.nready; i++)
+        d.ready[i] = d.ready[i + 1];
     signal_node();
     return 0;
 }
@@ -229,8 +231,11 @@ static int control(int fd, unsigned long request, void *arg)
     (void)fd;
     pthread_mutex_lock(&d.lock);
     v4l2_driver.calls++;
-    while (request == v4l2_driver.hold_request && !d.release)
+    while (request == v4l2_driver.hold_request && !d.release) {
+        d.holding = true;
+        pthread_cond_broadcast(&d.released);
         pthread_cond_wait(&d.released, &d.lock);
+    }
     if (request == v4l2_driver.fail_request) {
         r = v4l2_driver.fail_error;
     } else if (d.gone) {
@@ -282,7 +287,7 @@ int v4l2_driver_new(const struct driver_offer *offers)
     v4l2_driver.buffers_most = DRIVER_BUFFERS;
     for (size_t i = 0; i < DRIVER_CONTROLS; i++)
         v4l2_driver.controls[i] = -1;
-    d.release = d.gone = false;
+    d.release = d.holding = d.gone = false;
     d.error = 0;
     d.nready = 0;
     memset(d.memory, 0, sizeof(d.memory));
@@ -333,6 +338,18 @@ void v4l2_driver_break(int error)
     d.error = error;
     signal_node();
     pthread_mutex_unlock(&d.lock);
+}
+
+bool v4l2_driver_holds(void)
+{
+    bool holds;
+
+    pthread_mutex_lock(&d.lock);
+    holds = v4l2_driver.hold_request != 0 && !d.release;
+    while (holds && !d.holding)
+        pthread_cond_wait(&d.released, &d.lock);
+    pthread_mutex_unlock(&d.lock);
+    return holds;
 }
 
 void v4l2_driver_release(void)

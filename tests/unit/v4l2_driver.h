@@ -58,6 +58,8 @@ void v4l2_driver_unplug(void);
 /* Taking and queueing end in `error` from now on, and the node says so to who waits. */
 void v4l2_driver_break(int error);
 void v4l2_driver_release(void);
+/* Set to hold a call that has not been released; waits until one is held, if there is to be any. */
+bool v4l2_driver_holds(void);
 
 /* Rows of the table of controls below. */
 enum { DRIVER_EXPOSURE, DRIVER_WHITE_BALANCE, DRIVER_FOCUS, DRIVER_POWER_LINE, DRIVER_CONTROLS };

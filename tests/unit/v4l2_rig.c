@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 const struct driver_offer webcam[] = {
     {YUYV, 640, 480, {30, 15}},      {YUYV, 1280, 720, {10}},    {MJPEG, 320, 240, {30}},
@@ -78,16 +77,41 @@ void v4l2_rig_turn(struct fixture *f)
 }
 
 
-/* Everything that the worker was given has been done. */
+static bool marked;
+
+static void mark(struct v4l2_job *job)
+{
+    (void)job;
+}
+
+static void on_marked(struct v4l2_job *job)
+{
+    (void)job;
+    marked = true;
+}
+
+/* What is ready on the loop, and timers that are due; a descriptor that stays ready has had its turns. */
+static void run_out(struct fixture *f)
+{
+    for (unsigned i = 0; i < 100 && sd_event_run(f->loop, 0) > 0; i++)
+        (void)clock_advance(f->clock, 0);
+    (void)clock_advance(f->clock, 0);
+}
+
 void v4l2_rig_settle(struct fixture *f)
 {
-    struct timespec pause = {0, 200000};
+    static struct v4l2_job marker = {.run = mark, .done = on_marked};
 
-    for (unsigned i = 0; i < 20; i++) {
-        nanosleep(&pause, NULL);
-        assert_true(sd_event_run(f->loop, 0) >= 0);
+    /* One job may lead to another: stopping, then closing. The worker keeps their order. */
+    for (unsigned i = 0; i < 4 && !v4l2_driver_holds(); i++) {
+        run_out(f);
+        marked = false;
+        v4l2_worker_submit(f->worker, &marker);
+        while (!marked)
+            assert_true(sd_event_run(f->loop, UINT64_MAX) >= 0);
         (void)clock_advance(f->clock, 0);
     }
+    run_out(f);
 }
 
 struct fixture *v4l2_rig_begin(const struct driver_offer *offers)
