@@ -263,6 +263,7 @@ FUZZ_ROOMS_fuzz_usb_usbip := driver common
 FUZZ_ROOMS_fuzz_uvc_camera := driver common
 FUZZ_WITH_fuzz_uvc_camera := tests/fuzz/fuzz_usb.c
 FUZZ_ROOMS_fuzz_uvc_payload := driver common
+FUZZ_ROOMS_fuzz_v4l2_driver := driver common
 FUZZ_ROOMS_fuzz_web := web common
 FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_ROOMS_fuzz_xml := relay common
@@ -300,7 +301,7 @@ $(RIG):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,common) $(if $(filter %rig-bench,$@),$(call libs,driver) -lpcsclite) -lcmocka -lcrypto
-rig-programs: $(RIG) $(BIN)/sim-reader $(BIN)/uketsuke $(BIN)/uketsuke-reader $(BIN)/uketsuke-broker $(BIN)/test_reader_process
+rig-programs: $(RIG) $(PROGRAMS:%=$(BIN)/%) $(SIMS) $(BIN)/test_reader_process
 
 # ---- set-up: installs and fetches what is missing, never twice ------------------------------------------------------
 
@@ -391,10 +392,10 @@ faults: cards
 	@tests/faults.sh $(BIN)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
 # BENCH=1: and our driver against pcscd with libccid, the same APDUs on the same device.
-rig: cards
+rig: models cards
 	@tests/setup/packages.sh check rig
 	@$(MAKE) -s --no-print-directory -j$(JOBS) rig-programs
-	@BENCH=$(BENCH) RIG_ONLY=$(RIG_ONLY) tests/rig/run.sh build $(BIN)
+	@BENCH="$(BENCH)" RIG_ONLY="$(RIG_ONLY)" tests/rig/run.sh build $(BIN)
 rig-bench:
 	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
 evaluate: models

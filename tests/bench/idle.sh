@@ -29,11 +29,19 @@ for ((i = 0; i < 600; i++)); do
     sleep 0.1
 done
 [ "${answer:-}" = ok ] || { echo "the desk did not come up: ${answer:-}" >&2; exit 1; }
-sleep 3 # what follows a start is over
-
 moved() { # moved LANE: control out in interrupt iso
     "$bin/sim-service" --send "$desk/run/device-$1.control" transfers | sed 's/[a-z]*=//g; s/^ok //'
 }
+
+# What follows a start is over when nothing has moved for three seconds.
+last='' still=0
+for ((i = 0; i < 120 && still < 3; i++)); do
+    now=$(for ((n = 1; n <= lanes; n++)); do moved "$n"; done)
+    still=$((still + 1))
+    [ "$now" = "$last" ] || still=0
+    last=$now
+    sleep 1
+done
 
 before=() tracers=()
 for ((n = 1; n <= lanes; n++)); do before[n]=$(moved "$n"); done

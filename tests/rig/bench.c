@@ -436,8 +436,10 @@ int main(int argc, char **argv)
     }
     control = connect_control(argv[2]);
     digest = EVP_MD_CTX_new();
-    if (control < 0 || digest == NULL)
+    if (control < 0 || digest == NULL) {
+        (void)fail("the simulator is not there");
         return 1;
+    }
     r = way->open();
     for (int i = atoi(argv[6]); r == 0 && i > 0; i--)
         r = measure(way, control, argv[3], argv[4], (size_t)atoi(argv[5]));

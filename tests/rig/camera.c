@@ -303,6 +303,42 @@ static void a_frozen_and_a_dead_picture_are_told(void **state)
     stop_camera();
 }
 
+static int32_t value_of(int fd, uint32_t id)
+{
+    struct v4l2_control control = {.id = id};
+
+    assert_int_equal(ioctl(fd, VIDIOC_G_CTRL, &control), 0);
+    return control.value;
+}
+
+static void set_value(int fd, uint32_t id, int32_t value)
+{
+    struct v4l2_control control = {.id = id, .value = value};
+
+    assert_int_equal(ioctl(fd, VIDIOC_S_CTRL, &control), 0);
+    assert_int_equal(value_of(fd, id), value);
+}
+
+/* Whatever somebody else has left in the camera. */
+static void exposure_and_white_balance_are_made_automatic(void **state)
+{
+    char node[64];
+    int fd;
+
+    (void)state;
+    first_node(node, sizeof(node));
+    fd = open(node, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    set_value(fd, V4L2_CID_EXPOSURE_AUTO, V4L2_EXPOSURE_MANUAL);
+    set_value(fd, V4L2_CID_AUTO_WHITE_BALANCE, 0);
+    start_camera(640, 480, 15);
+    await_frames(1, MJPEG, 640, 480);
+    assert_int_equal(value_of(fd, V4L2_CID_EXPOSURE_AUTO), V4L2_EXPOSURE_APERTURE_PRIORITY);
+    assert_int_equal(value_of(fd, V4L2_CID_AUTO_WHITE_BALANCE), 1);
+    stop_camera();
+    close(fd);
+}
+
 static void auto_takes_the_kernels(void **state)
 {
     (void)state;
@@ -417,6 +453,7 @@ int main(int argc, char **argv)
         TEST(unplugged_while_it_streams),
         TEST(killed_while_it_streams),
         TEST(another_program_holds_it),
+        TEST(exposure_and_white_balance_are_made_automatic),
         TEST(a_frozen_and_a_dead_picture_are_told),
     };
     const struct CMUnitTest automatic[] = {TEST(auto_takes_the_kernels)};

@@ -47,9 +47,14 @@ ratios() { # ratios NAME: lines of both on stdin
         }'
 }
 
+# shellcheck disable=SC2317  # called by until_true
+is_plugged() { [ -S "$work/control" ] && grep -qx 1209 /sys/bus/usb/devices/*/idVendor; }
+
 bench() { # bench LEVEL CHUNK
     : > "$work/lines"
+    rm -f "$work/control"
     plug "$1"
+    until_true 60 is_plugged
     for _ in $(seq "$rounds"); do
         one ours "$2"
         start_pcscd --error
