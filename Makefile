@@ -132,8 +132,9 @@ SIM_READER_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out $(SIM_READER_MAINS),$(wi
 SIM_SERVICE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/service/*.c))
 SIM_LAUNCHER_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/launcher/*.c))
 SIM_GUEST_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/guest/*.c))
+SIM_TERMINAL_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_samples.c,$(wildcard tests/sim/terminal/*.c)))
 SIM_CARDFACE_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_cardface.c,$(wildcard tests/sim/cardface/*.c)))
-SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface
+SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal
 sims: $(SIMS)
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
@@ -142,6 +143,9 @@ $(BIN)/sim-vpcd: $(OUT)/tests/sim/reader/main_vpcd.c.o $(OUT)/lib/simreader.a
 $(BIN)/sim-makecards: $(OUT)/tests/sim/reader/main_makecards.c.o $(OUT)/lib/simreader.a
 $(BIN)/sim-service: $(SIM_SERVICE_OBJS)
 $(BIN)/sim-launcher: $(SIM_LAUNCHER_OBJS)
+# The terminal answers with the service's people; only its files are its own.
+$(OUT)/tests/sim/terminal/%.c.o: CFLAGS += -isystem /usr/include/libxml2
+$(BIN)/sim-terminal: $(SIM_TERMINAL_OBJS) $(filter-out %/main.c.o,$(SIM_SERVICE_OBJS))
 $(BIN)/sim-guest: $(SIM_GUEST_OBJS)
 $(OUT)/tests/sim/cardface/%.c.o: CFLAGS += -isystem /usr/include/freetype2
 $(OUT)/lib/simcardface.a: $(SIM_CARDFACE_OBJS)
@@ -150,7 +154,7 @@ $(BIN)/sim-cardface: $(OUT)/tests/sim/cardface/main_cardface.c.o $(OUT)/lib/simc
 $(SIMS):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcrypto -lmicrohttpd -lgnutls -ljansson -lcurl -lfreetype -lturbojpeg -lm
+	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcrypto -lmicrohttpd -lgnutls -ljansson -lcurl -lfreetype -lturbojpeg -lxml2 -lm
 
 EVALUATE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard models/evaluate/*.c))
 evaluate-program: $(BIN)/uketsuke-evaluate

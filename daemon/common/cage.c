@@ -62,7 +62,8 @@ static int landlock_allow(int ruleset, const struct cage_path *path, uint64_t ri
                   LOG_PUBLIC("path", log_public_from_config(path->path)), LOG_ERRNO(r));
         return r;
     }
-    rule.allowed_access = (path->write ? FS_WRITE : FS_READ) & rights;
+    rule.allowed_access =
+        (path->write ? FS_WRITE | LANDLOCK_ACCESS_FS_REFER : FS_READ) & rights;
     if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= FS_FILE;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
@@ -100,7 +101,10 @@ static int landlock_enter(const struct cage_spec *spec)
     if (ruleset < 0)
         return -errno;
     for (size_t i = 0; i < spec->npaths && r == 0; i++)
-        r = landlock_allow(ruleset, &spec->paths[i], attr.handled_access_fs);
+        r = landlock_allow(ruleset, &spec->paths[i],
+                           attr.handled_access_fs & ~((spec->calls & CAGE_MOVES) != 0
+                                                          ? UINT64_C(0)
+                                                          : (uint64_t)LANDLOCK_ACCESS_FS_REFER));
     if (r == 0 && spec->devices != NULL)
         r = landlock_allow(ruleset, &(struct cage_path){.path = spec->devices, .write = true},
                            FS_DEVICES & attr.handled_access_fs);

@@ -24,6 +24,7 @@ enum cage_call {
     CAGE_FD_PASS = 1 << 8,     /* memfd_create, fcntl seals (sending and receiving descriptors is in the base) */
     CAGE_DIRECTORY = 1 << 9,   /* getdents, inotify: folder upstreams, sysfs walks */
     CAGE_VIDEO = 1 << 10,      /* of video4linux the fourteen requests that streaming needs, each by its number */
+    CAGE_MOVES = 1 << 11,      /* with FILES_WRITE: from one of the paths that are written to another */
 };
 
 struct cage_path {

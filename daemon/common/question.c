@@ -26,6 +26,12 @@ static const struct {
     {UPSTREAM_CARD_SESSION, "CardSession"},
     {UPSTREAM_REGISTER, "CardRegistration"},
     {UPSTREAM_CONSENTS, "ConsentChange"},
+    {UPSTREAM_REFERENCE_NUMBER, "ReferenceNumberRegistrationInfo"},
+    {UPSTREAM_BULK, "QualificationConfirmSearchInfo"},
+    {UPSTREAM_REFERENCE_BULK, "ReferenceNumberRegistrationInfo"},
+    {UPSTREAM_DRUGS, "FileCategory"},
+    {UPSTREAM_CHECKUP, "FileCategory"},
+    {UPSTREAM_TICKETS, "MedicalTreatmentMonth"},
 };
 
 const char *question_part(uint8_t kind)
@@ -36,22 +42,33 @@ const char *question_part(uint8_t kind)
     return NULL;
 }
 
-/* The header and the empty part for this kind; *root NULL when out of memory. */
-static struct xmlmsg *begin(struct xmlmsg **root, const struct question_header *header,
-                            uint8_t kind)
+/* Header and empty body; NULL when out of memory. `date` is not part of every message's header. */
+static struct xmlmsg *begin_message(struct xmlmsg **root, const struct question_header *header,
+                                    bool date)
 {
-    struct xmlmsg *head, *body, *part = NULL;
+    struct xmlmsg *head, *body = NULL;
 
     *root = xmlmsg_new("XmlMsg");
     if (*root == NULL)
         return NULL;
     head = xmlmsg_add(*root, "MessageHeader", NULL);
-    body = xmlmsg_add(*root, "MessageBody", NULL);
-    if (head != NULL && body != NULL &&
-        xmlmsg_add(head, "QualificationConfirmationDate", header->date) != NULL &&
+    if (head != NULL &&
+        (!date || xmlmsg_add(head, "QualificationConfirmationDate", header->date) != NULL) &&
         xmlmsg_add(head, "MedicalInstitutionCode", header->institution) != NULL &&
         xmlmsg_add(head, "ArbitraryFileIdentifier", header->correlation) != NULL)
-        part = xmlmsg_add(body, question_part(kind), NULL);
+        body = xmlmsg_add(*root, "MessageBody", NULL);
+    if (body == NULL)
+        xmlmsg_free(root);
+    return body;
+}
+
+/* The header and the empty part for this kind; *root NULL when out of memory. */
+static struct xmlmsg *begin(struct xmlmsg **root, const struct question_header *header,
+                            uint8_t kind)
+{
+    struct xmlmsg *body = begin_message(root, header, true);
+    struct xmlmsg *part = body != NULL ? xmlmsg_add(body, question_part(kind), NULL) : NULL;
+
     if (part == NULL)
         xmlmsg_free(root);
     return part;
@@ -62,27 +79,135 @@ static bool add_optional(struct xmlmsg *parent, const char *name, const char *va
     return value == NULL || value[0] == '\0' || xmlmsg_add(parent, name, value) != NULL;
 }
 
+/* Blanks in front, to eight. */
+static bool add_insurer(struct xmlmsg *parent, const char *number)
+{
+    char insurer[64];
+    bool added;
+
+    snprintf(insurer, sizeof(insurer), "%8.60s", number);
+    added = xmlmsg_add(parent, "InsurerNumber", insurer) != NULL;
+    explicit_bzero(insurer, sizeof(insurer));
+    return added;
+}
+
+static bool add_numbers(struct xmlmsg *info, const struct question_numbers *numbers)
+{
+    return add_insurer(info, numbers->insurer) &&
+           add_optional(info, "InsuredCardSymbol", numbers->symbol) &&
+           xmlmsg_add(info, "InsuredIdentificationNumber", numbers->number) != NULL &&
+           add_optional(info, "InsuredBranchNumber", numbers->branch);
+}
+
+static bool add_search(struct xmlmsg *info, const struct question_numbers *numbers)
+{
+    return add_numbers(info, numbers) && xmlmsg_add(info, "Birthdate", numbers->birth) != NULL &&
+           xmlmsg_add(info, "LimitApplicationCertificateRelatedConsFlg",
+                      numbers->limit_consent ? "1" : "0") != NULL &&
+           add_optional(info, "ArbitraryIdentifier", numbers->identifier);
+}
+
 struct xmlmsg *question_by_numbers(const struct question_header *header,
                                    const struct question_numbers *numbers)
 {
     struct xmlmsg *root;
     struct xmlmsg *info = begin(&root, header, UPSTREAM_BY_NUMBERS);
-    char insurer[64];
 
-    if (info == NULL)
-        return NULL;
-    snprintf(insurer, sizeof(insurer), "%8.60s", numbers->insurer);
-    if (xmlmsg_add(info, "InsurerNumber", insurer) == NULL ||
-        !add_optional(info, "InsuredCardSymbol", numbers->symbol) ||
-        xmlmsg_add(info, "InsuredIdentificationNumber", numbers->number) == NULL ||
-        !add_optional(info, "InsuredBranchNumber", numbers->branch) ||
-        xmlmsg_add(info, "Birthdate", numbers->birth) == NULL ||
-        xmlmsg_add(info, "LimitApplicationCertificateRelatedConsFlg",
-                   numbers->limit_consent ? "1" : "0") == NULL ||
-        !add_optional(info, "ArbitraryIdentifier", numbers->identifier))
+    if (info != NULL && !add_search(info, numbers))
         xmlmsg_free(&root);
-    explicit_bzero(insurer, sizeof(insurer));
     return root;
+}
+
+struct xmlmsg *question_bulk(const struct question_header *header,
+                             const struct question_numbers *numbers, size_t count)
+{
+    struct xmlmsg *root;
+    struct xmlmsg *body = begin_message(&root, header, true);
+
+    for (size_t i = 0; i < count && root != NULL; i++) {
+        struct xmlmsg *info = xmlmsg_add(body, question_part(UPSTREAM_BULK), NULL);
+
+        if (info == NULL || !add_search(info, &numbers[i]))
+            xmlmsg_free(&root);
+    }
+    return root;
+}
+
+static bool add_reference(struct xmlmsg *body, const struct question_reference *reference)
+{
+    struct xmlmsg *info = xmlmsg_add(body, question_part(UPSTREAM_REFERENCE_NUMBER), NULL);
+
+    return info != NULL && xmlmsg_add(info, "ReferenceNumber", reference->reference) != NULL &&
+           add_numbers(info, reference->numbers);
+}
+
+struct xmlmsg *question_reference_bulk(const struct question_header *header,
+                                       const struct question_reference *references, size_t count)
+{
+    struct xmlmsg *root;
+    struct xmlmsg *body = begin_message(&root, header, false);
+
+    for (size_t i = 0; i < count && root != NULL; i++)
+        if (!add_reference(body, &references[i]))
+            xmlmsg_free(&root);
+    return root;
+}
+
+struct xmlmsg *question_reference_number(const struct question_header *header,
+                                         const struct question_reference *reference)
+{
+    return question_reference_bulk(header, reference, 1);
+}
+
+struct xmlmsg *question_tickets(const struct question_header *header, const char *month)
+{
+    struct xmlmsg *root;
+    struct xmlmsg *body = begin_message(&root, header, false);
+
+    if (body != NULL && xmlmsg_add(body, question_part(UPSTREAM_TICKETS), month) == NULL)
+        xmlmsg_free(&root);
+    return root;
+}
+
+/* The family of documents has names of its own for the numbers, and has them in the header. */
+static struct xmlmsg *document(const struct question_header *header,
+                               const struct question_numbers *numbers,
+                               const struct question_consent *consent, int64_t now,
+                               const char *start, const char *end)
+{
+    struct xmlmsg *root, *head, *body;
+
+    if (consent->flag == NULL || strcmp(consent->flag, "1") != 0 || consent->available_until <= now)
+        return NULL;
+    body = begin_message(&root, header, false);
+    if (body == NULL)
+        return NULL;
+    head = xmlmsg_child(root, "MessageHeader");
+    if (!add_insurer(head, numbers->insurer) ||
+        !add_optional(head, "InsuranceCardSymbol", numbers->symbol) ||
+        xmlmsg_add(head, "InsuredPersonIdentificationNumber", numbers->number) == NULL ||
+        !add_optional(head, "BranchNumber", numbers->branch) ||
+        !add_optional(body, "StartDate", start) || !add_optional(body, "EndDate", end) ||
+        xmlmsg_add(body, "FileCategory", "2") == NULL || /* XML; 1 would be PDF */
+        xmlmsg_add(body, "PrDiInfClassification", "1") == NULL ||
+        xmlmsg_add(body, "MedicalTreatmentFlag", "1") == NULL) /* CD028: at the desk */
+        xmlmsg_free(&root);
+    return root;
+}
+
+struct xmlmsg *question_drugs(const struct question_header *header,
+                              const struct question_numbers *numbers,
+                              const struct question_consent *consent, int64_t now,
+                              const char *start, const char *end)
+{
+    return document(header, numbers, consent, now, start, end);
+}
+
+struct xmlmsg *question_checkup(const struct question_header *header,
+                                const struct question_numbers *numbers,
+                                const struct question_consent *consent, int64_t now)
+{
+    return document(header, numbers, consent, now, NULL, NULL);
 }
 
 /* RFC 4648, with padding. NULL when out of memory; the caller wipes and frees. */

@@ -44,6 +44,7 @@ static const struct {
     {CAPABILITY_CARD_SESSION, "card_session"},
     {CAPABILITY_REGISTER, "register"},
     {CAPABILITY_CONSENTS, "consents"},
+    {CAPABILITY_DOCUMENTS, "documents"},
 };
 
 #define CAPABILITIES (sizeof(capabilities) / sizeof(capabilities[0]))

@@ -26,7 +26,11 @@ enum upstream_kind {
     UPSTREAM_REGISTER = 3,         /* extension: register the card as insurance card */
     UPSTREAM_CONSENTS = 4,         /* extension: change of consents */
     UPSTREAM_REFERENCE_NUMBER = 5, /* 照会番号登録 */
-    UPSTREAM_BULK = 6,
+    UPSTREAM_BULK = 6,             /* many QualificationConfirmSearchInfo at once */
+    UPSTREAM_REFERENCE_BULK = 7,   /* many 照会番号登録 at once */
+    UPSTREAM_DRUGS = 8,            /* 薬剤・診療 (YZK), under a live consent only */
+    UPSTREAM_CHECKUP = 9,          /* 特定健診 (TKK), under a live consent only */
+    UPSTREAM_TICKETS = 10,         /* 医療扶助: the tickets of a month */
 };
 
 enum upstream_capability {
@@ -37,6 +41,7 @@ enum upstream_capability {
     CAPABILITY_CARD_SESSION = 1 << 4,
     CAPABILITY_REGISTER = 1 << 5,
     CAPABILITY_CONSENTS = 1 << 6,
+    CAPABILITY_DOCUMENTS = 1 << 7, /* drugs and checkup */
 };
 /* "by_numbers"...; 0 when unknown. */
 uint32_t upstream_capability_of(const char *name);

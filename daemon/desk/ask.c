@@ -539,6 +539,18 @@ bool ask_relay_message(struct desk *desk, unsigned upstream, const struct messag
         return true;
     case MSG_ELIGIBILITY_ANSWER:
         return reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
+    case MSG_ELIGIBILITY_LATE:
+        /* Its visit has gone on without it; the relay keeps what was written, and tells it again.
+         */
+        log_event(LOG_LEVEL_NOTICE, "an answer came late", LOG_NUMBER("upstream", upstream),
+                  LOG_NUMBER("kind", message->body.eligibility_late.kind),
+                  LOG_NUMBER("writes", message->body.eligibility_late.writes));
+        return true;
+    case MSG_TERMINAL_VISIT:
+        /* Not kept here yet, so no receipt: the relay tells it again. */
+        log_event(LOG_LEVEL_NOTICE, "a visit at an official terminal",
+                  LOG_NUMBER("upstream", upstream));
+        return true;
     default:
         return false;
     }

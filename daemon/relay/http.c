@@ -522,6 +522,24 @@ int http_setup(void)
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -EIO;
 }
 
+const struct cage_spec *http_cage(void)
+{
+    static const struct cage_path paths[] = {
+        {.path = "/etc/resolv.conf", .optional = true},
+        {.path = "/etc/hosts", .optional = true},
+        {.path = "/etc/nsswitch.conf", .optional = true},
+        {.path = "/etc/host.conf", .optional = true},
+        {.path = "/etc/gai.conf", .optional = true},
+    };
+    static const struct cage_spec cage = {
+        .calls = CAGE_INET | CAGE_THREADS | CAGE_FILES_READ | CAGE_ACCEPT | CAGE_FD_PASS,
+        .paths = paths,
+        .npaths = sizeof(paths) / sizeof(paths[0]),
+    };
+
+    return &cage;
+}
+
 int http_new(struct http **out, struct sd_event *loop, struct clock *clock,
              const struct http_tls *tls)
 {

@@ -11,6 +11,7 @@
 #ifndef UKETSUKE_HTTP_H
 #define UKETSUKE_HTTP_H
 
+#include "../common/cage.h"
 #include "../common/clock.h"
 
 #include <stdbool.h>
@@ -79,6 +80,9 @@ struct http_request {
  * open that file here and write to it from inside the cage. 0 or -EIO.
  */
 int http_setup(void);
+
+/* What a program needs inside its cage to speak HTTPS, resolver included. */
+const struct cage_spec *http_cage(void);
 
 /* 0 or negative errno. `tls` is borrowed. */
 int http_new(struct http **out, struct sd_event *loop, struct clock *clock,

@@ -16,18 +16,6 @@
 
 #define PROGRAM "uketsuke-relay"
 
-static const struct cage_path paths[] = {
-    {"/etc/resolv.conf", false, true},   {"/etc/hosts", false, true},
-    {"/etc/nsswitch.conf", false, true}, {"/etc/host.conf", false, true},
-    {"/etc/gai.conf", false, true},
-};
-
-static const struct cage_spec cage = {
-    .calls = CAGE_INET | CAGE_THREADS | CAGE_FILES_READ | CAGE_ACCEPT | CAGE_FD_PASS,
-    .paths = paths,
-    .npaths = sizeof(paths) / sizeof(paths[0]),
-};
-
 /* Spreads waits; nothing secret comes of it (splitmix64, Steele, Lea and Flood 2014). */
 static uint32_t next_random(void *arg)
 {
@@ -86,7 +74,7 @@ int main(int argc, char **argv)
     }
     if (relay_new(&relay, &service, service.instance, fd, &random) < 0)
         goto out;
-    if (service_cage(&service, &cage) < 0 || relay_start(relay) < 0)
+    if (service_cage(&service, relay_cage(relay)) < 0 || relay_start(relay) < 0)
         goto out;
     status = service_run(&service);
 out:

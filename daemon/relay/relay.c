@@ -14,6 +14,8 @@
 #define PEERS_MAX 4 /* one desk; more only while an old connection dies */
 #define PEER_UIDS_MAX 16
 #define BUDGET_MAX_MS 120000u
+#define BUDGET_BULK_MAX_MS (4u * 3600000u) /* it is worked on for as long as it takes, elsewhere   \
+                                            */
 
 struct ask {
     struct ask *next;
@@ -37,7 +39,7 @@ struct relay {
     struct msg_upstream_state told;
 };
 
-static const struct upstream_kind_ops *const kinds[] = {&upstream_webapi};
+static const struct upstream_kind_ops *const kinds[] = {&upstream_webapi, &upstream_folders};
 
 const struct upstream_kind_ops *upstream_kind(const char *name)
 {
@@ -100,20 +102,21 @@ static void close_fd(int fd)
 }
 
 /* The tree and the raw bytes as sealed memory. 0 or negative errno. */
-static int seal_answer(const struct upstream_answer *answer, int fds[2], uint32_t *bytes)
+static int seal(const struct xmlmsg *tree, const uint8_t *raw, size_t raw_len, int fds[2],
+                uint32_t *bytes)
 {
     size_t len = 0;
 
     fds[1] = -1;
-    fds[0] = xmlmsg_to_memfd(answer->tree, &len);
+    fds[0] = xmlmsg_to_memfd(tree, &len);
     if (fds[0] < 0)
         return fds[0];
     *bytes = (uint32_t)len;
-    fds[1] = memfd_seal("answer", answer->raw, answer->raw_len);
+    fds[1] = memfd_seal("answer", raw, raw_len);
     return fds[1] < 0 ? fds[1] : 0;
 }
 
-static void answered(void *arg, uint64_t id, const struct upstream_answer *answer)
+static bool answered(void *arg, uint64_t id, const struct upstream_answer *answer)
 {
     struct relay *relay = arg;
     struct msg_eligibility_answer message = {
@@ -125,17 +128,18 @@ static void answered(void *arg, uint64_t id, const struct upstream_answer *answe
     struct ask *ask = relay->first;
     int fds[2] = {-1, -1};
     unsigned nfds = 0;
+    bool heard;
 
     while (ask != NULL && ask->id != id)
         ask = ask->next;
     if (ask == NULL)
-        return;
+        return false;
     message.request = ask->request;
     message.visit = ask->visit;
     message.elapsed_ms =
         (uint32_t)((clock_monotonic_us(relay->service->clock) - ask->begun_us) / CLOCK_MS);
     if (answer->tree != NULL && ask->peer != NULL) {
-        int error = seal_answer(answer, fds, &message.bytes);
+        int error = seal(answer->tree, answer->raw, answer->raw_len, fds, &message.bytes);
 
         if (error == 0) {
             nfds = 2;
@@ -152,12 +156,57 @@ static void answered(void *arg, uint64_t id, const struct upstream_answer *answe
               LOG_NUMBER("outcome", message.outcome), LOG_FAILURE(message.failure),
               LOG_NUMBER("status", message.http_status), LOG_NUMBER("attempts", message.attempts),
               LOG_NUMBER("ms", message.elapsed_ms));
-    if (ask->peer != NULL)
-        (void)ipc_send_fds(ask->peer, MSG_ELIGIBILITY_ANSWER, &message, nfds > 0 ? fds : NULL,
-                           nfds);
+    heard = ask->peer != NULL && ipc_send_fds(ask->peer, MSG_ELIGIBILITY_ANSWER, &message,
+                                              nfds > 0 ? fds : NULL, nfds) == 0;
     close_fd(fds[0]);
     close_fd(fds[1]);
     ask_free(relay, ask);
+    return heard;
+}
+
+/* The first desk there is: false when there is none, or when it cannot be told. */
+static bool tell_desk(struct relay *relay, uint16_t type, const void *body, const int fds[2])
+{
+    for (size_t i = 0; i < PEERS_MAX; i++)
+        if (relay->peers[i] != NULL)
+            return ipc_send_fds(relay->peers[i], type, body, fds, 2) == 0;
+    return false;
+}
+
+static bool came_late(void *arg, const struct upstream_late *late)
+{
+    struct relay *relay = arg;
+    struct msg_eligibility_late message = {
+        .kind = late->kind, .writes = late->writes, .asked = late->asked};
+    int fds[2] = {-1, -1};
+    int error = seal(late->tree, late->raw, late->raw_len, fds, &message.bytes);
+    bool heard = false;
+
+    message.hash.len = UPSTREAM_HASH;
+    memcpy(message.hash.data, late->hash, UPSTREAM_HASH);
+    if (error == 0 && MESSAGE_TEXT(message.correlation, late->correlation) == 0)
+        heard = tell_desk(relay, MSG_ELIGIBILITY_LATE, &message, fds);
+    log_event(LOG_LEVEL_NOTICE, "an answer came late", LOG_NUMBER("kind", late->kind),
+              LOG_NUMBER("writes", late->writes), LOG_NUMBER("heard", heard));
+    close_fd(fds[0]);
+    close_fd(fds[1]);
+    return heard;
+}
+
+static bool terminal_visit(void *arg, const struct upstream_terminal *terminal)
+{
+    struct relay *relay = arg;
+    struct msg_terminal_visit message = {.hash = {.len = UPSTREAM_HASH}};
+    int fds[2] = {-1, -1};
+    int error = seal(terminal->tree, terminal->raw, terminal->raw_len, fds, &message.bytes);
+    bool heard = false;
+
+    memcpy(message.hash.data, terminal->hash, UPSTREAM_HASH);
+    if (error == 0)
+        heard = tell_desk(relay, MSG_TERMINAL_VISIT, &message, fds);
+    close_fd(fds[0]);
+    close_fd(fds[1]);
+    return heard;
 }
 
 /* ---- questions ---------------------------------------------------------------------------------
@@ -184,7 +233,12 @@ static bool correlation_valid(const char *text)
 static bool kind_writes(uint8_t kind)
 {
     return kind == UPSTREAM_REGISTER || kind == UPSTREAM_CONSENTS ||
-           kind == UPSTREAM_REFERENCE_NUMBER;
+           kind == UPSTREAM_REFERENCE_NUMBER || kind == UPSTREAM_REFERENCE_BULK;
+}
+
+static bool kind_bulk(uint8_t kind)
+{
+    return kind == UPSTREAM_BULK || kind == UPSTREAM_REFERENCE_BULK || kind == UPSTREAM_TICKETS;
 }
 
 static bool part_present(const struct xmlmsg *tree, uint8_t kind)
@@ -210,12 +264,14 @@ static void take_question(struct relay *relay, struct ipc *ipc,
                           const struct msg_eligibility_ask *asked, struct xmlmsg *tree)
 {
     uint64_t now = clock_monotonic_us(relay->service->clock);
-    uint32_t budget = asked->budget_ms < BUDGET_MAX_MS ? asked->budget_ms : BUDGET_MAX_MS;
+    uint32_t most = kind_bulk(asked->kind) ? BUDGET_BULK_MAX_MS : BUDGET_MAX_MS;
+    uint32_t budget = asked->budget_ms < most ? asked->budget_ms : most;
     struct upstream_question question = {
         .id = ++relay->last_id,
         .kind = asked->kind,
         .writes = asked->writes != 0 || kind_writes(asked->kind),
         .deadline_us = now + budget * CLOCK_MS,
+        .until = asked->until,
         .tree = tree,
     };
     struct ask *ask = calloc(1, sizeof(*ask));
@@ -319,9 +375,19 @@ static void peer_open(struct ipc *ipc, const struct msg_hello *hello, void *arg)
         relay->peers[i] = ipc;
         read_state(relay, &relay->told);
         (void)ipc_send(ipc, MSG_UPSTREAM_STATE, &relay->told);
+        if (relay->ops->desk_up != NULL)
+            relay->ops->desk_up(relay->upstream);
         return;
     }
     ipc_refuse(ipc, "too many connections");
+}
+
+static void on_taken(struct relay *relay, struct ipc *ipc, const struct msg_relay_taken *taken)
+{
+    if (taken->hash.len != UPSTREAM_HASH || relay->ops->taken == NULL)
+        ipc_refuse(ipc, "a receipt for nothing");
+    else
+        relay->ops->taken(relay->upstream, taken->hash.data);
 }
 
 static void peer_message(struct ipc *ipc, struct message *message, void *arg)
@@ -334,6 +400,9 @@ static void peer_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case MSG_ELIGIBILITY_CANCEL:
         on_cancel(relay, ipc, &message->body.eligibility_cancel);
+        break;
+    case MSG_RELAY_TAKEN:
+        on_taken(relay, ipc, &message->body.relay_taken);
         break;
     case MSG_HEALTH_QUERY:
         on_health(relay, ipc, message->body.health_query.request);
@@ -400,7 +469,8 @@ int relay_new(struct relay **out, struct service *service, const char *name, int
     relay->service = service;
     relay->name = name;
     relay->ops = upstream_kind(kind);
-    setup.handlers = (struct upstream_handlers){answered, state_changed, relay};
+    setup.handlers =
+        (struct upstream_handlers){answered, state_changed, came_late, terminal_visit, relay};
     error = -EINVAL;
     if (relay->ops == NULL) {
         (void)fprintf(stderr,
@@ -420,6 +490,11 @@ int relay_new(struct relay **out, struct service *service, const char *name, int
 fail:
     relay_free(&relay);
     return error;
+}
+
+const struct cage_spec *relay_cage(const struct relay *relay)
+{
+    return relay->ops->cage(relay->upstream);
 }
 
 int relay_start(struct relay *relay)

@@ -20,6 +20,8 @@ struct relay;
  */
 int relay_new(struct relay **out, struct service *service, const char *name, int listen_fd,
               const struct retry_random *random);
+/* What its upstream needs inside the cage; borrowed. */
+const struct cage_spec *relay_cage(const struct relay *relay);
 /* Inside the cage: get ready to ask. */
 int relay_start(struct relay *relay);
 void relay_free(struct relay **relay);

@@ -1,6 +1,6 @@
 /*
- * upstream: what the relay wants of any kind of upstream. The Web API (webapi.c) is one; a folder
- * of a 資格確認端末 would be another row of upstream_kinds[].
+ * upstream: what the relay wants of any kind of upstream: the Web API (webapi.c) and the folders of
+ * a 資格確認端末 (folders.c).
  *
  * What is asked is a tree as daemon/common/question.h builds it; what comes back is the service's
  * tree as it is: the three levels of status (SegmentOfResult, ProcessingResultStatus,
@@ -10,6 +10,7 @@
 #ifndef UKETSUKE_UPSTREAM_H
 #define UKETSUKE_UPSTREAM_H
 
+#include "../common/cage.h"
 #include "../common/clock.h"
 #include "../common/config.h"
 #include "../common/failure.h"
@@ -32,6 +33,7 @@ struct upstream_question {
     uint8_t kind; /* enum upstream_kind */
     bool writes;
     uint64_t deadline_us;
+    int64_t until; /* realtime seconds after which its answer must not be handed on; 0: none */
     char correlation[UPSTREAM_CORRELATION_MAX + 1]; /* "" or visible ASCII */
     struct xmlmsg *tree;                            /* given away with the question */
 };
@@ -54,15 +56,44 @@ struct upstream_state {
     int64_t certificate_until;
 };
 
+#define UPSTREAM_HASH 32 /* SHA-256 of the raw bytes */
+
+/* An answer that came after its question had ended, or that was never heard; borrowed during the
+ * call. */
+struct upstream_late {
+    uint8_t kind;
+    bool writes;
+    int64_t asked; /* realtime seconds */
+    const char *correlation;
+    const uint8_t *hash;
+    const struct xmlmsg *tree;
+    const uint8_t *raw;
+    size_t raw_len;
+};
+
+/* What an official terminal has found out about its patient; borrowed during the call. */
+struct upstream_terminal {
+    const uint8_t *hash;
+    const struct xmlmsg *tree;
+    const uint8_t *raw;
+    size_t raw_len;
+};
+
 /* One line of `uketsuke doctor`. */
 typedef void upstream_health_fn(void *arg, uint8_t state, uint16_t failure, const char *component,
                                 const char *detail, const char *next);
 
 struct upstream_handlers {
-    /* Exactly once for each question that was taken and not cancelled; never from within ask(). */
-    void (*answered)(void *arg, uint64_t id, const struct upstream_answer *answer);
+    /*
+     * Exactly once for each question that was taken and not cancelled; never from within ask().
+     * False: nobody heard it (the desk is gone; only a writing request goes on then).
+     */
+    bool (*answered)(void *arg, uint64_t id, const struct upstream_answer *answer);
     /* The state may have changed. */
     void (*changed)(void *arg);
+    /* False: no desk is there; tell it again when one has come. */
+    bool (*late)(void *arg, const struct upstream_late *late);
+    bool (*terminal)(void *arg, const struct upstream_terminal *terminal);
     void *arg;
 };
 
@@ -88,14 +119,27 @@ struct upstream_kind_ops {
      * is not ended: false, and its answer comes.
      */
     bool (*cancel)(struct upstream *upstream, uint64_t id);
+    /* What it needs inside the cage; borrowed from the upstream. */
+    const struct cage_spec *(*cage)(struct upstream *upstream);
+    /* A desk has come, and may be told what nobody has heard. NULL: nothing is ever told late. */
+    void (*desk_up)(struct upstream *upstream);
+    /* The desk keeps what had this hash: it need not be told again. */
+    void (*taken)(struct upstream *upstream, const uint8_t hash[UPSTREAM_HASH]);
     void (*state)(struct upstream *upstream, struct upstream_state *out);
     void (*health)(struct upstream *upstream, upstream_health_fn *item, void *arg);
     void (*free)(struct upstream **upstream);
 };
 
+/*
+ * The words of [upstream NAME] capabilities. -EINVAL: one that is not among those offered; that has
+ * been said on standard error.
+ */
+int upstream_read_capabilities(const char *name, const char *text, uint32_t offered, uint32_t *out);
+
 /* The kind of that name, NULL when there is none. */
 const struct upstream_kind_ops *upstream_kind(const char *name);
 
 extern const struct upstream_kind_ops upstream_webapi;
+extern const struct upstream_kind_ops upstream_folders;
 
 #endif

@@ -44,6 +44,12 @@ static const struct {
     {UPSTREAM_CARD_SESSION, CAPABILITY_CARD_SESSION, "card_session"},
     {UPSTREAM_REGISTER, CAPABILITY_REGISTER, "register"},
     {UPSTREAM_CONSENTS, CAPABILITY_CONSENTS, "consents"},
+    {UPSTREAM_REFERENCE_NUMBER, CAPABILITY_REFERENCE_NUMBER, "reference_number"},
+    {UPSTREAM_REFERENCE_BULK, CAPABILITY_BULK, "reference_bulk"},
+    {UPSTREAM_BULK, CAPABILITY_BULK, "bulk"},
+    {UPSTREAM_TICKETS, CAPABILITY_BULK, "tickets"},
+    {UPSTREAM_DRUGS, CAPABILITY_DOCUMENTS, "drugs"},
+    {UPSTREAM_CHECKUP, CAPABILITY_DOCUMENTS, "checkup"},
 };
 
 enum stage {
@@ -144,7 +150,7 @@ static void finish(struct question *q, struct upstream_answer *answer)
 
     answer->attempts = q->attempts;
     question_free(q);
-    handlers.answered(handlers.arg, id, answer);
+    (void)handlers.answered(handlers.arg, id, answer);
 }
 
 /* End it on the next turn of the loop: callers walk the list, or stand within ask(). */
@@ -290,6 +296,13 @@ static void question_timer(struct timer *timer, void *arg)
     }
 }
 
+/* The consent that it was asked under has ended. */
+static bool consent_over(const struct question *q)
+{
+    return q->asked.until != 0 &&
+           (int64_t)(clock_realtime_us(q->webapi->setup.clock) / CLOCK_SECOND) >= q->asked.until;
+}
+
 /* An answer that names another institution or request than ours is not ours. */
 static bool belongs(const struct xmlmsg *asked, const struct xmlmsg *answer)
 {
@@ -309,7 +322,11 @@ static void take_answer(struct question *q, const struct http_result *result)
     struct xmlmsg *tree = NULL;
     int error = codec_json_read(&tree, result->body, result->len);
 
-    if (error == 0 && strcmp(xmlmsg_name(tree), "XmlMsg") == 0 && belongs(q->asked.tree, tree)) {
+    if (consent_over(q)) {
+        answer.failure = FAILURE_ELIGIBILITY_CANNOT_ASK;
+        answer.outcome = RETRY_OUTCOME_NOT_SENT;
+    } else if (error == 0 && strcmp(xmlmsg_name(tree), "XmlMsg") == 0 &&
+               belongs(q->asked.tree, tree)) {
         answer.tree = tree;
         answer.raw = result->body;
         answer.raw_len = result->len;
@@ -522,7 +539,7 @@ static int webapi_ask(struct upstream *upstream, struct upstream_question *asked
     w->first = q;
     w->nquestions++;
     if (make_url(w, asked->kind, q->url, sizeof(q->url), &capability) != 0 ||
-        (w->capabilities & capability) == 0) {
+        (w->capabilities & capability) == 0 || consent_over(q)) {
         end_soon(q, RETRY_OUTCOME_NOT_SENT, FAILURE_ELIGIBILITY_CANNOT_ASK, 0);
         return 0;
     }
@@ -569,6 +586,12 @@ static void webapi_state(struct upstream *upstream, struct upstream_state *out)
         out->failure = FAILURE_ELIGIBILITY_REFUSED;
         out->retry_us = login_held_us(w->login);
     }
+}
+
+static const struct cage_spec *webapi_cage(struct upstream *upstream)
+{
+    (void)upstream;
+    return http_cage();
 }
 
 static int webapi_start(struct upstream *upstream)
@@ -660,11 +683,9 @@ static void health_certificate(struct webapi *w, upstream_health_fn *item, void 
 
 static void webapi_health(struct upstream *upstream, upstream_health_fn *item, void *arg)
 {
-    struct webapi *w = webapi_of(upstream);
-
-    health_service(w, item, arg);
-    health_token(w, item, arg);
-    health_certificate(w, item, arg);
+    health_service(webapi_of(upstream), item, arg);
+    health_token(webapi_of(upstream), item, arg);
+    health_certificate(webapi_of(upstream), item, arg);
 }
 
 /* ---- opening: everything that can be wrong with the configuration is said here
@@ -688,32 +709,12 @@ static int check_url(const struct webapi *w, enum config_key key, bool needed)
 
 static int read_capabilities(struct webapi *w)
 {
-    const char *at = text_of(w, CFG_upstream_CAPABILITIES);
     uint32_t offered = 0;
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
         offered |= routes[i].capability;
-    while (*at != '\0') {
-        size_t len = strcspn(at, " ");
-        char word[32] = "";
-        uint32_t bit;
-
-        if (len < sizeof(word))
-            memcpy(word, at, len);
-        bit = upstream_capability_of(word);
-        if (len > 0 && (bit & offered) == 0) {
-            (void)fprintf(stderr,
-                          "uketsuke-relay: [upstream %s] capabilities: %.*s: "
-                          "この種類の照会先にはありません / not something that this kind of "
-                          "upstream can do (by_numbers card_session register consents)\n",
-                          w->setup.name, (int)len, at);
-            return -EINVAL;
-        }
-        w->capabilities |= bit;
-        at += len;
-        at += strspn(at, " ");
-    }
-    return 0;
+    return upstream_read_capabilities(w->setup.name, text_of(w, CFG_upstream_CAPABILITIES), offered,
+                                      &w->capabilities);
 }
 
 static int check_config(struct webapi *w)
@@ -785,6 +786,7 @@ fail:
 const struct upstream_kind_ops upstream_webapi = {
     .name = "web-api",
     .open = webapi_open,
+    .cage = webapi_cage,
     .start = webapi_start,
     .ask = webapi_ask,
     .cancel = webapi_cancel,

@@ -43,6 +43,12 @@ struct rig {
     struct msg_upstream_state state;
     struct rig_answer answers[ANSWERS_MAX];
     size_t nanswers;
+    struct rig_told told[ANSWERS_MAX];
+    size_t ntold;
+    int64_t until;
+    char folder[96];
+    int listen_fd; /* kept for a relay that is started again */
+    const char *const *environment;
     struct msg_health_item health[HEALTH_MAX];
     size_t nhealth;
     bool health_end;
@@ -195,18 +201,46 @@ static void start_service(struct rig *rig, const char *certificate)
     assert_in_range(rig->port, 1, 65535);
 }
 
-void rig_control(struct rig *rig, const char *line)
+static void start_terminal(struct rig *rig)
+{
+    char exe[PATH_MAX], people[PATH_MAX], accounts[PATH_MAX], ledger[128], control[128];
+    uint64_t until = now_ms() + 20000;
+
+    program("sim-terminal", exe, sizeof(exe));
+    source("tests/sim/service/people", people, sizeof(people));
+    source("tests/sim/service/accounts.json", accounts, sizeof(accounts));
+    (void)snprintf(ledger, sizeof(ledger), "%s/ledger", rig->dir);
+    (void)snprintf(control, sizeof(control), "%s/control", rig->dir);
+    (void)snprintf(rig->folder, sizeof(rig->folder), "%s/oqs", rig->dir);
+    assert_int_equal(mkdir(rig->folder, 0700), 0);
+    rig->service = fork();
+    assert_true(rig->service >= 0);
+    if (rig->service == 0) {
+        int null = open("/dev/null", O_WRONLY);
+
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)dup2(null, STDOUT_FILENO);
+        (void)execl(exe, exe, "--folder", rig->folder, "--people", people, "--accounts", accounts,
+                    "--ledger", ledger, "--control", control, (char *)NULL);
+        _exit(127);
+    }
+    while (access(control, R_OK) != 0) {
+        assert_true(now_ms() < until);
+        (void)poll(NULL, 0, 10);
+    }
+}
+
+static void control_answer(struct rig *rig, const char *line, char *answer, size_t size)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char answer[4096];
     size_t used = 0;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", rig->dir);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_true(dprintf(fd, "%s\n", line) > 0);
-    while (used < sizeof(answer) - 1 && memchr(answer, '\n', used) == NULL) {
-        ssize_t n = read(fd, answer + used, sizeof(answer) - 1 - used);
+    while (used < size - 1 && memchr(answer, '\n', used) == NULL) {
+        ssize_t n = read(fd, answer + used, size - 1 - used);
 
         assert_true(n > 0);
         used += (size_t)n;
@@ -215,6 +249,32 @@ void rig_control(struct rig *rig, const char *line)
     (void)close(fd);
     if (strncmp(answer, "ok", 2) != 0)
         fail_msg("control: %s: %s", line, answer);
+}
+
+void rig_control(struct rig *rig, const char *line)
+{
+    char answer[4096];
+
+    control_answer(rig, line, answer, sizeof(answer));
+}
+
+unsigned rig_count(struct rig *rig, const char *text)
+{
+    char line[200], answer[4096];
+
+    (void)snprintf(line, sizeof(line), "count %s", text);
+    control_answer(rig, line, answer, sizeof(answer));
+    return (unsigned)strtoul(answer + 3, NULL, 10);
+}
+
+const char *rig_folder(const struct rig *rig)
+{
+    return rig->folder;
+}
+
+pid_t rig_service_pid(const struct rig *rig)
+{
+    return rig->service;
 }
 
 unsigned rig_ledger(struct rig *rig, const char *kind)
@@ -313,6 +373,24 @@ static void write_config(struct rig *rig, const struct rig_options *o)
     write_file(path, text);
 }
 
+static void write_folder_config(struct rig *rig, const struct rig_options *o)
+{
+    char path[128], text[2048];
+
+    assert_true((size_t)snprintf(text, sizeof(text),
+                                 "[desk]\ninstitution = 9910000017\nrun-directory = %s\n"
+                                 "[upstream main]\nkind = folders\nfolder = %s\ncapabilities = %s\n"
+                                 "scan-ms = %d\nsettle-ms = 40\ntaken-seconds = 2\n%s\n",
+                                 rig->dir, rig->folder,
+                                 o->capabilities != NULL
+                                     ? o->capabilities
+                                     : "by_numbers reference_number bulk documents face_files",
+                                 o->scan_ms > 0 ? o->scan_ms : 100,
+                                 o->extra != NULL ? o->extra : "") < sizeof(text));
+    (void)snprintf(path, sizeof(path), "%s/conf", rig->dir);
+    write_file(path, text);
+}
+
 static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 {
     (void)ipc;
@@ -344,6 +422,35 @@ static void take_answer(struct rig *rig, struct message *message)
     }
 }
 
+static void take_told(struct rig *rig, struct message *message)
+{
+    struct rig_told *told = &rig->told[rig->ntold];
+    struct stat st;
+    const uint8_t *map;
+
+    assert_true(rig->ntold < ANSWERS_MAX);
+    rig->ntold++;
+    memset(told, 0, sizeof(*told));
+    told->type = message->type;
+    if (message->type == MSG_ELIGIBILITY_LATE) {
+        told->late = message->body.eligibility_late;
+    } else {
+        told->late.bytes = message->body.terminal_visit.bytes;
+        told->late.hash.len = message->body.terminal_visit.hash.len;
+        memcpy(told->late.hash.data, message->body.terminal_visit.hash.data,
+               sizeof(told->late.hash.data));
+    }
+    assert_int_equal(message->nfds, 2);
+    assert_int_equal(xmlmsg_from_memfd(&told->tree, message->fds[0], told->late.bytes), 0);
+    assert_int_equal(fstat(message->fds[1], &st), 0);
+    told->raw_len = (size_t)st.st_size;
+    assert_int_equal(memfd_map(message->fds[1], told->raw_len, 4u << 20, &map), 0);
+    told->raw = calloc(1, told->raw_len + 1);
+    assert_non_null(told->raw);
+    memcpy(told->raw, map, told->raw_len);
+    memfd_unmap(map, told->raw_len);
+}
+
 static void on_message(struct ipc *ipc, struct message *message, void *arg)
 {
     struct rig *rig = arg;
@@ -356,6 +463,10 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case MSG_ELIGIBILITY_ANSWER:
         take_answer(rig, message);
+        break;
+    case MSG_ELIGIBILITY_LATE:
+    case MSG_TERMINAL_VISIT:
+        take_told(rig, message);
         break;
     case MSG_HEALTH_ITEM:
         assert_true(rig->nhealth < HEALTH_MAX);
@@ -413,30 +524,64 @@ void rig_connect(struct rig *rig)
     }
 }
 
+static void start_relay(struct rig *rig)
+{
+    char path[128], config[128];
+    int err;
+
+    (void)snprintf(path, sizeof(path), "%s/log", rig->dir);
+    err = open(path, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(err >= 0);
+    (void)snprintf(config, sizeof(config), "%s/conf", rig->dir);
+    rig->relay = spawn_relay(config, NULL, rig->listen_fd, err, rig->environment);
+    (void)close(err);
+}
+
+void rig_kill_relay(struct rig *rig)
+{
+    (void)kill(rig->relay, SIGKILL);
+    (void)waitpid(rig->relay, NULL, 0);
+    rig_disconnect(rig);
+}
+
+void rig_revive_relay(struct rig *rig)
+{
+    start_relay(rig);
+}
+
+void rig_disconnect(struct rig *rig)
+{
+    ipc_free(&rig->ipc);
+}
+
+void rig_until(struct rig *rig, int64_t until)
+{
+    rig->until = until;
+}
+
 struct rig *rig_start(const struct rig_options *options)
 {
     static const struct rig_options usual;
     struct rig *rig = calloc(1, sizeof(*rig));
     const struct rig_options *o = options != NULL ? options : &usual;
-    char path[128], config[128];
-    int listen_fd, err;
+    char path[128];
 
     assert_non_null(rig);
     (void)snprintf(rig->dir, sizeof(rig->dir), "/tmp/uketsuke-relay-XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     rig->port = 1; /* tcpmux: nobody listens there */
-    if (!o->without_service)
+    if (o->folders)
+        start_terminal(rig);
+    else if (!o->without_service)
         start_service(rig, o->server != NULL ? o->server : "server");
-    write_config(rig, o);
+    if (o->folders)
+        write_folder_config(rig, o);
+    else
+        write_config(rig, o);
     (void)snprintf(path, sizeof(path), "%s/relay.sock", rig->dir);
-    listen_fd = listen_at(path);
-    (void)snprintf(path, sizeof(path), "%s/log", rig->dir);
-    err = open(path, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
-    assert_true(err >= 0);
-    (void)snprintf(config, sizeof(config), "%s/conf", rig->dir);
-    rig->relay = spawn_relay(config, NULL, listen_fd, err, o->environment);
-    (void)close(listen_fd);
-    (void)close(err);
+    rig->listen_fd = listen_at(path);
+    rig->environment = o->environment;
+    start_relay(rig);
     assert_true(sd_event_new(&rig->loop) >= 0);
     rig_connect(rig);
     return rig;
@@ -456,9 +601,6 @@ static void end_process(pid_t *pid)
 
 void rig_stop(struct rig *rig)
 {
-    static const char *const files[] = {"ledger", "port", "control", "relay.sock",
-                                        "log",    "conf", "password"};
-    char path[128];
     int status = -1;
 
     ipc_free(&rig->ipc);
@@ -475,11 +617,10 @@ void rig_stop(struct rig *rig)
     end_process(&rig->service);
     for (size_t i = 0; i < rig->nanswers; i++)
         rig_answer_free(&rig->answers[i]);
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        (void)snprintf(path, sizeof(path), "%s/%s", rig->dir, files[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(rig->dir);
+    for (size_t i = 0; i < rig->ntold; i++)
+        rig_told_free(&rig->told[i]);
+    (void)close(rig->listen_fd);
+    run((const char *const[]){"rm", "-rf", rig->dir, NULL});
     sd_event_unref(rig->loop);
     free(rig);
     assert_true(WIFEXITED(status));
@@ -534,7 +675,8 @@ uint64_t rig_ask(struct rig *rig, enum upstream_kind kind, bool writes, uint32_t
                                       .visit = 77,
                                       .kind = (uint8_t)kind,
                                       .writes = writes,
-                                      .budget_ms = budget_ms};
+                                      .budget_ms = budget_ms,
+                                      .until = rig->until};
     size_t len;
     int fd = xmlmsg_to_memfd(tree, &len);
 
@@ -575,6 +717,41 @@ void rig_answer_free(struct rig_answer *answer)
     xmlmsg_free(&answer->tree);
     free(answer->raw);
     memset(answer, 0, sizeof(*answer));
+}
+
+bool rig_wait_told(struct rig *rig, uint16_t type, unsigned ms, struct rig_told *out)
+{
+    uint64_t until = now_ms() + ms;
+
+    do {
+        for (size_t i = 0; i < rig->ntold; i++) {
+            if (rig->told[i].type != type)
+                continue;
+            *out = rig->told[i];
+            /* In the order in which they came. */
+            memmove(&rig->told[i], &rig->told[i + 1], (rig->ntold - i - 1) * sizeof(rig->told[0]));
+            rig->ntold--;
+            return true;
+        }
+        turn(rig, until);
+    } while (now_ms() < until && !rig->closed);
+    memset(out, 0, sizeof(*out));
+    return false;
+}
+
+void rig_told_free(struct rig_told *told)
+{
+    xmlmsg_free(&told->tree);
+    free(told->raw);
+    memset(told, 0, sizeof(*told));
+}
+
+void rig_take(struct rig *rig, const struct rig_told *told)
+{
+    struct msg_relay_taken taken = {.hash = {.len = 32}};
+
+    memcpy(taken.hash.data, told->late.hash.data, sizeof(taken.hash.data));
+    assert_int_equal(ipc_send(rig->ipc, MSG_RELAY_TAKEN, &taken), 0);
 }
 
 const struct msg_upstream_state *rig_state(struct rig *rig)

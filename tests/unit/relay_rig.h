@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/common/message.h"
 #include "daemon/common/xmlmsg.h"
@@ -27,7 +28,9 @@ struct rig_options {
     const char *extra; /* more lines of [upstream main] */
     const char *host;  /* in the URLs; the service listens on 127.0.0.1 */
     int connect_seconds;
+    int scan_ms;          /* of the folder */
     bool without_service; /* nobody listens at the port */
+    bool folders;         /* a 資格確認端末 and its folder in place of the service */
     const char *const *environment; /* of the relay alone: "NAME=value", NULL at the end */
 };
 
@@ -35,6 +38,15 @@ struct rig_answer {
     struct msg_eligibility_answer message;
     struct xmlmsg *tree; /* NULL: none came */
     char *raw;           /* NUL-terminated */
+    size_t raw_len;
+};
+
+/* An ELIGIBILITY_LATE or TERMINAL_VISIT. */
+struct rig_told {
+    uint16_t type;
+    struct msg_eligibility_late late; /* TERMINAL_VISIT: hash and bytes only */
+    struct xmlmsg *tree;
+    char *raw; /* NUL-terminated */
     size_t raw_len;
 };
 
@@ -53,6 +65,25 @@ void rig_cancel(struct rig *rig, uint64_t request);
  */
 bool rig_wait(struct rig *rig, uint64_t request, unsigned ms, struct rig_answer *out);
 void rig_answer_free(struct rig_answer *answer);
+
+/* What the relay tells by itself. False when the time is over. rig_told_free() afterwards. */
+bool rig_wait_told(struct rig *rig, uint16_t type, unsigned ms, struct rig_told *out);
+void rig_told_free(struct rig_told *told);
+/* RELAY_TAKEN. */
+void rig_take(struct rig *rig, const struct rig_told *told);
+/* Questions from now on carry this end of a consent; 0: none. */
+void rig_until(struct rig *rig, int64_t until);
+
+/* Where req, res and face are. */
+const char *rig_folder(const struct rig *rig);
+/* How many lines of the terminal's ledger hold this. */
+unsigned rig_count(struct rig *rig, const char *text);
+/* The desk goes; rig_connect() comes back. */
+void rig_disconnect(struct rig *rig);
+/* SIGKILL, and a new one on the same socket; rig_connect() afterwards. */
+void rig_kill_relay(struct rig *rig);
+void rig_revive_relay(struct rig *rig);
+pid_t rig_service_pid(const struct rig *rig);
 
 /* The last UPSTREAM_STATE. */
 const struct msg_upstream_state *rig_state(struct rig *rig);

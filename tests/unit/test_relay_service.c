@@ -673,7 +673,7 @@ static void a_wrong_configuration_is_said_in_plain_words(void **state)
         {"auth-url = https://h/a\n", "search-url"},
         {"auth-url = https://h/a\nsearch-url = https://h/s\n", "ca ="},
         {"auth-url = https://h/a\nsearch-url = https://h/s\nca = /dev/null\n", "ca = /dev/null"},
-        {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers bulk\n",
+        {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers face_files\n",
          "bulk"},
         {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers register\n",
          "extension-url"},

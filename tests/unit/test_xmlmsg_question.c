@@ -131,7 +131,14 @@ static void names_the_part_of_each_kind(void **state)
     assert_string_equal(question_part(UPSTREAM_CARD_SESSION), "CardSession");
     assert_string_equal(question_part(UPSTREAM_REGISTER), "CardRegistration");
     assert_string_equal(question_part(UPSTREAM_CONSENTS), "ConsentChange");
-    assert_null(question_part(UPSTREAM_BULK));
+    assert_string_equal(question_part(UPSTREAM_REFERENCE_NUMBER),
+                        "ReferenceNumberRegistrationInfo");
+    assert_string_equal(question_part(UPSTREAM_REFERENCE_BULK), "ReferenceNumberRegistrationInfo");
+    assert_string_equal(question_part(UPSTREAM_BULK), "QualificationConfirmSearchInfo");
+    assert_string_equal(question_part(UPSTREAM_TICKETS), "MedicalTreatmentMonth");
+    assert_string_equal(question_part(UPSTREAM_DRUGS), "FileCategory");
+    assert_string_equal(question_part(UPSTREAM_CHECKUP), "FileCategory");
+    assert_null(question_part(99));
 }
 
 int main(void)

@@ -160,6 +160,11 @@ size_t people_count(const struct people *people)
     return people->count;
 }
 
+const struct person *people_at(const struct people *people, size_t i)
+{
+    return &people->list[i];
+}
+
 const struct person *people_find_name(const struct people *people, const char *name)
 {
     for (size_t i = 0; i < people->count; i++) {
@@ -214,7 +219,8 @@ static bool people_match(const json_t *identity, const struct people_numbers *nu
         return false;
     if (!people_same(people_element(identity, "InsuredIdentificationNumber"), numbers->number, true))
         return false;
-    if (strcmp(people_element(identity, "Birthdate"), numbers->birthdate) != 0)
+    if (numbers->birthdate != NULL &&
+        strcmp(people_element(identity, "Birthdate"), numbers->birthdate) != 0)
         return false;
     /* A branch number is compared only where both sides have one: older certificates lack it. */
     if (numbers->branch == NULL || numbers->branch[0] == '\0' || branch[0] == '\0')

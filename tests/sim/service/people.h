@@ -19,7 +19,8 @@ struct person {
     json_t *data;       /* owned by the table */
 };
 
-/* The numbers somebody is asked for by. Members are borrowed; symbol and branch may be NULL. */
+/* The numbers somebody is asked for by. Members are borrowed; symbol and branch may be NULL, and so
+ * may birthdate: then it is not compared. */
 struct people_numbers {
     const char *insurer;
     const char *symbol;
@@ -33,6 +34,7 @@ int people_load(struct people **out, const char *dir, char *why, size_t size);
 void people_free(struct people *people);
 
 size_t people_count(const struct people *people);
+const struct person *people_at(const struct people *people, size_t i);
 const struct person *people_find_name(const struct people *people, const char *name);
 const struct person *people_find_card(const struct people *people, const char *card);
 

@@ -190,8 +190,9 @@ void capabilities_handle(struct service *service, const struct request *request,
     (void)service;
     (void)request;
     reply->status = 200;
-    reply->body = json_pack("{s:s, s:s, s:[s,s,s,s]}", "service", "simulated eligibility service",
+    reply->body = json_pack("{s:s, s:s, s:[s,s,s,s,s,s,s]}", "service", "simulated eligibility service",
                             "version", "1", "capabilities", "by_numbers", "card_session",
-                            "register", "consents");
+                            "register", "consents", "reference_number", "bulk",
+                            "documents");
     snprintf(reply->outcome, sizeof(reply->outcome), "listed");
 }

@@ -226,7 +226,7 @@ same "right password" 200 "$(cat "$work/status")"
 same "four members of result" "accessToken idToken linkSysCharCd refreshToken" \
     "$(json '.result | keys | join(" ")')"
 same "capabilities with the token" 200 "$(call $EXTENSION/capabilities -H "Authorization: $token")"
-same "capabilities" "by_numbers card_session register consents" "$(json '.capabilities|join(" ")')"
+same "capabilities" "by_numbers card_session register consents reference_number bulk documents" "$(json '.capabilities|join(" ")')"
 same "the token stands without Bearer" 401 \
     "$(call $EXTENSION/capabilities -H "Authorization: Bearer $token")"
 same "an unknown token" 401 "$(call $EXTENSION/capabilities -H "Authorization: 00")"

@@ -98,6 +98,13 @@ void register_handle(struct service *service, const struct request *request, str
 void consents_handle(struct service *service, const struct request *request, struct reply *reply);
 void capabilities_handle(struct service *service, const struct request *request,
                          struct reply *reply);
+void reference_handle(struct service *service, const struct request *request, struct reply *reply);
+void reference_bulk_handle(struct service *service, const struct request *request,
+                           struct reply *reply);
+void bulk_handle(struct service *service, const struct request *request, struct reply *reply);
+void tickets_handle(struct service *service, const struct request *request, struct reply *reply);
+void drugs_handle(struct service *service, const struct request *request, struct reply *reply);
+void checkup_handle(struct service *service, const struct request *request, struct reply *reply);
 
 /* Tokens, kept by the auth room. account_find_token: borrowed, NULL when unknown or expired. */
 const json_t *account_find_token(struct service *service, const char *token);

@@ -1,0 +1,690 @@
+/*
+ * The folders of a 資格確認端末 on good days and bad: the relay as it runs, in its cage, beside the
+ * simulated terminal (tests/sim/terminal). What every kind of upstream must do is in
+ * test_relay_kinds.c.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/common/failure.h"
+#include "daemon/common/question.h"
+
+#include "relay_rig.h"
+
+enum { ANSWERED = 0, NOT_SENT = 1, DOUBTFUL = 2 };
+
+#define RESULT "MessageBody/ResultList/ResultOfQualificationConfirmation/"
+
+static const struct rig_options usual = {.folders = true};
+static unsigned asked;
+static const struct question_numbers shikaku = {
+    .insurer = "990010", .symbol = "試験", .number = "2001", .branch = "01", .birth = "19640229"};
+
+static struct xmlmsg *read_question(const char *correlation)
+{
+    const struct question_header header = {"9910000017", "20261005", correlation};
+    struct xmlmsg *tree = question_by_numbers(&header, &shikaku);
+
+    assert_non_null(tree);
+    return tree;
+}
+
+static struct xmlmsg *write_question(const char *correlation)
+{
+    const struct question_header header = {"9910000017", "20261005", correlation};
+    const struct question_reference reference = {"PT000123", &shikaku};
+    struct xmlmsg *tree = question_reference_number(&header, &reference);
+
+    assert_non_null(tree);
+    return tree;
+}
+
+static uint64_t send_question(struct rig *rig, bool writes, const char *correlation, uint32_t ms)
+{
+    struct xmlmsg *tree = writes ? write_question(correlation) : read_question(correlation);
+    uint64_t request = rig_ask(rig, writes ? UPSTREAM_REFERENCE_NUMBER : UPSTREAM_BY_NUMBERS,
+                               writes, ms, tree, correlation);
+
+    xmlmsg_free(&tree);
+    return request;
+}
+
+static const char *new_correlation(void)
+{
+    static char text[32];
+
+    (void)snprintf(text, sizeof(text), "F-%u", ++asked);
+    return text;
+}
+
+static struct rig_answer get(struct rig *rig, uint64_t request, unsigned ms)
+{
+    struct rig_answer answer;
+
+    if (!rig_wait(rig, request, ms, &answer)) {
+        char *log = rig_log(rig);
+
+        print_error("%s", log);
+        free(log);
+        fail_msg("no answer");
+    }
+    return answer;
+}
+
+static void expect(struct rig_answer answer, int outcome, int failure)
+{
+    if (answer.message.outcome != outcome || answer.message.failure != failure)
+        fail_msg("outcome %d %s, wanted %d %s", answer.message.outcome,
+                 failure_text(answer.message.failure)->name, outcome,
+                 failure_text((uint16_t)failure)->name);
+    assert_int_equal(answer.tree != NULL, outcome == ANSWERED);
+    if (answer.tree != NULL)
+        assert_string_equal(
+            xmlmsg_get(answer.tree, "MessageHeader/ArbitraryFileIdentifier")[0] != '\0' ? "y" : "n",
+            "y");
+    rig_answer_free(&answer);
+}
+
+static void ask(struct rig *rig, bool writes, uint32_t ms, int outcome, int failure)
+{
+    expect(get(rig, send_question(rig, writes, new_correlation(), ms), ms + 4000), outcome,
+           failure);
+}
+
+static void path_in(struct rig *rig, const char *place, const char *name, char *path, size_t size)
+{
+    (void)snprintf(path, size, "%s/%s/%s", rig_folder(rig), place, name);
+}
+
+static void put(struct rig *rig, const char *place, const char *name, const char *text)
+{
+    char path[300];
+    FILE *file;
+
+    path_in(rig, place, name, path, sizeof(path));
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* How many files there are; the name of the last. */
+static unsigned files(struct rig *rig, const char *place, char *name, size_t size)
+{
+    char path[300];
+    struct dirent *entry;
+    unsigned n = 0;
+    DIR *dir;
+
+    path_in(rig, place, ".", path, sizeof(path));
+    dir = opendir(path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        n++;
+        if (name != NULL)
+            (void)snprintf(name, size, "%s", entry->d_name);
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+/* Until so many files are there; what is done after an answer happens behind it. */
+static void wait_files(struct rig *rig, const char *place, unsigned n)
+{
+    for (int i = 0; i < 300 && files(rig, place, NULL, 0) != n; i++)
+        (void)poll(NULL, 0, 10);
+    assert_int_equal(files(rig, place, NULL, 0), n);
+}
+
+static void an_answer_is_taken_and_nothing_stays_behind(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_answer a;
+
+    (void)state;
+    put(rig, "res", "OQSsiquc01res_somebody-elses.xml", "not ours");
+    put(rig, "req", "other-program.tmp", "not ours");
+    a = get(rig, send_question(rig, false, "RD-20261005-0001", 8000), 8000);
+    assert_int_equal(a.message.outcome, ANSWERED);
+    assert_string_equal(xmlmsg_get(a.tree, RESULT "Name"), "架空　三郎");
+    assert_string_equal(xmlmsg_get(a.tree, RESULT "InsurerNumber"), "  990010");
+    assert_non_null(strstr(a.raw, "架空　三郎"));
+    rig_answer_free(&a);
+    wait_files(rig, "res", 1);
+    wait_files(rig, "req", 1);
+    wait_files(rig, "work", 0);
+    assert_int_equal(rig_count(rig, "RD-20261005-0001"), 1);
+    assert_int_equal(rig_count(rig, "HALF"), 0);
+    rig_stop(rig);
+}
+
+static void both_encodings_in_any_order(void **state)
+{
+    const struct rig_options shift_jis = {.folders = true, .extra = "encoding = shift-jis"};
+
+    (void)state;
+    for (int ours = 0; ours < 2; ours++) {
+        struct rig *rig = rig_start(ours == 0 ? &usual : &shift_jis);
+
+        for (int theirs = 0; theirs < 2; theirs++)
+            for (int shuffle = 0; shuffle < 2; shuffle++) {
+                struct rig_answer a;
+                char line[32];
+
+                rig_control(rig, theirs == 0 ? "encoding utf-8" : "encoding shift-jis");
+                (void)snprintf(line, sizeof(line), "shuffle %d", shuffle * 7);
+                rig_control(rig, line);
+                rig_control(rig, "spread");
+                a = get(rig, send_question(rig, false, new_correlation(), 8000), 8000);
+                assert_int_equal(a.message.outcome, ANSWERED);
+                assert_string_equal(xmlmsg_get(a.tree, RESULT "Name"), "架空　三郎");
+                assert_string_equal(xmlmsg_get(a.tree, "MessageHeader/CharacterCodeIdentifier"),
+                                    theirs == 0 ? "0" : "1");
+                /* The bytes as they lay there: 架 is 89 CB in CP932. */
+                assert_non_null(strstr(a.raw, theirs == 0 ? "架空" : "\x89\xcb\x8b\xf3"));
+                rig_answer_free(&a);
+            }
+        rig_stop(rig);
+    }
+}
+
+static void a_character_that_the_encoding_lacks_is_not_sent(void **state)
+{
+    const struct rig_options shift_jis = {.folders = true, .extra = "encoding = shift-jis"};
+    const struct question_header header = {"9910000017", "20261005", "F-lacks"};
+    struct question_numbers numbers = shikaku;
+    struct rig *rig = rig_start(&shift_jis);
+    struct xmlmsg *tree;
+
+    (void)state;
+    numbers.symbol = "\xf0\xa0\xae\xb7"; /* 𠮷 of JIS X 0213: CP932 has no place for it */
+    tree = question_by_numbers(&header, &numbers);
+    expect(get(rig, rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 4000, tree, "F-lacks"), 4000),
+           NOT_SENT, FAILURE_LOOKUP_FORMAT);
+    xmlmsg_free(&tree);
+    wait_files(rig, "work", 0);
+    assert_int_equal(files(rig, "req", NULL, 0), 0);
+    rig_stop(rig);
+}
+
+/* Whatever becomes a right answer within the time is one. */
+static void files_that_are_still_being_written_are_waited_for(void **state)
+{
+    static const char *const ways[] = {"half 600", "nuls 600", "locked 600", "duplicate 200",
+                                       "slow 500"};
+    struct rig *rig = rig_start(&usual);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        rig_control(rig, ways[i]);
+        ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+        rig_control(rig, "normal");
+    }
+    rig_stop(rig);
+}
+
+static void what_is_no_answer_is_said_in_its_own_words(void **state)
+{
+    static const struct {
+        const char *way;
+        const char *log;
+    } rows[] = {
+        {"cut", "half an answer file"},
+        {"garbage", "an answer file that is no message"},
+        {"other-institution", "an answer to somebody else or to another request"},
+        {"other-identifier", "an answer to somebody else or to another request"},
+        {"large", "an answer file that is too large"},
+        {"fifo", "no regular file"},
+        {"symlink", "no regular file"},
+        {"directory", "no regular file"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig *rig = rig_start(&usual);
+        char *log;
+
+        rig_control(rig, rows[i].way);
+        ask(rig, false, 700, NOT_SENT, FAILURE_ELIGIBILITY_GARBLED);
+        rig_control(rig, "normal");
+        /* It has done no harm. */
+        ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+        log = rig_log(rig);
+        if (strstr(log, rows[i].log) == NULL)
+            fail_msg("%s: the log does not say \"%s\":\n%s", rows[i].way, rows[i].log, log);
+        free(log);
+        rig_stop(rig);
+    }
+}
+
+static void a_write_is_doubtful_when_its_time_is_over_and_told_when_it_comes(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct msg_health_item item;
+    struct rig_told told;
+
+    (void)state;
+    rig_control(rig, "slow 2500");
+    expect(get(rig, send_question(rig, true, "F-late", 600), 3000), DOUBTFUL,
+           FAILURE_ELIGIBILITY_DOUBTFUL);
+    assert_true(rig_health(rig, "upstream requests", &item));
+    assert_int_equal(item.failure, FAILURE_ELIGIBILITY_DOUBTFUL);
+    assert_non_null(strstr(item.detail, "1 may have arrived or not"));
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 6000, &told));
+    assert_string_equal(told.late.correlation, "F-late");
+    assert_int_equal(told.late.kind, UPSTREAM_REFERENCE_NUMBER);
+    assert_int_equal(told.late.writes, 1);
+    assert_string_equal(xmlmsg_get(told.tree, "MessageBody/ProcessingResultStatus"), "1");
+    assert_int_equal(rig_count(rig, "F-late"), 1);
+    assert_true(rig_health(rig, "upstream requests", &item));
+    assert_int_equal(item.failure, FAILURE_NONE);
+    /* Remembered until the desk says that it has it. */
+    wait_files(rig, "work", 1);
+    assert_int_equal(files(rig, "res", NULL, 0), 1);
+    rig_take(rig, &told);
+    wait_files(rig, "work", 0);
+    wait_files(rig, "res", 0);
+    rig_told_free(&told);
+    rig_stop(rig);
+}
+
+static void a_read_that_comes_late_is_told_and_forgotten(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_told told;
+
+    (void)state;
+    rig_control(rig, "slow 1500");
+    expect(get(rig, send_question(rig, false, "F-read", 500), 3000), NOT_SENT,
+           FAILURE_ELIGIBILITY_SLOW);
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 6000, &told));
+    assert_string_equal(told.late.correlation, "F-read");
+    assert_int_equal(told.late.writes, 0);
+    assert_string_equal(xmlmsg_get(told.tree, RESULT "Name"), "架空　三郎");
+    rig_told_free(&told);
+    wait_files(rig, "work", 0);
+    wait_files(rig, "res", 0);
+    rig_stop(rig);
+}
+
+static void a_cancelled_read_leaves_nothing_and_a_cancelled_write_runs_on(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_told none;
+    uint64_t request;
+
+    (void)state;
+    rig_control(rig, "slow 700");
+    rig_cancel(rig, send_question(rig, false, "F-read", 8000));
+    assert_false(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 1500, &none));
+    wait_files(rig, "work", 0);
+    wait_files(rig, "res", 0);
+    request = send_question(rig, true, "F-write", 8000);
+    while (rig_count(rig, "F-write") == 0)
+        (void)poll(NULL, 0, 10);
+    rig_cancel(rig, request);
+    expect(get(rig, request, 4000), ANSWERED, FAILURE_NONE);
+    rig_stop(rig);
+}
+
+/* ---- a terminal that does not run --------------------------------------------------------------
+ */
+
+static void a_terminal_that_is_off_is_found_out_once_and_its_return_by_itself(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct msg_health_item item;
+    uint64_t first, second;
+
+    (void)state;
+    ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+    rig_control(rig, "down");
+    /* taken-seconds is 2: neither waits for its own twenty. */
+    first = send_question(rig, false, "F-first", 20000);
+    second = send_question(rig, false, "F-second", 20000);
+    expect(get(rig, first, 5000), NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
+    expect(get(rig, second, 1000), NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
+    assert_int_equal(rig_state(rig)->breaker, 2);
+    /* The next patient does not wait at all. */
+    expect(get(rig, send_question(rig, false, "F-third", 20000), 500), NOT_SENT,
+           FAILURE_ELIGIBILITY_UNREACHABLE);
+    assert_true(rig_health(rig, "upstream folder", &item));
+    assert_int_equal(item.state, 2);
+    /* One stays there to tell when the terminal is back; the other was taken back. */
+    wait_files(rig, "req", 1);
+    rig_control(rig, "up");
+    assert_true(rig_wait_state(rig, 0, FAILURE_NONE, 4000));
+    ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+    wait_files(rig, "work", 0);
+    assert_int_equal(rig_count(rig, "F-first") + rig_count(rig, "F-second"), 1);
+    assert_int_equal(rig_count(rig, "F-third"), 0);
+    rig_stop(rig);
+}
+
+static void a_write_that_nobody_takes_stays_and_is_answered_when_somebody_does(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_told told;
+
+    (void)state;
+    rig_control(rig, "down");
+    expect(get(rig, send_question(rig, true, "F-write", 20000), 5000), DOUBTFUL,
+           FAILURE_ELIGIBILITY_DOUBTFUL);
+    rig_control(rig, "up");
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 4000, &told));
+    assert_string_equal(told.late.correlation, "F-write");
+    assert_int_equal(rig_count(rig, "F-write"), 1);
+    rig_told_free(&told);
+    rig_stop(rig);
+}
+
+/* ---- kills -------------------------------------------------------------------------------------
+ */
+
+static void a_killed_relay_joins_what_is_on_its_way(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+
+    (void)state;
+    rig_control(rig, "slow 1500");
+    (void)send_question(rig, false, "F-read", 8000);
+    while (rig_count(rig, "F-read") == 0)
+        (void)poll(NULL, 0, 10);
+    rig_kill_relay(rig);
+    rig_revive_relay(rig);
+    rig_connect(rig);
+    /* The desk asks again, as it does when the relay was lost. */
+    expect(get(rig, send_question(rig, false, "F-read", 8000), 8000), ANSWERED, FAILURE_NONE);
+    assert_int_equal(rig_count(rig, "F-read"), 1);
+    rig_stop(rig);
+}
+
+static void an_answer_that_came_while_the_relay_was_dead_is_told(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_told told;
+
+    (void)state;
+    rig_control(rig, "slow 500");
+    (void)send_question(rig, true, "F-write", 8000);
+    while (rig_count(rig, "F-write") == 0)
+        (void)poll(NULL, 0, 10);
+    rig_kill_relay(rig);
+    (void)poll(NULL, 0, 800);
+    rig_revive_relay(rig);
+    rig_connect(rig);
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 4000, &told));
+    assert_string_equal(told.late.correlation, "F-write");
+    rig_told_free(&told);
+    /* No receipt: it is told again after the next death, until there is one. */
+    rig_kill_relay(rig);
+    rig_revive_relay(rig);
+    rig_connect(rig);
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 4000, &told));
+    assert_string_equal(told.late.correlation, "F-write");
+    rig_take(rig, &told);
+    rig_told_free(&told);
+    wait_files(rig, "work", 0);
+    assert_int_equal(rig_count(rig, "F-write"), 1);
+    rig_stop(rig);
+}
+
+static void an_answer_that_no_desk_heard_is_told_to_the_next(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_told told;
+
+    (void)state;
+    rig_control(rig, "slow 600");
+    (void)send_question(rig, true, "F-write", 8000);
+    while (rig_count(rig, "F-write") == 0)
+        (void)poll(NULL, 0, 10);
+    rig_disconnect(rig);
+    (void)poll(NULL, 0, 1500);
+    rig_connect(rig);
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, 4000, &told));
+    assert_string_equal(told.late.correlation, "F-write");
+    rig_told_free(&told);
+    rig_stop(rig);
+}
+
+/* ---- face files --------------------------------------------------------------------------------
+ */
+
+static void a_face_file_is_told_once_and_left_where_it_is(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct rig_told told, none;
+    char path[300];
+    struct stat before, after;
+
+    (void)state;
+    rig_control(rig, "face hanako 9910000017a_20261005091502");
+    assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, 4000, &told));
+    assert_string_equal(xmlmsg_get(told.tree, "MessageHeader/ReferenceClassification"), "1");
+    assert_true(strstr(xmlmsg_get(told.tree, RESULT "Name"), "●") != NULL);
+    assert_int_equal(told.late.hash.len, 32);
+    path_in(rig, "face", "OQSsiquc01res_face_9910000017a_20261005091502.xml", path, sizeof(path));
+    assert_int_equal(stat(path, &before), 0);
+    rig_take(rig, &told);
+    rig_told_free(&told);
+    /* The same content under another name is the same visit. */
+    {
+        char command[700];
+
+        (void)snprintf(command, sizeof(command),
+                       "cp '%s' '%.200s/face/OQSsiquc01res_face_copy.xml'", path, rig_folder(rig));
+        assert_int_equal(system(command), 0);
+    }
+    assert_false(rig_wait_told(rig, MSG_TERMINAL_VISIT, 800, &none));
+    rig_control(rig, "face saburo b");
+    assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, 4000, &told));
+    rig_told_free(&told);
+    /* Not taken: told again at the next connection and after a restart; the first one is not. */
+    rig_disconnect(rig);
+    rig_connect(rig);
+    assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, 4000, &told));
+    rig_told_free(&told);
+    rig_kill_relay(rig);
+    rig_revive_relay(rig);
+    rig_connect(rig);
+    assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, 4000, &told));
+    rig_take(rig, &told);
+    rig_told_free(&told);
+    assert_false(rig_wait_told(rig, MSG_TERMINAL_VISIT, 600, &none));
+    rig_kill_relay(rig);
+    rig_revive_relay(rig);
+    rig_connect(rig);
+    assert_false(rig_wait_told(rig, MSG_TERMINAL_VISIT, 800, &none));
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    assert_int_equal(files(rig, "face", NULL, 0), 3);
+    rig_stop(rig);
+}
+
+static void face_files_that_are_half_foreign_or_old(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    const struct timespec days_ago[2] = {{.tv_sec = time(NULL) - 3 * 86400},
+                                         {.tv_sec = time(NULL) - 3 * 86400}};
+    struct msg_health_item item;
+    struct rig_told told;
+    char path[300];
+
+    (void)state;
+    rig_control(rig, "face saburo half half 500");
+    assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, 4000, &told));
+    rig_told_free(&told);
+    rig_control(rig, "face goro foreign other-institution 0");
+    put(rig, "face", "OQSsiquc01res_face_junk.xml", "no message");
+    put(rig, "face", "somebody-elses.xml", "<a/>");
+    assert_int_equal(
+        mkfifo((path_in(rig, "face", "OQSsiquc01res_face_fifo.xml", path, sizeof(path)), path),
+               0600),
+        0);
+    put(rig, "face", "OQSsiquc01res_face_old.xml",
+        "<XmlMsg><MessageHeader><MedicalInstitutionCode>9910000017"
+        "</MedicalInstitutionCode></MessageHeader></XmlMsg>");
+    path_in(rig, "face", "OQSsiquc01res_face_old.xml", path, sizeof(path));
+    assert_int_equal(utimensat(AT_FDCWD, path, days_ago, 0), 0);
+    assert_false(rig_wait_told(rig, MSG_TERMINAL_VISIT, 1000, &told));
+    assert_true(rig_health(rig, "upstream face files", &item));
+    assert_string_equal(item.detail, "5 files, 1 of another institution, 1 that are no messages");
+    rig_stop(rig);
+}
+
+/* ---- the folder itself -------------------------------------------------------------------------
+ */
+
+static void a_folder_that_goes_away_is_said_and_comes_back(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    struct msg_health_item item;
+    char req[300], away[300];
+
+    (void)state;
+    path_in(rig, "req", "", req, sizeof(req));
+    req[strlen(req) - 1] = '\0';
+    (void)snprintf(away, sizeof(away), "%s-away", req);
+    ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+    assert_int_equal(rename(req, away), 0);
+    ask(rig, false, 4000, NOT_SENT, FAILURE_ELIGIBILITY_FOLDER);
+    ask(rig, true, 4000, NOT_SENT, FAILURE_ELIGIBILITY_FOLDER); /* certainly not sent: no doubt */
+    assert_true(rig_health(rig, "upstream folder", &item));
+    assert_int_equal(item.state, 2);
+    assert_int_equal(item.failure, FAILURE_ELIGIBILITY_FOLDER);
+    assert_int_equal(rename(away, req), 0);
+    (void)poll(NULL, 0, 3200);
+    ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+    wait_files(rig, "work", 0);
+    rig_stop(rig);
+}
+
+/* Looking at its own pace would take a minute: only the watch can tell. */
+static void with_notifications_it_is_quick(void **state)
+{
+    struct rig *rig = rig_start(&(const struct rig_options){.folders = true, .scan_ms = 60000});
+
+    (void)state;
+    rig_control(rig, "slow 900");
+    ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+    rig_stop(rig);
+}
+
+static void the_log_holds_no_patient(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    char *log;
+
+    (void)state;
+    ask(rig, false, 8000, ANSWERED, FAILURE_NONE);
+    ask(rig, true, 8000, ANSWERED, FAILURE_NONE);
+    rig_control(rig, "face hanako secret-name-of-a-file");
+    {
+        struct rig_told told;
+
+        assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, 4000, &told));
+        rig_told_free(&told);
+    }
+    log = rig_log(rig);
+    assert_null(strstr(log, "架空"));
+    assert_null(strstr(log, "2001"));
+    assert_null(strstr(log, "19640229"));
+    assert_null(strstr(log, "PT000123"));
+    assert_null(strstr(log, "secret-name"));
+    free(log);
+    rig_stop(rig);
+}
+
+static void a_wrong_configuration_is_said_in_plain_words(void **state)
+{
+    static const struct {
+        const char *folder; /* "": the right one; NULL: none */
+        const char *more;
+        const char *said;
+    } rows[] = {
+        {NULL, "", "資格確認端末のフォルダを設定"},
+        {"/nowhere/at/all", "", "フォルダがないか"},
+        {"/etc/hostname", "", "フォルダがないか"},
+        {"", "capabilities = by_numbers card_session", "card_session"},
+        {"", "work-folder = /proc", "同じファイルシステム"},
+    };
+    char dir[] = "/tmp/uketsuke-folder-XXXXXX", text[600], output[4096], path[100];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (const char *const *each = (const char *const[]){"req", "res", NULL}; *each != NULL;
+         each++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", dir, *each);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *folder = rows[i].folder;
+
+        (void)snprintf(text, sizeof(text),
+                       "[desk]\ninstitution = 9910000017\nrun-directory = /tmp\n[upstream "
+                       "main]\nkind = folders\n%s%s\n%s\n",
+                       folder != NULL ? "folder = " : "",
+                       folder == NULL      ? ""
+                       : folder[0] != '\0' ? folder
+                                           : dir,
+                       rows[i].more);
+        assert_int_equal(rig_run_relay(text, "--try-cage", output, sizeof(output)), 1);
+        if (strstr(output, rows[i].said) == NULL)
+            fail_msg("%zu: %s", i, output);
+    }
+    /* And the right one holds its cage: no socket at all, no file beside the folder. */
+    (void)snprintf(text, sizeof(text),
+                   "[desk]\ninstitution = 9910000017\nrun-directory = /tmp\n[upstream main]\nkind "
+                   "= folders\nfolder = %s\n",
+                   dir);
+    assert_int_equal(rig_run_relay(text, "--try-cage", output, sizeof(output)), 0);
+    assert_null(strstr(output, "ALLOWED"));
+    assert_non_null(strstr(output, "refused an IPv4 socket"));
+    (void)snprintf(text, sizeof(text), "rm -rf %s", dir);
+    assert_int_equal(system(text), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_is_taken_and_nothing_stays_behind),
+        cmocka_unit_test(both_encodings_in_any_order),
+        cmocka_unit_test(a_character_that_the_encoding_lacks_is_not_sent),
+        cmocka_unit_test(files_that_are_still_being_written_are_waited_for),
+        cmocka_unit_test(what_is_no_answer_is_said_in_its_own_words),
+        cmocka_unit_test(a_write_is_doubtful_when_its_time_is_over_and_told_when_it_comes),
+        cmocka_unit_test(a_read_that_comes_late_is_told_and_forgotten),
+        cmocka_unit_test(a_cancelled_read_leaves_nothing_and_a_cancelled_write_runs_on),
+        cmocka_unit_test(a_terminal_that_is_off_is_found_out_once_and_its_return_by_itself),
+        cmocka_unit_test(a_write_that_nobody_takes_stays_and_is_answered_when_somebody_does),
+        cmocka_unit_test(a_killed_relay_joins_what_is_on_its_way),
+        cmocka_unit_test(an_answer_that_came_while_the_relay_was_dead_is_told),
+        cmocka_unit_test(an_answer_that_no_desk_heard_is_told_to_the_next),
+        cmocka_unit_test(a_face_file_is_told_once_and_left_where_it_is),
+        cmocka_unit_test(face_files_that_are_half_foreign_or_old),
+        cmocka_unit_test(a_folder_that_goes_away_is_said_and_comes_back),
+        cmocka_unit_test(with_notifications_it_is_quick),
+        cmocka_unit_test(the_log_holds_no_patient),
+        cmocka_unit_test(a_wrong_configuration_is_said_in_plain_words),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
