@@ -365,6 +365,11 @@ browser: models cards voice
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/browser/run.sh build $(BIN) $(BROWSER_PORT)
 
+# A crash at every pair of steps of the folder protocol (make check has every single one, and a fifth of the pairs).
+.PHONY: folder-walk
+folder-walk: setup-check
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_relay_folder_walk
+	@UKETSUKE_WALK_ALL=1 $(BIN)/test_relay_folder_walk
 lint:
 	@tests/setup/packages.sh build sim check lint
 	@tests/lint.sh

@@ -447,13 +447,20 @@ static void recover_done(struct folder *folder, const char *name)
 {
     struct folder_event event = {.kind = FOLDER_EVENT_ANSWERED};
     struct folder_entry *entry;
+    char answer[FOLDER_NAME_MAX];
+    struct folder_stat stat;
 
     if (!read_slip(folder, name, &event.slip)) {
         (void)folder_disk_remove(&folder->setup.disk, FOLDER_WORK, name);
         return;
     }
-    /* Reading may be asked again; of what was written the desk may not have heard. */
-    if (!event.slip.writes) {
+    /*
+     * Reading may be asked again; of what was written the desk may not have heard. Without the
+     * answer's file there is nothing to tell: it was being dropped.
+     */
+    folder_slip_answer_name(&event.slip, answer, sizeof(answer));
+    if (!event.slip.writes ||
+        folder_disk_stat(&folder->setup.disk, FOLDER_RES, answer, &stat) == -ENOENT) {
         folder_drop(folder, &event.slip);
         return;
     }

@@ -1,10 +1,10 @@
 /*
- * A crash at every step of the folder protocol, and at every step of the recovery after it: nothing is sent twice, nothing
- * that was answered is lost, and what is left behind is known.
+ * A crash at every step of the folder protocol, and at every step of the recovery after it: nothing
+ * is sent twice, nothing that was answered is lost, and what is left behind is known.
  *
- * Each life is a process of its own that ends at its n-th step as if by kill -9. Between two lives the terminal (here: a few
- * lines, moving files) takes what lies in req and answers it. What the desk has heard and what the terminal has taken are
- * written down outside the folder.
+ * Each life is a process of its own that ends at its n-th step as if by kill -9. Between two lives
+ * the terminal (here: a few lines, moving files) takes what lies in req and answers it. What the
+ * desk has heard and what the terminal has taken are written down outside the folder.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -88,6 +88,8 @@ static unsigned noted(const char *book, const char *text)
     return n;
 }
 
+static bool watched; /* say what is there */
+
 static unsigned count_files(enum folder_place place, bool remove)
 {
     struct dirent *entry;
@@ -102,6 +104,8 @@ static unsigned count_files(enum folder_place place, bool remove)
         if (entry->d_name[0] == '.')
             continue;
         n++;
+        if (watched)
+            print_error("left behind: %s\n", entry->d_name);
         (void)snprintf(path, sizeof(path), "%s/%s", places[place], entry->d_name);
         if (remove)
             (void)unlink(path);
@@ -111,9 +115,12 @@ static unsigned count_files(enum folder_place place, bool remove)
 }
 
 static const char answer_text[] =
-    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><XmlMsg><MessageHeader><MedicalInstitutionCode>" INSTITUTION
-    "</MedicalInstitutionCode><ArbitraryFileIdentifier>WALK</ArbitraryFileIdentifier><SegmentOfResult>1</SegmentOfResult>"
-    "</MessageHeader><MessageBody><ProcessingResultStatus>1</ProcessingResultStatus></MessageBody></XmlMsg>";
+    "<?xml version=\"1.0\" "
+    "encoding=\"UTF-8\"?><XmlMsg><MessageHeader><MedicalInstitutionCode>" INSTITUTION
+    "</MedicalInstitutionCode><ArbitraryFileIdentifier>WALK</"
+    "ArbitraryFileIdentifier><SegmentOfResult>1</SegmentOfResult>"
+    "</MessageHeader><MessageBody><ProcessingResultStatus>1</ProcessingResultStatus></"
+    "MessageBody></XmlMsg>";
 
 static void put(enum folder_place place, const char *name, const char *text)
 {
@@ -147,7 +154,8 @@ static void terminal_acts(void)
             abort();
         note("taken", strstr(text, "</XmlMsg>") != NULL ? "whole" : "HALF");
         (void)unlink(path);
-        (void)snprintf(answer, sizeof(answer), "%.*sres_%s", (int)(suffix - entry->d_name), entry->d_name, suffix + 4);
+        (void)snprintf(answer, sizeof(answer), "%.*sres_%s", (int)(suffix - entry->d_name),
+                       entry->d_name, suffix + 4);
         put(FOLDER_RES, answer, answer_text);
     }
     (void)closedir(dir);
@@ -235,7 +243,8 @@ static void send_request(struct life *life)
     folder_send(life->folder, &slip, xml, sizeof(xml) - 1, 0);
 }
 
-/* The relay with a desk that asks what has not been answered: a read again and again, a write once in all its lives. */
+/* The relay with a desk that asks what has not been answered: a read again and again, a write once
+ * in all its lives. */
 static void live(const struct plan *plan, bool first)
 {
     struct life life = {.plan = plan};
@@ -308,14 +317,18 @@ static void judge(const struct plan *plan, int again)
     if (noted("taken", "HALF") != 0 || taken > 1 || (plan->story == STORY_READ && taken != 1) ||
         (plan->story != STORY_FACE && (heard > 0) != (taken > 0)) ||
         (plan->story == STORY_FACE && noted("heard", "face") == 0))
-        fail_msg("story %d, terminal %d, steps %d and %d: taken %u, half %u, heard %u, faces %u", plan->story,
-                 plan->busy_terminal, plan->at, again, taken, noted("taken", "HALF"), heard, noted("heard", "face"));
-    assert_int_equal(count_files(FOLDER_REQ, false), 0);
-    assert_int_equal(count_files(FOLDER_RES, false), 0);
-    if (plan->story != STORY_FACE) {
-        assert_int_equal(count_files(FOLDER_WORK, false), 0);
+        fail_msg("story %d, terminal %d, steps %d and %d: taken %u, half %u, heard %u, faces %u",
+                 plan->story, plan->busy_terminal, plan->at, again, taken, noted("taken", "HALF"),
+                 heard, noted("heard", "face"));
+    watched = plan->story != STORY_FACE;
+    if (count_files(FOLDER_REQ, false) + count_files(FOLDER_RES, false) +
+            (watched ? count_files(FOLDER_WORK, false) : 0) >
+        0)
+        fail_msg("story %d, terminal %d, steps %d and %d: not clean", plan->story,
+                 plan->busy_terminal, plan->at, again);
+    watched = false;
+    if (plan->story != STORY_FACE)
         return;
-    }
     /* One mark, one untouched file; a third life tells nothing more. */
     assert_int_equal(count_files(FOLDER_WORK, false), 1);
     assert_int_equal(count_files(FOLDER_FACE, false), 1);
@@ -330,7 +343,8 @@ static int set_up(void **state)
 
     (void)state;
     /* In memory where there is such a place: thousands of lives sync their files. */
-    (void)snprintf(top, sizeof(top), "%s/uketsuke-walk-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    (void)snprintf(top, sizeof(top), "%s/uketsuke-walk-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     codec = codec_xml_new();
     if (mkdtemp(top) == NULL || codec == NULL)
         return -1;
@@ -360,7 +374,8 @@ static void killed_at_every_step(void **state)
     for (int story = 0; story < STORIES; story++)
         for (int busy = 0; busy < 2; busy++)
             for (int at = 1;; at++, lives++) {
-                const struct plan plan = {.story = (enum story)story, .busy_terminal = busy, .at = at};
+                const struct plan plan = {
+                    .story = (enum story)story, .busy_terminal = busy, .at = at};
                 int status;
 
                 assert_true(at < STEPS_MAX);
@@ -377,17 +392,22 @@ static void killed_at_every_step(void **state)
 
 static void killed_again_at_every_step_of_the_recovery(void **state)
 {
+    /* All of them is `make folder-walk`; every fifth of the first deaths, with all second ones, is
+     * enough for a day. */
+    const int stride = getenv("UKETSUKE_WALK_ALL") != NULL ? 1 : 5;
     unsigned lives = 0;
 
     (void)state;
     for (int story = 0; story < STORIES; story++)
         for (int busy = 0; busy < 2; busy++)
-            for (int at = 1; at < STEPS_MAX; at++) {
-                const struct plan first = {.story = (enum story)story, .busy_terminal = busy, .at = at};
+            for (int at = 1; at < STEPS_MAX; at += stride) {
+                const struct plan first = {
+                    .story = (enum story)story, .busy_terminal = busy, .at = at};
                 int status = KILLED;
 
                 for (int again = 1; status == KILLED; again++, lives++) {
-                    const struct plan second = {.story = (enum story)story, .busy_terminal = busy, .at = again};
+                    const struct plan second = {
+                        .story = (enum story)story, .busy_terminal = busy, .at = again};
 
                     begin(&first);
                     status = one_life(&first, true);
@@ -402,10 +422,11 @@ static void killed_again_at_every_step_of_the_recovery(void **state)
                     break;
             }
     print_message("%u pairs of deaths\n", lives);
-    assert_true(lives > 1000);
+    assert_true(lives > 400);
 }
 
-/* A full disk, a lost share, a right that is missing: at every step, once, and the relay lives on. */
+/* A full disk, a lost share, a right that is missing: at every step, once, and the relay lives on.
+ */
 static void every_step_fails_once(void **state)
 {
     static const int errors[] = {-ENOSPC, -EIO, -EACCES};
@@ -415,8 +436,10 @@ static void every_step_fails_once(void **state)
     for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++)
         for (int story = 0; story < STORIES; story++)
             for (int at = 1;; at++, lives++) {
-                const struct plan plan = {
-                    .story = (enum story)story, .busy_terminal = true, .at = at, .error = errors[e]};
+                const struct plan plan = {.story = (enum story)story,
+                                          .busy_terminal = true,
+                                          .at = at,
+                                          .error = errors[e]};
                 int status;
 
                 assert_true(at < STEPS_MAX);
