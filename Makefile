@@ -134,7 +134,7 @@ SIM_LAUNCHER_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/launcher/*.c))
 SIM_GUEST_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/guest/*.c))
 SIM_TERMINAL_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_samples.c,$(wildcard tests/sim/terminal/*.c)))
 SIM_CARDFACE_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_cardface.c,$(wildcard tests/sim/cardface/*.c)))
-SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal
+SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal $(BIN)/sim-samples
 sims: $(SIMS)
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
@@ -145,6 +145,7 @@ $(BIN)/sim-service: $(SIM_SERVICE_OBJS)
 $(BIN)/sim-launcher: $(SIM_LAUNCHER_OBJS)
 # The terminal answers with the service's people; only its files are its own.
 $(OUT)/tests/sim/terminal/%.c.o: CFLAGS += -isystem /usr/include/libxml2
+$(BIN)/sim-samples: $(OUT)/tests/sim/terminal/main_samples.c.o $(OUT)/tests/sim/terminal/xml.c.o
 $(BIN)/sim-terminal: $(SIM_TERMINAL_OBJS) $(filter-out %/main.c.o,$(SIM_SERVICE_OBJS))
 $(BIN)/sim-guest: $(SIM_GUEST_OBJS)
 $(OUT)/tests/sim/cardface/%.c.o: CFLAGS += -isystem /usr/include/freetype2

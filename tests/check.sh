@@ -95,6 +95,7 @@ part every-visit 400 tests/sim/run-desk.sh build build/release/bin build/desk-ev
 part kills 400 tests/kills.sh build build/release/bin 8750 3 1/5
 part soak 240 tests/soak.sh build build/release/bin 8780 30 8
 part keeping 300 tests/keeping.sh build build/release/bin 8680
+part messages 300 tests/samples.sh build build/release/bin
 part failure-codes 120 tests/failure-codes.sh
 part systemd-units 120 tests/units.sh build/release/bin
 part man-pages 120 tests/manpages.sh

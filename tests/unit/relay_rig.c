@@ -6,7 +6,6 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,11 +22,12 @@
 #include <unistd.h>
 
 #include "relay_rig.h"
+#include "relay_tools.h"
 
 #include "daemon/common/ipc.h"
 #include "daemon/common/memfd.h"
 
-#define ANSWERS_MAX 64
+#define ANSWERS_MAX 320
 #define HEALTH_MAX 16
 
 struct rig {
@@ -54,105 +54,6 @@ struct rig {
     bool health_end;
 };
 
-static const char *bin_dir(void)
-{
-    static char dir[PATH_MAX];
-    const char *given = getenv("UKETSUKE_BIN");
-    ssize_t n;
-
-    if (given != NULL)
-        return given;
-    n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
-    assert_true(n > 0);
-    dir[n] = '\0';
-    return dirname(dir);
-}
-
-static void program(const char *name, char *path, size_t size)
-{
-    assert_true((size_t)snprintf(path, size, "%s/%s", bin_dir(), name) < size);
-    if (access(path, X_OK) != 0)
-        fail_msg("%s is not there: build it, or set UKETSUKE_BIN", path);
-}
-
-/* The top of the source tree: where this test was compiled from, else the working directory. */
-static void source(const char *name, char *path, size_t size)
-{
-    assert_true((size_t)snprintf(path, size, "%s/../../../%s", bin_dir(), name) < size);
-    if (access(path, R_OK) != 0)
-        assert_true((size_t)snprintf(path, size, "%s", name) < size);
-    if (access(path, R_OK) != 0)
-        fail_msg("%s is not there: run the test in the source tree", name);
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static void run(const char *const *argv)
-{
-    pid_t pid = fork();
-    int status;
-
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        int null = open("/dev/null", O_WRONLY);
-
-        (void)dup2(null, STDOUT_FILENO);
-        (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
-static const char *pki_dir(void)
-{
-    static char dir[PATH_MAX];
-    char script[PATH_MAX];
-
-    if (dir[0] == '\0') {
-        (void)snprintf(dir, sizeof(dir), "/tmp/uketsuke-test-pki-%u", (unsigned)geteuid());
-        source("tests/sim/service/make-pki.sh", script, sizeof(script));
-        run((const char *const[]){"sh", script, dir, NULL});
-    }
-    return dir;
-}
-
-const char *rig_pki(const char *name, char *path, size_t size)
-{
-    assert_true((size_t)snprintf(path, size, "%s/%s", pki_dir(), name) < size);
-    return path;
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static char *read_file(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    char *text = calloc(1, 1 << 20);
-
-    assert_non_null(text);
-    if (file != NULL) {
-        size_t n = fread(text, 1, (1 << 20) - 1, file);
-
-        text[n] = '\0';
-        (void)fclose(file);
-    }
-    return text;
-}
-
 /* ---- the service -------------------------------------------------------------------------------
  */
 
@@ -161,16 +62,16 @@ static void start_service(struct rig *rig, const char *certificate)
     char exe[PATH_MAX], cert[PATH_MAX], key[PATH_MAX], ca[PATH_MAX], people[PATH_MAX],
         accounts[PATH_MAX];
     char ledger[128], port_file[128], control[128], name[64];
-    uint64_t until = now_ms() + 20000;
+    uint64_t until = rig_now_ms() + 20000;
 
-    program("sim-service", exe, sizeof(exe));
+    rig_program("sim-service", exe, sizeof(exe));
     (void)snprintf(name, sizeof(name), "%s.pem", certificate);
     (void)rig_pki(name, cert, sizeof(cert));
     (void)snprintf(name, sizeof(name), "%s.key", certificate);
     (void)rig_pki(name, key, sizeof(key));
     (void)rig_pki("ca.pem", ca, sizeof(ca));
-    source("tests/sim/service/people", people, sizeof(people));
-    source("tests/sim/service/accounts.json", accounts, sizeof(accounts));
+    rig_source("tests/sim/service/people", people, sizeof(people));
+    rig_source("tests/sim/service/accounts.json", accounts, sizeof(accounts));
     (void)snprintf(ledger, sizeof(ledger), "%s/ledger", rig->dir);
     (void)snprintf(port_file, sizeof(port_file), "%s/port", rig->dir);
     (void)snprintf(control, sizeof(control), "%s/control", rig->dir);
@@ -189,11 +90,11 @@ static void start_service(struct rig *rig, const char *certificate)
         _exit(127);
     }
     while (access(port_file, R_OK) != 0) {
-        assert_true(now_ms() < until);
+        assert_true(rig_now_ms() < until);
         (void)poll(NULL, 0, 10);
     }
     {
-        char *text = read_file(port_file);
+        char *text = rig_read_file(port_file);
 
         rig->port = (unsigned)strtoul(text, NULL, 10);
         free(text);
@@ -204,11 +105,11 @@ static void start_service(struct rig *rig, const char *certificate)
 static void start_terminal(struct rig *rig)
 {
     char exe[PATH_MAX], people[PATH_MAX], accounts[PATH_MAX], ledger[128], control[128];
-    uint64_t until = now_ms() + 20000;
+    uint64_t until = rig_now_ms() + 20000;
 
-    program("sim-terminal", exe, sizeof(exe));
-    source("tests/sim/service/people", people, sizeof(people));
-    source("tests/sim/service/accounts.json", accounts, sizeof(accounts));
+    rig_program("sim-terminal", exe, sizeof(exe));
+    rig_source("tests/sim/service/people", people, sizeof(people));
+    rig_source("tests/sim/service/accounts.json", accounts, sizeof(accounts));
     (void)snprintf(ledger, sizeof(ledger), "%s/ledger", rig->dir);
     (void)snprintf(control, sizeof(control), "%s/control", rig->dir);
     (void)snprintf(rig->folder, sizeof(rig->folder), "%s/oqs", rig->dir);
@@ -225,7 +126,7 @@ static void start_terminal(struct rig *rig)
         _exit(127);
     }
     while (access(control, R_OK) != 0) {
-        assert_true(now_ms() < until);
+        assert_true(rig_now_ms() < until);
         (void)poll(NULL, 0, 10);
     }
 }
@@ -285,7 +186,7 @@ unsigned rig_ledger(struct rig *rig, const char *kind)
 
     (void)snprintf(path, sizeof(path), "%s/ledger", rig->dir);
     (void)snprintf(needle, sizeof(needle), "/%s\"", kind);
-    text = read_file(path);
+    text = rig_read_file(path);
     for (const char *at = text; (at = strstr(at, needle)) != NULL; at++)
         count++;
     free(text);
@@ -315,7 +216,7 @@ static pid_t spawn_relay(const char *config, const char *argument, int listen_fd
     char exe[PATH_MAX], pid_text[32];
     pid_t pid;
 
-    program("uketsuke-relay", exe, sizeof(exe));
+    rig_program("uketsuke-relay", exe, sizeof(exe));
     pid = fork();
     assert_true(pid >= 0);
     if (pid > 0)
@@ -354,7 +255,7 @@ static void write_config(struct rig *rig, const struct rig_options *o)
     (void)rig_pki(name, key, sizeof(key));
     (void)rig_pki("ca.pem", ca, sizeof(ca));
     (void)snprintf(path, sizeof(path), "%s/password", rig->dir);
-    write_file(path, o->password != NULL ? o->password : "sim-password-not-secret\n");
+    rig_write_file(path, o->password != NULL ? o->password : "sim-password-not-secret\n");
     assert_true(
         (size_t)snprintf(text, sizeof(text),
                          "[desk]\ninstitution = 9910000017\nrun-directory = %s\n"
@@ -370,7 +271,7 @@ static void write_config(struct rig *rig, const struct rig_options *o)
                          ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 2,
                          o->extra != NULL ? o->extra : "") < sizeof(text));
     (void)snprintf(path, sizeof(path), "%s/conf", rig->dir);
-    write_file(path, text);
+    rig_write_file(path, text);
 }
 
 static void write_folder_config(struct rig *rig, const struct rig_options *o)
@@ -388,7 +289,7 @@ static void write_folder_config(struct rig *rig, const struct rig_options *o)
                                  o->scan_ms > 0 ? o->scan_ms : 100,
                                  o->extra != NULL ? o->extra : "") < sizeof(text));
     (void)snprintf(path, sizeof(path), "%s/conf", rig->dir);
-    write_file(path, text);
+    rig_write_file(path, text);
 }
 
 static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
@@ -493,7 +394,7 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
 
 static void turn(struct rig *rig, uint64_t until)
 {
-    uint64_t now = now_ms();
+    uint64_t now = rig_now_ms();
 
     if (now < until)
         assert_true(sd_event_run(rig->loop, (until - now) * 1000) >= 0);
@@ -504,7 +405,7 @@ void rig_connect(struct rig *rig)
     static const struct ipc_handlers handlers = {on_open, on_message, on_closed};
     const struct ipc_self self = {.role = IPC_DESK, .program = "test", .instance = ""};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    uint64_t until = now_ms() + 20000;
+    uint64_t until = rig_now_ms() + 20000;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/relay.sock", rig->dir);
@@ -513,7 +414,7 @@ void rig_connect(struct rig *rig)
     rig->closed = false;
     ipc_free(&rig->ipc);
     assert_int_equal(ipc_new(&rig->ipc, rig->loop, fd, &self, "Y", &handlers, rig), 0);
-    while (rig->states == 0 && !rig->closed && now_ms() < until)
+    while (rig->states == 0 && !rig->closed && rig_now_ms() < until)
         turn(rig, until);
     if (rig->states == 0) {
         char *text = rig_log(rig);
@@ -535,6 +436,14 @@ static void start_relay(struct rig *rig)
     (void)snprintf(config, sizeof(config), "%s/conf", rig->dir);
     rig->relay = spawn_relay(config, NULL, rig->listen_fd, err, rig->environment);
     (void)close(err);
+}
+
+void rig_samples(const char *dir)
+{
+    char exe[PATH_MAX];
+
+    rig_program("sim-samples", exe, sizeof(exe));
+    rig_run((const char *const[]){exe, dir, NULL});
 }
 
 void rig_kill_relay(struct rig *rig)
@@ -620,7 +529,7 @@ void rig_stop(struct rig *rig)
     for (size_t i = 0; i < rig->ntold; i++)
         rig_told_free(&rig->told[i]);
     (void)close(rig->listen_fd);
-    run((const char *const[]){"rm", "-rf", rig->dir, NULL});
+    rig_run((const char *const[]){"rm", "-rf", rig->dir, NULL});
     sd_event_unref(rig->loop);
     free(rig);
     assert_true(WIFEXITED(status));
@@ -632,7 +541,7 @@ char *rig_log(struct rig *rig)
     char path[128];
 
     (void)snprintf(path, sizeof(path), "%s/log", rig->dir);
-    return read_file(path);
+    return rig_read_file(path);
 }
 
 int rig_run_relay(const char *config_text, const char *argument, char *output, size_t size)
@@ -645,14 +554,14 @@ int rig_run_relay(const char *config_text, const char *argument, char *output, s
     assert_non_null(mkdtemp(dir));
     (void)snprintf(config, sizeof(config), "%s/conf", dir);
     (void)snprintf(log, sizeof(log), "%s/log", dir);
-    write_file(config, config_text);
+    rig_write_file(config, config_text);
     err = open(log, O_CREAT | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
     assert_true(err >= 0);
     pid = spawn_relay(config, argument, -1, err, NULL);
     (void)close(err);
     for (int i = 0; i < 2000 && waitpid(pid, &status, WNOHANG) == 0; i++)
         (void)poll(NULL, 0, 10);
-    text = read_file(log);
+    text = rig_read_file(log);
     (void)snprintf(output, size, "%s", text);
     free(text);
     (void)unlink(config);
@@ -696,7 +605,7 @@ void rig_cancel(struct rig *rig, uint64_t request)
 
 bool rig_wait(struct rig *rig, uint64_t request, unsigned ms, struct rig_answer *out)
 {
-    uint64_t until = now_ms() + ms;
+    uint64_t until = rig_now_ms() + ms;
 
     do {
         for (size_t i = 0; i < rig->nanswers; i++) {
@@ -707,7 +616,7 @@ bool rig_wait(struct rig *rig, uint64_t request, unsigned ms, struct rig_answer 
             return true;
         }
         turn(rig, until);
-    } while (now_ms() < until && !rig->closed);
+    } while (rig_now_ms() < until && !rig->closed);
     memset(out, 0, sizeof(*out));
     return false;
 }
@@ -721,7 +630,7 @@ void rig_answer_free(struct rig_answer *answer)
 
 bool rig_wait_told(struct rig *rig, uint16_t type, unsigned ms, struct rig_told *out)
 {
-    uint64_t until = now_ms() + ms;
+    uint64_t until = rig_now_ms() + ms;
 
     do {
         for (size_t i = 0; i < rig->ntold; i++) {
@@ -734,7 +643,7 @@ bool rig_wait_told(struct rig *rig, uint16_t type, unsigned ms, struct rig_told 
             return true;
         }
         turn(rig, until);
-    } while (now_ms() < until && !rig->closed);
+    } while (rig_now_ms() < until && !rig->closed);
     memset(out, 0, sizeof(*out));
     return false;
 }
@@ -761,10 +670,10 @@ const struct msg_upstream_state *rig_state(struct rig *rig)
 
 bool rig_wait_state(struct rig *rig, uint8_t breaker, uint16_t failure, unsigned ms)
 {
-    uint64_t until = now_ms() + ms;
+    uint64_t until = rig_now_ms() + ms;
 
     while (rig->state.breaker != breaker || rig->state.failure != failure) {
-        if (now_ms() >= until || rig->closed)
+        if (rig_now_ms() >= until || rig->closed)
             return false;
         turn(rig, until);
     }
@@ -774,12 +683,12 @@ bool rig_wait_state(struct rig *rig, uint8_t breaker, uint16_t failure, unsigned
 bool rig_health(struct rig *rig, const char *component, struct msg_health_item *out)
 {
     const struct msg_health_query query = {.request = 5};
-    uint64_t until = now_ms() + 5000;
+    uint64_t until = rig_now_ms() + 5000;
 
     rig->nhealth = 0;
     rig->health_end = false;
     assert_int_equal(ipc_send(rig->ipc, MSG_HEALTH_QUERY, &query), 0);
-    while (!rig->health_end && now_ms() < until)
+    while (!rig->health_end && rig_now_ms() < until)
         turn(rig, until);
     assert_true(rig->health_end);
     for (size_t i = 0; i < rig->nhealth; i++) {
@@ -793,10 +702,10 @@ bool rig_health(struct rig *rig, const char *component, struct msg_health_item *
 
 bool rig_send_raw(struct rig *rig, uint16_t type, const void *body, int fd)
 {
-    uint64_t until = now_ms() + 3000;
+    uint64_t until = rig_now_ms() + 3000;
 
     assert_int_equal(ipc_send_fds(rig->ipc, type, body, &fd, fd >= 0), 0);
-    while (!rig->closed && now_ms() < until)
+    while (!rig->closed && rig_now_ms() < until)
         turn(rig, until);
     if (!rig->closed)
         return false;

@@ -83,6 +83,8 @@ void rig_disconnect(struct rig *rig);
 /* SIGKILL, and a new one on the same socket; rig_connect() afterwards. */
 void rig_kill_relay(struct rig *rig);
 void rig_revive_relay(struct rig *rig);
+/* Every message there is, as files in a directory (sim-samples). */
+void rig_samples(const char *dir);
 pid_t rig_service_pid(const struct rig *rig);
 
 /* The last UPSTREAM_STATE. */

@@ -519,6 +519,64 @@ static void a_face_file_is_told_once_and_left_where_it_is(void **state)
     rig_stop(rig);
 }
 
+static char *read_sample(const char *dir, const char *name, size_t *len)
+{
+    char path[400];
+    char *data = malloc(1 << 16);
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(data);
+    *len = fread(data, 1, 1 << 16, file);
+    assert_int_equal(fclose(file), 0);
+    return data;
+}
+
+/*
+ * What the desk is told of is what lay there, byte for byte: each combination of CD003, CD004,
+ * CD006 and CD016 in both encodings, as an official terminal's file.
+ */
+static void every_sample_is_handed_over_byte_for_byte(void **state)
+{
+    struct rig *rig = rig_start(&usual);
+    char dir[100], command[400];
+    unsigned n = 0;
+    struct rig_told told;
+
+    (void)state;
+    (void)snprintf(dir, sizeof(dir), "%.80s/samples", rig_folder(rig));
+    rig_samples(dir);
+    (void)snprintf(command, sizeof(command),
+                   "cd %s && for f in S*.xml; do cp $f ../face/OQSsiquc01res_face_$f; done", dir);
+    assert_int_equal(system(command), 0);
+    while (n < 2 * 3 * 2 * 6 * 4 && rig_wait_told(rig, MSG_TERMINAL_VISIT, 10000, &told)) {
+        char name[160];
+        size_t len;
+        char *data;
+
+        (void)snprintf(
+            name, sizeof(name), "%s-%s.xml",
+            xmlmsg_get(told.tree, "MessageHeader/ArbitraryFileIdentifier"),
+            strcmp(xmlmsg_get(told.tree, "MessageHeader/CharacterCodeIdentifier"), "0") == 0
+                ? "utf-8"
+                : "shift-jis");
+        data = read_sample(dir, name, &len);
+        assert_int_equal(told.raw_len, len);
+        assert_memory_equal(told.raw, data, len);
+        free(data);
+        /* Once each. */
+        (void)snprintf(command, sizeof(command), "%s/%s", dir, name);
+        assert_int_equal(unlink(command), 0);
+        rig_take(rig, &told);
+        rig_told_free(&told);
+        n++;
+    }
+    assert_int_equal(n, 2 * 3 * 2 * 6 * 4);
+    rig_stop(rig);
+}
+
 static void face_files_that_are_half_foreign_or_old(void **state)
 {
     struct rig *rig = rig_start(&usual);
@@ -679,6 +737,7 @@ int main(void)
         cmocka_unit_test(an_answer_that_came_while_the_relay_was_dead_is_told),
         cmocka_unit_test(an_answer_that_no_desk_heard_is_told_to_the_next),
         cmocka_unit_test(a_face_file_is_told_once_and_left_where_it_is),
+        cmocka_unit_test(every_sample_is_handed_over_byte_for_byte),
         cmocka_unit_test(face_files_that_are_half_foreign_or_old),
         cmocka_unit_test(a_folder_that_goes_away_is_said_and_comes_back),
         cmocka_unit_test(with_notifications_it_is_quick),

@@ -1,0 +1,117 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "relay_rig.h"
+#include "relay_tools.h"
+
+static const char *bin_dir(void)
+{
+    static char dir[PATH_MAX];
+    const char *given = getenv("UKETSUKE_BIN");
+    ssize_t n;
+
+    if (given != NULL)
+        return given;
+    n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+    assert_true(n > 0);
+    dir[n] = '\0';
+    return dirname(dir);
+}
+
+void rig_program(const char *name, char *path, size_t size)
+{
+    assert_true((size_t)snprintf(path, size, "%s/%s", bin_dir(), name) < size);
+    if (access(path, X_OK) != 0)
+        fail_msg("%s is not there: build it, or set UKETSUKE_BIN", path);
+}
+
+/* The top of the source tree: where this test was compiled from, else the working directory. */
+void rig_source(const char *name, char *path, size_t size)
+{
+    assert_true((size_t)snprintf(path, size, "%s/../../../%s", bin_dir(), name) < size);
+    if (access(path, R_OK) != 0)
+        assert_true((size_t)snprintf(path, size, "%s", name) < size);
+    if (access(path, R_OK) != 0)
+        fail_msg("%s is not there: run the test in the source tree", name);
+}
+
+uint64_t rig_now_ms(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void rig_run(const char *const *argv)
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+
+        (void)dup2(null, STDOUT_FILENO);
+        (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static const char *pki_dir(void)
+{
+    static char dir[PATH_MAX];
+    char script[PATH_MAX];
+
+    if (dir[0] == '\0') {
+        (void)snprintf(dir, sizeof(dir), "/tmp/uketsuke-test-pki-%u", (unsigned)geteuid());
+        rig_source("tests/sim/service/make-pki.sh", script, sizeof(script));
+        rig_run((const char *const[]){"sh", script, dir, NULL});
+    }
+    return dir;
+}
+
+const char *rig_pki(const char *name, char *path, size_t size)
+{
+    assert_true((size_t)snprintf(path, size, "%s/%s", pki_dir(), name) < size);
+    return path;
+}
+
+void rig_write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+char *rig_read_file(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = calloc(1, 1 << 20);
+
+    assert_non_null(text);
+    if (file != NULL) {
+        size_t n = fread(text, 1, (1 << 20) - 1, file);
+
+        text[n] = '\0';
+        (void)fclose(file);
+    }
+    return text;
+}

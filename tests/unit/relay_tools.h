@@ -1,0 +1,20 @@
+/* What relay_rig does with files and programs around its relay. Fails the running cmocka test when
+ * it cannot. */
+#ifndef TESTS_UNIT_RELAY_TOOLS_H
+#define TESTS_UNIT_RELAY_TOOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The path of a program: $UKETSUKE_BIN, else beside the test. */
+void rig_program(const char *name, char *path, size_t size);
+/* A file of the source tree. */
+void rig_source(const char *name, char *path, size_t size);
+uint64_t rig_now_ms(void);
+/* Runs it to its end, which must be a good one. */
+void rig_run(const char *const *argv);
+void rig_write_file(const char *path, const char *text);
+/* The caller frees it; "" when it cannot be read. */
+char *rig_read_file(const char *path);
+
+#endif
