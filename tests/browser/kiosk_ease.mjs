@@ -104,6 +104,34 @@ export async function kioskEase(stage) {
     checks.check("kiosk, more time: then it asks, and still does not end by itself", extended() === 2 && (await told.words()).includes("まだ続けますか"), String(extended()));
     await told.tell(quietLane);
 
+    /* a card left behind: light and sound until it is taken */
+    await page.evaluate(() => {
+        globalThis.tones = 0;
+        globalThis.open = 0;
+        const Real = globalThis.AudioContext;
+        globalThis.AudioContext = class extends Real {
+            constructor() {
+                super();
+                globalThis.open++;
+            }
+            createOscillator() {
+                globalThis.tones++;
+                return super.createOscillator();
+            }
+            close() {
+                globalThis.open--;
+                return super.close();
+            }
+        };
+    });
+    await told.state({ state: "take_card", outcome: "eligible", card: true, failure: of("C014") });
+    await page.waitForFunction(() => globalThis.tones >= 4, null, { timeout: 15000 }).catch(() => {});
+    const left = await page.evaluate(() => [globalThis.tones, globalThis.open, getComputedStyle(document.body).animationName]);
+    checks.check("kiosk, card left behind: it calls again and again, and the screen flashes", left[0] >= 4 && left[1] === 1 && left[2] === "flash", left.join(" "));
+    await told.tell(quietLane);
+    const taken = await page.evaluate(() => [globalThis.open, getComputedStyle(document.body).animationName]);
+    checks.check("kiosk, card left behind: silence and a still screen once it is taken", taken[0] === 0 && taken[1] === "none", taken.join(" "));
+
     /* no camera: by the key with the dot, voice and keys alone */
     await page.keyboard.press("5");
     await page.waitForTimeout(300);

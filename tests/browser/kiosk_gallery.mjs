@@ -55,6 +55,25 @@ export class Told {
     }
 }
 
+// Runs in the page: what a user of a screen reader would miss.
+function hears() {
+    const screen = document.getElementById("screen");
+    const spoken = document.getElementById("spoken");
+    const title = screen.querySelector("h1");
+    const faults = [];
+    if (document.activeElement !== screen)
+        faults.push(`the focus is at ${document.activeElement.tagName} ${document.activeElement.id}`);
+    if (title === null)
+        faults.push("no heading");
+    else if (!title.classList.contains("unseen") && !spoken.textContent.includes(title.querySelector(".first").textContent))
+        faults.push(`"${spoken.textContent}" is said`);
+    if (spoken.getAttribute("aria-live") !== "polite" || spoken.lang !== document.documentElement.lang)
+        faults.push("the live region is not one");
+    if (screen.querySelector(".fault:not([role=alert]):not([hidden])"))
+        faults.push("a failure is no alert");
+    return faults.join(", ");
+}
+
 // Each state in Japanese: what it says, three sizes, axe, a picture of each.
 export async function kioskJapanese(stage, all) {
     const { checks } = stage;
@@ -67,6 +86,8 @@ export async function kioskJapanese(stage, all) {
         await page.waitForFunction((e) => document.body.innerText.includes(e), expected, { timeout: 3000 }).catch(() => {});
         checks.check(`kiosk, ${name}: says "${expected}"`, (await words()).includes(expected), await words());
         await stage.look(view, `g-${name}`);
+        const heard = await page.evaluate(hears);
+        checks.check(`kiosk, ${name}: who listens hears the question and begins at its top`, heard === "", heard);
         await told.tell(quietLane);
     }
     for (const [name, key] of [["language", "+"], ["ease", null]]) {
@@ -161,6 +182,9 @@ export async function kioskLanguages(stage, all, short) {
     const some = short ? [sizes[0]] : sizes;
     const troubles = short ? all.filter((f, i) => i % 4 === 0) : all;
     const prompted = await Promise.all(some.map((size) => everyLanguage(stage, all, size, spoken, steps, troubles)));
+    /* The ends of what is promised: a small screen on end, and a large one. */
+    if (!short)
+        await Promise.all([{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, all, size, spoken, steps, [])));
     if (!stage.voice)
         return;
     /* The recordings themselves, from the desk that serves them. */
