@@ -159,8 +159,10 @@ async function everyLanguage(stage, all, size, spoken, steps, troubles) {
         await told.state(state);
         for (const [n, language] of languages.entries()) {
             const words = failure.patient[language.code] ?? language.catalogue[failure.code];
-            /* Guidance of a face stands for a while, each; the others at once. */
-            await look(failure.code, language, n, state, state.state === "face" ? null : withoutReadings(words, language));
+            /* Guidance of a face stands for a while, each; the others at once. That staff come is said once, by the
+               title, and then the code alone stands there. */
+            const title = ["staff", "done"].includes(state.state) && failure.patient.ja === "係の者がご案内します。";
+            await look(failure.code, language, n, state, state.state === "face" ? null : title ? failure.code : withoutReadings(words, language));
         }
     }
     await told.tell({ ...quietLane, visit: "70", state: "method" });

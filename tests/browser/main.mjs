@@ -11,6 +11,7 @@ import { boardGallery } from "./board_gallery.mjs";
 import { kioskEase } from "./kiosk_ease.mjs";
 import { kioskEntry, kioskJapanese, kioskLanguages } from "./kiosk_gallery.mjs";
 import { failures } from "./told.mjs";
+import { forPatients } from "../../daemon/web/voice/prompts.mjs";
 
 const option = { type: "string" };
 const { values } = parseArgs({ options: { desk: option, port: option, packages: option, browser: option, pictures: option, cards: option, only: option, short: { type: "boolean" }, voice: { type: "boolean" }, bench: option } });
@@ -41,7 +42,7 @@ try {
     const parts = {
         visits: () => visits(stage, values.short),
         japanese: () => !values.short && kioskJapanese(stage, all),
-        languages: () => kioskLanguages(stage, all, values.short),
+        languages: () => kioskLanguages(stage, all.filter(forPatients), values.short),
         entry: () => kioskEntry(stage),
         ease: () => kioskEase(stage),
         board: () => !values.short && boardGallery(stage, all),

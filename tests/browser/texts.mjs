@@ -4,13 +4,13 @@ import { readFileSync, readdirSync } from "node:fs";
 import { languages } from "../../daemon/web/pages/languages.js";
 import boardEn from "../../daemon/web/pages/board.en.js";
 import boardJa from "../../daemon/web/pages/board.ja.js";
-import { prompts } from "../../daemon/web/voice/prompts.mjs";
+import { forPatients, prompts } from "../../daemon/web/voice/prompts.mjs";
 import { Checks } from "./checks.mjs";
 import { failures } from "./told.mjs";
 
 const checks = new Checks();
 const pages = new URL("../../daemon/web/pages/", import.meta.url);
-const codes = failures().map((f) => f.code);
+const codes = failures().filter(forPatients).map((f) => f.code);
 const isCode = (key) => /^[A-Z]\d{3}$/.test(key);
 const places = (words) => [...words.matchAll(/\{\w+\}/g)].map(String).sort().join();
 const list = (keys) => keys.slice(0, 8).join(", ");

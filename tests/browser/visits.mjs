@@ -320,7 +320,7 @@ export async function visits(stage, short) {
         await kiosk.press("顔で確認する");
         await kiosk.numberB(card);
         await kiosk.at("card_lost", 15);
-        await kiosk.says("card pulled out", "カードをもう一度置いてください", "カードが離れました");
+        await kiosk.says("card pulled out", "カードが離れました。もう一度置いてください");
         await kiosk.at("idle", 15);
         await device("faults off");
         await board.rowSays("card pulled out", "中止", "C003");

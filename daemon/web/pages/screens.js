@@ -26,10 +26,10 @@ const button = (kit, action, content, options = {}) =>
 const back = (lane, kit, key = "other_way") =>
     kit.offered(lane, "no") && button(kit, "no", both(key), { class: "plain", back: true });
 
-// `title`: what stands there in large letters already; words that say no more are left out, the code stays.
-function fault(failure, title = null) {
+// `titles`: what stands there in large letters already; words that say no more are left out, the code stays.
+function fault(failure, ...titles) {
     const plain = (words) => words.replace(/[。.]/g, "");
-    if (failure && title !== null && plain(failure.ja) === plain(text("ja", title)))
+    if (failure && titles.some((title) => plain(failure.ja) === plain(text("ja", title))))
         return h("p", { class: "aside" }, failure.code);
     return failure && h("p", { class: failure.kind === "notice" ? "fault notice" : "fault", role: "alert" }, h("span", { class: "code" }, failure.code), pair(failure));
 }
@@ -68,13 +68,14 @@ function idle(lane, kit) {
 const wait = (key) => (lane, kit) =>
     show(kit.place, h("div", { class: "work" }), h("h1", {}, both(`${key}.title`)), h("p", { class: "note" }, both(`${key}.note`)));
 
+// Nothing is to be read twice: that staff come, or that it is a first visit, stands there once.
 const asked = (key) => (lane, kit) =>
     show(
         kit.place,
         h("div", { class: "sign ask" }, icons.bell()),
         h("h1", {}, both(`${key}.title`)),
         h("p", { class: "note" }, both(`${key}.note`)),
-        fault(lane.failure),
+        key === "link" && lane.failure ? h("p", { class: "aside" }, lane.failure.code) : fault(lane.failure, "done.other", "staff.title"),
         choices("", wayButtons(lane, kit, ["choose_face", "choose_pin"])),
         back(lane, kit, "back"),
     );
@@ -304,7 +305,13 @@ function ring(say) {
 }
 
 function cardLost(lane, kit) {
-    show(kit.place, fault(lane.failure), reader(), h("h1", {}, both("card_lost.title")), h("p", { class: "note" }, both("card_lost.note")));
+    show(
+        kit.place,
+        reader(),
+        h("h1", { class: "told" }, lane.failure ? pair(lane.failure) : both("card_lost.title")),
+        h("p", { class: "note" }, both("card_lost.note")),
+        lane.failure && h("p", { class: "aside" }, lane.failure.code),
+    );
 }
 
 export const screens = {

@@ -16,6 +16,9 @@ function variants(key, words) {
     return values[place[1]].filter((v) => v <= most).map((v) => ({ name: `${key}.${v}`, words: words.replaceAll(place[0], String(v)) }));
 }
 
+// Accounts of staff (A...) are nothing that a kiosk says.
+export const forPatients = ({ code }) => !code.startsWith("A");
+
 // [{ language, name, words }]; the words of failures in Japanese and English stand in the table of failures.
 export function prompts(failures) {
     const all = [];
@@ -25,7 +28,7 @@ export function prompts(failures) {
                 all.push(...variants(key, words).map((one) => ({ language: code, ...one })));
         /* In the list of languages each is named in itself. */
         all.push({ language: code, name: "language", words: catalogue.language });
-        for (const failure of failures)
+        for (const failure of failures.filter(forPatients))
             if (code in failure)
                 all.push({ language: code, name: failure.code, words: failure[code] });
     }
