@@ -29,6 +29,7 @@ static const struct {
     {"not_registered", "1", "2", NULL, "SIMPRC221", "not registered yet", 0, NULL, NULL, NULL, NULL},
     {"insurer_missing", "1", "2", NULL, "SIMPRC222", "the insurer has not sent the data", 0, NULL, NULL, NULL, NULL},
     {"revoked", "1", "2", NULL, "SIMPRC205", "certificate is revoked", 0, NULL, NULL, NULL, NULL},
+    {"expired", "1", "2", NULL, "SIMPRC204", "certificate is over", 0, NULL, NULL, NULL, NULL},
     {"registered", "1", "1", NULL, NULL, NULL, 0, NULL, "accepted", NULL, NULL},
     {"register_refused", "1", "2", NULL, "SIMPRC222", "refused", 0, NULL, "refused", NULL, NULL},
     {"garbled", "7", NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL},

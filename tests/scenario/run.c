@@ -131,6 +131,10 @@ static bool do_reader(struct script *s)
         stage_card_failed(s->stage, s->lane, failure, (uint8_t)atoi(script_option(s, "tries", "255")));
     } else if (strcmp(what, "unplugged") == 0) {
         stage_reader_state(s->stage, s->lane, FAILURE_READER_LOST, FAILURE_CAMERA_ABSENT);
+    } else if (strcmp(what, "fails_state") == 0 && s->nwords > 2) {
+        if (!script_failure(s, s->words[2], &failure))
+            return false;
+        stage_reader_state(s->stage, s->lane, failure, FAILURE_CAMERA_ABSENT);
     } else if (strcmp(what, "plugged") == 0) {
         stage_reader_state(s->stage, s->lane, FAILURE_NONE, FAILURE_NONE);
     } else if (strcmp(what, "gone") == 0 || strcmp(what, "back") == 0) {
