@@ -544,6 +544,8 @@ static void on_limit(struct timer *timer, void *arg)
 static void save_again(struct visit *v)
 {
     struct desk *desk = v->desk;
+    struct store_visit record = v->record;
+    struct ask ask = v->ask;
     int r = store_begin(desk->store);
 
     v->record.failure = v->record.outcome == OUTCOME_OPEN ? FAILURE_DESK_STORE : v->record.failure;
@@ -556,11 +558,16 @@ static void save_again(struct visit *v)
     if (r == 0)
         r = store_commit(desk->store);
     if (r < 0) {
+        /* Nothing was written, so nothing has changed: neither the count of writings nor the question. */
         store_rollback(desk->store);
+        v->record = record;
+        v->ask = ask;
+        explicit_bzero(&record, sizeof(record));
         desk->metrics.store_failures++;
         (void)timer_set_after(v->again, STORE_RETRY_US);
         return;
     }
+    explicit_bzero(&record, sizeof(record));
     v->unsaved = false;
     visit_publish(v);
 }

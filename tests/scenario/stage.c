@@ -99,6 +99,12 @@ static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
 
     if (fake_store_asks(stage->store, true) == 0)
         broke(stage, "a question left that is not stored");
+    if (stage->asks_sent[ask->request % 1024].request == ask->request &&
+        stage->asks_sent[ask->request % 1024].connection == stage->connection)
+        broke(stage, "a question was sent twice over one connection");
+    stage->asks_sent[ask->request % 1024].request = ask->request;
+    stage->asks_sent[ask->request % 1024].connection = stage->connection;
+    stage->questions_sent++;
     if (ask->writes) {
         if (stage->writes_sent[ask->request % 1024] == ask->request)
             broke(stage, "a change was sent twice");
@@ -556,6 +562,7 @@ void stage_relay_program(struct stage *stage, bool up)
         ask_relay_down(stage->desk, 0);
         return;
     }
+    stage->connection++;
     strcpy(message.body.upstream_state.upstream, "main");
     message.body.upstream_state.capabilities = stage->capabilities;
     if (!ask_relay_message(stage->desk, 0, &message))

@@ -47,6 +47,12 @@ struct stage {
     } sent[STAGE_SENT_MAX];
     size_t nsent;
     uint64_t writes_sent[1024]; /* requests that write, by id modulo: none twice */
+    struct {
+        uint64_t request;
+        unsigned connection;
+    } asks_sent[1024];      /* any request, by id modulo: none twice over one connection of the relay */
+    unsigned connection;
+    uint64_t questions_sent;
     char broken[256];           /* the first rule that was broken; "" none */
     struct msg_action_result result;
     struct msg_eligibility_ask late;   /* the question about a slip, request 0: none */

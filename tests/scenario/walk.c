@@ -2,6 +2,9 @@
 
 #include "stage.h"
 
+#include "../../daemon/desk/action.h"
+#include "../../daemon/desk/disaster.h"
+#include "../../daemon/desk/slip.h"
 #include "../../daemon/desk/visit.h"
 
 #include <stdio.h>
@@ -13,7 +16,7 @@ struct walk {
     struct stage *stage;
     uint64_t random;
     unsigned lane;
-    uint64_t restarts, refusals;
+    uint64_t restarts, refusals, slips, late;
 };
 
 /* splitmix64 (Steele, Lea, Flood 2014): a whole period from any seed. */
@@ -152,6 +155,83 @@ static void look_up(struct walk *w)
     stage_look_up(w->stage, &lookup);
 }
 
+/* Slips of every kind, for the visit at the lane, the last one there, or nobody's; now and then half filled in. */
+static void slip(struct walk *w)
+{
+    const struct stage_lane *l = &w->stage->lanes[w->lane];
+    struct msg_slip_file m = {.request = 9, .lane = (uint16_t)w->lane, .surface = 'B', .kind = (uint8_t)pick(w, SLIP_KIND_COUNT)};
+    bool numbers = pick(w, 2) == 0;
+
+    m.visit = pick(w, 4) == 0 ? 0 : pick(w, 3) == 0 ? l->item.visit : l->shown.visit;
+    MESSAGE_TEXT(m.staff, pick(w, 30) == 0 ? "" : "佐藤");
+    MESSAGE_TEXT(m.name, "架空　花子");
+    MESSAGE_TEXT(m.birth, m.kind == SLIP_NEWBORN ? "20260920" : "19540707");
+    MESSAGE_TEXT(m.sex, "2");
+    MESSAGE_TEXT(m.address, pick(w, 8) == 0 ? "" : "架空県");
+    MESSAGE_TEXT(m.phone, "000");
+    MESSAGE_TEXT(m.insured, "架空　太郎");
+    MESSAGE_TEXT(m.insurer, numbers ? "06130012" : "");
+    MESSAGE_TEXT(m.number, numbers ? "1001" : "");
+    m.numbers_unknown = pick(w, 6) == 0;
+    MESSAGE_TEXT(m.ratio, "020");
+    MESSAGE_TEXT(m.valid_from, "20260801");
+    MESSAGE_TEXT(m.valid_until, "20270731");
+    m.consent = (uint8_t)pick(w, 4);
+    slip_file(w->stage->desk, &m, &w->stage->result);
+    w->slips += w->stage->result.accepted;
+    w->refusals += !w->stage->result.accepted;
+}
+
+static void amend(struct walk *w)
+{
+    size_t n = fake_store_slips(w->stage->store, -1);
+    struct msg_slip_amend m = {.request = 10, .surface = 'B', .what = (uint8_t)pick(w, 4)};
+
+    if (n == 0)
+        return;
+    m.visit = fake_store_slip(w->stage->store, pick(w, (unsigned)n))->visit;
+    MESSAGE_TEXT(m.staff, "佐藤");
+    MESSAGE_TEXT(m.insurer, "06130012");
+    MESSAGE_TEXT(m.number, "1001");
+    MESSAGE_TEXT(m.birth, pick(w, 4) == 0 ? "19540707" : "");
+    MESSAGE_TEXT(m.note, pick(w, 4) == 0 ? "" : "電話で確認");
+    slip_amend(w->stage->desk, &m, &w->stage->result);
+}
+
+static void late(struct walk *w)
+{
+    static const char *const kinds[] = {"valid", "valid", "ratio_30", "lost", "none", "several", "segment9", "pending", "garbled"};
+
+    if (w->stage->late.request == 0 || !w->stage->relay_up)
+        return;
+    w->late++;
+    if (pick(w, 4) == 0)
+        stage_no_answer_late(w->stage, (uint8_t)(1 + pick(w, 3)), FAILURE_ELIGIBILITY_UNREACHABLE);
+    else
+        (void)stage_answer_late(w->stage, kinds[pick(w, sizeof(kinds) / sizeof(kinds[0]))]);
+}
+
+static void disaster(struct walk *w)
+{
+    struct msg_disaster_set m = {.request = 11, .surface = 'B', .cause = (uint8_t)pick(w, 4)};
+
+    MESSAGE_TEXT(m.staff, "佐藤");
+    MESSAGE_TEXT(m.word, pick(w, 6) == 0 ? "" : "事務連絡");
+    m.until = (int64_t)(clock_realtime_us(w->stage->clock) / CLOCK_SECOND) + (int64_t)pick(w, 7200) - 600;
+    disaster_set(w->stage->desk, &m, &w->stage->result);
+}
+
+static void pick_up(struct walk *w)
+{
+    const struct stage_lane *l = &w->stage->lanes[w->lane];
+    struct msg_pick_up m = {.request = 12, .visit = pick(w, 3) == 0 ? l->item.visit : l->shown.visit, .surface = 'B'};
+
+    MESSAGE_TEXT(m.staff, "佐藤");
+    MESSAGE_TEXT(m.name, pick(w, 8) == 0 ? " " : "架空　一郎");
+    MESSAGE_TEXT(m.relation, "子");
+    action_proxy(w->stage->desk, &m, &w->stage->result);
+}
+
 static void programs(struct walk *w)
 {
     bool up = pick(w, 3) != 0;
@@ -170,6 +250,7 @@ static void programs(struct walk *w)
         /* A desk whose store refuses at its very start ends, and the supervisor starts it again. */
         fake_store_break(w->stage->store, false);
         fake_store_fail_at(w->stage->store, 0);
+        w->stage->settings.institution_kind = pick(w, 2) == 0 ? INSTITUTION_PHARMACY : INSTITUTION_CLINIC;
         stage_restart(w->stage);
         w->restarts++;
         break;
@@ -204,7 +285,8 @@ static void step(struct walk *w)
         unsigned weight;
         void (*run)(struct walk *w);
     } steps[] = {{12, card}, {30, reader}, {2, hardware}, {14, face}, {20, relay},
-                 {40, act},  {2, look_up}, {1, programs}, {2, store}, {6, wait}};
+                 {40, act},  {2, look_up}, {1, programs}, {2, store}, {6, wait},
+                 {3, slip},  {1, amend},   {6, late},     {1, disaster}, {1, pick_up}};
     unsigned all = 0, at;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
@@ -233,12 +315,59 @@ static void go_home(struct walk *w)
         stage_reader_state(w->stage, lane, FAILURE_NONE, FAILURE_NONE);
     }
     stage_advance(w->stage, 30 * CLOCK_MINUTE);
+    /* The service is back for good: it answers whatever is asked, until nothing is. */
+    for (unsigned quiet = 0; quiet < 30 && w->stage->broken[0] == '\0'; quiet++) {
+        if (w->stage->late.request != 0) {
+            (void)stage_answer_late(w->stage, "valid");
+            quiet = 0;
+        }
+        stage_advance(w->stage, 5 * CLOCK_SECOND);
+    }
+}
+
+/* Visit and slip say the same, and nothing is left that the desk could still ask. */
+static bool slips_agree(struct stage *stage)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < fake_store_slips(stage->store, -1); i++) {
+        const struct store_slip *slip = fake_store_slip(stage->store, i);
+        const struct store_visit *v = fake_store_visit(stage->store, slip->visit);
+        bool settled = slip->state == SLIP_STATE_RECONCILED || slip->state == SLIP_STATE_DIFFERENT;
+        bool answered = v != NULL && (v->flags & (VISIT_FLAG_RECONCILED | VISIT_FLAG_DIFFERENT)) != 0;
+
+        if (v == NULL || (v->flags & VISIT_FLAG_SLIP) == 0 || slip->state == SLIP_STATE_WAITING || settled != answered ||
+            (settled && v->outcome != OUTCOME_ELIGIBLE && v->outcome != OUTCOME_NOT_ELIGIBLE) ||
+            (slip->ended_us != 0) != (settled || slip->state == SLIP_STATE_SETTLED) ||
+            (slip->state == SLIP_STATE_WAITING && slip->numbers_known == 0)) {
+            printf("walk: slip of visit %llu is %s, the visit %s\n", (unsigned long long)slip->visit,
+                   visit_slip_state_name(slip->state), v != NULL ? visit_outcome_name(v->outcome) : "not there");
+            good = false;
+        }
+    }
+    for (uint64_t id = 1; id <= fake_store_visits(stage->store); id++) {
+        const struct store_visit *v = fake_store_visit(stage->store, id);
+        struct store_slip slip;
+
+        /* A pending visit waits for somebody, and its slip says for whom. */
+        if (v->outcome == OUTCOME_PENDING && (store_slip_load(stage->store, id, &slip) != 0 || slip.ended_us != 0)) {
+            printf("walk: visit %llu is pending without an open slip\n", (unsigned long long)id);
+            good = false;
+        }
+        /* The audit log has one row for each time a visit was written, no more and no fewer. */
+        if (fake_store_audits_of_saves(stage->store, id) != v->step - 1) {
+            printf("walk: visit %llu was written %u times, the audit log says %zu\n", (unsigned long long)id,
+                   (unsigned)v->step - 1, fake_store_audits_of_saves(stage->store, id));
+            good = false;
+        }
+    }
+    return good;
 }
 
 static bool agree(struct walk *w)
 {
     struct stage *stage = w->stage;
-    bool good = true;
+    bool good = slips_agree(stage);
 
     if (fake_store_open_visits(stage->store) != 0) {
         printf("walk: %zu visits never ended\n", fake_store_open_visits(stage->store));
@@ -288,9 +417,12 @@ bool walk_run(uint64_t seed, uint64_t events)
     if (w.stage->broken[0] != '\0')
         printf("walk: rule broken at event %llu: %s\n", (unsigned long long)i, w.stage->broken);
     good = w.stage->broken[0] == '\0' && agree(&w);
-    printf("walk: seed %llu, %llu events over %d lanes, %zu visits, %llu restarts, %llu refusals: %s\n",
+    printf("walk: seed %llu, %llu events over %d lanes, %zu visits, %zu slips (%llu filed by staff, %llu answers later), "
+           "%llu questions sent, %zu audit rows, %llu restarts, %llu refusals: %s\n",
            (unsigned long long)seed, (unsigned long long)i, LANES, fake_store_visits(w.stage->store),
-           (unsigned long long)w.restarts, (unsigned long long)w.refusals, good ? "good" : "NOT GOOD");
+           fake_store_slips(w.stage->store, -1), (unsigned long long)w.slips, (unsigned long long)w.late,
+           (unsigned long long)w.stage->questions_sent, fake_store_audits(w.stage->store), (unsigned long long)w.restarts,
+           (unsigned long long)w.refusals, good ? "good" : "NOT GOOD");
     stage_free(&w.stage);
     return good;
 }

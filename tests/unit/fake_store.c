@@ -582,6 +582,21 @@ const char *fake_store_audit(const struct store *s, size_t i, uint64_t *visit, c
     return s->audits.at[i].event;
 }
 
+size_t fake_store_audits_of_saves(const struct store *s, uint64_t visit)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->audits.n; i++)
+        n += s->audits.at[i].visit == visit && strcmp(s->audits.at[i].event, "slip_asked") != 0 &&
+             strcmp(s->audits.at[i].event, "slip_numbers") != 0;
+    return n;
+}
+
+const struct store_slip *fake_store_slip(const struct store *s, size_t i)
+{
+    return i < s->slips.n ? &s->slips.at[i] : NULL;
+}
+
 size_t fake_store_asks(const struct store *s, bool open_only)
 {
     size_t n = 0;
