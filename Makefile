@@ -58,7 +58,7 @@ LIBS_ocr := -ltesseract -llept -lturbojpeg -lgomp -lcrypto -lpthread -lm
 LIBS_relay := -lcurl -ljansson -lexpat -lcrypto
 LIBS_desk :=
 LIBS_store := -lsqlite3 -lcrypto
-LIBS_web := -lmicrohttpd -ljansson -lcrypto
+LIBS_web := -lmicrohttpd -largon2 -ljansson -lcrypto
 LIBS_cli := -ljansson
 
 # program: the room whose main.c it is, and the rooms it is made of

@@ -31,7 +31,7 @@ uketsuke-reader  | usb-1.0                                   | curl opencv openj
 uketsuke-matcher | opencv_dnn openjp2                        | curl usb-1 sqlite3 microhttpd expat tesseract
 uketsuke-ocr     | tesseract lept                            | opencv usb-1 sqlite3 microhttpd
 uketsuke-relay   | curl expat                                | usb-1 opencv openjp2 sqlite3 microhttpd tesseract
-uketsuke-web     | microhttpd                                | curl usb-1 opencv openjp2 sqlite3 expat tesseract
+uketsuke-web     | microhttpd argon2                          | curl usb-1 opencv openjp2 sqlite3 expat tesseract
 uketsuke         |                                           | curl usb-1 opencv openjp2 sqlite3 microhttpd expat tesseract
 EOF
 

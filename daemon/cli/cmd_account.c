@@ -3,37 +3,17 @@
  * that is shown once; its holder chooses the password at the board. No password ever passes through
  * here.
  */
+#include "account.h"
 #include "command.h"
+#include "failure.h"
 #include "json.h"
 #include "link.h"
 #include "table.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "failure.h"
-
-#define CODE_LETTERS 16 /* of base32: 80 bits */
-
-/* As in daemon/desk/accounts.h; the wire is the contract. */
-static const char *const roles[] = {NULL, "reception", "clinician", "administrator"};
-static const char *const states[] = {"設定待ち / to be set up", "有効 / active",
-                                     "停止中 / disabled"};
-
-static const struct {
-    const char *word;
-    uint8_t what;
-    bool role; /* wants one */
-    bool code; /* hands out a setup code */
-} changes[] = {
-    {"add", 1, true, true},       {"reset", 4, false, true},   {"role", 5, true, false},
-    {"disable", 6, false, false}, {"enable", 7, false, false}, {"remove", 8, false, false},
-};
-#define CHANGES (sizeof(changes) / sizeof(changes[0]))
 
 static int usage(const struct command_options *options)
 {
@@ -80,9 +60,8 @@ static int take_item(struct message *message, void *arg)
     (void)snprintf(locked, sizeof(locked), item->locked_s > 0 ? "%us" : "", item->locked_s);
     (void)snprintf(failures, sizeof(failures), "%u", item->failures);
     table_add(listing->table,
-              (const char *const[]){item->name,
-                                    item->role < 4 && item->role > 0 ? roles[item->role] : "?",
-                                    item->state < 3 ? states[item->state] : "?", failures, locked});
+              (const char *const[]){item->name, account_role_name(item->role),
+                                    account_state_name(item->state), failures, locked});
     return 0;
 }
 
@@ -109,26 +88,6 @@ static int list(const struct command_options *options, struct link *link)
  * ------------------------------------------------------------------------------------------------------
  */
 
-/* A code that can be read out: no letter looks like another (RFC 4648 base32 has no 0, 1, 8, 9). */
-static int make_code(char code[CODE_LETTERS + 1], char proof[161])
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    uint8_t random[CODE_LETTERS], hash[32];
-
-    if (RAND_bytes(random, sizeof(random)) != 1)
-        return -EIO;
-    for (size_t i = 0; i < CODE_LETTERS; i++)
-        code[i] = letters[random[i] & 31];
-    code[CODE_LETTERS] = '\0';
-    explicit_bzero(random, sizeof(random));
-    if (EVP_Digest(code, CODE_LETTERS, hash, NULL, EVP_sha256(), NULL) != 1)
-        return -EIO;
-    memcpy(proof, "setup:", 7);
-    for (size_t i = 0; i < sizeof(hash); i++)
-        (void)snprintf(proof + 6 + 2 * i, 3, "%02x", hash[i]);
-    return 0;
-}
-
 static int take_result(struct message *message, void *arg)
 {
     if (message->type != MSG_ACCOUNT_RESULT)
@@ -137,17 +96,19 @@ static int take_result(struct message *message, void *arg)
     return 1;
 }
 
-static int fill(const struct command_options *options, size_t i, int argc, char **argv,
+static int fill(const struct command_options *options, int argc, char **argv,
                 struct msg_account_change *out)
 {
-    if (argc != (changes[i].role ? 3 : 2) || MESSAGE_TEXT(out->name, argv[1]) < 0 ||
+    bool role;
+
+    out->what = account_change_of(argv[0]);
+    role = out->what == ACCOUNT_NEW || out->what == ACCOUNT_ROLE;
+    if (out->what == 0 || argc != (role ? 3 : 2) || MESSAGE_TEXT(out->name, argv[1]) < 0 ||
         staff_name(options, out->staff, sizeof(out->staff)) < 0)
         return -EINVAL;
-    out->what = changes[i].what;
-    for (uint8_t r = 1; changes[i].role && r < sizeof(roles) / sizeof(roles[0]); r++)
-        if (strcmp(roles[r], argv[2]) == 0)
-            out->role = r;
-    return changes[i].role && out->role == 0 ? -EINVAL : 0;
+    if (role)
+        out->role = account_role_of(argv[2]);
+    return role && out->role == ROLE_NONE ? -EINVAL : 0;
 }
 
 static int change(const struct command_options *options, struct link *link,
@@ -184,17 +145,14 @@ int command_account(const struct command_options *options, int argc, char **argv
 {
     bool all = argc == 1 && strcmp(argv[0], "list") == 0;
     struct msg_account_change wanted = {0};
-    char code[CODE_LETTERS + 1] = "";
+    char code[ACCOUNT_CODE_LETTERS + 1] = "";
     struct link *link;
-    size_t i = 0;
     int r = 0;
 
-    while (argc > 0 && i < CHANGES && strcmp(changes[i].word, argv[0]) != 0)
-        i++;
-    if (argc == 0 || (!all && (i == CHANGES || fill(options, i, argc, argv, &wanted) < 0)))
+    if (argc == 0 || (!all && fill(options, argc, argv, &wanted) < 0))
         return usage(options);
-    if (!all && changes[i].code)
-        r = make_code(code, wanted.proof);
+    if (wanted.what == ACCOUNT_NEW || wanted.what == ACCOUNT_RESET)
+        r = account_setup_new(code, wanted.proof);
     link = r == 0 ? command_link(options) : NULL;
     if (link == NULL)
         return EXIT_NO_DESK;

@@ -12,6 +12,7 @@
 #ifndef UKETSUKE_DESK_ACCOUNTS_H
 #define UKETSUKE_DESK_ACCOUNTS_H
 
+#include "../common/account.h"
 #include "../common/clock.h"
 #include "../common/message.h"
 
@@ -19,21 +20,6 @@
 
 struct store;
 struct ipc;
-
-/* As in the database and in messages. */
-enum account_role { ROLE_RECEPTION = 1, ROLE_CLINICIAN = 2, ROLE_ADMINISTRATOR = 3 };
-enum account_state { ACCOUNT_SETUP = 0, ACCOUNT_ACTIVE = 1, ACCOUNT_DISABLED = 2 };
-enum sign_in { SIGN_IN_WRONG = 0, SIGN_IN_GOOD = 1 };
-enum account_change {
-    ACCOUNT_NEW = 1,  /* name, role, proof of the setup code */
-    ACCOUNT_SET_UP,   /* by its holder, after web has judged the setup code */
-    ACCOUNT_PASSWORD, /* by its holder, after signing in; epoch as seen */
-    ACCOUNT_RESET,    /* a new setup code; the old password is gone */
-    ACCOUNT_ROLE,
-    ACCOUNT_DISABLE,
-    ACCOUNT_ENABLE,
-    ACCOUNT_REMOVE,
-};
 
 #define ACCOUNTS_FREE_ATTEMPTS 5
 #define ACCOUNTS_FIRST_LOCK_S 60

@@ -1,4 +1,5 @@
 /* Visits: for the board only. */
+#include "account.h"
 #include "asking.h"
 #include "events.h"
 #include "failure.h"
@@ -21,7 +22,8 @@ static void take_visits(struct asking *asking, struct message *message, bool las
         reply_json(asking->request, 200, json_pack("{s:O}", "visits", asking->items));
 }
 
-/* A query value as a number; `out` is left when it is absent. -EINVAL when it is no number of the range. */
+/* A query value as a number; `out` is left when it is absent. -EINVAL when it is no number of the
+ * range. */
 static int query_number(struct request *request, const char *name, int64_t most, int64_t *out)
 {
     const char *text = request_query(request, name);
@@ -82,6 +84,7 @@ static void take_answer(struct asking *asking, struct message *message, bool las
 {
     const struct msg_answer *m = &message->body.answer;
     struct xmlmsg *root = NULL;
+    json_t *answer;
     char visit[24];
     int r;
 
@@ -100,7 +103,11 @@ static void take_answer(struct asking *asking, struct message *message, bool las
         return;
     }
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)m->visit);
-    reply_json(asking->request, 200, json_pack("{s:s, s:{s:o}}", "visit", visit, "answer", xmlmsg_name(root), json_xmlmsg(root)));
+    answer = json_xmlmsg(root);
+    if (asking->role != ROLE_NONE && asking->role != ROLE_CLINICIAN)
+        json_without_clinical(answer);
+    reply_json(asking->request, 200,
+               json_pack("{s:s, s:{s:o}}", "visit", visit, "answer", xmlmsg_name(root), answer));
     xmlmsg_free(&root);
 }
 

@@ -61,6 +61,7 @@ void asking_start(struct web *web, struct request *request, const struct call *c
     asking->web = web;
     asking->request = request;
     asking->staff = call->who.surface == SURFACE_BOARD;
+    asking->role = call->who.role;
     asking->visit = call->visit;
     asking->take = take;
     asking->items = json_array();

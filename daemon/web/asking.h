@@ -13,6 +13,7 @@ struct asking {
     struct request *request;
     uint32_t ticket;
     bool staff;      /* whose words the answer is in */
+    uint8_t role;    /* of the account, 0 a token's */
     uint64_t visit;
     json_t *items;   /* collected from the items of an answer */
     void (*take)(struct asking *asking, struct message *message, bool last);

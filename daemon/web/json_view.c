@@ -15,17 +15,17 @@ enum kind {
     KIND_U16,
     KIND_U32,
     KIND_I32,
-    KIND_TIME,     /* i64, 0 is null */
-    KIND_ID,       /* u64 as text, 0 is null */
-    KIND_TEXT,     /* "" stays "" */
-    KIND_FLAG,     /* u8 as true or false */
-    KIND_TRIES,    /* u8, 255 is null */
+    KIND_TIME,  /* i64, 0 is null */
+    KIND_ID,    /* u64 as text, 0 is null */
+    KIND_TEXT,  /* "" stays "" */
+    KIND_FLAG,  /* u8 as true or false */
+    KIND_TRIES, /* u8, 255 is null */
     KIND_STATE,
     KIND_METHOD,
     KIND_OUTCOME,
     KIND_GENUINE,
     KIND_LIVENESS,
-    KIND_LEVEL,    /* of health */
+    KIND_LEVEL, /* of health */
     KIND_INSTITUTION,
     KIND_FAILURE,  /* u16, in the words for patients */
     KIND_TROUBLE,  /* u16, in the words for staff */
@@ -33,8 +33,8 @@ enum kind {
     KIND_FLAGS,
     KIND_KIOSK_OFFERS,
     KIND_BOARD_OFFERS,
-    KIND_BLOB,     /* base64, empty is null */
-    KIND_BOX,      /* four u16 from here on */
+    KIND_BLOB, /* base64, empty is null */
+    KIND_BOX,  /* four u16 from here on */
     KIND_SLIP,
     KIND_SLIP_STATE,
     KIND_SLIP_CONSENT,
@@ -47,7 +47,10 @@ struct row {
     size_t offset;
 };
 
-#define ROW(message, field, name, kind) {name, kind, offsetof(struct msg_##message, field)}
+#define ROW(message, field, name, kind)                                                            \
+    {                                                                                              \
+        name, kind, offsetof(struct msg_##message, field)                                          \
+    }
 #define ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
 static const struct row lane_kiosk_rows[] = {
@@ -184,16 +187,11 @@ static const struct row health_rows[] = {
 };
 
 static const struct row device_rows[] = {
-    ROW(device_item, lane, "lane", KIND_U16),
-    ROW(device_item, kind, "kind", KIND_U8),
-    ROW(device_item, use, "use", KIND_U8),
-    ROW(device_item, vendor, "vendor", KIND_U16),
-    ROW(device_item, product, "product", KIND_U16),
-    ROW(device_item, port, "port", KIND_TEXT),
-    ROW(device_item, serial, "serial", KIND_TEXT),
-    ROW(device_item, name, "name", KIND_TEXT),
-    ROW(device_item, holder, "holder", KIND_TEXT),
-    ROW(device_item, next, "next", KIND_TEXT),
+    ROW(device_item, lane, "lane", KIND_U16),       ROW(device_item, kind, "kind", KIND_U8),
+    ROW(device_item, use, "use", KIND_U8),          ROW(device_item, vendor, "vendor", KIND_U16),
+    ROW(device_item, product, "product", KIND_U16), ROW(device_item, port, "port", KIND_TEXT),
+    ROW(device_item, serial, "serial", KIND_TEXT),  ROW(device_item, name, "name", KIND_TEXT),
+    ROW(device_item, holder, "holder", KIND_TEXT),  ROW(device_item, next, "next", KIND_TEXT),
 };
 
 struct bit {
@@ -202,8 +200,9 @@ struct bit {
 };
 
 static const struct bit consent_bits[] = {
-    {CONSENT_LIMIT, "limit"},         {CONSENT_DRUGS, "drugs"},         {CONSENT_CHECKUP, "checkup"},
-    {CONSENT_DIAGNOSIS, "diagnosis"}, {CONSENT_OPERATION, "operation"}, {CONSENT_DISEASE, "disease"},
+    {CONSENT_LIMIT, "limit"},         {CONSENT_DRUGS, "drugs"},
+    {CONSENT_CHECKUP, "checkup"},     {CONSENT_DIAGNOSIS, "diagnosis"},
+    {CONSENT_OPERATION, "operation"}, {CONSENT_DISEASE, "disease"},
 };
 
 static const struct bit flag_bits[] = {
@@ -259,8 +258,8 @@ json_t *json_failure(uint16_t failure, bool staff)
 
     if (text->kind == FAILURE_KIND_NONE)
         return json_null();
-    return json_pack("{s:s, s:s, s:s, s:s}", "code", text->code, "kind", kind_names[text->kind], "ja",
-                     staff ? text->staff_ja : text->patient_ja, "en",
+    return json_pack("{s:s, s:s, s:s, s:s}", "code", text->code, "kind", kind_names[text->kind],
+                     "ja", staff ? text->staff_ja : text->patient_ja, "en",
                      staff ? text->staff_en : text->patient_en);
 }
 
@@ -300,9 +299,11 @@ static json_t *box(const uint8_t *at)
     memcpy(v, at, sizeof(v));
     if (v[2] == 0 || v[3] == 0)
         return json_null();
-    return json_pack("{s:i, s:i, s:i, s:i}", "x", (int)v[0], "y", (int)v[1], "w", (int)v[2], "h", (int)v[3]);
+    return json_pack("{s:i, s:i, s:i, s:i}", "x", (int)v[0], "y", (int)v[1], "w", (int)v[2], "h",
+                     (int)v[3]);
 }
-_Static_assert(offsetof(struct msg_lane_state, box_h) == offsetof(struct msg_lane_state, box_x) + 3 * sizeof(uint16_t),
+_Static_assert(offsetof(struct msg_lane_state, box_h) ==
+                   offsetof(struct msg_lane_state, box_x) + 3 * sizeof(uint16_t),
                "the box is read as four numbers in a row");
 
 /* Fields lie in the struct as they are; copying avoids any doubt about alignment. */
@@ -398,7 +399,9 @@ static json_t *object(const struct row *rows, size_t n, const void *message)
     json_t *out = json_object();
 
     for (size_t i = 0; i < n && out != NULL; i++)
-        if (json_object_set_new(out, rows[i].name, value((const uint8_t *)message + rows[i].offset, rows[i].kind)) < 0) {
+        if (json_object_set_new(out, rows[i].name,
+                                value((const uint8_t *)message + rows[i].offset, rows[i].kind)) <
+            0) {
             json_decref(out);
             out = NULL;
         }
@@ -408,7 +411,8 @@ static json_t *object(const struct row *rows, size_t n, const void *message)
 static json_t *with_left(json_t *lane, uint32_t left_ms)
 {
     if (lane != NULL)
-        (void)json_object_set_new(lane, "ends_ms", left_ms == 0 ? json_null() : json_integer(left_ms));
+        (void)json_object_set_new(lane, "ends_ms",
+                                  left_ms == 0 ? json_null() : json_integer(left_ms));
     return lane;
 }
 
@@ -430,7 +434,8 @@ json_t *json_lane_kiosk(const struct msg_lane_state *lane, uint32_t left_ms)
 {
     json_t *view = with_left(object(lane_kiosk_rows, ROWS(lane_kiosk_rows), lane), left_ms);
 
-    return view != NULL && lane->institution_kind == INSTITUTION_PHARMACY ? medicines_first(view) : view;
+    return view != NULL && lane->institution_kind == INSTITUTION_PHARMACY ? medicines_first(view)
+                                                                          : view;
 }
 
 json_t *json_lane_board(const struct msg_lane_state *lane, uint32_t left_ms)
@@ -489,9 +494,9 @@ json_t *json_failures(void)
         const struct failure_text *t = failure_text((uint16_t)f);
 
         (void)json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "code", t->code, "name", t->name, "kind",
-                             kind_names[t->kind], "patient", "ja", t->patient_ja, "en", t->patient_en, "staff",
-                             "ja", t->staff_ja, "en", t->staff_en));
+            array, json_pack("{s:s, s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s}}", "code", t->code, "name",
+                             t->name, "kind", kind_names[t->kind], "patient", "ja", t->patient_ja,
+                             "en", t->patient_en, "staff", "ja", t->staff_ja, "en", t->staff_en));
     }
     return array;
 }
@@ -507,7 +512,8 @@ static json_t *tree_list(const struct xmlmsg *element)
 {
     json_t *array = json_array();
 
-    for (const struct xmlmsg *c = xmlmsg_child(element, NULL); c != NULL; c = xmlmsg_next(c, NULL)) {
+    for (const struct xmlmsg *c = xmlmsg_child(element, NULL); c != NULL;
+         c = xmlmsg_next(c, NULL)) {
         json_t *one = json_object();
 
         (void)json_object_set_new(one, xmlmsg_name(c), json_xmlmsg(c));
@@ -526,10 +532,12 @@ json_t *json_xmlmsg(const struct xmlmsg *element)
     if (is_list(xmlmsg_name(element)))
         return tree_list(element);
     out = json_object();
-    for (const struct xmlmsg *c = xmlmsg_child(element, NULL); c != NULL; c = xmlmsg_next(c, NULL)) {
+    for (const struct xmlmsg *c = xmlmsg_child(element, NULL); c != NULL;
+         c = xmlmsg_next(c, NULL)) {
         json_t *made = json_xmlmsg(c);
         json_t *there = json_object_get(out, xmlmsg_name(c));
-        bool repeated = there != NULL && xmlmsg_next(xmlmsg_child(element, xmlmsg_name(c)), xmlmsg_name(c)) != c;
+        bool repeated = there != NULL &&
+                        xmlmsg_next(xmlmsg_child(element, xmlmsg_name(c)), xmlmsg_name(c)) != c;
 
         if (there == NULL) {
             (void)json_object_set_new(out, xmlmsg_name(c), made);
@@ -562,4 +570,26 @@ int json_consents(const json_t *array, uint32_t *out)
         *out |= consent_bits[b].bit;
     }
     return 0;
+}
+
+void json_without_clinical(json_t *answer)
+{
+    /* Element names of the eligibility message; reception needs none of them to settle a bill. */
+    static const char *const clinical[] = {
+        "PharmacistsInfo", "SpecificHealthCheckupsInfo",
+        "DiagnosisInfo",   "OperationInfo",
+        "DiagnosisName",   "InfectiousInfo",
+        "AllergyInfo",     "ContraindicationInfo",
+        "TestInfo",        "PrescriptionInfo",
+        "InjuryName1",     "InjuryName2",
+        "InjuryName3",
+    };
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    for (i = 0; i < sizeof(clinical) / sizeof(clinical[0]); i++)
+        (void)json_object_del(answer, clinical[i]);
+    json_object_foreach(answer, name, value) json_without_clinical(value);
+    json_array_foreach(answer, i, value) json_without_clinical(value);
 }

@@ -1,8 +1,9 @@
 /*
  * json_view: what of a message each surface sees, as tables.
  *
- * A kiosk sees its own lane and nothing that names a patient; a board sees the lanes without key and picture
- * position, and the visits. Identifiers of visits are strings in JSON (64 bits do not fit a JavaScript number).
+ * A kiosk sees its own lane and nothing that names a patient; a board sees the lanes without key
+ * and picture position, and the visits. Identifiers of visits are strings in JSON (64 bits do not
+ * fit a JavaScript number).
  */
 #ifndef UKETSUKE_WEB_JSON_VIEW_H
 #define UKETSUKE_WEB_JSON_VIEW_H
@@ -24,16 +25,20 @@ json_t *json_disaster(const struct msg_disaster_state *state);
 json_t *json_health(const struct msg_health_item *item);
 json_t *json_device(const struct msg_device_item *item);
 
-/* {"code", "kind", "ja", "en"} in the words for patients or (staff) for staff; null for FAILURE_NONE. */
+/* {"code", "kind", "ja", "en"} in the words for patients or (staff) for staff; null for
+ * FAILURE_NONE. */
 json_t *json_failure(uint16_t failure, bool staff);
 /* All of them: {"code", "name", "kind", "patient": {"ja","en"}, "staff": {"ja","en"}}. */
 json_t *json_failures(void);
 
 /*
- * The tree of an answer: a leaf is a string; an element with children an object, or, when its name ends in
- * "List", an array of objects with one member each; a name that stands several times in an object is an array.
+ * The tree of an answer: a leaf is a string; an element with children an object, or, when its name
+ * ends in "List", an array of objects with one member each; a name that stands several times in an
+ * object is an array.
  */
 json_t *json_xmlmsg(const struct xmlmsg *element);
+/* What patients consented to for their treatment goes out of it; clinicians alone see that. */
+void json_without_clinical(json_t *answer);
 
 /* Names to enum slip_consent and enum disaster_cause; -EINVAL when there is no such name. */
 int json_slip_consent(const char *name);

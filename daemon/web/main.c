@@ -9,6 +9,7 @@
 #include "events.h"
 #include "log.h"
 #include "pages.h"
+#include "password.h"
 #include "secret.h"
 #include "server.h"
 #include "service.h"
@@ -70,9 +71,16 @@ static int read_tokens(struct house *house)
     const char *path = config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL);
     const char *instance;
     char credential[64];
-    int r = add_token(house, 0, path, "token_staff");
+    enum { AUTO, ACCOUNTS, TOKEN };
+    int64_t sign_in = config_number(config, CFG_web_SIGN_IN, NULL);
+    int r = sign_in == ACCOUNTS ? -ENOENT : add_token(house, 0, path, "token_staff");
 
-    if (r == -ENOENT && path[0] == '\0')
+    if (r == -ENOENT && (path[0] == '\0' || sign_in == ACCOUNTS) && sign_in != TOKEN) {
+        r = session_use_accounts(house->session,
+                                 60 * (unsigned)config_number(config, CFG_web_IDLE_MINUTES, NULL));
+        if (r < 0)
+            return complain("起動できません", "cannot start", "accounts", r);
+    } else if (r == -ENOENT && path[0] == '\0')
         log_event(LOG_LEVEL_WARNING, "no staff token: the board is closed");
     else if (r < 0)
         return complain("係の合言葉を読めません", "the staff token cannot be read",
@@ -149,7 +157,8 @@ static void on_health(struct ipc *ipc, uint32_t request, void *arg)
 
 static int start(struct house *house)
 {
-    static const struct cage_spec cage = {.calls = CAGE_ACCEPT | CAGE_UNIX | CAGE_FD_PASS};
+    static const struct cage_spec cage = {.calls = CAGE_THREADS | CAGE_ACCEPT | CAGE_UNIX |
+                                                   CAGE_FD_PASS};
     char desk[256];
     int listen_fd, r;
 
@@ -186,6 +195,11 @@ static int start(struct house *house)
                         "cannot serve the pages (loopback addresses only)",
                         config_text(house->service.config, CFG_web_LISTEN, NULL), r);
     house->pages = NULL;
+    if (session_has_accounts(house->session)) {
+        r = passwords_new(&house->web.passwords, house->service.loop);
+        if (r < 0)
+            return complain("起動できません", "cannot start", "passwords", r);
+    }
     return service_cage(&house->service, &cage);
 }
 

@@ -1,4 +1,5 @@
-/* Which path leads where, and who may go there. Every check that does not depend on the question stands here. */
+/* Which path leads where, and who may go there. Every check that does not depend on the question
+ * stands here. */
 #include "failure.h"
 #include "json_view.h"
 #include "log.h"
@@ -14,11 +15,19 @@
 #include <strings.h>
 
 enum who {
-    WHO_ANYONE,        /* nothing of a patient, nothing that changes */
-    WHO_TOKEN,         /* carries its token in the body */
-    WHO_KIOSK,         /* the kiosk of the lane in the path */
+    WHO_ANYONE, /* nothing of a patient, nothing that changes */
+    WHO_TOKEN,  /* carries its token in the body */
+    WHO_KIOSK,  /* the kiosk of the lane in the path */
     WHO_STAFF,
     WHO_KIOSK_OR_STAFF /* for changes: the surface named in X-Uketsuke */
+};
+
+/* Which accounts; a token may do what reception may. */
+enum {
+    RECEPTION = 1 << 1,
+    CLINICIAN = 1 << 2, /* and what is consented for treatment (json_view.h) */
+    ADMINISTRATOR = 1 << 3,
+    EVERYBODY = RECEPTION | CLINICIAN | ADMINISTRATOR,
 };
 
 struct route {
@@ -26,33 +35,41 @@ struct route {
     const char *path;
     enum who who;
     api_fn *run;
+    unsigned roles; /* 0: not asked */
 };
 
 static const struct route routes[] = {
-    {"GET", "/api/health", WHO_ANYONE, api_health},
-    {"GET", "/metrics", WHO_ANYONE, api_metrics},
-    {"GET", "/api/failures", WHO_ANYONE, api_failures},
-    {"POST", "/api/session", WHO_TOKEN, api_session_make},
-    {"GET", "/api/session", WHO_ANYONE, api_session_show},
-    {"DELETE", "/api/session", WHO_ANYONE, api_session_end},
-    {"GET", "/api/lanes", WHO_STAFF, api_lanes},
-    {"GET", "/api/lanes/{lane}", WHO_KIOSK_OR_STAFF, api_lane},
-    {"POST", "/api/lanes/{lane}/actions", WHO_KIOSK_OR_STAFF, api_lane_action},
-    {"GET", "/api/lanes/{lane}/events", WHO_KIOSK, api_lane_events},
-    {"GET", "/api/lanes/{lane}/preview", WHO_KIOSK, api_lane_preview},
-    {"GET", "/api/visits", WHO_STAFF, api_visits},
-    {"GET", "/api/visits/{visit}", WHO_STAFF, api_visit},
-    {"GET", "/api/visits/{visit}/answer", WHO_STAFF, api_visit_answer},
-    {"GET", "/api/visits/{visit}/slip", WHO_STAFF, api_visit_slip},
-    {"POST", "/api/visits/{visit}/slip", WHO_STAFF, api_slip_amend},
-    {"POST", "/api/visits/{visit}/pick-up", WHO_STAFF, api_pick_up},
-    {"GET", "/api/slips", WHO_STAFF, api_slips},
-    {"POST", "/api/slips", WHO_STAFF, api_slip_file},
-    {"GET", "/api/disaster", WHO_STAFF, api_disaster},
-    {"POST", "/api/disaster", WHO_STAFF, api_disaster_set},
-    {"GET", "/api/events", WHO_STAFF, api_board_events},
-    {"POST", "/api/lookup", WHO_STAFF, api_lookup},
-    {"GET", "/api/devices", WHO_STAFF, api_devices},
+    {"GET", "/api/health", WHO_ANYONE, api_health, 0},
+    {"GET", "/metrics", WHO_ANYONE, api_metrics, 0},
+    {"GET", "/api/failures", WHO_ANYONE, api_failures, 0},
+    {"POST", "/api/session", WHO_TOKEN, api_session_make, 0},
+    {"GET", "/api/session", WHO_ANYONE, api_session_show, 0},
+    {"DELETE", "/api/session", WHO_ANYONE, api_session_end, 0},
+    {"GET", "/api/lanes", WHO_STAFF, api_lanes, EVERYBODY},
+    {"GET", "/api/lanes/{lane}", WHO_KIOSK_OR_STAFF, api_lane, EVERYBODY},
+    {"POST", "/api/lanes/{lane}/actions", WHO_KIOSK_OR_STAFF, api_lane_action, EVERYBODY},
+    {"GET", "/api/lanes/{lane}/events", WHO_KIOSK, api_lane_events, 0},
+    {"GET", "/api/lanes/{lane}/preview", WHO_KIOSK, api_lane_preview, 0},
+    {"GET", "/api/visits", WHO_STAFF, api_visits, EVERYBODY},
+    {"GET", "/api/visits/{visit}", WHO_STAFF, api_visit, EVERYBODY},
+    {"GET", "/api/visits/{visit}/answer", WHO_STAFF, api_visit_answer, EVERYBODY},
+    {"GET", "/api/visits/{visit}/slip", WHO_STAFF, api_visit_slip, EVERYBODY},
+    {"POST", "/api/visits/{visit}/slip", WHO_STAFF, api_slip_amend, EVERYBODY},
+    {"POST", "/api/visits/{visit}/pick-up", WHO_STAFF, api_pick_up, EVERYBODY},
+    {"GET", "/api/slips", WHO_STAFF, api_slips, EVERYBODY},
+    {"POST", "/api/slips", WHO_STAFF, api_slip_file, EVERYBODY},
+    {"GET", "/api/disaster", WHO_STAFF, api_disaster, EVERYBODY},
+    {"POST", "/api/disaster", WHO_STAFF, api_disaster_set, EVERYBODY},
+    {"GET", "/api/events", WHO_STAFF, api_board_events, EVERYBODY},
+    {"POST", "/api/lookup", WHO_STAFF, api_lookup, EVERYBODY},
+    {"POST", "/api/sign-in", WHO_TOKEN, api_sign_in, 0},
+    {"POST", "/api/setup", WHO_TOKEN, api_setup, 0},
+    {"POST", "/api/session/touch", WHO_STAFF, api_session_touch, EVERYBODY},
+    {"GET", "/api/accounts", WHO_STAFF, api_accounts, ADMINISTRATOR},
+    {"POST", "/api/accounts", WHO_STAFF, api_account_change, ADMINISTRATOR},
+    {"GET", "/api/sessions", WHO_STAFF, api_sessions, ADMINISTRATOR},
+    {"DELETE", "/api/sessions/{visit}", WHO_STAFF, api_sessions_end, ADMINISTRATOR},
+    {"GET", "/api/devices", WHO_STAFF, api_devices, EVERYBODY},
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -63,20 +80,31 @@ static const struct {
     const char *en;
     const char *next; /* what the page does: reload, sign_in, wait, correct, none */
 } problems[PROBLEM_COUNT] = {
-    [PROBLEM_BAD_REQUEST] = {400, "W400", "要求の形が正しくありません。", "The request is malformed.", "correct"},
-    [PROBLEM_HOST] = {421, "W421", "このアドレスでは受け付けません。", "Not served under this address.", "none"},
-    [PROBLEM_ORIGIN] = {403, "W403", "ほかのページからの要求は受け付けません。", "Requests of other pages are refused.", "none"},
-    [PROBLEM_UNAUTHORISED] = {401, "W401", "この画面を開き直してください。", "Please open this page anew.", "sign_in"},
-    [PROBLEM_FORBIDDEN] = {403, "W404", "この操作は許されていません。", "This is not allowed from here.", "none"},
+    [PROBLEM_BAD_REQUEST] = {400, "W400", "要求の形が正しくありません。",
+                             "The request is malformed.", "correct"},
+    [PROBLEM_HOST] = {421, "W421", "このアドレスでは受け付けません。",
+                      "Not served under this address.", "none"},
+    [PROBLEM_ORIGIN] = {403, "W403", "ほかのページからの要求は受け付けません。",
+                        "Requests of other pages are refused.", "none"},
+    [PROBLEM_UNAUTHORISED] = {401, "W401", "この画面を開き直してください。",
+                              "Please open this page anew.", "sign_in"},
+    [PROBLEM_FORBIDDEN] = {403, "W404", "この操作は許されていません。",
+                           "This is not allowed from here.", "none"},
     [PROBLEM_NOT_FOUND] = {404, "W405", "見つかりません。", "There is no such thing.", "none"},
     [PROBLEM_METHOD] = {405, "W406", "この方法では使えません。", "Not with this method.", "none"},
-    [PROBLEM_TOO_LARGE] = {413, "W413", "要求が大きすぎます。", "The request is too large.", "correct"},
+    [PROBLEM_TOO_LARGE] = {413, "W413", "要求が大きすぎます。", "The request is too large.",
+                           "correct"},
     [PROBLEM_MEDIA_TYPE] = {415, "W415", "JSONで送ってください。", "Please send JSON.", "correct"},
-    [PROBLEM_FIELD] = {422, "W422", "入力を確かめてください。", "Please check the entry.", "correct"},
-    [PROBLEM_RATE] = {429, "W429", "間違いが続いたため、しばらく待ってください。", "Too many wrong attempts; please wait.", "wait"},
-    [PROBLEM_DESK_DOWN] = {503, "W503", "受付の本体が止まっています。自動で再開します。", "The desk is not running; it restarts by itself.", "wait"},
-    [PROBLEM_DESK_SLOW] = {504, "W504", "受付の本体が時間内に応答しません。", "The desk did not answer in time.", "wait"},
-    [PROBLEM_BUSY] = {503, "W505", "混み合っています。少し待ってください。", "Busy; please wait a moment.", "wait"},
+    [PROBLEM_FIELD] = {422, "W422", "入力を確かめてください。", "Please check the entry.",
+                       "correct"},
+    [PROBLEM_RATE] = {429, "W429", "間違いが続いたため、しばらく待ってください。",
+                      "Too many wrong attempts; please wait.", "wait"},
+    [PROBLEM_DESK_DOWN] = {503, "W503", "受付の本体が止まっています。自動で再開します。",
+                           "The desk is not running; it restarts by itself.", "wait"},
+    [PROBLEM_DESK_SLOW] = {504, "W504", "受付の本体が時間内に応答しません。",
+                           "The desk did not answer in time.", "wait"},
+    [PROBLEM_BUSY] = {503, "W505", "混み合っています。少し待ってください。",
+                      "Busy; please wait a moment.", "wait"},
 };
 
 void reply_json(struct request *request, unsigned status, json_t *json)
@@ -94,10 +122,12 @@ void reply_json(struct request *request, unsigned status, json_t *json)
     json_decref(json);
 }
 
-static void reply_problem_field(struct web *web, struct request *request, enum problem problem, const char *field)
+static void reply_problem_field(struct web *web, struct request *request, enum problem problem,
+                                const char *field)
 {
-    json_t *error = json_pack("{s:s, s:s, s:s, s:s}", "code", problems[problem].code, "ja", problems[problem].ja, "en",
-                              problems[problem].en, "next", problems[problem].next);
+    json_t *error =
+        json_pack("{s:s, s:s, s:s, s:s}", "code", problems[problem].code, "ja",
+                  problems[problem].ja, "en", problems[problem].en, "next", problems[problem].next);
 
     if (field != NULL)
         (void)json_object_set_new(error, "field", json_string(field));
@@ -115,7 +145,8 @@ void reply_field(struct web *web, struct request *request, const char *field)
     reply_problem_field(web, request, PROBLEM_FIELD, field);
 }
 
-void reply_failure(struct request *request, unsigned status, uint16_t failure, bool staff, const char *field)
+void reply_failure(struct request *request, unsigned status, uint16_t failure, bool staff,
+                   const char *field)
 {
     json_t *error = json_failure(failure, staff);
 
@@ -174,7 +205,8 @@ static bool match(const char *pattern, const char *path, struct call *call)
 
 static bool is_change(const struct request *request)
 {
-    return strcmp(request_method(request), "GET") != 0 && strcmp(request_method(request), "HEAD") != 0;
+    return strcmp(request_method(request), "GET") != 0 &&
+           strcmp(request_method(request), "HEAD") != 0;
 }
 
 /* The surface that the page says it is. */
@@ -197,7 +229,8 @@ static bool allowed(const struct route *route, const struct call *call, const st
     case WHO_STAFF:
         return who->surface == SURFACE_BOARD;
     case WHO_KIOSK_OR_STAFF:
-        return who->surface == SURFACE_BOARD || (who->surface == SURFACE_KIOSK && who->lane == call->lane);
+        return who->surface == SURFACE_BOARD ||
+               (who->surface == SURFACE_KIOSK && who->lane == call->lane);
     case WHO_ANYONE:
     case WHO_TOKEN:
         return true;
@@ -205,8 +238,17 @@ static bool allowed(const struct route *route, const struct call *call, const st
     return false;
 }
 
+/* A session of a token has no role: it may do all but what only accounts have. */
+static bool role_may(const struct web *web, const struct call *call)
+{
+    if (!session_has_accounts(web->session))
+        return (call->route->roles & RECEPTION) != 0;
+    return (call->route->roles & (1u << call->who.role)) != 0;
+}
+
 /* By its token, sent with each request (programs). */
-static bool authorise_bearer(struct web *web, struct request *request, struct call *call, const char *header)
+static bool authorise_bearer(struct web *web, struct request *request, struct call *call,
+                             const char *header)
 {
     static const char scheme[] = "Bearer ";
     enum surface surface = claimed(request);
@@ -218,7 +260,8 @@ static bool authorise_bearer(struct web *web, struct request *request, struct ca
         return false;
     }
     header += sizeof(scheme) - 1;
-    r = session_check_token(web->session, request_peer(request), header, strlen(header), &call->who, &wait_s);
+    r = session_check_token(web->session, request_peer(request), header, strlen(header), &call->who,
+                            &wait_s);
     if (r == -EAGAIN) {
         char text[16];
 
@@ -232,7 +275,9 @@ static bool authorise_bearer(struct web *web, struct request *request, struct ca
         reply_problem(web, request, PROBLEM_UNAUTHORISED);
         return false;
     }
-    if (!allowed(call->route, call, &call->who) || (is_change(request) && surface != call->who.surface)) {
+    if (!allowed(call->route, call, &call->who) ||
+        (call->who.surface == SURFACE_BOARD && !role_may(web, call)) ||
+        (is_change(request) && surface != call->who.surface)) {
         reply_problem(web, request, PROBLEM_FORBIDDEN);
         return false;
     }
@@ -256,10 +301,18 @@ static bool authorise_cookie(struct web *web, struct request *request, struct ca
         reply_problem(web, request, PROBLEM_ORIGIN);
         return false;
     }
-    if (kiosk && session_cookie_check(web->session, cookies, SURFACE_KIOSK, call->lane, &call->who) == 0)
+    if (kiosk &&
+        session_cookie_check(web->session, cookies, SURFACE_KIOSK, call->lane, &call->who) == 0)
         return true;
-    if (staff && session_cookie_check(web->session, cookies, SURFACE_BOARD, 0, &call->who) == 0)
+    if (staff && session_cookie_check(web->session, cookies, SURFACE_BOARD, 0, &call->who) == 0) {
+        if (!role_may(web, call)) {
+            reply_problem(web, request, PROBLEM_FORBIDDEN);
+            return false;
+        }
+        if (is_change(request))
+            session_touch(web->session, call->who.id);
         return true;
+    }
     reply_problem(web, request, PROBLEM_UNAUTHORISED);
     return false;
 }
@@ -286,7 +339,8 @@ static bool change_in_order(struct web *web, struct request *request)
     const char *type = request_header(request, "Content-Type", NULL);
     bool post = strcmp(request_method(request), "POST") == 0;
 
-    /* No other site can send this header without asking first, and we never say yes to such a question. */
+    /* No other site can send this header without asking first, and we never say yes to such a
+     * question. */
     if (claimed(request) == SURFACE_NONE) {
         reply_problem(web, request, PROBLEM_ORIGIN);
         return false;
@@ -313,7 +367,8 @@ static void serve_page(struct web *web, struct request *request)
         server_reply_shared(request, 200, page->type, page->data, page->len, NULL, NULL);
 }
 
-static const struct route *find_route(const struct request *request, struct call *call, char *methods, size_t size)
+static const struct route *find_route(const struct request *request, struct call *call,
+                                      char *methods, size_t size)
 {
     size_t used = 0;
 
@@ -323,7 +378,8 @@ static const struct route *find_route(const struct request *request, struct call
             continue;
         if (strcmp(routes[i].method, request_method(request)) == 0)
             return &routes[i];
-        used += (size_t)snprintf(methods + used, size - used, "%s%s", used > 0 ? ", " : "", routes[i].method);
+        used += (size_t)snprintf(methods + used, size - used, "%s%s", used > 0 ? ", " : "",
+                                 routes[i].method);
     }
     return NULL;
 }
@@ -366,7 +422,8 @@ void route_head(struct request *request, void *arg)
     if (call->route->who == WHO_ANYONE || call->route->who == WHO_TOKEN)
         return;
     bearer = request_header(request, "Authorization", NULL);
-    if (bearer != NULL ? !authorise_bearer(web, request, call, bearer) : !authorise_cookie(web, request, call))
+    if (bearer != NULL ? !authorise_bearer(web, request, call, bearer)
+                       : !authorise_cookie(web, request, call))
         return;
     if (call->lane != 0 && !session_has_lane(web->session, call->lane))
         reply_problem(web, request, PROBLEM_NOT_FOUND);

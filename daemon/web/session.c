@@ -39,8 +39,20 @@ struct wrong {
     uint64_t since_us;
 };
 
+/* A session of an account. */
+struct row {
+    uint64_t id; /* 0: free */
+    char name[SESSION_NAME_MAX + 1];
+    uint8_t role;
+    uint32_t peer;
+    uint64_t begun_us, touched_us; /* monotonic */
+};
+
 struct session {
     struct clock *clock;
+    bool accounts;
+    uint64_t idle_us;
+    struct row rows[SESSION_ACCOUNTS_MAX];
     struct door doors[SESSION_LANES_MAX + 1];
     size_t ndoors;
     struct wrong wrongs[PEERS_MAX];
@@ -84,10 +96,12 @@ int session_add_token(struct session *session, uint16_t lane, const char *token,
         return -ENOSPC;
     door->lane = lane;
     if (hash_of(token, len, door->hash) < 0 ||
-        HMAC(EVP_sha256(), token, (int)len, (const unsigned char *)purpose, sizeof(purpose) - 1, door->key, &keylen) == NULL)
+        HMAC(EVP_sha256(), token, (int)len, (const unsigned char *)purpose, sizeof(purpose) - 1,
+             door->key, &keylen) == NULL)
         return -EIO;
     for (size_t i = 0; i < session->ndoors; i++)
-        if (session->doors[i].lane == lane || CRYPTO_memcmp(session->doors[i].hash, door->hash, HASH) == 0)
+        if (session->doors[i].lane == lane ||
+            CRYPTO_memcmp(session->doors[i].hash, door->hash, HASH) == 0)
             return -EEXIST;
     session->ndoors++;
     return 0;
@@ -143,7 +157,8 @@ static unsigned held_back(const struct session *session, struct wrong *wrong, un
         wrong->count = 0;
     if (wrong->count < most)
         return 0;
-    return (unsigned)((WRONG_WINDOW_US - (now - wrong->since_us) + CLOCK_SECOND - 1) / CLOCK_SECOND);
+    return (unsigned)((WRONG_WINDOW_US - (now - wrong->since_us) + CLOCK_SECOND - 1) /
+                      CLOCK_SECOND);
 }
 
 static void note_wrong(const struct session *session, struct wrong *wrong)
@@ -181,7 +196,8 @@ int session_check_token(struct session *session, uint32_t peer, const char *toke
     return 0;
 }
 
-static const struct door *door_of(const struct session *session, enum surface surface, uint16_t lane)
+static const struct door *door_of(const struct session *session, enum surface surface,
+                                  uint16_t lane)
 {
     uint16_t wanted = surface == SURFACE_BOARD ? 0 : lane;
 
@@ -197,6 +213,112 @@ static void cookie_name(enum surface surface, uint16_t lane, char *out, size_t s
         (void)snprintf(out, size, "uketsuke_board");
     else
         (void)snprintf(out, size, "uketsuke_lane_%u", (unsigned)lane);
+}
+
+/* ---- accounts
+ * ------------------------------------------------------------------------------------------------
+ */
+
+int session_use_accounts(struct session *session, unsigned idle_s)
+{
+    struct door *door = &session->doors[session->ndoors];
+
+    if (door_of(session, SURFACE_BOARD, 0) != NULL)
+        return -EEXIST;
+    if (session->ndoors == SESSION_LANES_MAX + 1)
+        return -ENOSPC;
+    door->lane = 0;
+    /* No token has this hash, and no restart this key. */
+    if (RAND_bytes(door->hash, HASH) != 1 || RAND_bytes(door->key, HASH) != 1)
+        return -EIO;
+    session->ndoors++;
+    session->accounts = true;
+    session->idle_us = idle_s * CLOCK_SECOND;
+    return 0;
+}
+
+bool session_has_accounts(const struct session *session)
+{
+    return session->accounts;
+}
+
+static bool row_over(const struct session *session, const struct row *row)
+{
+    uint64_t now = clock_monotonic_us(session->clock);
+
+    return now - row->touched_us >= session->idle_us ||
+           now - row->begun_us >= STAFF_SECONDS * CLOCK_SECOND;
+}
+
+static struct row *row_of(struct session *session, uint64_t id)
+{
+    for (size_t i = 0; id != 0 && i < SESSION_ACCOUNTS_MAX; i++) {
+        struct row *row = &session->rows[i];
+
+        if (row->id != id)
+            continue;
+        if (!row_over(session, row))
+            return row;
+        explicit_bzero(row, sizeof(*row));
+    }
+    return NULL;
+}
+
+int session_begin(struct session *session, const char *name, uint8_t role, uint32_t peer,
+                  struct identity *out)
+{
+    struct row *row = &session->rows[0];
+
+    memset(out, 0, sizeof(*out));
+    if (!session->accounts || strlen(name) > SESSION_NAME_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < SESSION_ACCOUNTS_MAX && row->id != 0; i++)
+        if (session->rows[i].id == 0 || session->rows[i].touched_us < row->touched_us)
+            row = &session->rows[i];
+    memset(row, 0, sizeof(*row));
+    while (row->id == 0)
+        if (RAND_bytes((unsigned char *)&row->id, sizeof(row->id)) != 1)
+            return -EIO;
+    memcpy(row->name, name, strlen(name) + 1);
+    row->role = role;
+    row->peer = peer;
+    row->begun_us = row->touched_us = clock_monotonic_us(session->clock);
+    out->surface = SURFACE_BOARD;
+    out->id = row->id;
+    out->role = role;
+    memcpy(out->name, row->name, sizeof(out->name));
+    return 0;
+}
+
+void session_touch(struct session *session, uint64_t id)
+{
+    struct row *row = row_of(session, id);
+
+    if (row != NULL)
+        row->touched_us = clock_monotonic_us(session->clock);
+}
+
+void session_end_of(struct session *session, const char *name)
+{
+    for (size_t i = 0; i < SESSION_ACCOUNTS_MAX; i++)
+        if (session->rows[i].id != 0 && strcmp(session->rows[i].name, name) == 0)
+            explicit_bzero(&session->rows[i], sizeof(session->rows[i]));
+}
+
+void session_each(struct session *session, void (*each)(const struct session_item *item, void *arg),
+                  void *arg)
+{
+    uint64_t now = clock_monotonic_us(session->clock);
+
+    for (size_t i = 0; i < SESSION_ACCOUNTS_MAX; i++) {
+        const struct row *row = row_of(session, session->rows[i].id);
+
+        if (row != NULL)
+            each(&(struct session_item){row->id, row->name, row->role, row->peer,
+                                        (unsigned)((now - row->begun_us) / CLOCK_SECOND),
+                                        (unsigned)((now - row->touched_us) / CLOCK_SECOND)},
+                 arg);
+    }
 }
 
 /* Base64 for cookies (RFC 4648 section 5, without padding). */
@@ -255,7 +377,8 @@ static uint64_t now_s(const struct session *session)
     return clock_realtime_us(session->clock) / CLOCK_SECOND;
 }
 
-int session_cookie_make(struct session *session, const struct identity *identity, char *out, size_t size)
+int session_cookie_make(struct session *session, const struct identity *identity, char *out,
+                        size_t size)
 {
     const struct door *door = door_of(session, identity->surface, identity->lane);
     uint64_t seconds = identity->surface == SURFACE_BOARD ? STAFF_SECONDS : KIOSK_SECONDS;
@@ -263,7 +386,7 @@ int session_cookie_make(struct session *session, const struct identity *identity
     uint8_t mac[HASH];
     char text[4 * sizeof(payload) / 3 + 4], mac_text[4 * HASH / 3 + 4], name[32];
     struct bytes_writer w;
-    uint64_t id = 0;
+    uint64_t id = identity->id; /* of an account's session; else a fresh one */
     int n;
 
     if (door == NULL)
@@ -288,8 +411,8 @@ int session_cookie_make(struct session *session, const struct identity *identity
     (void)base64url(payload, w.used, text);
     (void)base64url(mac, HASH, mac_text);
     cookie_name(identity->surface, identity->lane, name, sizeof(name));
-    n = snprintf(out, size, "%s=%s.%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%llu", name, text, mac_text,
-                 (unsigned long long)seconds);
+    n = snprintf(out, size, "%s=%s.%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%llu", name, text,
+                 mac_text, (unsigned long long)seconds);
     return n > 0 && (size_t)n < size ? 0 : -ENOSPC;
 }
 
@@ -303,8 +426,8 @@ int session_cookie_clear(const struct identity *identity, char *out, size_t size
     return n > 0 && (size_t)n < size ? 0 : -ENOSPC;
 }
 
-static int cookie_value_check(struct session *session, const char *value, size_t len, enum surface surface,
-                              uint16_t lane, struct identity *out)
+static int cookie_value_check(struct session *session, const char *value, size_t len,
+                              enum surface surface, uint16_t lane, struct identity *out)
 {
     const struct door *door = door_of(session, surface, lane);
     const char *dot = memchr(value, '.', len);
@@ -316,7 +439,8 @@ static int cookie_value_check(struct session *session, const char *value, size_t
     if (door == NULL || dot == NULL)
         return -EACCES;
     used = unbase64url(value, (size_t)(dot - value), payload, sizeof(payload));
-    if (used < HEAD || unbase64url(dot + 1, len - (size_t)(dot + 1 - value), mac, sizeof(mac)) != HASH)
+    if (used < HEAD ||
+        unbase64url(dot + 1, len - (size_t)(dot + 1 - value), mac, sizeof(mac)) != HASH)
         return -EACCES;
     if (mac_of(door, payload, (size_t)used, wanted) < 0 || CRYPTO_memcmp(mac, wanted, HASH) != 0)
         return -EACCES;
@@ -335,11 +459,18 @@ static int cookie_value_check(struct session *session, const char *value, size_t
     for (size_t i = 0; i < SIGNED_OUT_MAX; i++)
         if (session->signed_out[i] == out->id)
             return -EACCES;
+    if (surface == SURFACE_BOARD && session->accounts) {
+        const struct row *row = row_of(session, out->id);
+
+        if (row == NULL)
+            return -EACCES;
+        out->role = row->role;
+    }
     return 0;
 }
 
-int session_cookie_check(struct session *session, const char *header, enum surface surface, uint16_t lane,
-                         struct identity *out)
+int session_cookie_check(struct session *session, const char *header, enum surface surface,
+                         uint16_t lane, struct identity *out)
 {
     char name[32];
     size_t name_len;
@@ -352,7 +483,8 @@ int session_cookie_check(struct session *session, const char *header, enum surfa
         header += strspn(header, " \t;");
         len = strcspn(header, ";");
         if (len > name_len && memcmp(header, name, name_len) == 0 && header[name_len] == '=' &&
-            cookie_value_check(session, header + name_len + 1, len - name_len - 1, surface, lane, out) == 0)
+            cookie_value_check(session, header + name_len + 1, len - name_len - 1, surface, lane,
+                               out) == 0)
             return 0;
         header += len;
     }
@@ -361,6 +493,10 @@ int session_cookie_check(struct session *session, const char *header, enum surfa
 
 void session_sign_out(struct session *session, const struct identity *identity)
 {
+    struct row *row = row_of(session, identity->id);
+
+    if (row != NULL)
+        explicit_bzero(row, sizeof(*row));
     if (identity->id == 0)
         return;
     session->signed_out[session->next_out] = identity->id;

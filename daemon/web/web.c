@@ -4,6 +4,7 @@
 #include "events.h"
 #include "json_view.h"
 #include "pages.h"
+#include "password.h"
 #include "server.h"
 
 #include <errno.h>
@@ -54,6 +55,7 @@ fail:
 void web_stop(struct web *web)
 {
     server_free(&web->server);
+    passwords_free(&web->passwords);
     desk_link_free(&web->desk);
     events_free(&web->events);
     pages_free(&web->pages);

@@ -18,6 +18,7 @@ struct listener;
 struct desk_link;
 struct events;
 struct pages;
+struct passwords;
 struct request;
 struct server;
 struct voice;
@@ -35,6 +36,7 @@ struct web {
     struct session *session;
     struct guard guard;
     struct pages *pages;
+    struct passwords *passwords; /* NULL: the board has a token, no accounts */
     struct voice *voice; /* may be NULL */
     struct lane_manner manners[SESSION_LANES_MAX + 1]; /* by lane */
     struct events *events;
@@ -99,6 +101,7 @@ void reply_failure(struct request *request, unsigned status, uint16_t failure, b
 void reply_json(struct request *request, unsigned status, json_t *json);
 
 /* ---- api_*.c: what the routes do ------------------------------------------------------------------- */
+api_fn api_sign_in, api_setup, api_session_touch, api_accounts, api_account_change, api_sessions, api_sessions_end;
 api_fn api_session_make, api_session_show, api_session_end;
 api_fn api_health, api_metrics, api_failures, api_devices;
 api_fn api_lanes, api_lane, api_lane_action, api_lane_events, api_lane_preview;

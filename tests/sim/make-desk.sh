@@ -111,6 +111,7 @@ models = models
 
 [web]
 listen = 127.0.0.1:$port
+sign-in = ${SIGN_IN:-token}
 staff-token-file = tokens/staff
 pages = pages
 voice = voice
