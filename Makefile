@@ -365,6 +365,7 @@ browser: models cards voice
 	@tests/setup/packages.sh browser
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/browser/run.sh build $(BIN) $(BROWSER_PORT)
+	@tests/browser/accounts.sh build $(BIN) $$(($(BROWSER_PORT) + 20))
 
 # A crash at every pair of steps of the folder protocol (make check has every single one, and a fifth of the pairs).
 .PHONY: folder-walk

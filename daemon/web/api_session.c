@@ -1,4 +1,5 @@
 /* Signing in and out: a page exchanges its token for a cookie. */
+#include "account.h"
 #include "body.h"
 #include "log.h"
 #include "server.h"
@@ -20,13 +21,17 @@ static json_t *describe(const struct identity *who)
 {
     if (who->surface == SURFACE_KIOSK)
         return json_pack("{s:s, s:i}", "surface", "kiosk", "lane", (int)who->lane);
+    if (who->role != ROLE_NONE)
+        return json_pack("{s:s, s:s, s:s}", "surface", "board", "name", who->name, "role",
+                         account_role_name(who->role));
     return json_pack("{s:s, s:s}", "surface", "board", "name", who->name);
 }
 
 /* POST {"token": "...", "name": "..."}: the name is staff's own word, for the audit log. */
 void api_session_make(struct web *web, struct request *request, struct call *call)
 {
-    char token[SESSION_TOKEN_MAX + 1] = "", name[SESSION_NAME_MAX + 1] = "", cookie[SESSION_COOKIE_MAX], wait[16];
+    char token[SESSION_TOKEN_MAX + 1] = "", name[SESSION_NAME_MAX + 1] = "",
+                                   cookie[SESSION_COOKIE_MAX], wait[16];
     struct identity who;
     struct body body;
     unsigned wait_s = 0;
@@ -43,7 +48,8 @@ void api_session_make(struct web *web, struct request *request, struct call *cal
         reply_field(web, request, body.wrong);
         goto out;
     }
-    r = session_check_token(web->session, request_peer(request), token, strlen(token), &who, &wait_s);
+    r = session_check_token(web->session, request_peer(request), token, strlen(token), &who,
+                            &wait_s);
     if (r == -EAGAIN) {
         (void)snprintf(wait, sizeof(wait), "%u", wait_s);
         request_add_header(request, "Retry-After", wait);
@@ -67,7 +73,8 @@ void api_session_make(struct web *web, struct request *request, struct call *cal
     }
     request_add_header(request, "Set-Cookie", cookie);
     explicit_bzero(cookie, sizeof(cookie));
-    log_event(LOG_LEVEL_INFO, "signed in", LOG_NAME("surface", who.surface == SURFACE_BOARD ? "board" : "kiosk"),
+    log_event(LOG_LEVEL_INFO, "signed in",
+              LOG_NAME("surface", who.surface == SURFACE_BOARD ? "board" : "kiosk"),
               LOG_NUMBER("lane", who.lane));
     reply_json(request, 200, describe(&who));
 out:
@@ -88,10 +95,13 @@ void api_session_show(struct web *web, struct request *request, struct call *cal
     for (uint16_t lane = 1; lane <= SESSION_LANES_MAX; lane++)
         if (session_cookie_check(web->session, cookies, SURFACE_KIOSK, lane, &who) == 0)
             (void)json_array_append_new(sessions, describe(&who));
-    reply_json(request, 200, json_pack("{s:o}", "sessions", sessions));
+    reply_json(request, 200,
+               json_pack("{s:o, s:b}", "sessions", sessions, "accounts",
+                         session_has_accounts(web->session)));
 }
 
-/* The board signs out (X-Uketsuke says which surface). A kiosk stays: it has no person to sign out. */
+/* The board signs out (X-Uketsuke says which surface). A kiosk stays: it has no person to sign out.
+ */
 void api_session_end(struct web *web, struct request *request, struct call *call)
 {
     const char *cookies = request_header(request, "Cookie", NULL);

@@ -6,6 +6,8 @@ import { t, text, known, choose, speak, chosen } from "./text.js";
 import ja from "./board.ja.js";
 import en from "./board.en.js";
 import { tree } from "./answer.js";
+import { openDoor } from "./door.js";
+import { accountsDialog } from "./accounts.js";
 
 const other = () => (chosen() === "ja" ? "en" : "ja");
 speak({ ja, en }, other);
@@ -326,6 +328,11 @@ function renderFrame() {
     $("language").textContent = text(other(), "language");
     $("lookup").textContent = t("board.lookup");
     $("out").textContent = t("board.sign_out");
+    $("accounts").textContent = t("accounts.title");
+    const inside = !$("main").hidden;
+    for (const part of ["link", "lookup", "out", "who", "keys"])
+        $(part).hidden = !inside;
+    $("accounts").hidden = !inside || role !== "administrator";
     $("lanes-title").textContent = t("board.lanes");
     $("visits-title").textContent = t("board.visits");
     $("search-label").textContent = t("board.search");
@@ -360,7 +367,11 @@ function renderAll() {
         renderDetail();
 }
 
-function door(wrong = false) {
+let accounts = false; // does each member of staff have an account?
+let role = null;
+
+// why: "wrong" token, or the session has "ended".
+function door(why = null) {
     /* Nobody reads over the shoulder of who signs in: nothing of the day stays in the page. */
     visits.clear();
     lanes.clear();
@@ -375,36 +386,8 @@ function door(wrong = false) {
     say("");
     $("main").hidden = true;
     $("door").hidden = false;
-    const token = h("input", { type: "password", autocomplete: "off", autofocus: true });
-    const who = h("input", { type: "text", maxlength: 20, autocomplete: "off", required: true, pattern: ".*\\S.*" });
-    show(
-        $("door"),
-        h(
-            "form",
-            {
-                onsubmit: async (event) => {
-                    event.preventDefault();
-                    try {
-                        await api.post("/api/session", { token: token.value.trim(), name: who.value.trim() });
-                        token.value = "";
-                        start();
-                    } catch (refused) {
-                        token.value = "";
-                        if (refused.status === 429)
-                            notice(words(refused.error), refused.error.code);
-                        else
-                            door(true);
-                    }
-                },
-            },
-            h("h2", {}, t("board.sign_in"), h("span", { class: "second" }, text(other(), "board.sign_in"))),
-            wrong && h("p", { class: "fault", role: "alert" }, t("board.sign_in.wrong")),
-            h("label", {}, t("board.sign_in.token"), token),
-            h("label", {}, t("board.sign_in.name"), who),
-            h("div", { class: "row" }, h("button", { class: "main" }, t("board.sign_in.go"))),
-        ),
-    );
-    token.focus();
+    renderFrame();
+    openDoor($("door"), { api, words, other, enter: start }, accounts, why);
 }
 
 let stopListening = null;
@@ -437,13 +420,15 @@ function takeVisit(visit) {
 }
 
 async function start() {
-    const { sessions } = await api.get("/api/session").catch(() => ({ sessions: [] }));
-    const board = sessions.find((s) => s.surface === "board");
+    const known = await api.get("/api/session").catch(() => ({ sessions: [] }));
+    const board = known.sessions.find((s) => s.surface === "board");
+    accounts = known.accounts === true;
     if (!board) {
         door();
         return;
     }
     name = board.name;
+    role = board.role ?? null;
     $("door").hidden = true;
     show($("door"));
     $("main").hidden = false;
@@ -471,7 +456,7 @@ async function start() {
             if (state === "up")
                 visits.clear(); /* the full state comes next; yesterday's rows must not stay */
             if (state === "closed")
-                door();
+                door(accounts ? "ended" : null);
         },
     );
     renderAll();
@@ -507,6 +492,21 @@ document.addEventListener("keydown", (event) => {
 });
 $("search").addEventListener("input", renderVisits);
 $("lookup").addEventListener("click", () => lookup());
+$("accounts").addEventListener("click", () => accountsDialog($("dialog"), { api, words }).catch((refused) => notice(words(refused.error) || refused.message)));
+// The board locks when nobody does anything: what is done by hand is told, at most twice a minute; when it has
+// locked, nothing of the day stays on the screen.
+let touched = 0;
+for (const kind of ["pointerdown", "keydown"])
+    document.addEventListener(kind, async () => {
+        if (!accounts || $("main").hidden || Date.now() - touched < 30000)
+            return;
+        touched = Date.now();
+        await api.post("/api/session/touch", {}).catch((refused) => refused.status === 401 && door("ended"));
+    });
+setInterval(async () => {
+    if (accounts && !$("main").hidden)
+        await api.get("/api/lanes").catch((refused) => refused.status === 401 && (stopListening?.(), door("ended")));
+}, 20000);
 $("out").addEventListener("click", async () => {
     await api.remove("/api/session").catch(() => {});
     stopListening?.();
@@ -514,7 +514,10 @@ $("out").addEventListener("click", async () => {
 });
 $("language").addEventListener("click", () => {
     choose(other());
-    renderAll();
+    if ($("main").hidden)
+        door();
+    else
+        renderAll();
 });
 setInterval(() => ($("clock").textContent = new Date().toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" })), 1000);
 renderFrame();

@@ -1,0 +1,170 @@
+// Staff sign in at the board: by the pages alone, with codes computed here from the secret that the page shows.
+import { createHmac } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { parseArgs } from "node:util";
+import { Checks } from "./checks.mjs";
+import { Stage } from "./stage.mjs";
+
+const option = { type: "string" };
+const { values } = parseArgs({ options: { desk: option, port: option, packages: option, browser: option, pictures: option, code: option, database: option } });
+const { chromium } = createRequire(import.meta.url)(`${values.packages}/playwright-core`);
+const checks = new Checks();
+
+// RFC 6238 in six lines, with nothing of the product.
+function totp(secret, step) {
+    const bits = [...secret.replaceAll(" ", "")].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
+    const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+    const counter = Buffer.alloc(8);
+    counter.writeBigUInt64BE(BigInt(step));
+    const mac = createHmac("sha1", key).update(counter).digest();
+    return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1000000).padStart(6, "0");
+}
+// Each code works once, so each attempt takes the next step that is still accepted (now, or one ahead).
+let used = 0;
+async function code(secret) {
+    for (;;) {
+        const now = Math.floor(Date.now() / 30000);
+        const step = Math.max(used + 1, now - 1);
+        if (step <= now + 1) {
+            used = step;
+            return totp(secret, step);
+        }
+        await new Promise((done) => setTimeout(done, 1000));
+    }
+}
+const sql = (query) => execFileSync("sqlite3", [values.database, query], { encoding: "utf8" }).trim();
+const audits = (event) => Number(sql(`SELECT count(*) FROM audit WHERE event = '${event}'`));
+
+const browser = await chromium.launch({
+    executablePath: values.browser,
+    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-proxy-server", "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
+});
+const password = "雨の月曜日の朝八時半";
+try {
+    const stage = new Stage({ ...values, browser, checks });
+    checks.check("the pages are served", await stage.ready(90));
+    const board = await stage.open("board", "/board");
+    const page = board.page;
+    const door = page.locator("#door form");
+    const fill = async (...texts) => {
+        const inputs = door.locator("input");
+        for (const [i, text] of texts.entries())
+            await inputs.nth(i).fill(text);
+        await door.locator("button.main").click();
+    };
+    const says = async (part) => (await page.locator("#door [role=alert]").textContent()).includes(part);
+    const settled = () => page.waitForFunction(() => document.querySelector("#door [role=alert]")?.textContent || !document.querySelector("#main").hidden);
+
+    await page.waitForSelector("#door form input[type=password]");
+    await stage.look(board, "sign-in");
+    /* --- first setup --- */
+    await door.locator("button:not(.main)").click();
+    await page.waitForSelector("#door input.code");
+    await fill("佐藤", "AAAA-BBBB-CCCC-DDDD");
+    await page.waitForFunction(() => document.querySelector("#door [role=alert]").textContent !== "");
+    checks.check("a wrong setup code is refused, and not said to be it", await says("A001"));
+    await fill("佐藤", values.code.toLowerCase().match(/.{4}/g).join(" "));
+    await page.waitForSelector("#door p.code");
+    const secret = await page.locator("#door p.code").textContent();
+    await stage.look(board, "setup");
+    const setup = async (first, again, digits) => {
+        await page.locator("#door [role=alert]").evaluate((e) => (e.textContent = ""));
+        await fill(first, again, digits);
+    };
+    await setup(password, `${password}x`, "000000");
+    await page.waitForFunction(() => document.querySelector("#door [role=alert]").textContent !== "");
+    checks.check("two passwords that differ are noticed", await says("違います"));
+    await setup("1234567890", "1234567890", await code(secret));
+    await page.waitForFunction(() => document.querySelector("#door [role=alert]").textContent !== "");
+    checks.check("a password that everybody tries is refused", await says("推測されやすい"));
+    await setup(password, password, "000000");
+    await page.waitForFunction(() => document.querySelector("#door [role=alert]").textContent !== "");
+    checks.check("a wrong one-time code is noticed before anything is stored", (await says("確認コード")) && audits("account_set_up") === 0);
+    used = 0;
+    await setup(password, password, await code(secret));
+    await page.waitForSelector("#door input[autocomplete=username]");
+    checks.check("the account is set up, and the audit log says so", audits("account_set_up") === 1);
+
+    /* --- signing in --- */
+    await fill("佐藤", "something else", await code(secret));
+    await settled();
+    checks.check("a wrong password: one word for all that may be wrong", await says("A001"));
+    checks.check("the password does not stay in its field", (await door.locator("input[type=password]").inputValue()) === "");
+    await fill("誰か", password, await code(secret));
+    await settled();
+    checks.check("an unknown name: the same word", await says("A001"));
+    checks.check("wrong attempts stand in the audit log", audits("sign_in_failed") === 3);
+    await fill("佐藤", password, await code(secret));
+    await page.waitForSelector("#main:not([hidden])");
+    checks.check("name, password and code open the board", (await page.locator("#who").textContent()) === "佐藤");
+    checks.check("the audit log has who came in", audits("signed_in") === 1);
+    checks.check("nothing of the password is in the page, its address or what it kept", !(await page.evaluate(() => document.documentElement.outerHTML + location.href + JSON.stringify(localStorage) + JSON.stringify(sessionStorage))).includes(password));
+    checks.check("no script can read the session", (await page.evaluate(() => document.cookie)) === "");
+    checks.check("it was said in one request each, never in an address", board.heard.requests.every((r) => !decodeURIComponent(r.address).includes(password)));
+
+    /* --- an administrator adds somebody, who sees no accounts --- */
+    await page.locator("#accounts").click();
+    await page.waitForSelector("#dialog[open] tbody tr");
+    await page.locator("#dialog input[type=text]").fill("鈴木");
+    await page.locator("#dialog form button.main").click();
+    await page.waitForSelector("#dialog .code b");
+    const second = (await page.locator("#dialog .code b").textContent()).replaceAll("-", "");
+    checks.check("a setup code is shown once for a new account", /^[A-Z2-7]{16}$/.test(second));
+    await stage.look(board, "accounts");
+    checks.check("the last administrator cannot disable herself", await page.evaluate(async () => {
+        const answer = await fetch("/api/accounts", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ what: "disable", name: "佐藤" }) });
+        return answer.status === 409 && (await answer.json()).error.code === "A004";
+    }));
+    await page.keyboard.press("Escape");
+
+    const other = await stage.open("board", "/board");
+    const setUpOther = await other.page.evaluate(async ({ code }) => {
+        const answer = await fetch("/api/setup", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ name: "鈴木", setup: code }) });
+        return answer.json();
+    }, { code: second });
+    const theirs = setUpOther.secret;
+    used = 0;
+    await other.page.evaluate(async ({ code, secret, digits }) => {
+        await fetch("/api/setup", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ name: "鈴木", setup: code, secret, password: "a colleague's long sentence", code: digits }) });
+    }, { code: second, secret: theirs, digits: totp(theirs, Math.floor(Date.now() / 30000)) });
+    const theirDoor = other.page.locator("#door form");
+    for (const [i, text] of ["鈴木", "a colleague's long sentence", totp(theirs, Math.floor(Date.now() / 30000))].entries())
+        await theirDoor.locator("input").nth(i).fill(text);
+    await theirDoor.locator("button.main").click();
+    await other.page.waitForSelector("#main:not([hidden])");
+    checks.check("reception does not see the accounts", await other.page.locator("#accounts").isHidden());
+    checks.check("and is not served them either", (await other.page.evaluate(() => fetch("/api/accounts", { headers: { "X-Uketsuke": "board" } }).then((a) => a.status))) === 403);
+    checks.check("reception may work", (await other.page.evaluate(() => fetch("/api/lanes", { headers: { "X-Uketsuke": "board" } }).then((a) => a.status))) === 200);
+
+    /* --- ended from elsewhere, and by idleness --- */
+    const ended = await page.evaluate(async () => {
+        const { sessions } = await (await fetch("/api/sessions", { headers: { "X-Uketsuke": "board" } })).json();
+        const theirs = sessions.find((s) => s.name === "鈴木");
+        return (await fetch(`/api/sessions/${theirs.id}`, { method: "DELETE", headers: { "X-Uketsuke": "board" } })).status;
+    });
+    checks.check("an administrator ends a session", ended === 204);
+    checks.check("whose page may see nothing more", (await other.page.evaluate(() => fetch("/api/lanes", { headers: { "X-Uketsuke": "board" } }).then((a) => a.status))) === 401);
+    await other.page.waitForSelector("#door:not([hidden])", { timeout: 60000 });
+    checks.check("and goes back to the door by itself", (await other.page.locator("#visits").textContent()) === "");
+    await page.waitForSelector("#door:not([hidden])", { timeout: 150000 });
+    checks.check("a board that nobody touches for a minute locks itself", await says("操作がなかった"));
+    checks.check("and keeps nothing of the day", (await page.locator("#visits").textContent()) === "" && (await page.locator("#lanes").textContent()) === "");
+
+    /* --- brute force --- */
+    const statuses = await page.evaluate(async () => {
+        const all = [];
+        for (let i = 0; i < 7; i++) {
+            const answer = await fetch("/api/sign-in", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ name: "鈴木", password: `guess number ${i}`, code: "000000" }) });
+            all.push([answer.status, Number(answer.headers.get("Retry-After") ?? 0)]);
+        }
+        return all;
+    });
+    checks.check("five wrong attempts lock a name", statuses.slice(0, 4).every(([s]) => s === 401) && statuses.slice(4).every(([s, wait]) => s === 429 && wait > 0), JSON.stringify(statuses));
+    checks.check("no request left the loopback host", stage.foreign.length === 0);
+} catch (error) {
+    checks.check("the run came to its end", false, error.stack);
+} finally {
+    await browser.close();
+}
+console.log(`${checks.passed} passed, ${checks.failed} failed`);

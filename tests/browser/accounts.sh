@@ -1,0 +1,31 @@
+#!/bin/bash
+# accounts.sh BUILD BIN PORT: staff sign in at the board in a real browser, on a desk whose board is for accounts: the
+# first administrator from the command line, first setup, wrong attempts, roles, a locked board, sessions ended.
+# One line a check, then "N passed, N failed".
+set -u
+build=$1 bin=$2 port=$3
+here=$(realpath "$(dirname "$0")")
+desk=$build/desk-$port
+out=$build/browser
+
+"$here/npm-tree.sh" playwright-core 1.60.0 8b1df81ba75e90a41eb5c996350ea7ecc1c915ea643ec55138f91c949c5a25bf "$out/packages" || exit 1
+"$here/npm-tree.sh" axe-core 4.14.1 e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745 "$out/packages" || exit 1
+browser=$(command -v chromium) || { echo "chromium がありません / chromium is missing: make browser installs it" >&2; exit 1; }
+rm -rf "$desk"
+mkdir -p "$out/pictures"
+SIGN_IN=accounts "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
+desk=$(realpath "$desk")
+sed -i '/^sign-in/a idle-minutes = 1' "$desk/uketsuke.conf"
+"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
+launcher=$!
+trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
+for _ in $(seq 600); do
+    "$bin/uketsuke" -c "$desk/uketsuke.conf" status >/dev/null 2>&1 && break
+    sleep 0.1
+done
+code=$("$bin/uketsuke" -c "$desk/uketsuke.conf" --json account add 佐藤 administrator | jq -r .setup_code)
+[ -n "$code" ] || { echo "FAIL  the first administrator is made"; echo "0 passed, 1 failed"; exit 1; }
+node "$here/accounts.mjs" --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
+    --pictures "$(realpath "$out/pictures")" --code "$code" --database "$desk/state/uketsuke.db" | tee "$desk/log/accounts.log"
+[ "${PIPESTATUS[0]}" -eq 0 ] || exit 1
+grep -qE '^[1-9][0-9]* passed, 0 failed$' "$desk/log/accounts.log"
