@@ -85,7 +85,14 @@ objects = $(patsubst %,$(OUT)/%.o,$(filter-out %/main.c,$(foreach d,$(DIRS_$(1))
 archive = $(OUT)/lib/$(1).a
 libs = $(foreach r,$(1),$(LIBS_$(r)))
 
-all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program
+all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program $(OUT)/visit.dot
+
+# The visit table as a graph: visit.dot, and visit.svg where Graphviz is.
+$(OUT)/visit.dot: $(BIN)/uketsuked
+	@$(BIN)/uketsuked --print-table dot > $@.new && mv $@.new $@
+	@if command -v dot >/dev/null; then echo "  DOT     $(OUT)/visit.svg"; dot -Tsvg -o $(OUT)/visit.svg $@; fi
+table: $(OUT)/visit.dot
+	@ls $(OUT)/visit.dot $(wildcard $(OUT)/visit.svg)
 
 # ---- compiling -----------------------------------------------------------------------------------------------------
 
@@ -209,6 +216,7 @@ $(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
 $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
+    $(if $(filter test_desk_lanes,$(1)),$(OUT)/tests/scenario/stage.c.o $(OUT)/tests/scenario/answers.c.o) \
     $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
     $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
     $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)
@@ -468,4 +476,4 @@ guest: models cards
 
 clean:
 	rm -rf build/release build/asan build/desk build/desk-* build/check build/lint
-.PHONY: all sims evaluate-program unit-programs scenario-program bench-programs clean
+.PHONY: all table sims evaluate-program unit-programs scenario-program bench-programs clean

@@ -85,6 +85,7 @@ unit asan
 
 export UKETSUKE_BIN=$PWD/build/release/bin
 [ ! -x build/release/bin/scenarios ] || part scenarios 300 build/release/bin/scenarios tests/scenario
+part visit-table 60 tests/visit-table.sh build/release/bin
 part architecture 60 tests/architecture.sh build/release/bin
 part cages 60 tests/cages.sh build build/release/bin
 part opensc-on-the-card 120 tests/rig/opensc.sh build/release/bin build/sim/cards

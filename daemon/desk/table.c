@@ -104,7 +104,8 @@ struct table_limit table_limit(unsigned state)
 
 enum desk_event_kind table_event_of_action(unsigned action)
 {
-    return action < COUNT(action_events) ? (enum desk_event_kind)action_events[action] : EVENT_COUNT;
+    return action < COUNT(action_events) ? (enum desk_event_kind)action_events[action]
+                                         : EVENT_COUNT;
 }
 
 const char *table_event_name(unsigned event)
@@ -137,7 +138,8 @@ char table_send_credential(unsigned send)
     return send < COUNT(sends) ? sends[send].credential : 0;
 }
 
-/* ---- printing --------------------------------------------------------------------------------------- */
+/* ---- printing
+ * --------------------------------------------------------------------------------------- */
 
 static void print_limit(FILE *out, unsigned state)
 {
@@ -149,14 +151,27 @@ static void print_limit(FILE *out, unsigned state)
         fprintf(out, "%s", config_row((enum config_key)limit.config_key)->name);
 }
 
-static void print_edge(FILE *out, unsigned from, const struct table_row *row)
+/* All rows from one state to another as one edge, a line a row; dashed when only the clock takes
+ * it. */
+static void print_edge(FILE *out, unsigned from, unsigned to)
 {
-    unsigned to = row->to == TABLE_STAY ? from : row->to;
+    bool any = false, clock_only = true;
 
-    fprintf(out, "  %s -> %s [label=\"%s%s%s%s\"%s];\n", visit_state_name(from), visit_state_name(to),
-            table_event_name(row->event), row->guard != GUARD_ALWAYS ? "\\n[" : "",
-            table_guard_name(row->guard), row->guard != GUARD_ALWAYS ? "]" : "",
-            row->event == EVENT_TIMEOUT ? ", style=dashed" : "");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        unsigned target = rows[i].to == TABLE_STAY ? from : rows[i].to;
+
+        if ((rows[i].from >> from & 1) == 0 || target != to)
+            continue;
+        if (!any)
+            fprintf(out, "  %s -> %s [label=\"", visit_state_name(from), visit_state_name(to));
+        fprintf(out, "%s%s%s%s\\l", table_event_name(rows[i].event),
+                rows[i].guard != GUARD_ALWAYS ? " [" : "", table_guard_name(rows[i].guard),
+                rows[i].guard != GUARD_ALWAYS ? "]" : "");
+        any = true;
+        clock_only = clock_only && rows[i].event == EVENT_TIMEOUT;
+    }
+    if (any)
+        fprintf(out, "\"%s];\n", clock_only ? ", style=dashed" : "");
 }
 
 int table_print_dot(FILE *out)
@@ -167,10 +182,9 @@ int table_print_dot(FILE *out)
         print_limit(out, state);
         fprintf(out, "\"];\n");
     }
-    for (size_t i = 0; i < COUNT(rows); i++)
-        for (unsigned state = 0; state < VISIT_STATE_COUNT; state++)
-            if ((rows[i].from >> state & 1) != 0)
-                print_edge(out, state, &rows[i]);
+    for (unsigned from = 0; from < VISIT_STATE_COUNT; from++)
+        for (unsigned to = 0; to < VISIT_STATE_COUNT; to++)
+            print_edge(out, from, to);
     fprintf(out, "}\n");
     return fflush(out) == 0 && !ferror(out) ? 0 : -EIO;
 }

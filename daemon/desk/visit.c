@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHAIN_MAX 8                          /* internal events that one event may lead to */
-#define STORE_RETRY_US (2 * CLOCK_SECOND)    /* after the store refused */
-#define PIN_CHECK_US (15 * CLOCK_SECOND)     /* where the reader has no PIN pad */
+#define CHAIN_MAX 8                       /* internal events that one event may lead to */
+#define STORE_RETRY_US (2 * CLOCK_SECOND) /* after the store refused */
+#define PIN_CHECK_US (15 * CLOCK_SECOND)  /* where the reader has no PIN pad */
 #define S(state) (UINT32_C(1) << VISIT_##state)
 
 static void (*trace)(const struct table_row *, unsigned, void *);
@@ -25,7 +25,8 @@ void visit_trace(void (*seen)(const struct table_row *row, unsigned from, void *
     trace_arg = arg;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------- */
+/* ---- life
+ * ------------------------------------------------------------------------------------------- */
 
 static void hash_remove(struct visit *v)
 {
@@ -127,7 +128,8 @@ static void visit_close(struct visit *v)
     visit_free(&v);
 }
 
-/* ---- showing ------------------------------------------------------------------------------------------ */
+/* ---- showing
+ * ------------------------------------------------------------------------------------------ */
 
 struct offer_check {
     const struct visit *visit;
@@ -147,7 +149,8 @@ uint32_t visit_offers(const struct visit *v)
     uint32_t offers = 0;
 
     for (unsigned action = ACTION_NONE + 1; action < VISIT_ACTION_COUNT; action++) {
-        struct desk_event event = {.kind = table_event_of_action(action), .body = &nothing, .fd = -1};
+        struct desk_event event = {
+            .kind = table_event_of_action(action), .body = &nothing, .fd = -1};
         struct offer_check check = {v, &event};
 
         if (table_find(v->record.state, event.kind, holds, &check) != NULL)
@@ -181,9 +184,8 @@ uint32_t visit_left_ms(const struct visit *v)
 {
     uint64_t deadline = timer_deadline(v->limit);
 
-    return deadline == CLOCK_NEVER
-               ? 0
-               : (uint32_t)(clock_left_us(v->desk->clock, deadline) / CLOCK_MS);
+    return deadline == CLOCK_NEVER ? 0
+                                   : (uint32_t)(clock_left_us(v->desk->clock, deadline) / CLOCK_MS);
 }
 
 void visit_item(const struct store_visit *r, uint32_t request, struct msg_visit_item *out)
@@ -235,7 +237,8 @@ void visit_publish(struct visit *v)
     if (v->record.id == 0)
         return;
     visit_item(&v->record, 0, &item);
-    if (v->record.answer != 0 && store_answer_load(v->desk->store, v->record.answer, &answer) == 0) {
+    if (v->record.answer != 0 &&
+        store_answer_load(v->desk->store, v->record.answer, &answer) == 0) {
         item.answered = answer.answered_us / 1000000;
         store_answer_free(&answer);
     }
@@ -245,7 +248,8 @@ void visit_publish(struct visit *v)
         slip_publish(v->desk, v->record.id);
 }
 
-/* ---- one step ----------------------------------------------------------------------------------------- */
+/* ---- one step
+ * ----------------------------------------------------------------------------------------- */
 
 /* What an event says about counters and work done is true whatever row takes it. */
 static void absorb(struct visit *v, const struct desk_event *e)
@@ -307,7 +311,8 @@ static void absorb(struct visit *v, const struct desk_event *e)
 }
 
 /* Does this step end the open question, and how? -1: it goes on. */
-static int ask_outcome(const struct visit *v, const struct table_row *row, const struct desk_event *e)
+static int ask_outcome(const struct visit *v, const struct table_row *row,
+                       const struct desk_event *e)
 {
     if (v->ask.row.id == 0)
         return -1;
@@ -323,7 +328,8 @@ static int ask_outcome(const struct visit *v, const struct table_row *row, const
     }
     /* Anywhere else the question is still wanted: after a restart it is taken up again. */
     if (row->to == TABLE_STAY ||
-        ((S(STAFF) | S(DONE) | S(TAKE_CARD) | S(CLOSED) | S(LINK) | S(REGISTER)) >> row->to & 1) == 0)
+        ((S(STAFF) | S(DONE) | S(TAKE_CARD) | S(CLOSED) | S(LINK) | S(REGISTER)) >> row->to & 1) ==
+            0)
         return -1;
     return v->ask.sent ? 2 : 1;
 }
@@ -520,7 +526,8 @@ int visit_resume(struct visit *v, const struct store_visit *record)
     /* What was decided about the face stays decided: a restart is no second chance. */
     if (record->face_failed || record->liveness == LIVENESS_FAILED) {
         v->facts.face_closed = true;
-        v->facts.face_closed_by = record->face_failed ? FAILURE_FACE_NOT_SAME : FAILURE_FACE_NOT_LIVE;
+        v->facts.face_closed_by =
+            record->face_failed ? FAILURE_FACE_NOT_SAME : FAILURE_FACE_NOT_LIVE;
     }
     if ((record->flags & VISIT_FLAG_PROXY) != 0) {
         v->facts.face_closed = true;
@@ -531,7 +538,8 @@ int visit_resume(struct visit *v, const struct store_visit *record)
     return visit_raise(v, EVENT_RESUMED, FAILURE_NONE);
 }
 
-/* ---- timers --------------------------------------------------------------------------------------------- */
+/* ---- timers
+ * --------------------------------------------------------------------------------------------- */
 
 static void on_limit(struct timer *timer, void *arg)
 {
@@ -558,7 +566,8 @@ static void save_again(struct visit *v)
     if (r == 0)
         r = store_commit(desk->store);
     if (r < 0) {
-        /* Nothing was written, so nothing has changed: neither the count of writings nor the question. */
+        /* Nothing was written, so nothing has changed: neither the count of writings nor the
+         * question. */
         store_rollback(desk->store);
         v->record = record;
         v->ask = ask;
