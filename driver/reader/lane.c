@@ -203,6 +203,10 @@ static void on_opened(struct ccid *ccid, unsigned slot, enum ccid_result result,
         return;
     }
     ccid_channel_init(&d->channel, ccid, 0);
+    /* Opening asked every slot: a card that lies there is told with the first word, not after it. */
+    for (unsigned i = 0; i < ccid_info(ccid)->slots && i < 32; i++)
+        if (ccid_card_present(ccid, i))
+            d->slots_with_card |= UINT32_C(1) << i;
     if (d->slots_with_card != 0)
         d->channel.slot = (unsigned)__builtin_ctz(d->slots_with_card);
     d->lane->reader = FAILURE_NONE;

@@ -53,6 +53,7 @@ struct reader_rig {
     struct message *given; /* handed out last */
     struct msg_reader_state state;
     bool has_state;
+    unsigned ready_without_card;
     unsigned items;
     struct msg_device_item first_item;
     bool items_end;
@@ -263,6 +264,7 @@ static void on_reader_message(struct ipc *ipc, struct message *m, void *arg)
 
     (void)ipc;
     if (m->type == MSG_READER_STATE) {
+        rig->ready_without_card += m->body.reader_state.reader == 0 && m->body.reader_state.card == 0;
         rig->state = m->body.reader_state;
         rig->has_state = true;
         return;
@@ -445,6 +447,11 @@ void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t ca
         if (!turn(rig, deadline))
             fail_msg("reader %u camera %u card %u in place of %u %u %d", rig->state.reader, rig->state.camera,
                      rig->state.card, reader, camera, card);
+}
+
+unsigned reader_rig_ready_without_card(const struct reader_rig *rig)
+{
+    return rig->ready_without_card;
 }
 
 const struct msg_reader_state *reader_rig_state(const struct reader_rig *rig)

@@ -57,6 +57,8 @@ void reader_rig_await_refusal(struct reader_rig *rig, unsigned timeout_ms);
 /* A connection of the desk is open (again). */
 void reader_rig_await_connection(struct reader_rig *rig, unsigned timeout_ms);
 /* The newest READER_STATE; NULL: none since the connection was made. Valid until the next call. */
+/* How often the reader was told ready with nothing on it. */
+unsigned reader_rig_ready_without_card(const struct reader_rig *rig);
 const struct msg_reader_state *reader_rig_state(const struct reader_rig *rig);
 /* As the desk at the broker: number of DEVICE_ITEMs, the first of them in `first`. */
 unsigned reader_rig_devices(struct reader_rig *rig, struct msg_device_item *first);

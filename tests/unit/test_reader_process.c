@@ -339,6 +339,8 @@ static void a_card_pulled_at_any_apdu_of_a_photo(void **state)
 
 static void a_cable_pulled_in_mid_operation(void **state)
 {
+    unsigned without;
+
     (void)state;
     insert("franck");
     start_camera(10);
@@ -350,8 +352,11 @@ static void a_cable_pulled_in_mid_operation(void **state)
     reader_rig_await_state(rig, FAILURE_READER_LOST, FAILURE_CAMERA_ABSENT, 0, 5000);
     ask_identify();
     assert_int_equal(failure(MSG_CARD_IDENTIFY).failure, FAILURE_READER_LOST);
+    without = reader_rig_ready_without_card(rig);
     reader_rig_sim(rig, "plug");
     reader_rig_await_state(rig, FAILURE_NONE, FAILURE_NONE, 1, 15000);
+    /* A card that lay there all the time is not told as one that was taken off and laid on. */
+    assert_int_equal(reader_rig_ready_without_card(rig), without);
     ask_photo(reader_rig_card(rig, "franck", "number-b"), 1, 0);
     await_photo(false);
 }
