@@ -17,7 +17,7 @@ mkdir -p "$build/kills"
 for i in $(seq "$desks"); do
     directory=$build/kills/$i
     rm -rf "$directory"
-    "$here/sim/make-desk.sh" "$build" "$bin" "$directory" 1 $((port + 5 * i)) places=numbers consents=all patience=long || exit 1
+    "$here/sim/make-desk.sh" "$build" "$bin" "$directory" 1 $((port + 5 * i)) places=numbers consents=all card-back=15 || exit 1
     directory=$(realpath "$directory")
     "$bin/sim-launcher" "$directory/plan" "$directory/log" "$directory/run/launcher.control" 2>"$directory/log/launcher.log" &
     launchers+=($!) directories+=("$directory")

@@ -66,11 +66,11 @@ INSERT INTO verdicts SELECT 'and no other does', count(*), total(wrong), group_c
 FROM (SELECT id, id NOT IN (SELECT visit FROM book WHERE event IN ('visit', 'lookup')) AND id NOT IN (SELECT visit FROM temp.unseen) AS wrong FROM visits);
 
 INSERT INTO verdicts SELECT 'each at its lane', count(*), total(wrong), group_concat(CASE WHEN wrong THEN visit END, ' ')
-FROM (SELECT DISTINCT b.visit, b.lane <> v.lane AS wrong FROM book b JOIN visits v ON v.id = b.visit WHERE b.event = 'visit' AND v.method <> 4);
+FROM (SELECT DISTINCT b.visit, b.lane <> v.lane AS wrong FROM book b JOIN visits v ON v.id = b.visit WHERE b.event = 'visit' AND v.method NOT IN (4, 6, 7));
 
 INSERT INTO verdicts SELECT 'each ended as the guest saw it end', count(*), total(wrong), group_concat(CASE WHEN wrong THEN visit END, ' ')
 FROM (SELECT b.visit, b.outcome IS NOT CASE v.outcome WHEN 0 THEN 'open' WHEN 1 THEN 'eligible' WHEN 2 THEN 'not_eligible' WHEN 3 THEN 'unknown' WHEN 4 THEN 'last_known'
-                  WHEN 5 THEN 'refused' WHEN 6 THEN 'abandoned' WHEN 7 THEN 'staff' END AS wrong
+                  WHEN 5 THEN 'refused' WHEN 6 THEN 'abandoned' WHEN 7 THEN 'staff' WHEN 8 THEN 'pending' END AS wrong
       FROM book b JOIN visits v ON v.id = b.visit WHERE b.event = 'ended' AND b.visit > 0 AND v.id NOT IN (SELECT visit FROM slips WHERE ended_us > 0)); -- else asked later
 
 INSERT INTO verdicts SELECT 'no visit is left undecided', count(*), total(outcome = 0), group_concat(CASE WHEN outcome = 0 THEN id END, ' ') FROM visits;

@@ -7,7 +7,9 @@
 #   genuineness=off        another policy
 #   issuers=none           no issuer keys
 #   liveness=gate          the liveness score ends the face method (by itself it only advises)
-#   patience=short         the shortest waits that make sense; long: a card may be away for 15 s, as by default
+#   again=600              a card that was received so many seconds ago is pointed out
+#   card-back=3            so many seconds are waited for a card that was taken away
+#   patience=short         the shortest waits that make sense
 #   consents=all           every consent is asked
 #   name=PLACE             what its lanes are called in `places` (main)
 #   places=storm,numbers   one lane more for each: `storm` asks a service of its own, which may be ill-treated;
@@ -22,7 +24,7 @@ here=$(realpath "$(dirname "$0")")
 source=$(realpath "$here/../..")
 shift 4
 [ $# -eq 0 ] || shift
-name=main kind=clinic genuineness=require issuers=cards/trust patience=usual consents='' places='' copies=shared liveness=advice
+name=main kind=clinic genuineness=require issuers=cards/trust patience=usual consents='' places='' copies=shared liveness=advice again=0 card_back=3
 people=$source/tests/sim/service/people descriptions=$source/tests/sim/cards cards=$build/sim/cards
 for word; do
     value=${word#*=}
@@ -33,6 +35,8 @@ for word; do
     issuers=none) issuers='' ;;
     patience=*) patience=$value ;;
     liveness=*) liveness=$value ;;
+    again=*) again=$value ;;
+    card-back=*) card_back=$value ;;
     consents=*) consents=$value ;;
     places=*) places=$value ;;
     copies=*) copies=$value ;;
@@ -89,16 +93,14 @@ institution-kind = $kind
 genuineness = $genuineness
 run-directory = run
 state-directory = state
-again-seconds = 0
+again-seconds = $again
 EOF
     [ "$consents" != all ] || echo "consents = limit drugs checkup diagnosis operation disease"
     if [ "$patience" = short ]; then
         printf '%s\n' 'method-seconds = 5' 'entry-seconds = 5' 'face-seconds = 6' 'staff-seconds = 10' 'card-back-seconds = 2' \
             'take-card-seconds = 5' 'ask-seconds = 3'
-    elif [ "$patience" = long ]; then
-        printf '%s\n' 'method-seconds = 60' 'card-back-seconds = 15' 'face-seconds = 20'
     else
-        printf '%s\n' 'method-seconds = 60' 'card-back-seconds = 3' 'face-seconds = 20'
+        printf '%s\n' 'method-seconds = 60' "card-back-seconds = $card_back" 'face-seconds = 20'
     fi
     cat <<EOF
 

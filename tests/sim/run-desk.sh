@@ -9,9 +9,9 @@ here=$(dirname "$0")
 
 # name, lanes, port, words for make-desk.sh
 rows=(
-    "main $lanes $port places=numbers,storm,pair,beside"
+    "main $lanes $port card-back=6 places=numbers,storm,pair,beside"
     "pharmacy 2 $((port + 5)) name=pharmacy kind=pharmacy issuers=none patience=short"
-    "challenge 1 $((port + 10)) name=challenge genuineness=challenge-only issuers=none patience=short liveness=gate"
+    "challenge 1 $((port + 10)) name=challenge genuineness=challenge-only issuers=none patience=short liveness=gate again=600"
     "off 1 $((port + 15)) name=off genuineness=off issuers=none"
 )
 launchers=() desks=()

@@ -133,6 +133,10 @@ bool stage_enter(struct stage *stage, const char *kind, const char *digits, bool
 /* words: insurer, symbol, number, branch, birth ("-" is empty). link: for the visit of this lane.
  */
 bool stage_lookup(struct stage *stage, char *const words[5], bool link);
+/* Takes `body`. code NULL: it must be accepted, else refused with that code. */
+bool stage_post(struct stage *stage, const char *path, json_t *body, const char *code);
+/* The slip of the first visit seen comes to that state; that visit is the last one from then on. */
+bool stage_slip(struct stage *stage, const char *state, int milliseconds);
 bool stage_decided(struct stage *stage, int milliseconds);
 /* The visit as the board has it; to be released with json_decref. */
 json_t *stage_visit(struct stage *stage, uint64_t visit);

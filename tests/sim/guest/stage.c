@@ -295,6 +295,53 @@ bool stage_lookup(struct stage *stage, char *const words[5], bool link)
     return status == 200;
 }
 
+bool stage_post(struct stage *stage, const char *path, json_t *body, const char *code)
+{
+    json_t *answer;
+    const char *said;
+    uint64_t visit;
+    long status;
+    bool good;
+
+    if (stage->problem[0] != '\0') {
+        json_decref(body);
+        return false;
+    }
+    answer = http_ask(stage->http, BOARD, path, body, &status);
+    said = text(json_object_get(answer, "error"), "code");
+    good = code == NULL ? status == 200 : status != 200 && strcmp(said, code) == 0;
+    if (!good)
+        (void)stage_fail(stage, "%s: HTTP %ld %s %s", path, status, said,
+                         text(json_object_get(answer, "error"), "field"));
+    visit = strtoull(text(answer, "visit"), NULL, 10);
+    if (visit != 0)
+        see_visit(stage, visit);
+    json_decref(answer);
+    return good;
+}
+
+bool stage_slip(struct stage *stage, const char *state, int milliseconds)
+{
+    uint64_t end = guest_now_ms() + (uint64_t)milliseconds;
+    char path[64], last[24] = "none";
+
+    if (stage->problem[0] != '\0' || stage->nseen == 0)
+        return stage_fail(stage, "no visit to look for a slip of");
+    stage->last_visit = stage->seen[0];
+    (void)snprintf(path, sizeof(path), "/api/visits/%llu/slip", (unsigned long long)stage->seen[0]);
+    do {
+        long status;
+        json_t *slip = http_ask(stage->http, BOARD, path, NULL, &status);
+
+        (void)snprintf(last, sizeof(last), "%s", text(slip, "state"));
+        json_decref(slip);
+        if (strcmp(last, state) == 0)
+            return true;
+        guest_sleep_ms(100);
+    } while (guest_now_ms() < end);
+    return stage_fail(stage, "the slip is %s, not %s", last, state);
+}
+
 bool stage_decided(struct stage *stage, int milliseconds)
 {
     uint64_t end = guest_now_ms() + (uint64_t)milliseconds;
@@ -329,21 +376,24 @@ json_t *stage_visit(struct stage *stage, uint64_t visit)
     return answer;
 }
 
-/* A question's name begins with its visit: "U12-...". */
+/* A question's name begins with its visit: "U12-...", of a slip "S12-...". */
 long stage_questions(const struct stage *stage)
 {
     FILE *file = fopen(stage->ledger, "re");
-    char line[4096], look[48];
+    char line[4096];
     long questions = 0;
 
     if (file == NULL)
         return 0;
-    while (fgets(line, sizeof(line), file) != NULL)
-        for (int i = 0; i < stage->nseen; i++) {
-            (void)snprintf(look, sizeof(look), "\"request_id\":\"U%llu-",
-                           (unsigned long long)stage->seen[i]);
-            questions += strstr(line, look) != NULL;
-        }
+    while (fgets(line, sizeof(line), file) != NULL) {
+        const char *at = strstr(line, "\"request_id\":\"");
+        unsigned long long visit;
+
+        if (at == NULL || sscanf(at, "\"request_id\":\"%*[US]%llu-", &visit) != 1)
+            continue;
+        for (int i = 0; i < stage->nseen; i++)
+            questions += stage->seen[i] == visit;
+    }
     (void)fclose(file);
     return questions;
 }

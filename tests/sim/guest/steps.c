@@ -12,6 +12,9 @@
  *   consent [WORD...]             limit drugs checkup ("none": nothing); without a word all three
  *   lookup INSURER SYMBOL NUMBER BRANCH BIRTH   staff ask without a card
  *   link ...                      the same for the card that lies here
+ *   post PATH JSON                staff, anything else of the board's; $visit, $lane, $today, $soon
+ *   refuses CODE PATH JSON        the same, and it must not be accepted
+ *   slip STATE                    the slip of the first visit seen comes to that; it is the row's
  *   decided                       wait for the result of a visit without a lane
  *   shown CODE                    the lane shows this failure now
  *   device WORDS, service WORDS   to the simulators
@@ -23,6 +26,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define PATIENCE_MS 30000
 #define WORDS_MAX 8
@@ -182,6 +186,11 @@ static bool do_decided(struct stage *stage, const struct words *w)
     return stage_decided(stage, PATIENCE_MS);
 }
 
+static bool do_slip(struct stage *stage, const struct words *w)
+{
+    return stage_slip(stage, w->at[1], PATIENCE_MS);
+}
+
 static bool do_settle(struct stage *stage, const struct words *w)
 {
     (void)w;
@@ -205,8 +214,55 @@ static const struct {
     {"cannot", 2, do_cannot}, {"type", 3, do_type},       {"consent", 1, do_consent},
     {"lookup", 6, do_lookup}, {"link", 6, do_lookup},     {"decided", 1, do_decided},
     {"shown", 2, do_shown},   {"program", 3, do_program}, {"settle", 1, do_settle},
-    {"pause", 2, do_pause},
+    {"slip", 2, do_slip},     {"pause", 2, do_pause},
 };
+
+/* $visit, $lane, $today (in Japan), $soon (in an hour): of a path or a body. */
+static void fill_in(const struct stage *stage, const char *text, char *out, size_t size)
+{
+    time_t now = time(NULL), japan = now + 9 * 3600;
+    struct tm day;
+    size_t used = 0;
+
+    (void)gmtime_r(&japan, &day);
+    while (*text != '\0' && used + 32 < size) {
+        if (strncmp(text, "$visit", 6) == 0) {
+            used += (size_t)snprintf(out + used, size - used, "%llu",
+                                     (unsigned long long)stage->last_visit);
+            text += 6;
+        } else if (strncmp(text, "$lane", 5) == 0) {
+            used += (size_t)snprintf(out + used, size - used, "%d", stage->lane);
+            text += 5;
+        } else if (strncmp(text, "$today", 6) == 0) {
+            used += strftime(out + used, size - used, "%Y%m%d", &day);
+            text += 6;
+        } else if (strncmp(text, "$soon", 5) == 0) {
+            used += (size_t)snprintf(out + used, size - used, "%lld", (long long)now + 3600);
+            text += 5;
+        } else {
+            out[used++] = *text++;
+        }
+    }
+    out[used] = '\0';
+}
+
+/* code NULL: it must be accepted; else refused with that code. */
+static bool post(struct stage *stage, const char *text, const char *code)
+{
+    char path[128], filled[1024];
+    const char *body = strchr(text, ' ');
+    json_t *json;
+
+    if (body == NULL)
+        return stage_fail(stage, "PATH JSON: %s", text);
+    (void)snprintf(filled, sizeof(filled), "%.*s", (int)(body - text), text);
+    fill_in(stage, filled, path, sizeof(path));
+    fill_in(stage, body + 1, filled, sizeof(filled));
+    json = json_loads(filled, 0, NULL);
+    if (json == NULL)
+        return stage_fail(stage, "no JSON: %s", filled);
+    return stage_post(stage, path, json, code);
+}
 
 static bool tell_service(struct stage *stage, const char *command)
 {
@@ -232,6 +288,14 @@ bool step_take(struct stage *stage, struct stage *beside, const char *step)
         return stage_device(stage, step + 7);
     if (strncmp(step, "service ", 8) == 0)
         return tell_service(stage, step + 8);
+    if (strncmp(step, "post ", 5) == 0)
+        return post(stage, step + 5, NULL);
+    if (strncmp(step, "refuses ", 8) == 0) {
+        char code[8];
+
+        (void)snprintf(code, sizeof(code), "%.*s", (int)strcspn(step + 8, " "), step + 8);
+        return post(stage, step + 8 + strcspn(step + 8, " ") + 1, code);
+    }
     split(&w, step);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (strcmp(steps[i].name, w.at[0]) == 0) {
