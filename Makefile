@@ -266,6 +266,8 @@ FUZZ_ROOMS_fuzz_card_files := driver common
 FUZZ_WITH_fuzz_card_files := tests/unit/card_rig.c
 FUZZ_ROOMS_fuzz_ccid := driver common
 FUZZ_WITH_fuzz_ccid := tests/fuzz/fuzz_usb.c
+FUZZ_ROOMS_fuzz_ccid_t1 := driver common
+FUZZ_WITH_fuzz_ccid_t1 := tests/sim/reader/tpdu_t1.c tests/sim/reader/faults.c tests/sim/reader/util.c
 FUZZ_ROOMS_fuzz_desk := desk store common
 FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/answers.c tests/unit/fake_store.c
 FUZZ_ROOMS_fuzz_envelope := driver common
@@ -403,6 +405,15 @@ fuzz:
 fuzz-coverage:
 	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)
+# Lines that the unit tests (ROOMS_WANTED="usb ccid": of some rooms) and the kept fuzz inputs reach, by file and by folder.
+.PHONY: coverage coverage-programs
+COVERAGE_ROOMS = $(or $(ROOMS_WANTED),$(sort $(foreach t,$(UNIT),$(call test_room,$(t)))))
+coverage-programs: $(PROGRAMS:%=$(BIN)/%) sims $(foreach r,$(COVERAGE_ROOMS),$(patsubst %,$(BIN)/%,$(filter test_$(r)_%,$(UNIT))))
+coverage: cards
+	@tests/setup/packages.sh build check fuzz
+	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' coverage-programs
+	@[ ! -d build/fuzz/corpus ] || $(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
+	@tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
 # Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers).
 .PHONY: faults
 faults: cards

@@ -1,0 +1,59 @@
+#!/bin/bash
+# coverage.sh BUILD FUZZ ROOM...: which lines the unit tests of these rooms and the kept fuzz inputs reach. The tests
+# are BUILD/bin/test_ROOM_*, counted by llvm-cov while they run (also inside programs that are caged or killed: their
+# counters are a mapped file from the start); fuzz inputs are those of FUZZ/corpus and FUZZ/seeds, by the programs
+# under FUZZ/coverage, where there are any. Prints a line a file and a line a folder.
+set -u
+build=$1 fuzz=$2
+shift 2
+rm -rf "$build/profiles" "$build/log"
+mkdir -p "$build/profiles" "$build/log"
+export LLVM_PROFILE_FILE="$PWD/$build/profiles/%p-%m%c.profraw" UKETSUKE_BIN=$PWD/$build/bin build
+export UKETSUKE_SIM=$PWD/build/sim UKETSUKE_MODELS=$PWD/build/models UKETSUKE_FRAMES=$PWD/build/sim/videos
+export UKETSUKE_CARDS=$PWD/build/sim/cards UKETSUKE_PKI=$PWD/build/sim/pki UKETSUKE_STILLS=$PWD/build/sim/stills UKETSUKE_SOURCE=$PWD
+
+tests=()
+for room in "$@"; do
+    for test in "$build"/bin/test_"${room}"_*; do
+        [ ! -x "$test" ] || tests+=("$(basename "$test")")
+    done
+done
+printf '%s\n' "${tests[@]}" | xargs -P "$(nproc)" -I{} tests/run-unit.sh "$build/bin" {} "$build/log" coverage ''
+for test in "${tests[@]}"; do
+    [ "$(cat "$build/log/$test-coverage.status")" = 0 ] || echo "$test ended with a failure (it counts all the same)"
+done
+
+objects=()
+for program in "$build"/bin/test_* "$build"/bin/uketsuke*; do
+    [ ! -x "$program" ] || objects+=(-object "$program")
+done
+inputs=0
+for program in "$fuzz"/coverage/bin/fuzz_*; do
+    [ -x "$program" ] || continue
+    target=$(basename "$program")
+    for kept in "$fuzz/corpus/$target" "$fuzz/seeds/$target"; do
+        [ -d "$kept" ] || continue
+        inputs=$((inputs + $(find "$kept" -type f | wc -l)))
+        LLVM_PROFILE_FILE="$PWD/$build/profiles/$target-%p.profraw" timeout 300 "$program" -runs=0 "$kept" >/dev/null 2>&1 ||
+            echo "$target: an input fails"
+    done
+    objects+=(-object "$program")
+done
+llvm-profdata-14 merge -sparse -failure-mode=all -o "$build/all.profdata" "$build"/profiles/*.profraw 2>"$build/log/merge.log" || {
+    tail -n 3 "$build/log/merge.log"
+    exit 1
+}
+echo "${#tests[@]} test programs, $inputs fuzz inputs"
+llvm-cov-14 report "${objects[@]:1}" -instr-profile="$build/all.profdata" -ignore-filename-regex='(tests/|/usr/|/gen/)' \
+    2>"$build/log/report.log" | awk '
+    /\.(c|cpp|h) / {
+        folder = $1; sub(/\/[^\/]*$/, "", folder); top = $1; sub(/\/.*/, "", top)
+        lines[folder] += $8; missed[folder] += $9; all[top] += $8; gone[top] += $9
+        printf "%-44s %6d lines %6d missed %6.1f %%\n", $1, $8, $9, $8 > 0 ? 100 * ($8 - $9) / $8 : 100 | "sort"
+    }
+    END {
+        close("sort")
+        for (f in lines) printf "%-44s %6d lines %6d missed %6.1f %%\n", f "/", lines[f], missed[f], 100 * (lines[f] - missed[f]) / lines[f] | "sort"
+        close("sort")
+        for (t in all) printf "%-44s %6d lines %6d missed %6.1f %%\n", t "/ (all of it)", all[t], gone[t], 100 * (all[t] - gone[t]) / all[t] | "sort"
+    }'
