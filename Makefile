@@ -5,7 +5,7 @@
 #   make                the programs only
 #   make kills          every program killed in every state of every family of visits, books compared afterwards
 #   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
-#   make bench | fuzz | faults | lint | rig | evaluate PAIRS=FILE | install | clean
+#   make bench | fuzz | coverage | faults | valgrind | lint | rig | evaluate PAIRS=FILE | install | clean
 #   make deb | deb-reproducible | deb-check | guest
 #
 # SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer under build/asan.
@@ -297,7 +297,7 @@ fuzz-programs: $(FUZZ:%=$(BIN)/%)
 # (The fuzz build looks for what happens; style of conversions is the business of the ordinary build.)
 FUZZ_SANITIZE := address$(comma)undefined
 FUZZ_MAKE = $(MAKE) -s --no-print-directory -j$(JOBS) OUT=$(1) CC=clang CXX=clang++ \
-    WARN='-Wall -Wextra -Werror' WARN_C='$$(WARN)' WARN_CXX='$$(WARN)' WARN_TEST='$$(WARN)' OPT='-O1 -g -fno-omit-frame-pointer $(2)' LDFLAGS='$(3)'
+    WARN='-Wall -Wextra -Wno-format-zero-length -Werror' WARN_C='$$(WARN)' WARN_CXX='$$(WARN)' WARN_TEST='$$(WARN)' OPT='-O1 -g -fno-omit-frame-pointer $(2)' LDFLAGS='$(3)'
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
@@ -414,6 +414,13 @@ coverage: cards
 	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' coverage-programs
 	@[ ! -d build/fuzz/corpus ] || $(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
+# The driver's unit tests (in one process) under memcheck.
+VALGRIND_TESTS = $(filter-out test_reader_faults test_reader_shortage test_reader_process test_reader_levels,$(filter test_usb_% test_ccid_% test_uvc_% test_card_% test_reader_%,$(UNIT)))
+.PHONY: valgrind
+valgrind: cards
+	@tests/setup/packages.sh build check bench
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(VALGRIND_TESTS:%=$(BIN)/%)
+	@tests/valgrind.sh $(BIN) $(VALGRIND_TESTS)
 # Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers).
 .PHONY: faults
 faults: cards

@@ -107,7 +107,8 @@ static bool on_header(struct usb *usb, struct usb_operation *operation, enum usb
     value = bytes_u8(&r);
     if (r.failed || total < USB_CONFIG_HEADER_BYTES || value == 0)
         return false;
-    if (operation->wanted != 0 && value != operation->wanted) {
+    /* Where there is but one, that one is active, whatever number was heard. */
+    if (operation->wanted != 0 && value != operation->wanted && usb->device[17] > 1) {
         if (++operation->index >= usb->device[17]) /* bNumConfigurations */
             return false;
         ask(usb, operation, HEADER, 0);

@@ -313,8 +313,12 @@ struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *
     rig->clock = clock;
     rig->epoll_fd = rig->listen_fd = -1;
     pthread_mutex_init(&rig->mutex, NULL);
-    strcpy(rig->dir, "/tmp/sim-rig-XXXXXX");
-    must(mkdtemp(rig->dir) != NULL, "mkdtemp");
+    /* A card's state is written to the disk at each change, which takes its time but in memory. */
+    strcpy(rig->dir, "/dev/shm/sim-rig-XXXXXX");
+    if (mkdtemp(rig->dir) == NULL) {
+        strcpy(rig->dir, "/tmp/sim-rig-XXXXXX");
+        must(mkdtemp(rig->dir) != NULL, "mkdtemp");
+    }
     rig->sim.cards_dir = cards_dir;
     rig->sim.state_dir = rig->sim.videos_dir = rig->dir;
     must(sim_device_new(&rig->sim.device, &options) == 0, "device");
@@ -346,7 +350,10 @@ int sim_rig_open(struct sim_rig *rig)
 
 void sim_rig_hook(struct sim_rig *rig, const struct umock_hooks *hooks, void *arg)
 {
-    umock_device_hook(rig->umock, hooks, arg);
+    if (rig->umock != NULL)
+        umock_device_hook(rig->umock, hooks, arg);
+    else
+        sim_usb_hook(hooks, arg);
 }
 
 bool sim_rig_step(struct sim_rig *rig)

@@ -19,6 +19,25 @@ struct sim_usb {
 struct sim_usb_counts sim_usb_counts;
 unsigned sim_usb_inside;
 
+static const struct umock_hooks *hooks;
+static void *hooks_arg;
+static unsigned counts[UMOCK_PLACES];
+
+void sim_usb_hook(const struct umock_hooks *wish, void *arg)
+{
+    hooks = wish;
+    hooks_arg = arg;
+    for (unsigned i = 0; i < UMOCK_PLACES; i++)
+        counts[i] = 0;
+}
+
+static int hook_submit(unsigned place, const uint8_t *data, size_t len)
+{
+    unsigned n = ++counts[place];
+
+    return hooks != NULL && hooks->submit != NULL ? hooks->submit(hooks_arg, place, n, data, len) : 0;
+}
+
 static struct sim_usb *self_of(struct usb *usb)
 {
     return (struct sim_usb *)usb;
@@ -35,15 +54,44 @@ static enum usb_status status_of(int n)
         return USB_GONE;
     case -ENOENT:
         return USB_CANCELLED;
+    case -EBUSY:
+        return USB_BUSY;
     default:
         return n < 0 ? USB_IO : USB_OK;
     }
 }
 
-/* When the last packet of it has passed: kept in the request, as `backend`. */
+/* Kept in the request, as `backend`. */
+struct place {
+    unsigned n;      /* of its endpoint, from 1 */
+    uint64_t end_us; /* isochronous: when its last packet has passed */
+};
+
+static struct place *place_of(const struct usb_request *request)
+{
+    return request->backend;
+}
+
 static uint64_t end_of(const struct usb_request *request)
 {
-    return (uint64_t)(uintptr_t)request->backend;
+    return place_of(request)->end_us;
+}
+
+static int sim_prepare(struct usb *usb, struct usb_request *request)
+{
+    (void)usb;
+    sim_usb_inside++;
+    request->backend = calloc(1, sizeof(struct place));
+    sim_usb_inside--;
+    return request->backend != NULL ? 0 : -ENOMEM;
+}
+
+static void sim_unprepare(struct usb *usb, struct usb_request *request)
+{
+    (void)usb;
+    sim_usb_inside++;
+    free(request->backend);
+    sim_usb_inside--;
 }
 
 static enum usb_status sim_submit(struct usb *usb, struct usb_request *request)
@@ -51,13 +99,25 @@ static enum usb_status sim_submit(struct usb *usb, struct usb_request *request)
     struct sim_usb *self = self_of(usb);
     uint64_t now = clock_monotonic_us(usb->clock);
 
+    const uint8_t *data = request->pub.data;
+    size_t len = request->pub.length;
+    int refused;
+
     sim_usb_counts.submitted++;
+    if (request->pub.kind == USB_CONTROL) {
+        data = usb_request_setup(request);
+        len += USB_SETUP_BYTES;
+    }
+    refused = hook_submit(request->pub.endpoint, data, len);
+    if (refused < 0)
+        return refused == -EBUSY ? USB_IO : status_of(refused);
+    place_of(request)->n = counts[request->pub.endpoint];
     if (request->pub.kind != USB_ISOCHRONOUS)
         return USB_OK;
     if (self->iso_next_us < now)
         self->iso_next_us = now;
     self->iso_next_us += (uint64_t)request->pub.packet_count * PACKET_US;
-    request->backend = (void *)(uintptr_t)self->iso_next_us;
+    place_of(request)->end_us = self->iso_next_us;
     return USB_OK;
 }
 
@@ -67,17 +127,37 @@ static void sim_cancel(struct usb *usb, struct usb_request *request)
     request->cancelled = true; /* ends with the next turn */
 }
 
+static int hook_before(struct usb_request *request, uint64_t now, uint8_t *data, size_t size)
+{
+    if (hooks == NULL || hooks->before == NULL)
+        return UMOCK_GO_ON;
+    return hooks->before(hooks_arg, now, request->pub.endpoint, place_of(request)->n, data, size);
+}
+
+static int hook_after(struct usb_request *request, uint8_t *data, size_t size, int outcome)
+{
+    if (outcome == -EAGAIN || hooks == NULL || hooks->after == NULL)
+        return outcome;
+    return hooks->after(hooks_arg, request->pub.endpoint, place_of(request)->n, data, size, outcome);
+}
+
 static int run_packets(struct sim_usb *self, struct usb_request *request, uint64_t now)
 {
     struct usb_transfer *pub = &request->pub;
     uint64_t at = end_of(request) - (uint64_t)pub->packet_count * PACKET_US;
 
+    int early;
+
     if (now < end_of(request))
         return -EAGAIN;
+    early = hook_before(request, now, NULL, 0);
+    if (early != UMOCK_GO_ON)
+        return early;
     for (unsigned i = 0; i < pub->packet_count; i++, at += PACKET_US) {
         struct usb_packet *packet = &pub->packets[i];
         int n = self->model->packet(self->arg, at, pub->endpoint, pub->data + packet->offset, packet->length);
 
+        n = hook_after(request, pub->data + packet->offset, packet->length, n);
         packet->status = status_of(n);
         packet->actual = n < 0 ? 0 : (uint32_t)n;
         sim_usb_counts.moved += packet->actual;
@@ -90,13 +170,20 @@ static int run(struct sim_usb *self, struct usb_request *request)
     struct usb_transfer *pub = &request->pub;
     uint64_t now = clock_monotonic_us(self->usb.clock);
 
+    int n;
+
     if (pub->kind == USB_ISOCHRONOUS)
         return run_packets(self, request, now);
+    n = hook_before(request, now, pub->data, pub->length);
+    if (n != UMOCK_GO_ON)
+        return n;
     if (pub->kind == USB_CONTROL)
-        return self->model->control(self->arg, now, usb_request_setup(request), pub->data, pub->length);
-    if ((pub->endpoint & USB_DIR_IN) == 0)
-        return self->model->out(self->arg, now, pub->endpoint, pub->data, pub->length);
-    return self->model->in(self->arg, now, pub->endpoint, pub->data, pub->length);
+        n = self->model->control(self->arg, now, usb_request_setup(request), pub->data, pub->length);
+    else if ((pub->endpoint & USB_DIR_IN) == 0)
+        n = self->model->out(self->arg, now, pub->endpoint, pub->data, pub->length);
+    else
+        n = self->model->in(self->arg, now, pub->endpoint, pub->data, pub->length);
+    return hook_after(request, pub->data, pub->length, n);
 }
 
 static bool is_first(const struct usb_request *request)
@@ -146,10 +233,15 @@ bool sim_usb_step(struct usb *usb)
 
 uint64_t sim_usb_next_us(struct usb *usb)
 {
-    uint64_t next = UINT64_MAX;
+    uint64_t next = UINT64_MAX, hooked = hooks != NULL && hooks->next != NULL ? hooks->next(hooks_arg) : UINT64_MAX;
+    uint64_t now = clock_monotonic_us(usb->clock);
 
+    /* What is past has had its turn. */
+    if (hooked > now)
+        next = hooked;
     for (const struct usb_request *request = usb->flying; request != NULL; request = request->next)
-        if (request->submitted && request->pub.kind == USB_ISOCHRONOUS && end_of(request) < next)
+        if (request->submitted && request->pub.kind == USB_ISOCHRONOUS && end_of(request) > now &&
+            end_of(request) < next)
             next = end_of(request);
     return next;
 }
@@ -162,7 +254,15 @@ static void sim_operate(struct usb *usb, struct usb_operation *operation)
 
     sim_usb_counts.submitted++;
     sim_usb_inside++;
-    if (operation->kind == USB_OP_SET_ALT)
+    if (operation->kind == USB_OP_CLAIM)
+        n = hook_submit(UMOCK_CLAIM, NULL, operation->interface);
+    else if (operation->kind == USB_OP_SET_ALT)
+        n = hook_submit(UMOCK_SET_INTERFACE, NULL, operation->alt);
+    else if (operation->kind == USB_OP_CLEAR_HALT)
+        n = hook_submit(UMOCK_CLEAR_HALT, NULL, operation->endpoint);
+    if (n < 0)
+        ;
+    else if (operation->kind == USB_OP_SET_ALT)
         n = self->model->set_interface(self->arg, now, operation->interface, operation->alt);
     else if (operation->kind == USB_OP_CLEAR_HALT)
         n = self->model->clear_halt(self->arg, operation->endpoint);
@@ -198,6 +298,8 @@ static void sim_destroy(struct usb *usb)
 }
 
 static const struct usb_transport_ops ops = {
+    .prepare = sim_prepare,
+    .unprepare = sim_unprepare,
     .submit = sim_submit,
     .cancel = sim_cancel,
     .operate = sim_operate,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct clock;
+struct umock_hooks;
 struct umock_model;
 struct usb;
 
@@ -17,6 +18,9 @@ struct usb *sim_usb_new(struct clock *clock, const struct umock_model *model, vo
 bool sim_usb_step(struct usb *usb);
 /* When an isochronous transfer ends next, UINT64_MAX: none is there. */
 uint64_t sim_usb_next_us(struct usb *usb);
+
+/* Somebody on the wire of all of them (umock_device.h); what is counted begins anew. */
+void sim_usb_hook(const struct umock_hooks *hooks, void *arg);
 
 /* Since the process began, over all of them. */
 struct sim_usb_counts {

@@ -506,7 +506,7 @@ uint64_t umock_device_next_us(struct umock_device *device)
         const struct pending *pending = &device->pending[i];
         uint64_t end = pending->start_us + (uint64_t)pending->urb->number_of_packets * PACKET_US;
 
-        if (pending->urb->type == USBDEVFS_URB_TYPE_ISO && end < next)
+        if (pending->urb->type == USBDEVFS_URB_TYPE_ISO && end > device_now(device) && end < next)
             next = end;
     }
     if (device->hooks != NULL && device->hooks->next != NULL)
