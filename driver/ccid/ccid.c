@@ -29,7 +29,8 @@ static int find_place(struct usb *usb, unsigned nth, struct ccid_place *place)
     if (config == NULL)
         return r;
     bytes = usb_config_bytes(usb, &len);
-    /* A configuration that cannot be read has no reader in it, not one bad reader after the other. */
+    /* A configuration that cannot be read has no reader in it, not one bad reader after the other.
+     */
     r = bytes != NULL && usb_config_parse(config, bytes, len) == 0 ? 0 : -ENODEV;
     if (r == 0)
         r = ccid_place_find(config, quirk != NULL ? quirk->flags : 0, nth, place);
@@ -255,8 +256,8 @@ static void ask_slots(struct ccid *ccid)
 }
 
 /*
- * What the pipe should have said is not known: whether a card came or went meanwhile is asked. A pipe
- * that brings nothing of use again and again is as good as none.
+ * What the pipe should have said is not known: whether a card came or went meanwhile is asked. A
+ * pipe that brings nothing of use again and again is as good as none.
  */
 static void notice_lost(struct ccid *ccid)
 {
@@ -271,7 +272,8 @@ static void on_notified(struct ccid *ccid)
 
     if (!ccid_notify_covers(ccid->interrupt->data, ccid->interrupt->actual,
                             ccid->place.info.slots)) {
-        /* A hardware notice (over-current, for one) says nothing about presence, and is no failure. */
+        /* A hardware notice (over-current, for one) says nothing about presence, and is no failure.
+         */
         if (ccid_notify_is_hardware(ccid->interrupt->data, ccid->interrupt->actual))
             ask_slots(ccid);
         else

@@ -68,7 +68,8 @@ static void send_message(struct ccid *ccid, uint64_t deadline_us)
 
 static void read_answer(struct ccid *ccid, uint64_t deadline_us)
 {
-    /* What was there before (a late answer may hold pieces of a photo) may be longer than what comes. */
+    /* What was there before (a late answer may hold pieces of a photo) may be longer than what
+     * comes. */
     wipe(ccid->in, ccid->in->actual);
     ccid->in->kind = USB_BULK;
     ccid->in->endpoint = ccid->place.bulk_in;
@@ -172,8 +173,8 @@ static void take_answer(struct ccid *ccid, const struct ccid_answer *answer)
     wipe(ccid->out, ccid->sent_len);
     timer_stop(ccid->pause);
     ccid->phase = PHASE_IDLE;
-    /* An answer that set out before a card left or came does not know of it: the word of the interrupt
-     * pipe, which came in between, is the later one. */
+    /* An answer that set out before a card left or came does not know of it: the word of the
+     * interrupt pipe, which came in between, is the later one. */
     if (answer->icc != CCID_ICC_RESERVED && ccid->slots[op->asked].notices == op->notices)
         ccid_slot_seen(ccid, op->asked, answer->icc != CCID_ICC_ABSENT, false);
     if (answer->icc == CCID_ICC_INACTIVE)

@@ -115,7 +115,8 @@ static const struct {
 
 enum ccid_result ccid_answer_result(const struct ccid_answer *answer)
 {
-    /* What the card owed is given out empty by a reader that has lost it meanwhile (QEMU's, for one). */
+    /* What the card owed is given out empty by a reader that has lost it meanwhile (QEMU's, for
+     * one). */
     if (answer->outcome == CCID_DONE)
         return answer->type == CCID_DATA_BLOCK && answer->len == 0 && answer->icc == CCID_ICC_ABSENT
                    ? CCID_NO_CARD

@@ -2,8 +2,8 @@
  * How a handle learns what it holds: control requests, one after the other. USB 2.0, 9.4.
  * The device descriptor comes first, then which configuration is active (and the first one is set
  * when none is and nobody else would), then that configuration's descriptors, header first.
- * A request that fails, or whose answer cannot be one, is made again: many a device stumbles over its
- * first ones. A configuration that comes out shorter than it says is taken as it is in the end.
+ * A request that fails, or whose answer cannot be one, is made again: many a device stumbles over
+ * its first ones. A configuration that comes out shorter than it says is taken as it is in the end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static void submit(struct usb *usb, struct usb_operation *operation)
 {
     uint64_t soon = clock_monotonic_us(usb->clock) + TRY_US;
 
-    operation->transfer->deadline_us = soon < operation->deadline_us ? soon : operation->deadline_us;
+    operation->transfer->deadline_us =
+        soon < operation->deadline_us ? soon : operation->deadline_us;
     usb_submit(operation->transfer);
 }
 

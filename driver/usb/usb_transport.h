@@ -97,7 +97,7 @@ struct usb {
     struct usb_operation *operations; /* not reported yet, oldest first */
     struct usb_operation spares[USB_SPARES];
     unsigned spares_used; /* bit each */
-    struct timer *later;              /* fires at once, to call back from the loop */
+    struct timer *later;  /* fires at once, to call back from the loop */
     usb_gone_fn *gone_fn;
     void *gone_arg;
     unsigned depth; /* nested callbacks */
