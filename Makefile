@@ -240,11 +240,14 @@ BENCH := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/bench_*.c))
 BENCH_ROOMS_bench_ipc := common
 BENCH_ROOMS_bench_matcher := matcher common
 BENCH_ROOMS_bench_store := store common
+BENCH_ROOMS_bench_xml := relay common
+BENCH_ROOMS_bench_relay := relay common
+BENCH_WITH_bench_relay := tests/unit/relay_rig.c tests/unit/relay_tools.c
 define bench_rule
-$(BIN)/$(1): $(OUT)/tests/bench/$(1).c.o $(OUT)/tests/bench/measure.c.o $(foreach r,$(BENCH_ROOMS_$(1)),$(call archive,$(r)))
+$(BIN)/$(1): $(OUT)/tests/bench/$(1).c.o $(OUT)/tests/bench/measure.c.o $(patsubst %,$(OUT)/%.o,$(BENCH_WITH_$(1))) $(foreach r,$(BENCH_ROOMS_$(1)),$(call archive,$(r)))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$(if $(filter matcher,$(BENCH_ROOMS_$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ $$^ $(call libs,$(BENCH_ROOMS_$(1)))
+	@$(if $(filter matcher,$(BENCH_ROOMS_$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ $$^ $(call libs,$(BENCH_ROOMS_$(1))) $(if $(BENCH_WITH_$(1)),-lcmocka)
 endef
 $(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 bench-programs: $(BENCH:%=$(BIN)/%)
@@ -273,6 +276,7 @@ FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/answers.c tests/uni
 FUZZ_ROOMS_fuzz_envelope := driver common
 FUZZ_ROOMS_fuzz_matcher_decode := matcher common
 FUZZ_ROOMS_fuzz_relay_json := relay common
+FUZZ_ROOMS_fuzz_relay_slip := relay common
 FUZZ_ROOMS_fuzz_usb_descriptor := driver common
 FUZZ_ROOMS_fuzz_usb_usbip := driver common
 FUZZ_ROOMS_fuzz_uvc_camera := driver common

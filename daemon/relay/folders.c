@@ -109,7 +109,7 @@ static int folders_ask(struct upstream *upstream, struct upstream_question *aske
     if (message != NULL && (f->capabilities & message->capability) != 0)
         failure = prepare(f, r, message, asked);
     xmlmsg_free(&asked->tree);
-    same = failure == FAILURE_NONE ? find_key(f, &r->slip) : NULL;
+    same = failure == FAILURE_NONE && f->recovered ? find_key(f, &r->slip) : NULL;
     if (same != NULL) {
         request_free(r);
         join(same, asked);
@@ -125,6 +125,25 @@ static int folders_ask(struct upstream *upstream, struct upstream_question *aske
         request_send_queued(f);
     }
     return 0;
+}
+
+void folders_recovered(struct folders *f)
+{
+    struct request *next;
+
+    f->recovered = true;
+    for (struct request *r = f->first; r != NULL; r = next) {
+        struct request *same = NULL;
+
+        next = r->next;
+        if (r->stage == STAGE_QUEUED && r->asked && !r->ending)
+            same = find_key(f, &r->slip);
+        if (same == NULL)
+            continue;
+        join(same, &r->question);
+        request_free(r);
+    }
+    request_send_queued(f);
 }
 
 static bool folders_cancel(struct upstream *upstream, uint64_t id)
@@ -314,10 +333,13 @@ static void scan_timer(struct timer *timer, void *arg)
     struct folders *f = arg;
 
     (void)timer;
-    if (f->stepping)
-        return;
-    f->stepping = true;
-    folders_post(f, FOLDER_COMMAND_STEP, NULL);
+    if (!f->recovered && !f->recovering) {
+        f->recovering = true;
+        folders_post(f, FOLDER_COMMAND_RECOVER, NULL);
+    } else if (f->recovered && !f->stepping) {
+        f->stepping = true;
+        folders_post(f, FOLDER_COMMAND_STEP, NULL);
+    }
 }
 
 /* What nobody has asked for since a day. */
@@ -385,7 +407,6 @@ static int folders_start(struct upstream *upstream)
     error = folder_worker_new(&f->worker, &setup);
     if (error != 0)
         return error;
-    folders_post(f, FOLDER_COMMAND_RECOVER, NULL);
     folders_look_soon(f, 0);
     (void)timer_set_after(f->upkeep, UPKEEP_US);
     return 0;

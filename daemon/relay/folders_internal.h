@@ -16,6 +16,7 @@ struct sd_event_source;
 #define KEEP_S (24 * 3600) /* what nobody asks for any more, and what was written */
 #define REQUESTS_MAX 128
 #define SKEW_US (120 * (int64_t)CLOCK_SECOND)
+#define SHUT_ROUNDS 20
 #define UPKEEP_US (10 * CLOCK_MINUTE)
 
 enum stage {
@@ -77,12 +78,15 @@ struct folders {
     int notify;
     struct sd_event_source *notify_source;
     struct timer *scan;
+    bool recovered; /* what an earlier run has sent is known: before that nothing is sent */
+    bool recovering;
     bool stepping; /* a round is under way */
     bool again;    /* and something has happened meanwhile */
     struct timer *upkeep;
     struct breaker breaker;
     uint16_t last_failure;
     int disk_error; /* of the last round */
+    unsigned shut;  /* rounds in a row that nothing was let in */
     uint32_t capabilities;
     enum codec_xml_encoding encoding;
     uint64_t scan_us, taken_us, poll_us;
@@ -115,6 +119,9 @@ void request_take_back(struct request *request);
 void request_deliver(struct request *request);
 /* Nothing more of it is wanted, here or in the folder. */
 void request_drop(struct request *request);
+
+/* Recovery has ended: what was asked meanwhile joins what is on its way, or is sent. */
+void folders_recovered(struct folders *folders);
 
 void folders_event(void *arg, struct folder_event *event);
 void folders_ended(void *arg, enum folder_command_kind kind, uint64_t next_us);

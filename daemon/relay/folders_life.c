@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-event.h>
 
 int64_t folders_wall_s(const struct folders *f)
 {
@@ -143,7 +144,7 @@ static void send_file(struct request *r)
 /* Those that wait for a place, the oldest first. */
 void request_send_queued(struct folders *f)
 {
-    while (under_way(f) < f->sessions) {
+    while (f->recovered && under_way(f) < f->sessions) {
         struct request *oldest = NULL;
 
         for (struct request *r = f->first; r != NULL; r = r->next)
@@ -236,15 +237,21 @@ static void upstream_failed(struct folders *f, uint16_t failure, unsigned weight
         breaker_changed(f);
 }
 
-static void upstream_alive(struct folders *f)
+static void close_breaker(struct folders *f)
 {
     enum breaker_state before = f->breaker.state;
 
     breaker_succeed(&f->breaker);
     f->last_failure = FAILURE_NONE;
-    f->answered_at = folders_wall_s(f);
     if (before != BREAKER_CLOSED)
         breaker_changed(f);
+}
+
+/* A sign of life of the terminal's. */
+static void upstream_alive(struct folders *f)
+{
+    f->answered_at = folders_wall_s(f);
+    close_breaker(f);
 }
 
 /* ---- time is over
@@ -539,14 +546,32 @@ static void on_face(struct folders *f, const struct folder_event *event)
     (void)handlers.terminal(handlers.arg, &terminal);
 }
 
+/*
+ * A share that was mounted anew is another place to the cage, which was closed around the old one:
+ * nothing but a new beginning helps, and costs nothing, since all that is on its way has its slip.
+ */
+static void begin_again(struct folders *f, int error)
+{
+    bool shut = error == -EACCES || error == -EPERM || error == -ESTALE || error == -ENOTCONN;
+
+    f->shut = shut ? f->shut + 1 : 0;
+    if (f->shut != SHUT_ROUNDS)
+        return;
+    log_event(LOG_LEVEL_NOTICE, "the folder is shut to this program: it ends, to begin again");
+    (void)sd_event_exit(f->setup.loop, 0);
+}
+
 static void on_disk(struct folders *f, const struct folder_event *event)
 {
+    begin_again(f, event->error);
     if (event->error == f->disk_error)
         return;
     f->disk_error = event->error;
     if (event->error != 0) {
         log_event(LOG_LEVEL_ERROR, "the folder cannot be used", LOG_ERRNO(event->error));
         upstream_failed(f, FAILURE_ELIGIBILITY_FOLDER, BREAKER_LIMIT);
+    } else if (f->last_failure == FAILURE_ELIGIBILITY_FOLDER) {
+        close_breaker(f);
     }
     tell_change(f);
 }
@@ -615,6 +640,13 @@ void folders_ended(void *arg, enum folder_command_kind kind, uint64_t next_us)
     struct folders *f = arg;
     uint64_t now = folders_now_us(f), next = now + f->scan_us;
 
+    if (kind == FOLDER_COMMAND_RECOVER) {
+        f->recovering = false;
+        /* A folder that could not be looked into may hold slips: it is looked into again first. */
+        if (f->disk_error == 0)
+            folders_recovered(f);
+        (void)timer_set_after(f->scan, f->recovered ? 0 : f->scan_us);
+    }
     if (kind != FOLDER_COMMAND_STEP)
         return;
     f->stepping = false;
@@ -645,7 +677,8 @@ void folders_hangs(void *arg, bool hangs)
                 (void)end_unanswered(r, FAILURE_ELIGIBILITY_FOLDER);
         }
     } else {
-        upstream_alive(f);
+        if (f->last_failure == FAILURE_ELIGIBILITY_FOLDER)
+            close_breaker(f);
         tell_change(f);
     }
 }

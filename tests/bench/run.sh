@@ -100,6 +100,12 @@ photo=$(printf '%s\n' "$build"/sim/stills/franck_*.jp2 | head -n 1) # as make-st
 section "Database (on the disk of $build)"
 "$bin/bench_store" "$build" 2>/dev/null || failed=1
 
+section "A question through the relay (simulated service on the loopback)"
+UKETSUKE_BIN=$bin "$bin/bench_relay" 2>/dev/null | grep -v "^ok\|^1\.\.\|^#\|^TAP" || failed=1
+
+section "Reading a big answer (XML)"
+"$bin/bench_xml" || failed=1
+
 section "Messages between two processes"
 "$bin/bench_ipc" || failed=1
 

@@ -173,9 +173,9 @@ const char *rig_folder(const struct rig *rig)
     return rig->folder;
 }
 
-pid_t rig_service_pid(const struct rig *rig)
+unsigned rig_port(const struct rig *rig)
 {
-    return rig->service;
+    return rig->port;
 }
 
 unsigned rig_ledger(struct rig *rig, const char *kind)
@@ -451,6 +451,30 @@ void rig_kill_relay(struct rig *rig)
     (void)kill(rig->relay, SIGKILL);
     (void)waitpid(rig->relay, NULL, 0);
     rig_disconnect(rig);
+}
+
+int rig_wait_exit(struct rig *rig, unsigned ms)
+{
+    uint64_t until = rig_now_ms() + ms;
+    int status = -1;
+
+    while (waitpid(rig->relay, &status, WNOHANG) == 0 && rig_now_ms() < until)
+        turn(rig, rig_now_ms() + 10);
+    rig_disconnect(rig);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+unsigned rig_end_relay(struct rig *rig)
+{
+    uint64_t began = rig_now_ms();
+    int status = -1;
+
+    (void)kill(rig->relay, SIGTERM);
+    while (waitpid(rig->relay, &status, WNOHANG) == 0 && rig_now_ms() < began + 20000)
+        (void)poll(NULL, 0, 10);
+    assert_true(WIFEXITED(status));
+    rig_disconnect(rig);
+    return (unsigned)(rig_now_ms() - began);
 }
 
 void rig_revive_relay(struct rig *rig)

@@ -85,7 +85,11 @@ void rig_kill_relay(struct rig *rig);
 void rig_revive_relay(struct rig *rig);
 /* Every message there is, as files in a directory (sim-samples). */
 void rig_samples(const char *dir);
-pid_t rig_service_pid(const struct rig *rig);
+unsigned rig_port(const struct rig *rig);
+/* Until it ends by itself: its status, -1 when the time is over. */
+int rig_wait_exit(struct rig *rig, unsigned ms);
+/* SIGTERM: how long it takes to end, in ms; rig_revive_relay() and rig_connect() afterwards. */
+unsigned rig_end_relay(struct rig *rig);
 
 /* The last UPSTREAM_STATE. */
 const struct msg_upstream_state *rig_state(struct rig *rig);

@@ -4,9 +4,11 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,4 +116,53 @@ char *rig_read_file(const char *path)
         (void)fclose(file);
     }
     return text;
+}
+
+/* ---- a terminal's folder ---- */
+
+void rig_path(struct rig *rig, const char *place, const char *name, char *path, size_t size)
+{
+    (void)snprintf(path, size, "%s/%s/%s", rig_folder(rig), place, name);
+}
+
+void rig_put(struct rig *rig, const char *place, const char *name, const char *text)
+{
+    char path[300];
+    FILE *file;
+
+    rig_path(rig, place, name, path, sizeof(path));
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* How many files there are; the name of the last. */
+unsigned rig_files(struct rig *rig, const char *place, char *name, size_t size)
+{
+    char path[300];
+    struct dirent *entry;
+    unsigned n = 0;
+    DIR *dir;
+
+    rig_path(rig, place, ".", path, sizeof(path));
+    dir = opendir(path);
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        n++;
+        if (name != NULL)
+            (void)snprintf(name, size, "%s", entry->d_name);
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+/* Until so many files are there; what is done after an answer happens behind it. */
+void rig_wait_files(struct rig *rig, const char *place, unsigned n)
+{
+    for (int i = 0; i < 300 && rig_files(rig, place, NULL, 0) != n; i++)
+        (void)poll(NULL, 0, 10);
+    assert_int_equal(rig_files(rig, place, NULL, 0), n);
 }

@@ -17,4 +17,13 @@ void rig_write_file(const char *path, const char *text);
 /* The caller frees it; "" when it cannot be read. */
 char *rig_read_file(const char *path);
 
+/* Of the terminal's folder: a path, a file put there, how many files there are (and the name of the
+ * last). */
+struct rig;
+void rig_path(struct rig *rig, const char *place, const char *name, char *path, size_t size);
+void rig_put(struct rig *rig, const char *place, const char *name, const char *text);
+unsigned rig_files(struct rig *rig, const char *place, char *name, size_t size);
+/* Until so many are there: what is done after an answer happens behind it. */
+void rig_wait_files(struct rig *rig, const char *place, unsigned n);
+
 #endif

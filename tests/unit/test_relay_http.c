@@ -31,6 +31,7 @@
 enum way {
     WAY_BYTES,        /* the bytes, then a proper end of TLS */
     WAY_CUT,          /* the bytes, then the connection ends without TLS's goodbye */
+    WAY_HTTP2,        /* what ALPN offers */
     WAY_SILENT,       /* accept, never say a word, not even in TLS */
     WAY_NOT_TLS,      /* the bytes without any TLS */
     WAY_HANG,         /* TLS, the bytes, then nothing */
@@ -46,8 +47,9 @@ struct server {
     SSL_CTX *tls;
     pthread_t thread;
     unsigned accepted;
-    char last[4096]; /* the last request as it came */
-    bool keep;       /* serve several requests on one connection */
+    char last[4096];  /* the last request as it came */
+    unsigned streams; /* of HTTP/2 */
+    bool keep;        /* serve several requests on one connection */
     bool stop;
 };
 
@@ -86,12 +88,16 @@ static bool read_request(struct server *server, SSL *ssl)
     return true;
 }
 
+static void serve_http2(struct server *server, SSL *ssl);
+
 static void serve_tls(struct server *server, int fd)
 {
     SSL *ssl = SSL_new(server->tls);
 
     (void)SSL_set_fd(ssl, fd);
-    if (SSL_accept(ssl) == 1) {
+    if (SSL_accept(ssl) == 1 && server->way == WAY_HTTP2) {
+        serve_http2(server, ssl);
+    } else if (SSL_get_state(ssl) == TLS_ST_OK) {
         while (read_request(server, ssl)) {
             if (server->way == WAY_FLOOD_HEADER)
                 flood(ssl, "HTTP/1.1 200 OK\r\n",
@@ -113,6 +119,69 @@ static void serve_tls(struct server *server, int fd)
             (void)SSL_shutdown(ssl);
     }
     SSL_free(ssl);
+}
+
+/* ---- HTTP/2 (RFC 9113), as little of it as an answer needs ---- */
+
+static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                     const unsigned char *in, unsigned in_len, void *arg)
+{
+    (void)ssl;
+    (void)arg;
+    for (unsigned i = 0; i + 2 < in_len; i += 1u + in[i]) {
+        if (in[i] != 2 || memcmp(in + i + 1, "h2", 2) != 0)
+            continue;
+        *out = in + i + 1;
+        *out_len = 2;
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static bool read_exactly(SSL *ssl, unsigned char *data, size_t len)
+{
+    while (len > 0) {
+        int n = SSL_read(ssl, data, (int)len);
+
+        if (n <= 0)
+            return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static void write_frame(SSL *ssl, unsigned char type, unsigned char flags, unsigned char stream,
+                        const char *data, size_t len)
+{
+    unsigned char frame[9 + 64] = {0, 0, (unsigned char)len, type, flags, 0, 0, 0, stream};
+
+    memcpy(frame + 9, data, len);
+    (void)SSL_write(ssl, frame, (int)(9 + len));
+}
+
+static void serve_http2(struct server *server, SSL *ssl)
+{
+    enum { DATA = 0, HEADERS = 1, SETTINGS = 4, END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
+    unsigned char head[24], payload[16384];
+
+    if (!read_exactly(ssl, head, 24) || memcmp(head, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24) != 0)
+        return;
+    write_frame(ssl, SETTINGS, 0, 0, "", 0);
+    while (read_exactly(ssl, head, 9)) {
+        size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+
+        if (len > sizeof(payload) || !read_exactly(ssl, payload, len))
+            return;
+        if (head[3] == SETTINGS && (head[4] & ACK) == 0)
+            write_frame(ssl, SETTINGS, ACK, 0, "", 0);
+        if ((head[3] != HEADERS && head[3] != DATA) || (head[4] & END_STREAM) == 0)
+            continue;
+        server->streams++;
+        write_frame(ssl, HEADERS, END_HEADERS, head[8], "\x88",
+                    1); /* :status 200 of HPACK's own table */
+        write_frame(ssl, DATA, END_STREAM, head[8], "{\"h\":2}", 7);
+    }
 }
 
 static void *serve(void *arg)
@@ -444,6 +513,28 @@ static void connections_are_used_again_but_not_for_what_must_go_once(void **stat
     open_http(NULL);
 }
 
+/* Offered in the handshake, taken where the service has it, one connection for all. */
+static void http_2_is_spoken_where_it_is_offered(void **state)
+{
+    struct server *server = server_start(WAY_HTTP2, "");
+    struct outcome o;
+
+    (void)state;
+    SSL_CTX_set_alpn_select_cb(server->tls, choose_h2, NULL);
+    for (int i = 0; i < 3; i++) {
+        o = ask(server, false, 3000);
+        assert_int_equal(o.result.fate, HTTP_ANSWERED);
+        assert_int_equal(o.result.status, 200);
+        assert_string_equal(o.body, "{\"h\":2}");
+        assert_int_equal(o.result.reused, i > 0);
+    }
+    assert_int_equal(server->accepted, 1);
+    assert_int_equal(server->streams, 3);
+    close_http(NULL); /* the server takes one connection at a time */
+    server_stop(server);
+    open_http(NULL);
+}
+
 static void only_https_is_spoken(void **state)
 {
     static const char *const urls[] = {"http://127.0.0.1:1/", "file:///etc/passwd",
@@ -516,6 +607,7 @@ int main(void)
         TEST(compressed_bodies_are_not_unpacked),
         TEST(old_tls_is_not_spoken),
         TEST(connections_are_used_again_but_not_for_what_must_go_once),
+        TEST(http_2_is_spoken_where_it_is_offered),
         TEST(only_https_is_spoken),
         TEST(nobody_there_is_unreachable),
         TEST(header_values_cannot_say_more_headers),
