@@ -113,6 +113,18 @@ static bool some_lane_has(const struct broker *b, enum pairing_result result)
     return false;
 }
 
+/* A device that we could not open, or of which its reader has not said that it works. */
+static bool some_lane_waits(const struct broker *b)
+{
+    struct supply_view view;
+
+    for (size_t i = 0; i < b->nlanes; i++)
+        for (size_t k = 0; supply_has_reader(b->lanes[i].supply) && supply_view(b->lanes[i].supply, k, &view); k++)
+            if (view.wish->path[0] == 0 && view.state != SUPPLY_IN_USE)
+                return true;
+    return false;
+}
+
 static void pair(struct broker *b)
 {
     struct supply_wish wishes[SUPPLY_DEVICES];
@@ -125,6 +137,9 @@ static void pair(struct broker *b)
     }
     if (some_lane_has(b, PAIRING_SETTLING))
         (void)timer_set_after(b->look, SETTLE_US);
+    /* Its node may be of a device that has left, and udev's word about the one that came late. */
+    else if (some_lane_waits(b))
+        (void)timer_set_after(b->look, LOOK_UNTOLD_US);
     else if (some_lane_has(b, PAIRING_ABSENT) || some_lane_has(b, PAIRING_NO_NODE))
         (void)timer_set_after(b->look, is_told(b) ? LOOK_TOLD_US : LOOK_UNTOLD_US);
     else

@@ -10,7 +10,7 @@ start_udev
 
 export UKETSUKE_LOG=info UKETSUKE_BIN=$bin UKETSUKE_SIM=$build/sim UKETSUKE_RIG_PATIENCE=4
 on_the_bus() { # on_the_bus READER CAMERA COMMAND...
-    UKETSUKE_RIG_READER=$1 UKETSUKE_RIG_CAMERA=$2 UKETSUKE_RIG_PLUG=$bin/rig-attach timeout -k 5 150 "${@:3}"
+    UKETSUKE_RIG_READER=$1 UKETSUKE_RIG_CAMERA=$2 UKETSUKE_RIG_PLUG=$bin/rig-attach timeout -k 5 300 "${@:3}"
 }
 suite "uvcvideo has the camera" kernel.log on_the_bus id=1209:0001/SIM0001 v4l2:same "$bin/rig-camera" kernel
 # The first port of the only bus.
@@ -25,5 +25,5 @@ has_vivid() { vivid=$(grep -l vivid /sys/class/video4linux/*/name 2> /dev/null |
 until_true 30 has_vivid
 vivid=/dev/$(basename "$(dirname "$vivid")")
 UKETSUKE_RIG_NODE=$vivid UKETSUKE_RIG_CAMERA=v4l2:$vivid \
-    suite "vivid is the camera" vivid.log timeout -k 5 150 "$bin/rig-camera" vivid
+    suite "vivid is the camera" vivid.log timeout -k 5 300 "$bin/rig-camera" vivid
 finished

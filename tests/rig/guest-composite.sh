@@ -13,7 +13,7 @@ has_camera() { compgen -G '/dev/video*' > /dev/null; }
 
 export UKETSUKE_LOG=info UKETSUKE_BIN=$bin UKETSUKE_SIM=$build/sim UKETSUKE_RIG_PATIENCE=4
 export UKETSUKE_RIG_READER=id=1209:0001 UKETSUKE_RIG_PLUG=$bin/rig-attach
-suite "no udev daemon" lane-untold.log timeout -k 5 120 "$bin/rig-lane" composite 'the_port_is_switched_off'
+suite "no udev daemon" lane-untold.log timeout -k 5 300 "$bin/rig-lane" composite 'the_port_is_switched_off'
 
 start_udev
 plug extended
@@ -51,7 +51,7 @@ stop_pcscd
 unplug
 echo "RIG: judges done after $(cut -d ' ' -f 1 /proc/uptime) s"
 
-suite "our driver, real bus" lane.log timeout -k 5 120 "$bin/rig-lane" composite
+suite "our driver, real bus" lane.log timeout -k 5 300 "$bin/rig-lane" composite
 echo "RIG: lane done after $(cut -d ' ' -f 1 /proc/uptime) s"
-suite "reader and broker, real bus" process.log timeout -k 5 120 "$bin/test_reader_process"
+suite "reader and broker, real bus" process.log timeout -k 5 300 "$bin/test_reader_process"
 finished

@@ -10,7 +10,7 @@ start_udev
 
 export UKETSUKE_LOG=info UKETSUKE_BIN=$bin UKETSUKE_SIM=$build/sim UKETSUKE_RIG_PATIENCE=4 UKETSUKE_RIG_SIMULATOR=none
 export UKETSUKE_RIG_READER=id=08e6:4433 UKETSUKE_RIG_CAMERA=none
-suite "our driver, QEMU's reader" lane.log timeout -k 5 120 "$bin/rig-lane" qemu
+suite "our driver, QEMU's reader" lane.log timeout -k 5 300 "$bin/rig-lane" qemu
 echo "RIG: lane done after $(cut -d ' ' -f 1 /proc/uptime) s"
 stty -F /dev/ttyS1 raw -echo
 echo insert > /dev/ttyS1 # it lies there unless a test above broke off
