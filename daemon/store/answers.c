@@ -26,7 +26,7 @@ static int put(struct store *store, struct store_subject subject, struct store_a
     statement_text(&s, answer->date);
     statement_int(&s, answer->consents);
     statement_int(&s, answer->usable);
-    statement_int(&s, answer->failure);
+    statement_int(&s, failure_to_store(answer->failure));
     statement_int(&s, answer->answered_us);
     statement_int(&s, answer->available_until_us);
     r = statement_run(&s);
@@ -69,7 +69,7 @@ static int read_row(struct statement *s, struct store_answer *out)
     statement_get_text(s, out->date, sizeof(out->date));
     out->consents = (uint32_t)statement_get_int(s);
     out->usable = (uint8_t)statement_get_int(s);
-    out->failure = (uint16_t)statement_get_int(s);
+    out->failure = failure_from_store(statement_get_int(s));
     out->answered_us = statement_get_int(s);
     out->available_until_us = statement_get_int(s);
     sealed = statement_get_blob(s, &len);

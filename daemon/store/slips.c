@@ -86,7 +86,7 @@ int store_slip_put(struct store *store, const struct store_slip *slip)
     statement_int(&s, slip->lane);
     statement_int(&s, slip->kind);
     statement_int(&s, slip->state);
-    statement_int(&s, slip->failure);
+    statement_int(&s, failure_to_store(slip->failure));
     statement_int(&s, slip->consent);
     statement_int(&s, slip->numbers_known);
     statement_int(&s, slip->tries);
@@ -125,7 +125,7 @@ static int read_row(struct statement *s, struct store_slip *slip)
     slip->lane = (uint16_t)statement_get_int(s);
     slip->kind = (uint8_t)statement_get_int(s);
     slip->state = (uint8_t)statement_get_int(s);
-    slip->failure = (uint16_t)statement_get_int(s);
+    slip->failure = failure_from_store(statement_get_int(s));
     slip->consent = (uint8_t)statement_get_int(s);
     slip->numbers_known = (uint8_t)statement_get_int(s);
     slip->tries = (uint32_t)statement_get_int(s);

@@ -125,6 +125,12 @@ int seal_open_with(const struct secret *key, const char *place, uint64_t row, co
 int seal_chain(const struct store *store, const uint8_t previous[STORE_HASH], const void *row, size_t len,
                uint8_t out[STORE_HASH]);
 
+/* ---- codes_of_failures.c: failures by their code --------------------------------------------------------- */
+
+int64_t failure_to_store(uint16_t failure);
+/* A number that no code has (an older program's) is FAILURE_NONE. */
+uint16_t failure_from_store(int64_t number);
+
 /* ---- audit.c -------------------------------------------------------------------------------------------- */
 
 /* A new database: the head of an empty chain. */

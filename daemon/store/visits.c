@@ -123,7 +123,7 @@ int store_visit_save(struct store *store, struct store_visit *visit)
     statement_int(&s, visit->state);
     statement_int(&s, visit->method);
     statement_int(&s, visit->outcome);
-    statement_int(&s, visit->failure);
+    statement_int(&s, failure_to_store(visit->failure));
     statement_int(&s, visit->flags);
     statement_int(&s, visit->step + 1);
     statement_int(&s, visit->closed_us);
@@ -170,7 +170,7 @@ static int read_row(struct statement *s, struct store_visit *visit)
     visit->state = (uint8_t)statement_get_int(s);
     visit->method = (uint8_t)statement_get_int(s);
     visit->outcome = (uint8_t)statement_get_int(s);
-    visit->failure = (uint16_t)statement_get_int(s);
+    visit->failure = failure_from_store(statement_get_int(s));
     visit->flags = (uint32_t)statement_get_int(s);
     visit->step = (uint32_t)statement_get_int(s);
     visit->opened_us = statement_get_int(s);

@@ -337,6 +337,86 @@ static void answers_are_shown_to_named_staff_and_audited_first(void **state)
     assert_string_equal(who, "鈴木");
 }
 
+/* A slip filed at the door: accepted, shown to who watches, listed; refused with the field when something is missing. */
+static void slips_are_filed_shown_and_listed(void **state)
+{
+    struct house *h = *state;
+    struct msg_subscribe watch = {.request = 3, .what = 2};
+    struct msg_slip_file slip = {.request = 21, .surface = 'B', .kind = SLIP_NEWBORN};
+    struct msg_slips_query query = {.request = 22, .open_only = 1};
+    struct msg_slip_amend amend = {.request = 23, .surface = 'B', .what = SLIP_AMEND_SETTLE};
+    struct message *m;
+    uint64_t visit;
+
+    say(h, MSG_SUBSCRIBE, &watch);
+    assert_non_null(wait_for(h, MSG_SUBSCRIBED));
+    forget(h);
+    strcpy(slip.staff, "佐藤");
+    strcpy(slip.insured, "架空　太郎");
+    say(h, MSG_SLIP_FILE, &slip);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    assert_int_equal(m->body.action_result.accepted, 0);
+    assert_int_equal(m->body.action_result.failure, FAILURE_SLIP_FORMAT);
+    assert_string_equal(m->body.action_result.field, "birth");
+    forget(h);
+    desk_today(h->desk, slip.birth);
+    say(h, MSG_SLIP_FILE, &slip);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    assert_int_equal(m->body.action_result.accepted, 1);
+    visit = m->body.action_result.visit;
+    m = wait_for(h, MSG_SLIP_ITEM);
+    assert_non_null(m);
+    assert_int_equal(m->body.slip_item.visit, visit);
+    assert_int_equal(m->body.slip_item.request, 0);
+    assert_int_equal(m->body.slip_item.state, SLIP_STATE_NUMBERS);
+    forget(h);
+    say(h, MSG_SLIPS_QUERY, &query);
+    m = wait_for(h, MSG_SLIPS_END);
+    assert_non_null(m);
+    assert_int_equal(m->body.slips_end.count, 1);
+    m = wait_for(h, MSG_SLIP_ITEM);
+    assert_int_equal(m->body.slip_item.request, 22);
+    assert_string_equal(m->body.slip_item.insured, "架空　太郎");
+    forget(h);
+    /* Its visit is still on the board: it is settled when that is closed, and only with a word. */
+    amend.visit = visit;
+    strcpy(amend.staff, "佐藤");
+    strcpy(amend.note, "来院せず");
+    say(h, MSG_SLIP_AMEND, &amend);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    assert_int_equal(m->body.action_result.failure, FAILURE_DESK_BUSY);
+}
+
+static void disaster_mode_is_told_to_who_watches(void **state)
+{
+    struct house *h = *state;
+    struct msg_subscribe watch = {.request = 3, .what = 1};
+    struct msg_disaster_set on = {.request = 31, .surface = 'B', .cause = DISASTER_OUTAGE};
+    struct message *m;
+
+    say(h, MSG_SUBSCRIBE, &watch);
+    assert_non_null(wait_for(h, MSG_SUBSCRIBED));
+    forget(h);
+    strcpy(on.staff, "佐藤");
+    strcpy(on.word, "コールセンター");
+    on.until = (int64_t)(clock_realtime_us(h->service.clock) / CLOCK_SECOND) + 3600;
+    say(h, MSG_DISASTER_SET, &on);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    assert_int_equal(m->body.action_result.accepted, 1);
+    m = wait_for(h, MSG_DISASTER_STATE);
+    assert_non_null(m);
+    assert_int_equal(m->body.disaster_state.cause, DISASTER_OUTAGE);
+    assert_string_equal(m->body.disaster_state.word, "コールセンター");
+    assert_int_equal(m->body.disaster_state.until, on.until);
+    m = wait_for(h, MSG_LANE_STATE);
+    assert_non_null(m);
+    assert_int_equal(m->body.lane_state.disaster, DISASTER_OUTAGE);
+}
+
 static void visits_can_be_asked_for(void **state)
 {
     struct house *h = *state;
@@ -492,6 +572,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(present_state_comes_before_subscribed, start, stop),
         cmocka_unit_test_setup_teardown(look_up_is_followed_by_its_visit, start, stop),
         cmocka_unit_test_setup_teardown(answers_are_shown_to_named_staff_and_audited_first, start, stop),
+        cmocka_unit_test_setup_teardown(slips_are_filed_shown_and_listed, start, stop),
+        cmocka_unit_test_setup_teardown(disaster_mode_is_told_to_who_watches, start, stop),
         cmocka_unit_test_setup_teardown(visits_can_be_asked_for, start, stop),
         cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, start, stop),
         cmocka_unit_test_setup_teardown(health_names_what_is_missing_and_ends, start, stop),

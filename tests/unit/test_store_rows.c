@@ -1,4 +1,5 @@
 /* What is put in comes out: visits, answers, links, consents, asks, audit; transactions; purging; counts. */
+#include "../../daemon/common/failure.h"
 #include "store_rig.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static void a_visit_comes_back_field_by_field(void **state)
     in.state = 201;
     in.method = 202;
     in.outcome = 203;
-    in.failure = 65001;
+    in.failure = FAILURE_VISIT_LOOK;
     in.flags = UINT32_MAX;
     in.closed_us = INT64_MAX;
     in.record = 1;
@@ -182,7 +183,7 @@ static uint64_t put_answer(struct rig *rig, const char *subject, const char *dat
     (void)strcpy(answer.date, date);
     answer.consents = consents;
     answer.usable = usable;
-    answer.failure = usable ? 0 : 4711;
+    answer.failure = usable ? FAILURE_NONE : FAILURE_ELIGIBILITY_INVALID;
     answer.answered_us = at;
     assert_int_equal(store_answer_put(rig->store, (struct store_subject){subject, strlen(subject)}, &answer), 0);
     id = answer.id;

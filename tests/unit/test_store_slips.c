@@ -1,6 +1,7 @@
 /* Slips, disaster mode, "the same card again": in a real database, sealed, through a reopening. */
 #include "store_rig.h"
 
+#include "../../daemon/common/failure.h"
 #include "../../daemon/common/visit.h"
 
 #include <errno.h>
@@ -233,6 +234,37 @@ static void who_came_for_the_patient_is_kept(void **state)
     rig_free(&rig);
 }
 
+/* A code is never reused, its place in the table moves: the database has the code (E022 as 5022, V006 as 22006). */
+static void failures_stand_by_their_code(void **state)
+{
+    struct store_visit visit, read;
+    struct store_slip slip;
+    struct rig rig;
+
+    (void)state;
+    rig_new(&rig);
+    visit = open_visit(&rig, OUTCOME_ELIGIBLE, 1);
+    for (uint16_t failure = FAILURE_NONE; failure < FAILURE_COUNT; failure++) {
+        visit.failure = failure;
+        assert_int_equal(store_visit_save(rig.store, &visit), 0);
+        assert_int_equal(store_visit_load(rig.store, visit.id, &read), 0);
+        assert_int_equal(read.failure, failure);
+    }
+    visit.failure = FAILURE_VISIT_AGAIN;
+    assert_int_equal(store_visit_save(rig.store, &visit), 0);
+    slip = a_slip(visit.id);
+    slip.failure = FAILURE_SLIP_DIFFERENT;
+    assert_int_equal(store_slip_put(rig.store, &slip), 0);
+    rig_close(&rig);
+    assert_int_equal(rig_sql_int(&rig, "SELECT failure FROM visits"), 22006);
+    assert_int_equal(rig_sql_int(&rig, "SELECT failure FROM slips"), 5022);
+    rig_sql(&rig, "UPDATE visits SET failure = 77");
+    rig_open(&rig);
+    assert_int_equal(store_visit_load(rig.store, visit.id, &read), 0);
+    assert_int_equal(read.failure, FAILURE_NONE);
+    rig_free(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +275,7 @@ int main(void)
         cmocka_unit_test(one_disaster_mode_is_open_at_a_time),
         cmocka_unit_test(the_same_card_again_is_found),
         cmocka_unit_test(who_came_for_the_patient_is_kept),
+        cmocka_unit_test(failures_stand_by_their_code),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
