@@ -412,7 +412,9 @@ fuzz-coverage:
 # Lines that the unit tests (ROOMS_WANTED="usb ccid": of some rooms) and the kept fuzz inputs reach, by file and by folder.
 .PHONY: coverage coverage-programs
 COVERAGE_ROOMS = $(or $(ROOMS_WANTED),$(sort $(foreach t,$(UNIT),$(call test_room,$(t)))))
-coverage-programs: $(PROGRAMS:%=$(BIN)/%) sims $(foreach r,$(COVERAGE_ROOMS),$(patsubst %,$(BIN)/%,$(filter test_$(r)_%,$(UNIT))))
+# Only the programs that those rooms make.
+coverage_rooms = $(COVERAGE_ROOMS) $(if $(filter usb ccid uvc card reader,$(COVERAGE_ROOMS)),driver)
+coverage-programs: $(foreach p,$(PROGRAMS),$(if $(filter $(coverage_rooms),$(firstword $(ROOMS_$(p)))),$(BIN)/$(p))) sims $(foreach r,$(COVERAGE_ROOMS),$(patsubst %,$(BIN)/%,$(filter test_$(r)_%,$(UNIT))))
 coverage: cards
 	@tests/setup/packages.sh build check fuzz
 	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' coverage-programs

@@ -7,6 +7,7 @@
 /* CCID header and status word: what an answer needs beside its data in one message. */
 #define MESSAGE_OVERHEAD 12u
 #define READ_SHORT 256u
+#define READ_PAYS (READ_SHORT * 3 / 2)
 #define READ_MOST 32767u
 
 static const enum card_link links[CCID_RESULT_COUNT] = {
@@ -114,8 +115,9 @@ void ccid_channel_init(struct ccid_channel *channel, struct ccid *ccid, unsigned
     channel->base.ops = &ops;
     channel->base.read_max = READ_SHORT;
     channel->base.pin_pad = (info->pin_support & CCID_PIN_SUPPORT_VERIFY) != 0;
-    /* An extended read pays when more than a short one fits in a single message: no block chaining then. */
-    if (info->level == CCID_LEVEL_EXTENDED_APDU && info->max_message > READ_SHORT + MESSAGE_OVERHEAD) {
+    /* An extended read pays when much more than a short one fits in a single message (no block chaining then): the
+     * four bytes that an AU9540 could carry more are not worth an APDU that some cards refuse. */
+    if (info->level == CCID_LEVEL_EXTENDED_APDU && info->max_message >= READ_PAYS + MESSAGE_OVERHEAD) {
         channel->base.read_max = info->max_message - MESSAGE_OVERHEAD;
         if (channel->base.read_max > READ_MOST)
             channel->base.read_max = READ_MOST;
