@@ -460,6 +460,7 @@ install-files:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin $(SHARE)/uketsuke/web $(SHARE)/uketsuke/failure-codes
 	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(BIN)/uketsuke-evaluate $(DESTDIR)$(PREFIX)/bin
 	install -m 755 packaging/uketsuke-setup $(DESTDIR)$(PREFIX)/sbin
+	install -D -m 755 packaging/bundle $(DESTDIR)$(PREFIX)/lib/uketsuke/bundle
 	cp -r daemon/web/pages/. $(SHARE)/uketsuke/web
 	[ ! -d build/voice ] || cp -r build/voice $(SHARE)/uketsuke
 	install -m 644 packaging/failure-codes/*.txt $(SHARE)/uketsuke/failure-codes

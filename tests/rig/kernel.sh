@@ -1,6 +1,7 @@
 #!/bin/bash
-# kernel.sh DIR: Debian's stock kernel and an initramfs for the rig, cached below DIR by version and by what they
-# are made of. Prints the folder: vmlinux, initramfs.gz, lib/modules/VERSION.
+# kernel.sh DIR [INIT MODULE...]: Debian's stock kernel and an initramfs for the rig, cached below DIR by version and by
+# what they are made of. Prints the folder: vmlinux, initramfs.gz, lib/modules/VERSION. INIT is the initramfs's first
+# process (the rig's otherwise), the modules what it needs to reach its root.
 #
 # The package is downloaded, not installed. vmlinux is unpacked from the bzImage (xz payload, at the offset that
 # the boot protocol's header gives: Documentation/x86/boot.rst), for an emulated processor is slow at unpacking.
@@ -9,7 +10,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 here=$(realpath "$(dirname "$0")")
 mkdir -p "$1"
 dir=$(realpath "$1")
-modules="virtio_pci 9pnet_virtio 9p overlay" # what is needed to reach the root; others are loaded from there
+init=$(realpath "${2:-$here/init}")
+modules=${*:3}
+modules=${modules:-virtio_pci 9pnet_virtio 9p overlay} # what is needed to reach the root; others are loaded from there
 
 package=$(apt-cache depends linux-image-amd64 | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
 if [ -z "$package" ]; then # no package list at hand: the newest one that is here already
@@ -33,7 +36,9 @@ if [ ! -s "$out/vmlinux" ]; then
     dpkg-deb --fsys-tarfile "$out"/*.deb | tar x -C "$out" --wildcards \
         './lib/modules/*/kernel/drivers/usb/*' './lib/modules/*/kernel/drivers/media/*' \
         './lib/modules/*/kernel/drivers/virtio/*' './lib/modules/*/kernel/net/9p/*' './lib/modules/*/kernel/fs/9p/*' \
-        './lib/modules/*/kernel/fs/fscache/*' './lib/modules/*/kernel/fs/netfs/*' './lib/modules/*/kernel/fs/overlayfs/*'
+        './lib/modules/*/kernel/drivers/block/virtio_blk.ko' './lib/modules/*/kernel/fs/ext4/*' './lib/modules/*/kernel/fs/jbd2/*' \
+        './lib/modules/*/kernel/fs/mbcache.ko' './lib/modules/*/kernel/crypto/*' './lib/modules/*/kernel/lib/*' \
+        './lib/modules/*/kernel/arch/x86/crypto/*' './lib/modules/*/kernel/fs/fscache/*' './lib/modules/*/kernel/fs/netfs/*' './lib/modules/*/kernel/fs/overlayfs/*'
     depmod -b "$out" "$version"
     mv "$out/boot/vmlinuz-$version" "$out/vmlinuz"
     setup=$(number 497 1)
@@ -47,14 +52,14 @@ if [ ! -s "$out/vmlinux" ]; then
     mv "$out/vmlinux.new" "$out/vmlinux"
 fi
 
-wanted=$(cat "$here/init" "$0" /bin/busybox | sha256sum | cut -d ' ' -f 1)
+wanted=$({ echo "$modules" && cat "$init" "$0" /bin/busybox; } | sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$out/initramfs.of" 2> /dev/null)" != "$wanted" ]; then
     tree=$(mktemp -d)
     trap 'rm -rf "$tree"' EXIT
     mkdir -p "$tree"/{bin,dev,proc,sys,modules,lower,upper,root}
     cp /bin/busybox "$tree/bin/"
     ln -s busybox "$tree/bin/sh"
-    install -m 755 "$here/init" "$tree/init"
+    install -m 755 "$init" "$tree/init"
     n=10
     for module in $modules; do
         modprobe -S "$version" -d "$out" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p'

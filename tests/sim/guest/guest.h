@@ -203,6 +203,15 @@ bool step_kill(struct stage *stage, const char *program, int signal_number);
  * end as said. */
 int run_visits(struct site *sites, int nsites, const struct script *script, const char *family);
 
+/* ---- part.c: parts of a visit
+ * -------------------------------------------------------------------------------------- */
+
+/*
+ * part: a state, up to which a visit is driven; "finish", the visit at the lane to its end; "loop",
+ * visits until killed. A line "visit|closed|wrong ID OUTCOME WORDS" each.
+ */
+int run_part(struct site *site, const char *part, const char *method, unsigned seconds);
+
 /* ---- kills.c: every program killed in every state
  * ------------------------------------------------------------------ */
 

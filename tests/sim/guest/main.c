@@ -2,6 +2,7 @@
  * sim-guest visits FILE [--family NAME] --desk DIRECTORY [--desk DIRECTORY...]
  * sim-guest kills FILE [--family NAME] [--slice K/N] --table FILE --desk DIRECTORY [--desk
  * DIRECTORY...]
+ * sim-guest part STATE|finish|loop [--method pin|face] [--seconds N] --desk DIRECTORY
  *
  * sim-guest soak SECONDS [--seed N] --desk DIRECTORY
  *
@@ -19,7 +20,8 @@
 #define SITES_MAX 8
 
 struct options {
-    const char *family, *table;
+    const char *family, *table, *method;
+    unsigned seconds;
     int slice, slices;
     unsigned long seed;
     struct site sites[SITES_MAX];
@@ -30,7 +32,8 @@ static int usage(void)
 {
     (void)fprintf(stderr, "usage: sim-guest visits|kills FILE [--family NAME] [--slice K/N] "
                           "[--table FILE] --desk DIRECTORY...\n"
-                          "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n");
+                          "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n"
+                          "       sim-guest part STATE|finish|loop [--method pin|face] --desk DIRECTORY\n");
     return 2;
 }
 
@@ -39,7 +42,8 @@ static bool read_options(struct options *o, int argc, char **argv)
     static const struct option options[] = {
         {"desk", required_argument, NULL, 'd'},  {"family", required_argument, NULL, 'f'},
         {"slice", required_argument, NULL, 's'}, {"table", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 'r'},  {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 'r'},  {"method", required_argument, NULL, 'm'},
+        {"seconds", required_argument, NULL, 'S'}, {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -62,6 +66,12 @@ static bool read_options(struct options *o, int argc, char **argv)
             break;
         case 't':
             o->table = optarg;
+            break;
+        case 'm':
+            o->method = optarg;
+            break;
+        case 'S':
+            o->seconds = (unsigned)strtoul(optarg, NULL, 10);
             break;
         default:
             return false;
@@ -86,7 +96,7 @@ static bool tidy(const struct site *site)
 
 int main(int argc, char **argv)
 {
-    static struct options o = {.slices = 1};
+    static struct options o = {.slices = 1, .method = "pin", .seconds = 60};
     struct script script;
     int failed = 1;
     bool good = read_options(&o, argc, argv);
@@ -96,11 +106,14 @@ int main(int argc, char **argv)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     json_object_seed(0);
     for (int i = 0; good && i < o.nsites; i++)
-        good = site_ready(&o.sites[i], 60) && tidy(&o.sites[i]);
+        good = site_ready(&o.sites[i], 60) &&
+               (strcmp(argv[optind], "part") == 0 || tidy(&o.sites[i]));
     if (good && strcmp(argv[optind], "visits") == 0) {
         if (script_read(&script, argv[optind + 1]))
             failed = run_visits(o.sites, o.nsites, &script, o.family);
         script_free(&script);
+    } else if (good && strcmp(argv[optind], "part") == 0) {
+        failed = run_part(&o.sites[0], argv[optind + 1], o.method, o.seconds);
     } else if (good && strcmp(argv[optind], "kills") == 0 && o.table != NULL) {
         failed =
             run_kills(o.sites, o.nsites, argv[optind + 1], o.table, o.family, o.slice, o.slices);
