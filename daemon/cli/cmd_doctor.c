@@ -67,14 +67,31 @@ static void say(struct findings *f, enum level level, const char *component, con
 
 /* ---- the configuration and what it points to -------------------------------------------------------- */
 
-static void check_secret(struct findings *f, const char *component, const char *path)
+/* A token that no file of the configuration holds is a credential of systemd; uketsuke-setup makes it. */
+static void check_token_credential(struct findings *f, const char *component, const char *name)
+{
+    char path[200], detail[240];
+    bool there;
+
+    (void)snprintf(path, sizeof(path), "/etc/uketsuke/credentials/tokens/%.32s", name);
+    there = access(path, F_OK) == 0;
+    (void)snprintf(detail, sizeof(detail), "credential token_%.32s", name);
+    if (there)
+        say(f, GOOD, component, detail, "");
+    else if (errno == EACCES)
+        say(f, WARNING, component, detail, "見る権限がありません。root で実行します / only root can see it");
+    else
+        say(f, WARNING, component, "合言葉がありません / there is no token",
+            "uketsuke-setup を実行するか token-file を書きます / run uketsuke-setup or set token-file; until then this page stays closed");
+}
+
+static void check_secret(struct findings *f, const char *component, const char *path, const char *credential)
 {
     struct stat st;
     char detail[200];
 
     if (path[0] == '\0') {
-        say(f, WARNING, component, "合言葉のファイルが設定されていません / no token file is configured",
-            "設定に token-file を書きます / set the token file; until then this page stays closed");
+        check_token_credential(f, component, credential);
         return;
     }
     (void)snprintf(detail, sizeof(detail), "%.190s", path);
@@ -122,12 +139,13 @@ static void check_configured(struct findings *f, const struct config *config)
         {CFG_upstream_FOLDER, "folder", "共有フォルダーをつなぎます / mount the shared folder"},
     };
     const char *instance;
-    char component[80];
+    char component[80], credential[40];
 
-    check_secret(f, "token of the board", config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL));
+    check_secret(f, "token of the board", config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL), "staff");
     for (size_t i = 0; (instance = config_instance(config, "lane", i)) != NULL; i++) {
         (void)snprintf(component, sizeof(component), "token of lane %.16s", instance);
-        check_secret(f, component, config_text(config, CFG_lane_TOKEN_FILE, instance));
+        (void)snprintf(credential, sizeof(credential), "lane-%.16s", instance);
+        check_secret(f, component, config_text(config, CFG_lane_TOKEN_FILE, instance), credential);
     }
     if (config_instance(config, "lane", 0) == NULL)
         say(f, BAD, "lanes", "レーンがありません / no lane is configured", "設定に [lane 1] を書きます / write [lane 1] into the configuration");

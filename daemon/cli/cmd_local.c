@@ -5,9 +5,11 @@
 #include "json.h"
 #include "table.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 static void value_text(const struct config *config, enum config_key key, const char *instance, char *out, size_t size)
 {
@@ -149,4 +151,26 @@ int command_failures(const struct command_options *options, int argc, char **arg
         return EXIT_NOT_SO;
     }
     return EXIT_AS_ASKED;
+}
+
+/* ---- bundle ------------------------------------------------------------------------------------------------ */
+
+#ifndef UKETSUKE_BUNDLE
+#define UKETSUKE_BUNDLE "/usr/lib/uketsuke/bundle"
+#endif
+
+/* Other programs are asked (journalctl, systemctl), which is a script's work; this process becomes that script. */
+int command_bundle(const struct command_options *options, int argc, char **argv)
+{
+    char script[] = UKETSUKE_BUNDLE;
+    char *words[] = {script, argc > 0 ? argv[0] : NULL, NULL};
+
+    if (argc > 1) {
+        (void)fprintf(options->err, "uketsuke: bundle [FILE]\n");
+        return EXIT_USAGE;
+    }
+    (void)fflush(NULL);
+    (void)execv(script, words);
+    (void)fprintf(options->err, "uketsuke: bundle: %s: %s\n", script, strerror(errno));
+    return EXIT_NOT_SO;
 }

@@ -80,20 +80,43 @@ static void format_value(const struct log_field *field, char *text, size_t size)
             *p = '?';
 }
 
+/*
+ * FNV-1a (Fowler, Noll, Vo), twice 64 bits, the second over the event with a mark before it: the same event has the same
+ * id on every machine and in every version, and nobody has to keep a list.
+ */
+static uint64_t fnv(uint64_t hash, const char *text)
+{
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+void log_message_id(const char *event, char id[LOG_MESSAGE_ID])
+{
+    static const uint64_t basis = UINT64_C(0xcbf29ce484222325);
+
+    (void)snprintf(id, LOG_MESSAGE_ID, "%016llx%016llx", (unsigned long long)fnv(basis, event),
+                   (unsigned long long)fnv(fnv(basis, "uketsuke "), event));
+}
+
 static void write_journal(enum log_level level, const char *line, const char *event,
                           const struct log_field *fields)
 {
     char message[LINE_MAX_BYTES + sizeof("MESSAGE=")];
-    char entries[FIELDS_MAX + 4][256];
-    struct iovec iov[FIELDS_MAX + 5];
+    char entries[FIELDS_MAX + 5][256];
+    struct iovec iov[FIELDS_MAX + 6];
+    char id[LOG_MESSAGE_ID];
     int n = 0;
+
+    log_message_id(event, id);
 
     (void)snprintf(message, sizeof(message), "MESSAGE=%s", line);
     (void)snprintf(entries[n++], sizeof(entries[0]), "PRIORITY=%d", (int)level);
     (void)snprintf(entries[n++], sizeof(entries[0]), "SYSLOG_IDENTIFIER=%s", out.program);
+    (void)snprintf(entries[n++], sizeof(entries[0]), "MESSAGE_ID=%s", id);
     (void)snprintf(entries[n++], sizeof(entries[0]), "UKETSUKE_INSTANCE=%s", out.instance);
     (void)snprintf(entries[n++], sizeof(entries[0]), "UKETSUKE_EVENT=%s", event);
-    for (; fields->kind != LOG_KIND_END && n < FIELDS_MAX + 4; fields++, n++) {
+    for (; fields->kind != LOG_KIND_END && n < FIELDS_MAX + 5; fields++, n++) {
         char value[200];
         int len = snprintf(entries[n], sizeof(entries[n]), "UKETSUKE_%s=", fields->key);
 

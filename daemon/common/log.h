@@ -4,7 +4,7 @@
  * An event is a string literal plus typed fields: numbers, codes, names from this program's own tables.
  * There is no way to pass a free string; text from a configuration file or a path goes through
  * log_public(), whose argument type is made only by config and main. Lines go to the journal when it is
- * the standard error (structured fields UKETSUKE_*), else to standard error as `event key=value ...`.
+ * the standard error (structured fields UKETSUKE_*, a MESSAGE_ID for each event), else to standard error as `event key=value ...`.
  */
 #ifndef UKETSUKE_LOG_H
 #define UKETSUKE_LOG_H
@@ -54,6 +54,10 @@ void log_open(const char *program, const char *instance, enum log_level most);
 /* An edge stands before the first field and after the last, so that an event may have none. */
 #define LOG_EDGE ((struct log_field){NULL, LOG_KIND_END, 0, NULL})
 void log_write(enum log_level level, const char *event, const struct log_field *fields_between_edges);
+
+/* The journal's MESSAGE_ID of an event: 32 hexadecimal digits that depend on its words alone. */
+#define LOG_MESSAGE_ID 33
+void log_message_id(const char *event, char id[LOG_MESSAGE_ID]);
 
 /* Tests: hand each finished line to `sink` instead of writing it (NULL: write again). */
 void log_capture(void (*sink)(enum log_level level, const char *line, void *arg), void *arg);

@@ -105,6 +105,12 @@ static void print_store(FILE *out, const struct desk *desk)
     fprintf(out, "uketsuke_store_bytes %llu\n", (unsigned long long)status.bytes);
     head(out, "store_audit_rows", "gauge", "Rows of the audit log.");
     fprintf(out, "uketsuke_store_audit_rows %llu\n", (unsigned long long)status.audit_rows);
+    if (status.newest_answer_us > 0) {
+        int64_t age = (int64_t)clock_realtime_us(desk->clock) - status.newest_answer_us;
+
+        head(out, "cache_newest_answer_age_seconds", "gauge", "Age of the newest answer of an upstream.");
+        fprintf(out, "uketsuke_cache_newest_answer_age_seconds %lld\n", (long long)(age > 0 ? age / (int64_t)CLOCK_SECOND : 0));
+    }
     counter(out, "store_commits_total", "Durable steps.", status.commits);
 }
 

@@ -507,6 +507,7 @@ int store_status(struct store *store, struct store_status *out)
         out->asks_open = (uint64_t)statement_get_int(&s);
         out->audit_rows = (uint64_t)statement_get_int(&s);
         out->bytes = (uint64_t)statement_get_int(&s);
+        out->newest_answer_us = statement_get_int(&s);
         r = 0;
     }
     out->migration = (unsigned)user_version(store);

@@ -294,6 +294,7 @@ struct store_status {
     uint64_t visits, answers, links, asks_open, audit_rows;
     uint64_t bytes;
     uint64_t commits;
+    int64_t newest_answer_us; /* 0: there is no answer */
 };
 int store_status(struct store *store, struct store_status *out);
 

@@ -144,6 +144,20 @@ static void keep(enum log_level level, const char *line, void *arg)
     (void)snprintf(last_line, sizeof(last_line), "%s", line);
 }
 
+/* Expected values: the published test vectors of FNV-1a (64 bits), and the same function in another program. */
+static void an_event_has_one_message_id(void **state)
+{
+    char id[LOG_MESSAGE_ID];
+
+    (void)state;
+    log_message_id("foobar", id);
+    assert_int_equal(strncmp(id, "85944171f73967e8", 16), 0);
+    log_message_id("ready", id);
+    assert_string_equal(id, "8935baf305f374b4ee3629cf4f8c7ee7");
+    log_message_id("visit opened", id);
+    assert_string_equal(id, "03481057d3fb0ee5ed01df02b6991dd4");
+}
+
 static void a_log_line_is_one_line_of_typed_fields(void **state)
 {
     (void)state;
@@ -167,6 +181,7 @@ int main(void)
         cmocka_unit_test(only_sealed_memory_of_the_right_size_is_mapped),
         cmocka_unit_test(a_read_past_the_end_fails_and_stays_failed),
         cmocka_unit_test(a_write_past_the_end_fails_and_writes_nothing),
+        cmocka_unit_test(an_event_has_one_message_id),
         cmocka_unit_test(a_log_line_is_one_line_of_typed_fields),
     };
 

@@ -212,6 +212,23 @@ static int64_t last(struct rig *rig, const char *subject, const char *institutio
     return id;
 }
 
+static void the_newest_answer_tells_the_caches_age(void **state)
+{
+    struct store_status status;
+    struct rig rig;
+
+    (void)state;
+    rig_new(&rig);
+    assert_int_equal(store_status(rig.store, &status), 0);
+    assert_int_equal(status.newest_answer_us, 0);
+    (void)put_answer(&rig, "one", "20261122", 7, 1, 5000);
+    (void)put_answer(&rig, "two", "20261122", 7, 0, 9000);
+    (void)put_answer(&rig, "three", "20261122", 7, 1, 7000);
+    assert_int_equal(store_status(rig.store, &status), 0);
+    assert_int_equal(status.newest_answer_us, 9000);
+    rig_free(&rig);
+}
+
 static void todays_answer_is_of_this_person_day_place_and_consents(void **state)
 {
     struct rig rig;
@@ -507,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_visit_without_a_card_has_no_subject_and_full_fields_fit),
         cmocka_unit_test(what_is_not_there_is_said_to_be_so),
         cmocka_unit_test(visits_are_listed_newest_first_within_their_time),
+        cmocka_unit_test(the_newest_answer_tells_the_caches_age),
         cmocka_unit_test(todays_answer_is_of_this_person_day_place_and_consents),
         cmocka_unit_test(the_last_known_answer_is_the_newest_usable_one),
         cmocka_unit_test(an_answer_comes_back_whole),
