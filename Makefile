@@ -469,7 +469,7 @@ install-files:
 	install -d $(DESTDIR)$(UNITS)
 	cp -r packaging/systemd/. $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/uketsuke.conf
-	install -D -m 644 packaging/udev.rules $(DESTDIR)$(UDEV)/60-uketsuke.rules
+	install -D -m 644 packaging/udev.rules $(DESTDIR)$(UDEV)/72-uketsuke.rules
 	install -d $(SHARE)/doc/uketsuke
 	install -m 644 packaging/uketsuke.conf.example README.md $(SHARE)/doc/uketsuke
 # The simulators, for a machine without hardware (packaging/man/uketsuke-sim.1).

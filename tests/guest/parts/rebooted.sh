@@ -7,7 +7,7 @@ say $? "the visit of the reboot stands in the book"
 decided() { [ "$(ask "SELECT outcome != 0 FROM visits WHERE id = $id")" = 1 ]; }
 check "... and is decided, for its card is gone" wait_for 120 decided
 books "after a reboot in mid-visit"
-visits one
+visits rebooted
 say $? "a visit after the reboot"
 finish
 systemctl poweroff

@@ -26,7 +26,7 @@ cat /run/downgrade
 grep -q '古い版には戻せません' /run/downgrade
 say $? "... in words"
 check "... and the desk goes on as it was" all_active
-visits one
+visits upgraded
 say $? "a visit after all that"
 books "after the upgrade"
 
