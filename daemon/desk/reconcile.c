@@ -265,7 +265,7 @@ static void answered(struct desk *desk, const struct message *message)
     struct decide_expect expect = {.institution = desk->settings.institution,
                                    .ticket = ask_ticket(desk)};
     struct store_answer answer = {0};
-    struct store_visit record;
+    struct store_visit record = {0};
     struct msg_visit_item item;
     struct decision d = {.result = DECIDE_UNKNOWN};
     struct xmlmsg *tree = NULL;
@@ -334,9 +334,9 @@ void reconcile_relay_lost(struct desk *desk, unsigned upstream)
 static void ask_next(struct desk *desk)
 {
     struct reconcile *late = &desk->reconcile;
-    struct store_slip slip;
+    struct store_slip slip = {0};
     struct candidate c = {.desk = desk, .slip = &slip};
-    struct store_visit record;
+    struct store_visit record = {0};
     int r = store_slips(desk->store, STORE_SLIPS_WAITING, UINT32_MAX, consider, &c);
 
     if (r == 0 && !c.found)
