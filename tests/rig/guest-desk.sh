@@ -14,7 +14,7 @@ start_udev
 "$source/sim/make-desk.sh" "$build" "$bin" "$desk" 2 8620 > /out/make-desk.log 2>&1
 # A face takes a second and more here.
 sed -i -e 's|^reader = usbip=.*/usbip-\([0-9]*\).sock|reader = id=1209:0001/SIM\1|' -e 's|^camera = .*|camera = v4l2:same|' \
-    -e 's|^face-seconds = .*|face-seconds = 400|' -e 's|^method-seconds = .*|method-seconds = 300|' "$desk/uketsuke.conf"
+    -e 's|^face-seconds = .*|face-seconds = 120|' -e 's|^method-seconds = .*|method-seconds = 120|' "$desk/uketsuke.conf"
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2> /out/launcher.log &
 launcher=$!
 # shellcheck disable=SC2317  # called by until_true
