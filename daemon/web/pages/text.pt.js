@@ -237,6 +237,7 @@ export default {
     E025: "Aceito com a sua declaração por escrito.",
     E026: "A recepção está concluída. Avise quando tiver o número.",
     E027: staff,
+    E028: `A verificação está demorando. ${staff}`,
     S001: ask,
     S002: "Espere um momento.",
     S003: "A tela está sendo atualizada.",

@@ -237,6 +237,7 @@ export default {
     E025: "Đã tiếp nhận bằng giấy khai.",
     E026: "Đã tiếp nhận. Khi có số, vui lòng cho chúng tôi biết.",
     E027: staff,
+    E028: `Việc kiểm tra đang mất thời gian. ${staff}`,
     S001: ask,
     S002: "Vui lòng đợi một chút.",
     S003: "Màn hình đang được làm mới.",
