@@ -4,6 +4,7 @@
 #   make check          all tests (installs and fetches what is missing)
 #   make                the programs only
 #   make kills          every program killed in every state of every family of visits, books compared afterwards
+#   make lanes LANES=n   so many lanes (32) on one desk, three of them stuck
 #   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
 #   make bench | fuzz | coverage | faults | valgrind | lint | rig | evaluate PAIRS=FILE | install | clean
 #   make deb | deb-reproducible | deb-check | guest
@@ -393,6 +394,11 @@ bench: models cards
 	@tests/setup/packages.sh bench
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all bench-programs
 	@tests/bench/run.sh build $(BIN)
+# Many lanes on one desk (LANES, 32): three of them stuck, the others serve on.
+.PHONY: lanes
+lanes: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/lanes.sh build $(BIN) $(PORT) $(if $(filter file,$(origin LANES)),32,$(LANES))
 # A random day of SECONDS (600) at LANES (16); SEED=n decides the same again.
 .PHONY: soak
 SEED ?=

@@ -18,6 +18,8 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#define READY_AGAIN_US (50 * CLOCK_MS)
+
 #ifndef UKETSUKE_VERSION
 #define UKETSUKE_VERSION "0"
 #endif
@@ -199,17 +201,29 @@ static void notify_open(struct service *service)
     }
 }
 
-static void notify(const struct service *service, const char *text)
+/* False when the supervisor's queue is full just now. */
+static bool notify(const struct service *service, const char *text)
 {
-    if (service->notify_fd >= 0)
-        (void)send(service->notify_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return service->notify_fd < 0 ||
+           send(service->notify_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+           (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+/* Many programs start at once and the queue may hold ten words only: a READY=1 that was lost would have the
+ * supervisor end a program that is well. */
+static void say_ready(struct timer *timer, void *arg)
+{
+    struct service *service = arg;
+
+    if (!notify(service, "READY=1"))
+        (void)timer_set_after(timer, READY_AGAIN_US);
 }
 
 static void feed_watchdog(struct timer *timer, void *arg)
 {
     struct service *service = arg;
 
-    notify(service, "WATCHDOG=1");
+    (void)notify(service, "WATCHDOG=1");
     (void)timer_set_after(timer, service->watchdog_us / 2);
 }
 
@@ -218,6 +232,9 @@ int service_cage(struct service *service, const struct cage_spec *spec)
     int r;
 
     notify_open(service);
+    service->ready = timer_new(service->clock, say_ready, service);
+    if (service->ready == NULL)
+        return -ENOMEM;
     if (sd_watchdog_enabled(0, &service->watchdog_us) > 0) {
         service->watchdog = timer_new(service->clock, feed_watchdog, service);
         if (service->watchdog == NULL)
@@ -238,7 +255,7 @@ int service_cage(struct service *service, const struct cage_spec *spec)
         (void)fflush(stdout);
         _exit(allowed == 0 ? 0 : 1);
     }
-    notify(service, "READY=1");
+    say_ready(service->ready, service);
     log_event(LOG_LEVEL_INFO, "ready");
     return 0;
 }
@@ -247,7 +264,7 @@ int service_run(struct service *service)
 {
     int r = sd_event_loop(service->loop);
 
-    notify(service, "STOPPING=1");
+    (void)notify(service, "STOPPING=1");
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "event loop failed", LOG_ERRNO(r));
     return r == 0 ? 0 : 1;
@@ -260,6 +277,7 @@ void service_stop(struct service *service)
             (void)close(service->sockets[i].fd);
     service->nsockets = 0;
     timer_free(&service->watchdog);
+    timer_free(&service->ready);
     if (service->notify_fd >= 0)
         (void)close(service->notify_fd);
     service->notify_fd = -1;

@@ -32,6 +32,7 @@ struct service {
     int notify_fd; /* the supervisor's, -1 without one */
     uint64_t watchdog_us;
     struct timer *watchdog;
+    struct timer *ready; /* until the supervisor's queue took the word */
 };
 
 /*

@@ -228,4 +228,10 @@ int run_kills(struct site *sites, int nsites, const char *file, const char *tabl
 /* Prints what happened, then memory and descriptors; returns how much was wrong. */
 int run_soak(struct site *site, unsigned seconds, unsigned long seed);
 
+/* ---- lanes.c: many lanes, three of them stuck
+ * --------------------------------------------------------- */
+
+/* So many visits a lane and round. Returns how many went wrong. */
+int run_lanes(struct site *site, int visits);
+
 #endif

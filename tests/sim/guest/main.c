@@ -5,6 +5,7 @@
  * sim-guest part STATE|finish|loop [--method pin|face] [--seconds N] --desk DIRECTORY
  *
  * sim-guest soak SECONDS [--seed N] --desk DIRECTORY
+ * sim-guest lanes VISITS --desk DIRECTORY
  *
  * Drives a table of visits (script.c says how it is written), the kill matrix (kills.c) or a random
  * day (soak.c) against running desks and prints a line for each. Ends with status 0 only if each
@@ -33,7 +34,8 @@ static int usage(void)
     (void)fprintf(stderr, "usage: sim-guest visits|kills FILE [--family NAME] [--slice K/N] "
                           "[--table FILE] --desk DIRECTORY...\n"
                           "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n"
-                          "       sim-guest part STATE|finish|loop [--method pin|face] --desk DIRECTORY\n");
+                          "       sim-guest part STATE|finish|loop [--method pin|face] --desk DIRECTORY\n"
+                          "       sim-guest lanes VISITS --desk DIRECTORY\n");
     return 2;
 }
 
@@ -117,6 +119,8 @@ int main(int argc, char **argv)
     } else if (good && strcmp(argv[optind], "kills") == 0 && o.table != NULL) {
         failed =
             run_kills(o.sites, o.nsites, argv[optind + 1], o.table, o.family, o.slice, o.slices);
+    } else if (good && strcmp(argv[optind], "lanes") == 0) {
+        failed = run_lanes(&o.sites[0], atoi(argv[optind + 1]));
     } else if (good && strcmp(argv[optind], "soak") == 0) {
         failed = run_soak(&o.sites[0], (unsigned)atoi(argv[optind + 1]), o.seed);
     } else if (good) {
