@@ -91,6 +91,7 @@ part cages 60 tests/cages.sh build build/release/bin
 part opensc-on-the-card 120 tests/rig/opensc.sh build/release/bin build/sim/cards
 part service-self-test 180 tests/sim/service/selftest.sh build/release/bin/sim-service
 part visits 240 tests/desk.sh build build/release/bin 8640
+part books-can-fail 120 tests/books-can-fail.sh build/desk-8640
 part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
 part every-visit 400 tests/sim/run-desk.sh build build/release/bin build/desk-every 4 8700 once
 part kills 400 tests/kills.sh build build/release/bin 8750 3 1/5

@@ -1,0 +1,51 @@
+#!/bin/bash
+# books-can-fail.sh DESK: a comparison that cannot fail proves nothing. The books of a finished desk are falsified in a copy, one thing at
+# a time, and reconcile.sh must name the rule that was broken.
+set -u
+desk=$1
+here=$(dirname "$0")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+falsified() { # falsified "WORDS OF THE RULE" COMMAND...: in a fresh copy, from its directory
+    local rule=$1 said
+    shift
+    rm -rf "$work/desk"
+    cp -a "$desk" "$work/desk"
+    (cd "$work/desk" && "$@") || { echo "FAIL  cannot falsify: $*" && failed=$((failed + 1)) && return; }
+    said=$("$here/reconcile.sh" "$work/desk" | grep '^FAIL')
+    if grep -qF "$rule" <<<"$said"; then
+        passed=$((passed + 1)) && echo "ok    is seen: $rule"
+    else
+        failed=$((failed + 1)) && printf 'FAIL  is not seen: %s\n%s\n' "$rule" "$said"
+    fi
+}
+sql() { sqlite3 state/uketsuke.db "PRAGMA foreign_keys = OFF; $1" >/dev/null; }
+
+falsified "every question in the ledger was written down by the desk first" sql "DELETE FROM asks WHERE id = 1"
+falsified "belongs to the visit and is of the kind" sql "UPDATE asks SET kind = 3 WHERE id = 1"
+falsified "every question that was answered stands in the ledger" sed -i '/"card_session"/d' log/ledger.jsonl
+falsified "no question is left without its end" sql "UPDATE asks SET outcome = 255 WHERE id = 1"
+falsified "no change is sent twice under different names" sql "UPDATE asks SET writes = 1, visit = 1"
+falsified "the service was told the consents that the patient gave" \
+    sed -i 's/"PharmacistsInfoConsFlg":"1"/"PharmacistsInfoConsFlg":"0"/' log/ledger.jsonl
+falsified "every visit that the guest saw stands in the database" sql "DELETE FROM visits WHERE id = 2"
+falsified "and no other does" sql "UPDATE visits SET id = 999 WHERE id = 1"
+falsified "each ended as the guest saw it end" sql "UPDATE visits SET outcome = 5 WHERE id = 1"
+falsified "no visit is left undecided" sql "UPDATE visits SET outcome = 0 WHERE id = 1"
+falsified "an entitlement rests on an answer" sql "UPDATE visits SET answer = NULL WHERE id = 1"
+falsified "the audit log has no gap" sql "DELETE FROM audit WHERE id = 5"
+falsified "each step begins where the one before it ended" sql "UPDATE audit SET detail = 'face>done' WHERE id = 3"
+falsified "and the last one where the visit stands" sql "UPDATE visits SET state = 3 WHERE id = 1"
+falsified "what patient and staff did stands in it" sed -i '/"staff_confirm"/d; /"choose_pin"/d; /"consent"/s/"yes"/"no"/' log/book.jsonl
+falsified "no card got more PINs than were keyed in for it" sed -i '/"entry":"pin"/d' log/book.jsonl
+falsified "nor more wrong ones than were keyed in wrong" sed -i 's/"right":false/"right":true/' log/book.jsonl
+falsified "no card got 照合番号B more often than it was keyed in" sed -i '/"entry":"number-b"/d' log/book.jsonl
+falsified "the counter was asked before each try" sed -i '/ INS=20 .* Lc=0 /d' log/trace-1
+falsified "the counters in the chips are what those tries make of them" sed -i 's/^tries.jpki.0018 = 3/tries.jpki.0018 = 2/' card-state/franck.state
+falsified "no patient's name or birth date stands in a log" bash -c 'echo "見本　太郎" >>log/desk.log'
+falsified "no 照合番号B in database or logs" bash -c 'echo 50060420344137 >>log/web.log'
+falsified "no sanitizer had a word to say" bash -c 'echo "ERROR: AddressSanitizer" >>log/desk.log'
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
