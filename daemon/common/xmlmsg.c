@@ -189,6 +189,38 @@ static struct xmlmsg *add(struct xmlmsg *parent, const char *name, size_t name_l
     return child;
 }
 
+/* What an element and all below it count for in the root. */
+static void count_of(const struct xmlmsg *element, size_t *nodes, size_t *bytes)
+{
+    ++*nodes;
+    *bytes +=
+        packed_size(strlen(element->name), element->value != NULL ? strlen(element->value) : 0);
+    for (const struct xmlmsg *child = element->first; child != NULL; child = child->next)
+        count_of(child, nodes, bytes);
+}
+
+void xmlmsg_remove(struct xmlmsg *element)
+{
+    struct xmlmsg *parent = element->parent, *before = NULL, *root;
+    size_t depth, nodes = 0, bytes = 0;
+
+    if (parent == NULL)
+        return;
+    root = root_of(element, &depth);
+    count_of(element, &nodes, &bytes);
+    for (struct xmlmsg *e = parent->first; e != element; e = e->next)
+        before = e;
+    if (before != NULL)
+        before->next = element->next;
+    else
+        parent->first = element->next;
+    if (parent->last == element)
+        parent->last = before;
+    root->nodes -= nodes;
+    root->bytes -= bytes;
+    element_free(element);
+}
+
 struct xmlmsg *xmlmsg_add(struct xmlmsg *parent, const char *name, const char *value)
 {
     return add(parent, name, strlen(name), value, value != NULL ? strlen(value) : 0);

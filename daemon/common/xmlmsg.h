@@ -1,10 +1,11 @@
 /*
  * xmlmsg: the one internal model of an eligibility message (XmlMsg), whatever it came as.
  *
- * A tree of named elements; a leaf has a value, every value is a string; order does not matter, elements may
- * repeat, and what nobody knows is kept. Between processes it travels in a canonical form of our own (simple,
- * length-prefixed), so that only the relay ever parses XML or JSON from outside.
- * Element names are those of the eligibility message itself (QualificationValidity, InsurerNumber...).
+ * A tree of named elements; a leaf has a value, every value is a string; order does not matter,
+ * elements may repeat, and what nobody knows is kept. Between processes it travels in a canonical
+ * form of our own (simple, length-prefixed), so that only the relay ever parses XML or JSON from
+ * outside. Element names are those of the eligibility message itself (QualificationValidity,
+ * InsurerNumber...).
  */
 #ifndef UKETSUKE_XMLMSG_H
 #define UKETSUKE_XMLMSG_H
@@ -52,10 +53,15 @@ struct xmlmsg *xmlmsg_new(const char *name);
 /* Frees the whole tree, wiping it first. Accepts and stores NULL. */
 void xmlmsg_free(struct xmlmsg **root);
 
-/* Append a child; `value` NULL for an element with children of its own. The child belongs to the parent. NULL: a cap or memory. */
+/* Append a child; `value` NULL for an element with children of its own. The child belongs to the
+ * parent. NULL: a cap or memory. */
 struct xmlmsg *xmlmsg_add(struct xmlmsg *parent, const char *name, const char *value);
-/* Set the leaf at a path below `root`, making what is missing: "MessageHeader/MedicalInstitutionCode". 0 or negative errno. */
+/* Set the leaf at a path below `root`, making what is missing:
+ * "MessageHeader/MedicalInstitutionCode". 0 or negative errno. */
 int xmlmsg_set(struct xmlmsg *root, const char *path, const char *value);
+
+/* Take an element out and free it with all below it, wiping it. The root cannot be taken out. */
+void xmlmsg_remove(struct xmlmsg *element);
 
 const char *xmlmsg_name(const struct xmlmsg *element);
 /* NULL for an element with children. */
@@ -70,12 +76,14 @@ const char *xmlmsg_get(const struct xmlmsg *root, const char *path);
 bool xmlmsg_has(const struct xmlmsg *root, const char *path);
 size_t xmlmsg_count(const struct xmlmsg *root);
 
-/* Canonical form. xmlmsg_pack allocates *out (wipe and free it); unpack checks every bound and UTF-8. */
+/* Canonical form. xmlmsg_pack allocates *out (wipe and free it); unpack checks every bound and
+ * UTF-8. */
 int xmlmsg_pack(const struct xmlmsg *root, uint8_t **out, size_t *len);
 int xmlmsg_unpack(struct xmlmsg **out, const uint8_t *data, size_t len);
 /*
- * The same through a sealed memfd; xmlmsg_to_memfd() returns the descriptor or negative errno. Reading with
- * `len` 0 takes the descriptor's own size (messages that carry no length: ELIGIBILITY_ASK).
+ * The same through a sealed memfd; xmlmsg_to_memfd() returns the descriptor or negative errno.
+ * Reading with `len` 0 takes the descriptor's own size (messages that carry no length:
+ * ELIGIBILITY_ASK).
  */
 int xmlmsg_to_memfd(const struct xmlmsg *root, size_t *len);
 int xmlmsg_from_memfd(struct xmlmsg **out, int fd, size_t len);

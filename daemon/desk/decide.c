@@ -68,7 +68,7 @@ static bool digits(const char *text, size_t n)
 }
 
 /* yyyyMMddHHmmss of Japan's time, in microseconds of UTC; 0 when it is anything else. */
-static int64_t jst_us(const char *text)
+int64_t decide_time_us(const char *text)
 {
     struct tm tm = {0};
 
@@ -96,7 +96,7 @@ static void take_available(const struct xmlmsg *result, struct decision *out)
 
         if (value != NULL && (ends_with(xmlmsg_name(e), "AvailableTime") ||
                               ends_with(xmlmsg_name(e), "AcquisitionTime")))
-            until = jst_us(value);
+            until = decide_time_us(value);
         if (until > 0 && (out->available_until_us == 0 || until < out->available_until_us))
             out->available_until_us = until;
     }

@@ -48,4 +48,7 @@ struct decision {
 
 void decide(const struct xmlmsg *tree, const struct decide_expect *expect, struct decision *out);
 
+/* A time of the message (yyyyMMddHHmmss, Japan's) in microseconds since 1970; 0 when it is none. */
+int64_t decide_time_us(const char *text);
+
 #endif

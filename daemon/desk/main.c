@@ -7,6 +7,7 @@
  * `--restore FILE` judge a backup and put it back, while no desk runs (offline.h).
  */
 #include "accounts.h"
+#include "consented.h"
 #include "control.h"
 #include "links.h"
 #include "maintain.h"
@@ -95,7 +96,7 @@ static void on_upkeep(struct timer *timer, void *arg)
     int n = 0;
 
     if (desk_check_clock(p->desk)) {
-        n = store_purge(p->store, (int64_t)clock_realtime_us(p->service.clock));
+        n = consented_purge(p->store, (int64_t)clock_realtime_us(p->service.clock));
         if (n > 0)
             (void)store_settle(p->store);
         maintain_upkeep(p->maintain);

@@ -98,8 +98,8 @@ static int read_one(struct statement *s, struct store_answer *out)
     return statement_end(s, r);
 }
 
-int store_answer_today(struct store *store, struct store_subject subject, const char *institution, const char *date,
-                       uint32_t consents, struct store_answer *out)
+int store_answer_today(struct store *store, struct store_subject subject, const char *institution,
+                       const char *date, uint32_t consents, struct store_answer *out)
 {
     uint8_t hash[STORE_HASH];
     struct statement s;
@@ -116,7 +116,8 @@ int store_answer_today(struct store *store, struct store_subject subject, const 
     return read_one(&s, out);
 }
 
-int store_answer_last(struct store *store, struct store_subject subject, const char *institution, struct store_answer *out)
+int store_answer_last(struct store *store, struct store_subject subject, const char *institution,
+                      struct store_answer *out)
 {
     uint8_t hash[STORE_HASH];
     struct statement s;
@@ -145,4 +146,48 @@ void store_answer_free(struct store_answer *answer)
     seal_free(&answer->tree, answer->tree_len);
     seal_free(&answer->raw, answer->raw_len);
     memset(answer, 0, sizeof(*answer));
+}
+
+int store_answer_due(struct store *store, int64_t now_us, uint64_t *id, uint8_t **tree, size_t *len)
+{
+    struct statement s;
+    int r;
+
+    *tree = NULL;
+    *len = 0;
+    statement_start(&s, store, QUERY_ANSWERS_DUE);
+    statement_int(&s, now_us);
+    statement_int(&s, INT64_MAX);
+    while ((r = statement_step(&s)) > 0) {
+        const uint8_t *sealed;
+        size_t sealed_len;
+
+        *id = (uint64_t)statement_get_int(&s);
+        sealed = statement_get_blob(&s, &sealed_len);
+        r = statement_error(&s);
+        if (r == 0)
+            r = seal_open(store, PLACE_TREE, *id, sealed, sealed_len, tree, len);
+        if (r != -EBADMSG) /* a damaged one is left to store_purge() */
+            return statement_end(&s, r < 0 ? r : 1);
+    }
+    return statement_end(&s, r);
+}
+
+int store_answer_replace(struct store *store, uint64_t id, const void *tree, size_t len,
+                         int64_t available_until_us)
+{
+    struct statement s;
+    uint8_t *sealed = NULL;
+    size_t sealed_len = 0;
+    int r = seal_close(store, PLACE_TREE, id, tree, len, &sealed, &sealed_len);
+
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_ANSWER_REPLACE);
+    statement_int(&s, (int64_t)id);
+    statement_blob(&s, sealed, sealed_len);
+    statement_int(&s, available_until_us);
+    r = statement_run(&s);
+    seal_free(&sealed, sealed_len);
+    return r;
 }

@@ -279,7 +279,17 @@ void store_rotation_free(struct store_rotation **rotation);
 /* ---- upkeep
  * -------------------------------------------------------------------------------------------- */
 
-/* Consented parts past their time; returns how many answers were purged, or negative. */
+/*
+ * The answer whose consented parts are past their time first: its number and its tree (wipe and free it). 1: there is
+ * one, 0: none.
+ */
+int store_answer_due(struct store *store, int64_t now_us, uint64_t *id, uint8_t **tree, size_t *len);
+/* What is left of it: a new tree, no raw bytes, and when the next part of it is over (0: none). */
+int store_answer_replace(struct store *store, uint64_t id, const void *tree, size_t len, int64_t available_until_us);
+/*
+ * What store_answer_due() cannot give any more because it does not open: its raw bytes go, and it is due no longer.
+ * Also consents past their time. How many answers, or negative.
+ */
 int store_purge(struct store *store, int64_t now_us);
 /*
  * Closed visits opened before that time, with their consents and questions, and answers given before it; at most

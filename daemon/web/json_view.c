@@ -572,24 +572,36 @@ int json_consents(const json_t *array, uint32_t *out)
     return 0;
 }
 
+static bool is_clinical(const char *name)
+{
+    /* How the names of such elements of the eligibility message begin; reception needs none to
+     * settle a bill. */
+    static const char *const stems[] = {
+        "PharmacistsInfo",  "PharmaceuticalInfo", "SpecificHealthCheckupsInfo",
+        "Diagnosis",        "Operation",          "Infectious",
+        "Allergy",          "Contraindication",   "TestInfo",
+        "PrescriptionInfo", "InjuryName",
+    };
+
+    for (size_t i = 0; i < sizeof(stems) / sizeof(stems[0]); i++)
+        if (strncmp(name, stems[i], strlen(stems[i])) == 0)
+            return true;
+    return false;
+}
+
 void json_without_clinical(json_t *answer)
 {
-    /* Element names of the eligibility message; reception needs none of them to settle a bill. */
-    static const char *const clinical[] = {
-        "PharmacistsInfo", "SpecificHealthCheckupsInfo",
-        "DiagnosisInfo",   "OperationInfo",
-        "DiagnosisName",   "InfectiousInfo",
-        "AllergyInfo",     "ContraindicationInfo",
-        "TestInfo",        "PrescriptionInfo",
-        "InjuryName1",     "InjuryName2",
-        "InjuryName3",
-    };
     const char *name;
     json_t *value;
+    void *next;
     size_t i;
 
-    for (i = 0; i < sizeof(clinical) / sizeof(clinical[0]); i++)
-        (void)json_object_del(answer, clinical[i]);
-    json_object_foreach(answer, name, value) json_without_clinical(value);
+    json_object_foreach_safe(answer, next, name, value)
+    {
+        if (is_clinical(name))
+            (void)json_object_del(answer, name);
+        else
+            json_without_clinical(value);
+    }
     json_array_foreach(answer, i, value) json_without_clinical(value);
 }

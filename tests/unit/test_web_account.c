@@ -3,6 +3,7 @@
 #include "web_rig.h"
 
 #include "account.h"
+#include "daemon/web/json_view.h"
 #include "daemon/web/password.h"
 #include "daemon/web/totp.h"
 #include "failure.h"
@@ -437,6 +438,31 @@ static void a_wrong_setup_code_is_counted_like_a_wrong_password(void **state)
     assert_int_equal(desk.sign_ins, 2);
 }
 
+static void reception_does_not_see_what_was_consented_to_for_treatment(void **state)
+{
+    json_t *answer =
+        json_loads("{\"ResultList\":[{\"ResultOfQualificationConfirmation\":{\"Name\":\"x\","
+                   "\"InsurerNumber\":\"1\","
+                   "\"PharmacistsInfoConsFlg\":\"1\",\"DiagnosisInfoAvailableTime\":\"2\","
+                   "\"LimitApplicationCertificateRelatedConsFlg\":\"1\",\"MedicalTicketInfo\":{"
+                   "\"InjuryName1\":\"y\","
+                   "\"TicketType\":\"01\"}}}]}",
+                   0, NULL);
+    json_t *left = json_loads("{\"ResultList\":[{\"ResultOfQualificationConfirmation\":{\"Name\":"
+                              "\"x\",\"InsurerNumber\":\"1\","
+                              "\"LimitApplicationCertificateRelatedConsFlg\":\"1\","
+                              "\"MedicalTicketInfo\":{\"TicketType\":\"01\"}}}]}",
+                              0, NULL);
+
+    (void)state;
+    assert_non_null(answer);
+    assert_non_null(left);
+    json_without_clinical(answer);
+    assert_true(json_equal(answer, left));
+    json_decref(answer);
+    json_decref(left);
+}
+
 static void passwords_that_everybody_tries_will_not_do(void **state)
 {
     static const struct {
@@ -479,6 +505,7 @@ int main(void)
         T(a_role_may_what_it_may),
         T(an_administrator_hands_out_a_setup_code_and_it_is_used_once_to_choose_a_password),
         T(a_wrong_setup_code_is_counted_like_a_wrong_password),
+        cmocka_unit_test(reception_does_not_see_what_was_consented_to_for_treatment),
         cmocka_unit_test(passwords_that_everybody_tries_will_not_do),
     };
 
