@@ -49,11 +49,11 @@ llvm-cov-14 report "${objects[@]:1}" -instr-profile="$build/all.profdata" -ignor
     /\.(c|cpp|h) / {
         folder = $1; sub(/\/[^\/]*$/, "", folder); top = $1; sub(/\/.*/, "", top)
         lines[folder] += $8; missed[folder] += $9; all[top] += $8; gone[top] += $9
-        printf "%-44s %6d lines %6d missed %6.1f %%\n", $1, $8, $9, $8 > 0 ? 100 * ($8 - $9) / $8 : 100 | "sort"
+        printf "%-44s %6d lines %6d missed %6.1f %%\n", $1, $8, $9, ($8 > 0 ? 100 * ($8 - $9) / $8 : 100) | "sort"
     }
     END {
         close("sort")
-        for (f in lines) printf "%-44s %6d lines %6d missed %6.1f %%\n", f "/", lines[f], missed[f], 100 * (lines[f] - missed[f]) / lines[f] | "sort"
+        for (f in lines) if (lines[f] > 0) printf "%-44s %6d lines %6d missed %6.1f %%\n", f "/", lines[f], missed[f], (100 * (lines[f] - missed[f]) / lines[f]) | "sort"
         close("sort")
-        for (t in all) printf "%-44s %6d lines %6d missed %6.1f %%\n", t "/ (all of it)", all[t], gone[t], 100 * (all[t] - gone[t]) / all[t] | "sort"
+        for (t in all) if (all[t] > 0) printf "%-44s %6d lines %6d missed %6.1f %%\n", t "/ (all of it)", all[t], gone[t], (100 * (all[t] - gone[t]) / all[t]) | "sort"
     }'

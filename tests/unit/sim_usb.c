@@ -17,7 +17,7 @@ struct sim_usb {
 };
 
 struct sim_usb_counts sim_usb_counts;
-unsigned sim_usb_inside;
+volatile unsigned sim_usb_inside;
 
 static const struct umock_hooks *hooks;
 static void *hooks_arg;

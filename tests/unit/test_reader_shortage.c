@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <systemd/sd-event.h>
 
 #include "daemon/common/clock.h"
 #include "daemon/common/log.h"
@@ -153,6 +154,7 @@ static void any_piece_of_memory_may_be_missing_in_the_library(void **state)
 /* -- what is made once, at the start ------------------------------------------------------------------------- */
 
 struct parts {
+    sd_event *loop;
     struct clock *clock;
     struct card_trust *trust;
     struct card_engine *engine;
@@ -177,6 +179,7 @@ static bool make(struct parts *p)
     char *culprit = NULL;
 
     memset(p, 0, sizeof(*p));
+    assert_true(sd_event_new(&p->loop) >= 0);
     p->clock = clock_new_simulated(0, 0);
     if (p->clock == NULL || card_trust_load(&p->trust, NULL, lane_rig_authorities(rig), &culprit) < 0) {
         free(culprit);
@@ -186,7 +189,7 @@ static bool make(struct parts *p)
     p->frames = frames_new(p->clock, send_nothing, hear_nothing, NULL);
     if (p->engine == NULL || p->frames == NULL)
         return false;
-    p->lane = lane_new(NULL, p->clock, p->engine, p->frames, &listener, NULL);
+    p->lane = lane_new(p->loop, p->clock, p->engine, p->frames, &listener, NULL);
     p->visit = reader_visit_new(p->clock, p->engine, p->frames);
     return p->lane != NULL && p->visit != NULL;
 }
@@ -199,6 +202,7 @@ static void unmake(struct parts *p)
     frames_free(&p->frames);
     card_trust_free(&p->trust);
     clock_free(&p->clock);
+    sd_event_unref(p->loop);
 }
 
 static void a_start_without_memory_fails_and_leaves_nothing(void **state)
