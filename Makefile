@@ -141,6 +141,7 @@ SIM_SERVICE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/service/*.c))
 SIM_LAUNCHER_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/launcher/*.c))
 SIM_GUEST_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/guest/*.c))
 SIM_TERMINAL_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_samples.c,$(wildcard tests/sim/terminal/*.c)))
+SIM_PRESENTATION_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_presentation.c,$(wildcard tests/sim/presentation/*.c)))
 SIM_CARDFACE_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_cardface.c,$(wildcard tests/sim/cardface/*.c)))
 SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal $(BIN)/sim-samples
 sims: $(SIMS)
@@ -164,6 +165,9 @@ $(SIMS):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -lcrypto -lmicrohttpd -lgnutls -ljansson -lcurl -lfreetype -lturbojpeg -lxml2 -lm
+
+$(OUT)/lib/simpresentation.a: $(SIM_PRESENTATION_OBJS)
+	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 
 EVALUATE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard models/evaluate/*.c))
 evaluate-program: $(BIN)/uketsuke-evaluate
@@ -227,7 +231,7 @@ $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
 	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
-unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures
+unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures $(BIN)/visit-figures
 
 SCENARIO_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/scenario/*.c))
 scenario-program: $(if $(SCENARIO_OBJS),$(BIN)/scenarios)
@@ -258,6 +262,12 @@ $(BIN)/ocr-figures: $(OUT)/tests/bench/figures_ocr.c.o $(OUT)/lib/simcardface.a 
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(call libs,ocr common) -lfreetype
+
+# What simulated visits come to, with attacks (tests/visit-figures.sh).
+$(BIN)/visit-figures: $(OUT)/tests/bench/figures_visits.c.o $(OUT)/lib/simpresentation.a $(call archive,matcher) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(call libs,matcher common)
 
 # ---- fuzzing: libFuzzer plays the outside world (clang); everything stands under build/fuzz ---------------------------
 
@@ -450,6 +460,12 @@ rig-bench:
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
 	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)
+
+# Whole visits cut from the videos, and attacks (PAIRS=FILE: 200 pairs of pictures of two people as well).
+.PHONY: evaluate-visits
+evaluate-visits: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/visit-figures
+	@tests/visit-figures.sh build $(BIN) long $(PAIRS)
 
 PREFIX ?= /usr/local
 UNITS ?= $(PREFIX)/lib/systemd/system

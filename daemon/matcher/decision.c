@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-void decision_rule_set(struct decision_rule *rule, const float *thresholds, unsigned fmr, int override_milli)
+void decision_rule_set(struct decision_rule *rule, const float *thresholds, unsigned fmr,
+                       int override_milli)
 {
     rule->threshold = override_milli > 0 ? (float)override_milli / 1000 : thresholds[fmr];
     rule->different = thresholds[0] < rule->threshold ? thresholds[0] : rule->threshold;
@@ -45,7 +46,8 @@ static double weight(const struct decision_state *state, uint64_t captured_us)
     return gap >= DECISION_TAU_US ? 1 : (double)gap / DECISION_TAU_US;
 }
 
-static enum liveness judge_liveness(const struct decision_state *state, const struct decision_rule *rule)
+/* By the mean of the passive scores alone. */
+static enum liveness by_score(const struct decision_state *state, const struct decision_rule *rule)
 {
     if (state->live_evidence < DECISION_EVIDENCE_LIVE)
         return LIVENESS_NOT_CHECKED;
@@ -56,19 +58,55 @@ static enum liveness judge_liveness(const struct decision_state *state, const st
     return LIVENESS_NOT_CHECKED;
 }
 
+/* Failed when anything that decides says so, passed when all that decides says so. */
+static enum liveness judge_liveness(const struct decision_state *state,
+                                    const struct decision_rule *rule)
+{
+    const enum liveness score = rule->live_gates ? by_score(state, rule) : LIVENESS_PASSED;
+    const enum liveness presence = rule->policy != PRESENCE_OFF ? state->presence : LIVENESS_PASSED;
+
+    if (score == LIVENESS_FAILED || presence == LIVENESS_FAILED)
+        return LIVENESS_FAILED;
+    if (score == LIVENESS_NOT_CHECKED || presence == LIVENESS_NOT_CHECKED ||
+        (!rule->live_gates && rule->policy == PRESENCE_OFF))
+        return LIVENESS_NOT_CHECKED;
+    return LIVENESS_PASSED;
+}
+
+/* Liveness does not stand in the way of an acceptance. */
+static bool may_accept(const struct decision_state *state, const struct decision_rule *rule)
+{
+    if (rule->live_gates && by_score(state, rule) != LIVENESS_PASSED)
+        return false;
+    switch (rule->policy) {
+    case PRESENCE_OFF:
+        return true;
+    case PRESENCE_PASSIVE:
+        return state->watched;
+    case PRESENCE_CHALLENGE:
+        return state->presence == LIVENESS_PASSED;
+    }
+    return false;
+}
+
+static bool scores_match(const struct decision_state *state, const struct decision_rule *rule)
+{
+    return state->evidence >= DECISION_EVIDENCE_ACCEPT &&
+           state->above_frames >= DECISION_FRAMES_ACCEPT && 2 * state->above >= state->evidence &&
+           decision_mean(state) - decision_radius(state->evidence, DECISION_ALPHA_ACCEPT) >=
+               (double)rule->threshold;
+}
+
 static enum decision judge(const struct decision_state *state, const struct decision_rule *rule)
 {
-    const double mean = decision_mean(state);
     const uint64_t span = state->last_us - state->first_us;
-    const double high = mean + decision_radius(state->evidence, DECISION_ALPHA_REJECT);
-    const bool same = state->evidence >= DECISION_EVIDENCE_ACCEPT && state->above_frames >= DECISION_FRAMES_ACCEPT &&
-                      2 * state->above >= state->evidence &&
-                      mean - decision_radius(state->evidence, DECISION_ALPHA_ACCEPT) >= (double)rule->threshold;
+    const double high =
+        decision_mean(state) + decision_radius(state->evidence, DECISION_ALPHA_REJECT);
 
-    if (rule->live_gates && state->liveness == LIVENESS_FAILED)
+    if (state->liveness == LIVENESS_FAILED)
         return DECISION_ATTACK;
-    if (same)
-        return rule->live_gates && state->liveness != LIVENESS_PASSED ? DECISION_NOT_YET : DECISION_SAME;
+    if (state->matches)
+        return may_accept(state, rule) ? DECISION_SAME : DECISION_NOT_YET;
     if (high < (double)rule->different && state->evidence >= DECISION_EVIDENCE_REJECT &&
         span >= DECISION_SPAN_REJECT_US)
         return DECISION_NOT_SAME;
@@ -78,8 +116,25 @@ static enum decision judge(const struct decision_state *state, const struct deci
     return DECISION_NOT_YET;
 }
 
-void decision_add(struct decision_state *state, const struct decision_rule *rule, uint64_t captured_us, bool repeated,
-                  float score, const float *live)
+static void judge_again(struct decision_state *state, const struct decision_rule *rule)
+{
+    state->liveness = judge_liveness(state, rule);
+    state->matches = scores_match(state, rule);
+    state->decision = judge(state, rule);
+}
+
+void decision_presence(struct decision_state *state, const struct decision_rule *rule,
+                       enum liveness presence, bool watched)
+{
+    if (state->decision != DECISION_NOT_YET)
+        return;
+    state->presence = presence;
+    state->watched = watched;
+    judge_again(state, rule);
+}
+
+void decision_add(struct decision_state *state, const struct decision_rule *rule,
+                  uint64_t captured_us, bool repeated, float score, const float *live)
 {
     const double w = repeated || !isfinite(score) ? 0 : weight(state, captured_us);
 
@@ -99,6 +154,5 @@ void decision_add(struct decision_state *state, const struct decision_rule *rule
         state->live_evidence += w;
         state->live_sum += w * (double)*live;
     }
-    state->liveness = judge_liveness(state, rule);
-    state->decision = judge(state, rule);
+    judge_again(state, rule);
 }

@@ -5,6 +5,7 @@
 #include "landmarks.h"
 #include "liveness.h"
 #include "preview.h"
+#include "trace.h"
 #include "warp.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@
 
 /* A second face this near in size leaves open whose turn it is. */
 #define RIVAL_AREA 0.6f
-/* Room put around a chip photo in which no face was found: detectors dislike a face that fills the picture. */
+/* Room put around a chip photo in which no face was found: detectors dislike a face that fills the
+ * picture. */
 #define PHOTO_MARGIN 0.35f
 
 struct engine {
@@ -25,7 +27,8 @@ struct engine {
     struct decoder *decoder;
     struct preview *preview;
     struct image image;
-    struct secret blob; /* the floats that go into a net */
+    struct secret blob;  /* the floats that go into a net */
+    struct secret small; /* TRACE_BYTES */
     struct embedding probe;
     size_t largest; /* floats that the largest net wants */
 };
@@ -89,7 +92,8 @@ static void feed(struct engine *engine, enum model_role role, const struct warp_
     warp_to_floats(&engine->image, map, m->width, m->height, &m->format, blob(engine));
 }
 
-/* ---- the steps ---------------------------------------------------------------------------------------- */
+/* ---- the steps
+ * ---------------------------------------------------------------------------------------- */
 
 static int find_faces(struct engine *engine, float margin, struct detection *found, size_t *count)
 {
@@ -103,15 +107,16 @@ static int find_faces(struct engine *engine, float margin, struct detection *fou
     r = run(engine, MODEL_DETECTOR, out, &n);
     if (r < 0)
         return r;
-    return detect_read(m, out, n, &map, engine->image.width, engine->image.height, found, DETECT_MOST, count);
+    return detect_read(m, out, n, &map, engine->image.width, engine->image.height, found,
+                       DETECT_MOST, count);
 }
 
-static int find_points(struct engine *engine, const struct box *face, struct point five[FACE_POINTS])
+static int find_points(struct engine *engine, const struct box *face,
+                       struct point points[LANDMARKS], struct point five[FACE_POINTS])
 {
     const struct model *m = &engine->models[MODEL_LANDMARKS];
     const struct box crop = landmarks_crop(face, &engine->image);
     const struct warp_map map = warp_of_box(&crop, m->width, m->height);
-    struct point points[LANDMARKS];
     struct dnn_tensor out[DNN_OUTPUTS_MAX];
     size_t n;
     int r;
@@ -162,7 +167,8 @@ static float box_area(const struct box *b)
 }
 
 /* The nearest face, or why it cannot be told. `report` gets box and count. */
-static enum failure choose_face(const struct detection *found, size_t count, struct frame_report *report)
+static enum failure choose_face(const struct detection *found, size_t count,
+                                struct frame_report *report)
 {
     size_t nearest;
 
@@ -177,7 +183,37 @@ static enum failure choose_face(const struct detection *found, size_t count, str
     return FAILURE_NONE;
 }
 
-/* ---- whole pictures ------------------------------------------------------------------------------------- */
+/* ---- whole pictures
+ * ------------------------------------------------------------------------------------- */
+
+/* What presence.h compares over time. */
+static void leave_trace(struct engine *engine, unsigned want, struct frame_report *report,
+                        uint64_t *clock)
+{
+    if ((want & WANT_TRACE) == 0)
+        return;
+    trace_small(&engine->image, engine->small.data);
+    report->small = engine->small.data;
+    if ((want & WANT_GRID) != 0)
+        report->grid = trace_grid(&engine->image, &report->box, blob(engine));
+    report->trace_us = lap(clock);
+}
+
+/* Quality of a face whose points are known. */
+static enum failure judge_face(struct engine *engine, const struct warp_map *map,
+                               const struct point five[FACE_POINTS], struct frame_report *report)
+{
+    enum failure failure;
+
+    quality_of_shape(&engine->image, &report->box, five, &report->quality);
+    failure = quality_judge_shape(&report->quality, &quality_bounds_default);
+    if (failure == FAILURE_NONE) {
+        quality_of_light(&engine->image, map, engine->models[MODEL_RECOGNISER].width,
+                         &report->quality);
+        failure = quality_judge_light(&report->quality, &quality_bounds_default);
+    }
+    return failure;
+}
 
 /* The frame is decoded; everything up to the score. */
 static enum failure compare(struct engine *engine, const struct embedding *reference, unsigned want,
@@ -197,21 +233,20 @@ static enum failure compare(struct engine *engine, const struct embedding *refer
     failure = choose_face(found, count, report);
     if (failure != FAILURE_NONE)
         return failure;
-    r = find_points(engine, &report->box, five);
+    r = find_points(engine, &report->box, report->points, five);
+    report->points_known = r == 0;
     if (r == 0)
         r = align_map(five, engine->models[MODEL_RECOGNISER].width, &map, NULL);
     if (r < 0) {
         report->landmarks_us = lap(clock);
         return FAILURE_FACE_COVERED;
     }
-    quality_of_shape(&engine->image, &report->box, five, &report->quality);
-    failure = quality_judge_shape(&report->quality, &quality_bounds_default);
-    if (failure == FAILURE_NONE) {
-        quality_of_light(&engine->image, &map, engine->models[MODEL_RECOGNISER].width, &report->quality);
-        failure = quality_judge_light(&report->quality, &quality_bounds_default);
-    }
+    failure = judge_face(engine, &map, five, report);
     report->landmarks_us = lap(clock);
-    if (failure != FAILURE_NONE)
+    leave_trace(engine, want, report, clock);
+    if (failure != FAILURE_NONE &&
+        !((want & WANT_ANYWAY) != 0 &&
+          (failure == FAILURE_FACE_TURNED || failure == FAILURE_FACE_TOO_LARGE)))
         return failure;
     r = embed_face(engine, &map, &engine->probe);
     report->embed_us = lap(clock);
@@ -219,21 +254,22 @@ static enum failure compare(struct engine *engine, const struct embedding *refer
         return FAILURE_FACE_UNAVAILABLE;
     report->score = embed_cosine(embedding_floats(&engine->probe), embedding_floats(reference),
                                  reference->dimensions);
-    if ((want & WANT_LIVENESS) != 0) {
+    report->score_known = true;
+    if (failure == FAILURE_NONE && (want & WANT_LIVENESS) != 0) {
         report->live_known = score_liveness(engine, &report->box, &report->live) == 0;
         report->live_us = lap(clock);
     }
-    return FAILURE_NONE;
+    return failure;
 }
 
-void engine_frame(struct engine *engine, const struct frame *frame, const struct embedding *reference,
-                  unsigned want, struct frame_report *out)
+void engine_frame(struct engine *engine, const struct frame *frame,
+                  const struct embedding *reference, unsigned want, struct frame_report *out)
 {
     uint64_t clock = now_us();
 
     memset(out, 0, sizeof(*out));
-    out->failure = decode_frame(engine->decoder, frame->format, frame->width, frame->height, frame->data, frame->len,
-                                &engine->image);
+    out->failure = decode_frame(engine->decoder, frame->format, frame->width, frame->height,
+                                frame->data, frame->len, &engine->image);
     out->decode_us = lap(&clock);
     if (out->failure != FAILURE_NONE)
         return;
@@ -248,7 +284,8 @@ void engine_frame(struct engine *engine, const struct frame *frame, const struct
     }
 }
 
-/* Of a portrait: the face nearest to the middle of the picture, however large somebody behind may be. */
+/* Of a portrait: the face nearest to the middle of the picture, however large somebody behind may
+ * be. */
 static size_t middle_face(const struct image *image, const struct detection *found, size_t count)
 {
     float least = INFINITY;
@@ -267,8 +304,8 @@ static size_t middle_face(const struct image *image, const struct detection *fou
 }
 
 /* The picture is in engine->image. */
-static enum failure embed_image(struct engine *engine, bool again_with_margin, struct embedding *out,
-                                struct frame_report *report)
+static enum failure embed_image(struct engine *engine, bool again_with_margin,
+                                struct embedding *out, struct frame_report *report)
 {
     struct detection found[DETECT_MOST];
     struct point five[FACE_POINTS];
@@ -287,21 +324,24 @@ static enum failure embed_image(struct engine *engine, bool again_with_margin, s
     if (count == 0)
         return FAILURE_FACE_NONE;
     report->box = found[middle_face(&engine->image, found, count)].box;
-    r = find_points(engine, &report->box, five);
+    r = find_points(engine, &report->box, report->points, five);
+    report->points_known = r == 0;
     if (r == 0)
         r = align_map(five, engine->models[MODEL_RECOGNISER].width, &map, NULL);
     report->landmarks_us = lap(&clock);
     if (r < 0)
         return FAILURE_FACE_NONE;
     quality_of_shape(&engine->image, &report->box, five, &report->quality);
-    quality_of_light(&engine->image, &map, engine->models[MODEL_RECOGNISER].width, &report->quality);
+    quality_of_light(&engine->image, &map, engine->models[MODEL_RECOGNISER].width,
+                     &report->quality);
     lap(&clock);
     r = embed_face(engine, &map, out);
     report->embed_us = lap(&clock);
     return r < 0 ? FAILURE_FACE_UNAVAILABLE : FAILURE_NONE;
 }
 
-enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len, struct embedding *out)
+enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
+                          struct embedding *out)
 {
     struct frame_report report;
     enum failure failure;
@@ -317,8 +357,8 @@ enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len
     return failure;
 }
 
-enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len, struct embedding *out,
-                          struct frame_report *report)
+enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
+                          struct embedding *out, struct frame_report *report)
 {
     const bool jpeg = len > 2 && data[0] == 0xff && data[1] == 0xd8;
     uint64_t clock = now_us();
@@ -341,10 +381,13 @@ enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len
     return failure;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------
+ */
 
 /* Read a run on nothing as the decoding would: a net of the wrong shape cannot pass. */
-static int check_outputs(struct engine *engine, enum model_role role, const struct dnn_tensor *out, size_t n)
+static int check_outputs(struct engine *engine, enum model_role role, const struct dnn_tensor *out,
+                         size_t n)
 {
     const struct model *m = &engine->models[role];
     const struct warp_map map = {.a = 1, .e = 1};
@@ -371,7 +414,8 @@ static int check_outputs(struct engine *engine, enum model_role role, const stru
     return -EINVAL;
 }
 
-static int load_net(struct engine *engine, enum model_role role, const struct model *model, char *why)
+static int load_net(struct engine *engine, enum model_role role, const struct model *model,
+                    char *why)
 {
     const int shape[DNN_DIMS_MAX] = {1, model_channels(model), model->height, model->width};
     struct dnn_tensor out[DNN_OUTPUTS_MAX];
@@ -383,8 +427,9 @@ static int load_net(struct engine *engine, enum model_role role, const struct mo
         return -EINVAL;
     r = dnn_load(&engine->nets[role], model->data, model->len, shape, reason);
     if (r == 0) {
-        snprintf(reason, sizeof(reason), "its shape is not what the manifest says (input %d x %d x %d, decoding)",
-                 shape[1], shape[2], shape[3]);
+        snprintf(reason, sizeof(reason),
+                 "its shape is not what the manifest says (input %d x %d x %d, decoding)", shape[1],
+                 shape[2], shape[3]);
         memset(engine->blob.data, 0, engine->blob.size);
         r = run(engine, role, out, &n);
         if (r == 0)
@@ -392,7 +437,8 @@ static int load_net(struct engine *engine, enum model_role role, const struct mo
     }
     if (r < 0)
         snprintf(why, MANIFEST_WHY,
-                 "モデル %s (%s) を使えません: 目録の記述とモデルの形を確かめてください / this model cannot be used: %.200s. "
+                 "モデル %s (%s) を使えません: 目録の記述とモデルの形を確かめてください / this "
+                 "model cannot be used: %.200s. "
                  "Correct its section of " MANIFEST_FILE " or take the file it was written for",
                  model->file, manifest_role_name(role), reason);
     return r;
@@ -416,6 +462,8 @@ int engine_new(struct engine **out, const struct manifest *manifest, char *why)
         if (floats > engine->largest)
             engine->largest = floats;
     }
+    if (engine->largest < TRACE_WORK)
+        engine->largest = TRACE_WORK;
     engine->decoder = decoder_new();
     engine->preview = preview_new();
     if (engine->decoder == NULL || engine->preview == NULL)
@@ -423,6 +471,8 @@ int engine_new(struct engine **out, const struct manifest *manifest, char *why)
     r = secret_new(&engine->blob, engine->largest * sizeof(float));
     if (r == 0)
         r = embedding_new(&engine->probe, manifest);
+    if (r == 0)
+        r = secret_new(&engine->small, TRACE_BYTES);
     for (int role = 0; role < MODEL_ROLES && r == 0; role++)
         r = load_net(engine, (enum model_role)role, &manifest->models[role], why);
     if (r < 0)
@@ -432,7 +482,8 @@ int engine_new(struct engine **out, const struct manifest *manifest, char *why)
 out:
     if (r < 0 && why[0] == '\0')
         snprintf(why, MANIFEST_WHY,
-                 "照合の準備に必要なメモリーを確保できません(%s)。ulimit -l (LimitMEMLOCK) を確かめてください / "
+                 "照合の準備に必要なメモリーを確保できません(%s)。ulimit -l (LimitMEMLOCK) "
+                 "を確かめてください / "
                  "no memory for the matcher: see ulimit -l (LimitMEMLOCK)",
                  strerror(-r));
     engine_free(&engine);
@@ -448,6 +499,7 @@ void engine_wipe(struct engine *engine)
     preview_wipe(engine->preview);
     explicit_bzero(engine->blob.data, engine->blob.size);
     explicit_bzero(engine->probe.value.data, engine->probe.value.size);
+    explicit_bzero(engine->small.data, engine->small.size);
     for (int role = 0; role < MODEL_ROLES; role++)
         (void)run(engine, (enum model_role)role, out, &n);
 }
@@ -462,6 +514,7 @@ void engine_free(struct engine **engine)
     preview_free(&(*engine)->preview);
     image_free(&(*engine)->image);
     secret_free(&(*engine)->blob);
+    secret_free(&(*engine)->small);
     embedding_free(&(*engine)->probe);
     free(*engine);
     *engine = NULL;

@@ -1,8 +1,10 @@
 /*
- * engine: the frame path. One picture in; a face, an embedding, a score, or the reason why there is none.
+ * engine: the frame path. One picture in; a face, an embedding, a score, or the reason why there is
+ * none.
  *
- * An engine belongs to one thread: its nets, its decoder and its buffers, all made at the start; a steady stream
- * of frames of one size allocates nothing here. uketsuke-evaluate and the bench run this same code.
+ * An engine belongs to one thread: its nets, its decoder and its buffers, all made at the start; a
+ * steady stream of frames of one size allocates nothing here. uketsuke-evaluate and the bench run
+ * this same code.
  */
 #ifndef UKETSUKE_ENGINE_H
 #define UKETSUKE_ENGINE_H
@@ -10,12 +12,14 @@
 #include "decode.h"
 #include "detect.h"
 #include "embed.h"
+#include "landmarks.h"
 #include "manifest.h"
 #include "quality.h"
 
 struct engine;
 
-/* A face as the recogniser sees it. In secret memory: embedding.value.data holds `dimensions` floats. */
+/* A face as the recogniser sees it. In secret memory: embedding.value.data holds `dimensions`
+ * floats. */
 struct embedding {
     struct secret value;
     int dimensions;
@@ -29,9 +33,9 @@ int embedding_new(struct embedding *embedding, const struct manifest *manifest);
 void embedding_free(struct embedding *embedding);
 
 /*
- * Load the nets of the manifest (whose files must still be there) and run each once: a wrong shape shows here,
- * and the first patient waits no longer than the second. 0, or negative errno with the refusal in `why`
- * (MANIFEST_WHY bytes).
+ * Load the nets of the manifest (whose files must still be there) and run each once: a wrong shape
+ * shows here, and the first patient waits no longer than the second. 0, or negative errno with the
+ * refusal in `why` (MANIFEST_WHY bytes).
  */
 int engine_new(struct engine **out, const struct manifest *manifest, char *why);
 /* Accepts and stores NULL. */
@@ -47,38 +51,51 @@ struct frame {
 enum engine_want {
     WANT_LIVENESS = 1 << 0,
     WANT_PREVIEW = 1 << 1,
+    WANT_TRACE = 1 << 2, /* for presence.h: points, the small picture */
+    WANT_GRID = 1 << 3,  /* with it: how much of a screen's grid is in the face */
+    WANT_ANYWAY =
+        1 << 4, /* a score also of a face that is turned or near, as somebody is asked to be */
 };
 
 /* All times in microseconds. */
 struct frame_report {
-    enum failure failure; /* FAILURE_NONE: score holds */
+    enum failure failure; /* FAILURE_NONE: a good frame, score holds */
+    bool score_known;     /* also with WANT_ANYWAY and a failure */
     float score;          /* cosine */
     bool live_known;
     float live; /* 0..1 */
     int width, height;
     struct box box; /* of the nearest face; all zero: none */
     unsigned faces;
+    bool points_known;
+    struct point points[LANDMARKS];
     struct quality quality;
-    uint32_t decode_us, detect_us, landmarks_us, embed_us, live_us, preview_us;
+    uint32_t decode_us, detect_us, landmarks_us, embed_us, live_us, preview_us, trace_us;
     const uint8_t *preview; /* borrowed until the next call; NULL: none */
     size_t preview_len;
+    const uint8_t *small; /* TRACE_BYTES of grey, borrowed until the next call; NULL: none */
+    float grid;
 };
 
 /* One camera frame against a reference. */
-void engine_frame(struct engine *engine, const struct frame *frame, const struct embedding *reference,
-                  unsigned want, struct frame_report *out);
+void engine_frame(struct engine *engine, const struct frame *frame,
+                  const struct embedding *reference, unsigned want, struct frame_report *out);
 
 /*
- * A chip photo: decode, find the face (tight crops are tried again with room around), embed. Quality is not judged:
- * there is no second photo. FAILURE_NONE, CARD_NO_PHOTO or FACE_PHOTO_UNREADABLE.
+ * A chip photo: decode, find the face (tight crops are tried again with room around), embed.
+ * Quality is not judged: there is no second photo. FAILURE_NONE, CARD_NO_PHOTO or
+ * FACE_PHOTO_UNREADABLE.
  */
-enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len, struct embedding *out);
+enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
+                          struct embedding *out);
 
-/* A still picture, JPEG or JPEG 2000, without judging quality: for measuring. FACE_NONE when no face is found. */
-enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len, struct embedding *out,
-                          struct frame_report *report);
+/* A still picture, JPEG or JPEG 2000, without judging quality: for measuring. FACE_NONE when no
+ * face is found. */
+enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
+                          struct embedding *out, struct frame_report *report);
 
-/* Wipe pictures and buffers, and run the nets on nothing so that their own memory holds no face either. */
+/* Wipe pictures and buffers, and run the nets on nothing so that their own memory holds no face
+ * either. */
 void engine_wipe(struct engine *engine);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * uketsuke-matcher: compares the live face with the photo in the chip.
  *
- * It decodes what cameras and cards send, so it is caged most tightly: after start no file, no network, no new
- * program; only the socket of the desk, descriptors with pictures, and threads that compute.
+ * It decodes what cameras and cards send, so it is caged most tightly: after start no file, no
+ * network, no new program; only the socket of the desk, descriptors with pictures, and threads that
+ * compute.
  */
 #include "daemon/common/ipc.h"
 #include "daemon/common/log.h"
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define VISITS_MOST 64
@@ -57,13 +59,15 @@ static struct lane *free_lane(struct matcher *matcher)
     return NULL;
 }
 
-/* ---- answers --------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * --------------------------------------------------------------------------------------------- */
 
 static void on_ready(void *arg, const struct msg_match_ready *ready)
 {
     struct lane *lane = arg;
 
-    log_event(LOG_LEVEL_INFO, "photo ready", LOG_NUMBER("visit", ready->visit), LOG_NUMBER("ms", ready->elapsed_ms));
+    log_event(LOG_LEVEL_INFO, "photo ready", LOG_NUMBER("visit", ready->visit),
+              LOG_NUMBER("ms", ready->elapsed_ms));
     (void)ipc_send(lane->ipc, MSG_MATCH_READY, ready);
 }
 
@@ -71,7 +75,8 @@ static void on_failed(void *arg, const struct msg_match_failed *failed)
 {
     struct lane *lane = arg;
 
-    log_event(LOG_LEVEL_NOTICE, "photo not usable", LOG_NUMBER("visit", failed->visit), LOG_FAILURE(failed->failure));
+    log_event(LOG_LEVEL_NOTICE, "photo not usable", LOG_NUMBER("visit", failed->visit),
+              LOG_FAILURE(failed->failure));
     (void)ipc_send(lane->ipc, MSG_MATCH_FAILED, failed);
 }
 
@@ -87,7 +92,8 @@ static void on_result(void *arg, const struct msg_match_result *result, int prev
 
 static const struct session_answers answers = {on_ready, on_failed, on_result};
 
-/* ---- messages -------------------------------------------------------------------------------------------- */
+/* ---- messages
+ * -------------------------------------------------------------------------------------------- */
 
 static void take_begin(struct matcher *matcher, struct ipc *ipc, struct message *message)
 {
@@ -103,15 +109,16 @@ static void take_begin(struct matcher *matcher, struct ipc *ipc, struct message 
     if (lane != NULL) {
         lane->matcher = matcher;
         lane->ipc = ipc;
-        if (session_new(&lane->session, &matcher->shared, begin->visit, begin->photo_bytes, begin->preview != 0, fd,
-                        &answers, lane) == 0)
+        if (session_new(&lane->session, &matcher->shared, begin->visit, begin->photo_bytes,
+                        begin->preview != 0, fd, &answers, lane) == 0)
             return;
     } else {
         close(fd);
     }
     log_event(LOG_LEVEL_WARNING, "no room for a visit", LOG_NUMBER("visit", begin->visit));
-    (void)ipc_send(ipc, MSG_MATCH_FAILED,
-                   &(struct msg_match_failed){.visit = begin->visit, .failure = FAILURE_FACE_UNAVAILABLE});
+    (void)ipc_send(
+        ipc, MSG_MATCH_FAILED,
+        &(struct msg_match_failed){.visit = begin->visit, .failure = FAILURE_FACE_UNAVAILABLE});
 }
 
 static void take_frame(struct matcher *matcher, struct ipc *ipc, struct message *message)
@@ -123,7 +130,8 @@ static void take_frame(struct matcher *matcher, struct ipc *ipc, struct message 
     if (lane != NULL) {
         session_frame(lane->session, frame, fd);
     } else {
-        /* Its visit failed to begin, or we were restarted in the middle: the desk learns that from the answer. */
+        /* Its visit failed to begin, or we were restarted in the middle: the desk learns that from
+         * the answer. */
         struct msg_match_result result;
 
         close(fd);
@@ -151,13 +159,17 @@ static void take_health(struct matcher *matcher, struct ipc *ipc, struct message
     for (size_t i = 0; i < VISITS_MOST; i++)
         visits += matcher->lanes[i].session != NULL;
     service_health_common(&matcher->service, ipc, request);
-    (void)snprintf(detail, sizeof(detail), "%.40s: %.30s, %.30s, %.30s, %.30s", matcher->manifest->name,
-                   matcher->manifest->models[MODEL_DETECTOR].file, matcher->manifest->models[MODEL_LANDMARKS].file,
-                   recogniser->file, matcher->manifest->models[MODEL_LIVENESS].file);
+    (void)snprintf(detail, sizeof(detail), "%.40s: %.30s, %.30s, %.30s, %.30s",
+                   matcher->manifest->name, matcher->manifest->models[MODEL_DETECTOR].file,
+                   matcher->manifest->models[MODEL_LANDMARKS].file, recogniser->file,
+                   matcher->manifest->models[MODEL_LIVENESS].file);
     service_health_item(ipc, request, 0, FAILURE_NONE, "models", detail, "");
-    (void)snprintf(detail, sizeof(detail), "threshold %.3f, liveness %s, %lld threads, %u visits",
-                   (double)matcher->shared.rule.threshold, matcher->shared.rule.live_gates ? "gates" : "advises",
-                   (long long)config_number(matcher->service.config, CFG_matcher_THREADS, NULL), visits);
+    (void)snprintf(detail, sizeof(detail), "threshold %.3f, liveness %s%s, %lld threads, %u visits",
+                   (double)matcher->shared.rule.threshold,
+                   config_text(matcher->service.config, CFG_matcher_LIVENESS, NULL),
+                   matcher->shared.rule.live_gates ? " and the score" : "",
+                   (long long)config_number(matcher->service.config, CFG_matcher_THREADS, NULL),
+                   visits);
     service_health_item(ipc, request, 0, FAILURE_NONE, "matching", detail, "");
     service_health_end(ipc, request);
 }
@@ -215,7 +227,9 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
 
 static const struct ipc_handlers handlers = {on_open, on_message, on_closed};
 
-/* ---- start ------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void set_rule(struct matcher *matcher)
 {
@@ -228,6 +242,8 @@ static void set_rule(struct matcher *matcher)
     matcher->shared.rule.live_pass = liveness->pass;
     matcher->shared.rule.live_fail = liveness->fail;
     matcher->shared.rule.live_gates = liveness->gate;
+    matcher->shared.rule.policy =
+        (enum presence_policy)config_number(matcher->service.config, CFG_matcher_LIVENESS, NULL);
 }
 
 static int open_models(struct matcher *matcher)
@@ -248,35 +264,43 @@ static int open_models(struct matcher *matcher)
     manifest_drop_files(matcher->manifest);
     matcher->shared.manifest = matcher->manifest;
     set_rule(matcher);
+    if (getrandom(&matcher->shared.seed, sizeof(matcher->shared.seed), 0) !=
+        (ssize_t)sizeof(matcher->shared.seed))
+        return -EIO;
     return 0;
 }
 
 static int open_server(struct matcher *matcher)
 {
-    static const struct ipc_self self = {.role = IPC_MATCHER, .program = "uketsuke-matcher", .instance = ""};
+    static const struct ipc_self self = {
+        .role = IPC_MATCHER, .program = "uketsuke-matcher", .instance = ""};
     uid_t uids[16];
     const size_t nuids = service_peer_uids(&matcher->service, uids, sizeof(uids) / sizeof(uids[0]));
     const int fd = service_take_socket(&matcher->service, "matcher");
 
     if (fd < 0) {
-        (void)fputs("uketsuke-matcher: ソケット matcher が渡されていません。systemd か起動プログラムから起動してください / "
-                    "no socket named matcher was handed over: start it by systemd or the launcher\n",
-                    stderr);
+        (void)fputs(
+            "uketsuke-matcher: ソケット matcher が渡されていません。systemd "
+            "か起動プログラムから起動してください / "
+            "no socket named matcher was handed over: start it by systemd or the launcher\n",
+            stderr);
         return -EBADF;
     }
-    return ipc_server_new(&matcher->server, matcher->service.loop, fd, &self, "DC", uids, nuids, &handlers, matcher);
+    return ipc_server_new(&matcher->server, matcher->service.loop, fd, &self, "DC", uids, nuids,
+                          &handlers, matcher);
 }
 
 int main(int argc, char **argv)
 {
-    /* Models are read before; nothing is opened after. Threads: workers exist, a library may still make one. */
+    /* Models are read before; nothing is opened after. Threads: workers exist, a library may still
+     * make one. */
     static const struct cage_spec cage = {.calls = CAGE_THREADS | CAGE_ACCEPT | CAGE_FD_PASS};
     struct matcher *matcher;
     int r, status = EXIT_FAILURE;
 
     /*
-     * What OpenCV, OpenJPEG and turbojpeg give back is overwritten at once: their working memory holds pieces of
-     * faces, and they do not wipe it themselves.
+     * What OpenCV, OpenJPEG and turbojpeg give back is overwritten at once: their working memory
+     * holds pieces of faces, and they do not wipe it themselves.
      */
     (void)mallopt(M_PERTURB, 0x5a);
     matcher = calloc(1, sizeof(*matcher));
@@ -288,9 +312,11 @@ int main(int argc, char **argv)
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     /* The trial of the cage wants everything that stands before it, but nobody to talk to. */
-    if (open_models(matcher) < 0 || (!matcher->service.try_cage && open_server(matcher) < 0) || service_cage(&matcher->service, &cage) < 0)
+    if (open_models(matcher) < 0 || (!matcher->service.try_cage && open_server(matcher) < 0) ||
+        service_cage(&matcher->service, &cage) < 0)
         goto out;
-    log_event(LOG_LEVEL_NOTICE, "ready", LOG_NUMBER("threshold_milli", matcher->shared.rule.threshold * 1000));
+    log_event(LOG_LEVEL_NOTICE, "ready",
+              LOG_NUMBER("threshold_milli", matcher->shared.rule.threshold * 1000));
     status = service_run(&matcher->service);
 out:
     ipc_server_free(&matcher->server);

@@ -12,6 +12,8 @@
 
 #define PENDING_MOST 2
 #define REMEMBERED 64 /* frames whose bytes are recognised when they come again */
+#define FROZEN 10     /* the same frame so often: the camera stands still, and that is told */
+#define GRID_EVERY 3  /* frames: the spectrum is looked at in one of so many */
 
 struct pending {
     struct msg_match_frame frame;
@@ -36,6 +38,9 @@ struct session {
     unsigned npending;
     uint64_t seen[REMEMBERED]; /* digests of frames, a ring */
     unsigned nseen;
+    unsigned frozen; /* how often the last frame came again */
+    unsigned looked; /* frames handed to the pool */
+    struct presence presence;
 
     /* what runs now; the worker's while `running` */
     const uint8_t *photo;
@@ -43,7 +48,9 @@ struct session {
     uint64_t begun_us;
     enum failure photo_failure;
     struct pending current;
+    unsigned want;
     struct frame_report report;
+    struct secret small; /* TRACE_BYTES: of the frame that runs */
     uint64_t digest;
     int preview_fd;
 };
@@ -73,12 +80,15 @@ static void session_destroy(struct session *session)
     if (session->preview_fd >= 0)
         close(session->preview_fd);
     embedding_free(&session->reference);
+    presence_free(&session->presence);
+    secret_free(&session->small);
     pool_wipe_when_idle(session->shared->pool);
     explicit_bzero(session, sizeof(*session));
     free(session);
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * -------------------------------------------------------------------------------------------- */
 
 void session_result_init(struct msg_match_result *result, const struct msg_match_frame *frame)
 {
@@ -101,8 +111,8 @@ static uint16_t part(float v, int whole)
     return (uint16_t)(p < 0 ? 0 : p > 10000 ? 10000 : p);
 }
 
-static void answer(struct session *session, const struct msg_match_frame *frame, const struct frame_report *report,
-                   int preview)
+static void answer(struct session *session, const struct msg_match_frame *frame,
+                   const struct frame_report *report, int preview)
 {
     const struct decision_state *d = &session->decision;
     struct msg_match_result result;
@@ -129,14 +139,16 @@ static void answer(struct session *session, const struct msg_match_frame *frame,
     session->answers->result(session->arg, &result, preview);
 }
 
-static void answer_failure(struct session *session, const struct msg_match_frame *frame, enum failure failure)
+static void answer_failure(struct session *session, const struct msg_match_frame *frame,
+                           enum failure failure)
 {
     const struct frame_report report = {.failure = failure};
 
     answer(session, frame, &report, -1);
 }
 
-/* ---- on a worker ---------------------------------------------------------------------------------------- */
+/* ---- on a worker
+ * ---------------------------------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits: to recognise the same bytes, not to withstand somebody who seeks a collision. */
 static uint64_t digest_of(const uint8_t *data, size_t len)
@@ -154,7 +166,8 @@ static void run_photo(struct job *job, struct engine *engine)
 
     session->photo_failure = FAILURE_FACE_PHOTO_UNREADABLE;
     if (session->photo != NULL || session->photo_bytes == 0)
-        session->photo_failure = engine_photo(engine, session->photo, session->photo_bytes, &session->reference);
+        session->photo_failure =
+            engine_photo(engine, session->photo, session->photo_bytes, &session->reference);
 }
 
 static void run_frame(struct job *job, struct engine *engine)
@@ -164,29 +177,94 @@ static void run_frame(struct job *job, struct engine *engine)
     const struct frame frame = {f->format, f->width, f->height, session->current.map, f->bytes};
 
     session->digest = digest_of(frame.data, frame.len);
-    engine_frame(engine, &frame, &session->reference, WANT_LIVENESS | (session->preview ? WANT_PREVIEW : 0),
-                 &session->report);
+    engine_frame(engine, &frame, &session->reference, session->want, &session->report);
+    if (session->report.small != NULL) {
+        /* Borrowed from the engine, which goes on to others' frames. */
+        memcpy(session->small.data, session->report.small, TRACE_BYTES);
+        session->report.small = session->small.data;
+    }
     session->preview_fd = -1;
     if (session->report.preview != NULL) {
-        session->preview_fd = memfd_seal("preview", session->report.preview, session->report.preview_len);
+        session->preview_fd =
+            memfd_seal("preview", session->report.preview, session->report.preview_len);
         session->report.preview = NULL;
     }
 }
 
-/* ---- on the loop ---------------------------------------------------------------------------------------- */
+/* ---- on the loop
+ * ---------------------------------------------------------------------------------------- */
 
 static void run_next(struct session *session);
 
-/* True when the bytes came before in this visit; remembers them. */
-static bool seen_before(struct session *session, uint64_t digest)
+/* How many different frames ago the same bytes came, 1 being the last one; 0: never. Remembers
+ * them. */
+static unsigned seen_before(struct session *session, uint64_t digest)
 {
     const unsigned n = session->nseen < REMEMBERED ? session->nseen : REMEMBERED;
 
-    for (unsigned i = 0; i < n; i++)
-        if (session->seen[i] == digest)
-            return true;
+    for (unsigned ago = 1; ago <= n; ago++)
+        if (session->seen[(session->nseen - ago) % REMEMBERED] == digest)
+            return ago;
     session->seen[session->nseen++ % REMEMBERED] = digest;
-    return false;
+    return 0;
+}
+
+/* What time shows of this frame, and what should be asked; a hint takes the place of the frame's
+ * own failure. */
+static void watch(struct session *session, const struct msg_match_frame *frame,
+                  struct frame_report *report, unsigned ago)
+{
+    const struct decision_rule *rule = &session->shared->rule;
+    const struct presence_rule bounds = {rule->live_pass, rule->threshold, rule->different};
+    struct presence *presence = &session->presence;
+    const struct presence_frame seen = {
+        .captured_us = frame->captured_us,
+        .width = report->width,
+        .height = report->height,
+        .box = report->box,
+        .points = report->points_known ? report->points : NULL,
+        .small = report->small,
+        .grid = report->grid,
+        .yaw = report->quality.yaw,
+        .eyes = report->quality.eyes,
+        .live_known = report->live_known,
+        .live = report->live,
+        .score_known = report->score_known,
+        .score = report->score,
+    };
+    enum failure hint;
+
+    if (rule->policy == PRESENCE_OFF)
+        return;
+    if (ago > 0)
+        presence_repeated(presence, ago);
+    else
+        presence_add(presence, &bounds, &seen);
+    decision_presence(&session->decision, rule, presence->state, presence_watched(presence));
+    if (session->decision.decision != DECISION_NOT_YET)
+        return;
+    if (rule->policy == PRESENCE_CHALLENGE && session->decision.matches && presence_thin(presence))
+        presence_ask(presence, frame->captured_us);
+    hint = presence_hint(presence);
+    if (hint != FAILURE_NONE &&
+        (report->failure == FAILURE_NONE || report->failure == FAILURE_FACE_TURNED ||
+         report->failure == FAILURE_FACE_TOO_LARGE))
+        report->failure = hint;
+}
+
+/* A decoded frame with its report: evidence, decision, and what the person is told. */
+static void weigh(struct session *session, const struct msg_match_frame *frame,
+                  struct frame_report *report)
+{
+    const unsigned ago = seen_before(session, session->digest);
+
+    session->frozen = ago == 1 ? session->frozen + 1 : 0;
+    if (report->failure == FAILURE_NONE)
+        decision_add(&session->decision, &session->shared->rule, frame->captured_us, ago > 0,
+                     report->score, report->live_known ? &report->live : NULL);
+    watch(session, frame, report, ago);
+    if (session->frozen >= FROZEN && report->failure == FAILURE_NONE)
+        report->failure = FAILURE_FACE_FRAME_UNREADABLE;
 }
 
 static void photo_done(struct job *job)
@@ -211,7 +289,8 @@ static void photo_done(struct job *job)
         (void)MESSAGE_TEXT(ready.models, session->shared->manifest->name);
         session->answers->ready(session->arg, &ready);
     } else {
-        const struct msg_match_failed failed = {.visit = session->visit, .failure = (uint16_t)session->photo_failure};
+        const struct msg_match_failed failed = {.visit = session->visit,
+                                                .failure = (uint16_t)session->photo_failure};
 
         session->answers->failed(session->arg, &failed);
     }
@@ -221,7 +300,7 @@ static void frame_done(struct job *job)
 {
     struct session *session = (struct session *)job;
     const struct msg_match_frame frame = session->current.frame;
-    const struct frame_report report = session->report;
+    struct frame_report report = session->report;
     const int preview = session->preview_fd;
 
     session->running = false;
@@ -233,9 +312,8 @@ static void frame_done(struct job *job)
         session_destroy(session);
         return;
     }
-    if (report.failure == FAILURE_NONE)
-        decision_add(&session->decision, &session->shared->rule, frame.captured_us,
-                     seen_before(session, session->digest), report.score, report.live_known ? &report.live : NULL);
+    weigh(session, &frame, &report);
+    explicit_bzero(&session->report, sizeof(session->report));
     run_next(session);
     answer(session, &frame, &report, preview); /* may end the session: nothing after it */
     if (preview >= 0)
@@ -249,9 +327,14 @@ static void run_next(struct session *session)
         return;
     session->current = session->pending[0];
     session->npending--;
-    memmove(session->pending, session->pending + 1, session->npending * sizeof(session->pending[0]));
+    memmove(session->pending, session->pending + 1,
+            session->npending * sizeof(session->pending[0]));
     session->job.run = run_frame;
     session->job.done = frame_done;
+    session->want = WANT_LIVENESS | (session->preview ? WANT_PREVIEW : 0);
+    if (session->shared->rule.policy != PRESENCE_OFF)
+        session->want |= WANT_TRACE | (session->looked++ % GRID_EVERY == 0 ? WANT_GRID : 0) |
+                         (presence_hint(&session->presence) != FAILURE_NONE ? WANT_ANYWAY : 0);
     session->running = true;
     pool_submit(session->shared->pool, &session->job);
 }
@@ -280,15 +363,19 @@ void session_frame(struct session *session, const struct msg_match_frame *frame,
     }
     skipped = session->pending[0].frame;
     frame_drop(&session->pending[0]);
-    memmove(session->pending, session->pending + 1, (PENDING_MOST - 1) * sizeof(session->pending[0]));
+    memmove(session->pending, session->pending + 1,
+            (PENDING_MOST - 1) * sizeof(session->pending[0]));
     session->pending[PENDING_MOST - 1] = arrived;
     answer_failure(session, &skipped, FAILURE_DESK_BUSY);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------ */
+/* ---- life
+ * ------------------------------------------------------------------------------------------------
+ */
 
-int session_new(struct session **out, const struct session_shared *shared, uint64_t visit, uint32_t photo_bytes,
-                bool preview, int fd, const struct session_answers *answers, void *arg)
+int session_new(struct session **out, const struct session_shared *shared, uint64_t visit,
+                uint32_t photo_bytes, bool preview, int fd, const struct session_answers *answers,
+                void *arg)
 {
     struct session *session = calloc(1, sizeof(*session));
     int r = -ENOMEM;
@@ -306,11 +393,17 @@ int session_new(struct session **out, const struct session_shared *shared, uint6
     session->preview_fd = -1;
     decision_init(&session->decision);
     r = embedding_new(&session->reference, shared->manifest);
+    if (r == 0)
+        r = presence_init(&session->presence,
+                          shared->seed ^ (visit * UINT64_C(0x9e3779b97f4a7c15)));
+    if (r == 0)
+        r = secret_new(&session->small, TRACE_BYTES);
     if (r < 0)
         goto out;
     session->job.run = run_photo;
     session->job.done = photo_done;
-    /* One that cannot be mapped (not sealed, too large) goes the same way and comes back as unreadable. */
+    /* One that cannot be mapped (not sealed, too large) goes the same way and comes back as
+     * unreadable. */
     if (memfd_map(fd, photo_bytes, DECODE_PHOTO_MOST, &session->photo) < 0)
         session->photo = NULL;
     session->running = true;
@@ -318,8 +411,11 @@ int session_new(struct session **out, const struct session_shared *shared, uint6
     *out = session;
     session = NULL;
 out:
-    if (session != NULL)
+    if (session != NULL) {
         embedding_free(&session->reference);
+        presence_free(&session->presence);
+        secret_free(&session->small);
+    }
     free(session);
     close(fd);
     return r;

@@ -110,6 +110,8 @@ user-ca = cards/trust/auth-ca.pem
 
 [matcher]
 models = models
+# A man in a video cannot do what he is asked (the default is challenge; tests/visit-figures.sh has persons who can).
+liveness = passive
 
 [web]
 listen = 127.0.0.1:$port

@@ -1,4 +1,5 @@
-/* The decision of a visit: pure arithmetic over scores, so every rule can be shown without a picture. */
+/* The decision of a visit: pure arithmetic over scores, so every rule can be shown without a
+ * picture. */
 #include "daemon/matcher/decision.h"
 
 #include <math.h>
@@ -12,11 +13,12 @@
 
 #define FRAME_US 33333 /* a camera of 30 frames a second */
 
-static const struct decision_rule rule = {.threshold = 0.41f, .different = 0.24f, .live_pass = 0.5f, .live_fail = 0.2f};
+static const struct decision_rule rule = {
+    .threshold = 0.41f, .different = 0.24f, .live_pass = 0.5f, .live_fail = 0.2f};
 
 /* Equal scores at a steady rate until a decision or `most` frames; returns how many it took. */
-static unsigned feed(struct decision_state *state, const struct decision_rule *r, float score, const float *live,
-                     unsigned most, uint64_t step_us)
+static unsigned feed(struct decision_state *state, const struct decision_rule *r, float score,
+                     const float *live, unsigned most, uint64_t step_us)
 {
     unsigned n = 0;
 
@@ -84,7 +86,8 @@ static void a_lucky_frame_does_not_win(void **context)
     (void)context;
     decision_init(&state);
     for (n = 0; n < 3000 && state.decision == DECISION_NOT_YET; n++)
-        decision_add(&state, &rule, 1000000 + (uint64_t)n * FRAME_US, false, n % 10 == 0 ? 0.95f : 0.30f, NULL);
+        decision_add(&state, &rule, 1000000 + (uint64_t)n * FRAME_US, false,
+                     n % 10 == 0 ? 0.95f : 0.30f, NULL);
     assert_int_not_equal(state.decision, DECISION_SAME);
 }
 
@@ -98,10 +101,11 @@ static void the_configured_threshold_decides(void **context)
         float score;
         enum decision expected;
     } rows[] = {
-        {0, 0, 0.30f, DECISION_SAME},     {1, 0, 0.30f, DECISION_NOT_SAME}, {1, 0, 0.38f, DECISION_SAME},
-        {2, 0, 0.38f, DECISION_NOT_SAME}, {2, 0, 0.45f, DECISION_SAME},     {3, 0, 0.43f, DECISION_NOT_SAME},
-        {3, 0, 0.51f, DECISION_SAME},     {2, 600, 0.56f, DECISION_NOT_SAME}, {2, 600, 0.65f, DECISION_SAME},
-        {0, 900, 0.86f, DECISION_NOT_SAME},
+        {0, 0, 0.30f, DECISION_SAME},   {1, 0, 0.30f, DECISION_NOT_SAME},
+        {1, 0, 0.38f, DECISION_SAME},   {2, 0, 0.38f, DECISION_NOT_SAME},
+        {2, 0, 0.45f, DECISION_SAME},   {3, 0, 0.43f, DECISION_NOT_SAME},
+        {3, 0, 0.51f, DECISION_SAME},   {2, 600, 0.56f, DECISION_NOT_SAME},
+        {2, 600, 0.65f, DECISION_SAME}, {0, 900, 0.86f, DECISION_NOT_SAME},
     };
 
     (void)context;
@@ -186,7 +190,8 @@ static double gaussian(void)
     return sqrt(-2 * log(uniform())) * cos(2 * 3.14159265358979 * uniform());
 }
 
-/* The promise of the header, tried: noise of SIGMA about the threshold itself, looked at after every frame. */
+/* The promise of the header, tried: noise of SIGMA about the threshold itself, looked at after
+ * every frame. */
 static void wrong_accepts_at_the_edge_stay_below_alpha(void **context)
 {
     const unsigned visits = 4000;
@@ -217,6 +222,58 @@ static void liveness_advises_by_default(void **context)
     assert_int_equal(state.liveness, LIVENESS_NOT_CHECKED);
     feed(&state, &rule, 0.8f, &dead, 100, 150000);
     assert_int_equal(state.decision, DECISION_SAME);
+    assert_int_equal(state.liveness,
+                     LIVENESS_NOT_CHECKED); /* nobody checked: the score is told beside, no more */
+    assert_float_equal(decision_live_mean(&state), 0.01, 1e-6);
+}
+
+/* Scores that accept are fed; presence says `presence`, with or without enough watched. */
+static enum decision under(enum presence_policy policy, enum liveness presence, bool watched,
+                           struct decision_state *state)
+{
+    struct decision_rule r = rule;
+
+    r.policy = policy;
+    decision_init(state);
+    for (unsigned n = 0; n < 20; n++) {
+        decision_add(state, &r, 1000000 + n * 150000, false, 0.8f, NULL);
+        decision_presence(state, &r, presence, watched);
+    }
+    return state->decision;
+}
+
+static void the_policy_says_what_an_acceptance_waits_for(void **context)
+{
+    struct decision_state state;
+
+    (void)context;
+    assert_int_equal(under(PRESENCE_OFF, LIVENESS_NOT_CHECKED, false, &state), DECISION_SAME);
+    assert_int_equal(state.liveness, LIVENESS_NOT_CHECKED);
+    assert_int_equal(under(PRESENCE_PASSIVE, LIVENESS_NOT_CHECKED, false, &state),
+                     DECISION_NOT_YET);
+    assert_int_equal(under(PRESENCE_PASSIVE, LIVENESS_NOT_CHECKED, true, &state), DECISION_SAME);
+    assert_int_equal(state.liveness, LIVENESS_NOT_CHECKED);
+    assert_int_equal(under(PRESENCE_CHALLENGE, LIVENESS_NOT_CHECKED, true, &state),
+                     DECISION_NOT_YET);
+    assert_true(state.matches);
+    assert_int_equal(under(PRESENCE_CHALLENGE, LIVENESS_PASSED, true, &state), DECISION_SAME);
+    assert_int_equal(state.liveness, LIVENESS_PASSED);
+}
+
+static void a_presentation_that_failed_is_an_attack_under_every_policy_that_looks(void **context)
+{
+    struct decision_state state;
+    struct decision_rule r = rule;
+
+    (void)context;
+    assert_int_equal(under(PRESENCE_PASSIVE, LIVENESS_FAILED, true, &state), DECISION_ATTACK);
+    assert_int_equal(under(PRESENCE_CHALLENGE, LIVENESS_FAILED, false, &state), DECISION_ATTACK);
+    assert_int_equal(state.liveness, LIVENESS_FAILED);
+    /* It stands: nothing that comes later makes another try of it. */
+    r.policy = PRESENCE_CHALLENGE;
+    decision_presence(&state, &r, LIVENESS_PASSED, true);
+    decision_add(&state, &r, 90000000, false, 0.9f, NULL);
+    assert_int_equal(state.decision, DECISION_ATTACK);
     assert_int_equal(state.liveness, LIVENESS_FAILED);
 }
 
@@ -276,6 +333,8 @@ int main(void)
         cmocka_unit_test(the_boundary_is_the_published_one),
         cmocka_unit_test(wrong_accepts_at_the_edge_stay_below_alpha),
         cmocka_unit_test(liveness_advises_by_default),
+        cmocka_unit_test(the_policy_says_what_an_acceptance_waits_for),
+        cmocka_unit_test(a_presentation_that_failed_is_an_attack_under_every_policy_that_looks),
         cmocka_unit_test(liveness_that_gates_ends_in_attack_and_not_in_retry),
         cmocka_unit_test(a_decision_stands),
     };

@@ -1,13 +1,15 @@
 /*
- * Whole visits through sessions, worker threads and the real models: the talking-face videos of the simulated camera
- * against the photos of the simulated cards. Needs UKETSUKE_MODELS (models/fetch.sh) and UKETSUKE_FRAMES (directories
- * franck, cap12, cap13 of frame_00001.jpg...); photos: UKETSUKE_PHOTOS, or "stills" beside UKETSUKE_FRAMES. What is
- * missing is a failure: these are the tests that show that the matcher matches.
+ * Whole visits through sessions, worker threads and the real models: the talking-face videos of the
+ * simulated camera against the photos of the simulated cards. Needs UKETSUKE_MODELS
+ * (models/fetch.sh) and UKETSUKE_FRAMES (directories franck, cap12, cap13 of frame_00001.jpg...);
+ * photos: UKETSUKE_PHOTOS, or "stills" beside UKETSUKE_FRAMES. What is missing is a failure: these
+ * are the tests that show that the matcher matches.
  */
 #include "daemon/common/memfd.h"
 #include "daemon/matcher/dnn.h"
 #include "daemon/matcher/session.h"
 
+#include <cmocka.h>
 #include <errno.h>
 #include <glob.h>
 #include <setjmp.h>
@@ -18,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define FRAME_US 33333
 #define RESULTS_MOST 4000
@@ -69,7 +70,9 @@ static void on_result(void *arg, const struct msg_match_result *result, int prev
 }
 static const struct session_answers answers = {on_ready, on_failed, on_result};
 
-/* ---- files -------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static uint8_t *file_bytes(const char *path, size_t *len)
 {
@@ -109,7 +112,8 @@ static uint8_t *photo(const char *who, size_t *len)
     if (directory != NULL)
         snprintf(pattern, sizeof(pattern), "%s/%s*.jp2", directory, who);
     else
-        snprintf(pattern, sizeof(pattern), "%s/../stills/%s*.jp2", environment("UKETSUKE_FRAMES"), who);
+        snprintf(pattern, sizeof(pattern), "%s/../stills/%s*.jp2", environment("UKETSUKE_FRAMES"),
+                 who);
     if (glob(pattern, 0, NULL, &found) != 0)
         fail_msg("no photo %s", pattern);
     data = file_bytes(found.gl_pathv[0], len);
@@ -125,7 +129,9 @@ static uint8_t *video_frame(const char *video, unsigned n, size_t *len)
     return file_bytes(path, len);
 }
 
-/* ---- a visit --------------------------------------------------------------------------------------------------- */
+/* ---- a visit
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static struct session *begin_bytes(const uint8_t *data, size_t len, bool preview, struct seen *seen)
 {
@@ -134,7 +140,8 @@ static struct session *begin_bytes(const uint8_t *data, size_t len, bool preview
 
     assert_true(fd >= 0);
     memset(seen, 0, sizeof(*seen));
-    assert_int_equal(session_new(&session, &shared, 7, (uint32_t)len, preview, fd, &answers, seen), 0);
+    assert_int_equal(session_new(&session, &shared, 7, (uint32_t)len, preview, fd, &answers, seen),
+                     0);
     while (!seen->ready && !seen->failed)
         pool_drain(shared.pool, true);
     return session;
@@ -151,19 +158,27 @@ static struct session *begin(const char *who, bool preview, struct seen *seen)
     return session;
 }
 
-static void send_frame(struct session *session, unsigned number, uint64_t captured_us, const uint8_t *data, size_t len)
+static void send_frame(struct session *session, unsigned number, uint64_t captured_us,
+                       const uint8_t *data, size_t len)
 {
-    const struct msg_match_frame frame = {.visit = 7, .frame = number, .captured_us = captured_us, .format = 1,
-                                          .width = 640, .height = 480, .bytes = (uint32_t)len};
+    const struct msg_match_frame frame = {.visit = 7,
+                                          .frame = number,
+                                          .captured_us = captured_us,
+                                          .format = 1,
+                                          .width = 640,
+                                          .height = 480,
+                                          .bytes = (uint32_t)len};
     int fd = memfd_seal("frame", data, len);
 
     assert_true(fd >= 0);
     session_frame(session, &frame, fd);
 }
 
-/* Play a video frame by frame, each answered before the next, until a decision; returns the last result. */
-static const struct msg_match_result *play(struct session *session, const char *video, unsigned first, unsigned step,
-                                           unsigned frames, struct seen *seen)
+/* Play a video frame by frame, each answered before the next, until a decision; returns the last
+ * result. */
+static const struct msg_match_result *play(struct session *session, const char *video,
+                                           unsigned first, unsigned step, unsigned frames,
+                                           struct seen *seen)
 {
     const struct msg_match_result *last = NULL;
 
@@ -245,7 +260,8 @@ static void the_face_box_lies_on_the_face_and_the_preview_is_a_jpeg(void **state
 
     (void)state;
     assert_int_equal(last->faces, 1);
-    /* One man a little right of the middle, his head most of the height (seen by eye: hairline 0.15, chin 0.87). */
+    /* One man a little right of the middle, his head most of the height (seen by eye: hairline
+     * 0.15, chin 0.87). */
     assert_in_range(last->box_x + last->box_w / 2, 4000, 7500);
     assert_in_range(last->box_y + last->box_h / 2, 3500, 7500);
     assert_in_range(last->box_h, 5000, 8500);
@@ -322,7 +338,8 @@ static void garbage_in_the_middle_costs_a_reason_and_nothing_more(void **state)
 static void a_frame_that_is_not_sealed_or_lies_about_its_size_is_unreadable(void **state)
 {
     struct session *session = begin("franck", false, &seen);
-    struct msg_match_frame frame = {.visit = 7, .frame = 1, .format = 1, .width = 640, .height = 480, .bytes = 100};
+    struct msg_match_frame frame = {
+        .visit = 7, .frame = 1, .format = 1, .width = 640, .height = 480, .bytes = 100};
     int pair[2];
 
     (void)state;
@@ -376,7 +393,8 @@ static void several_visits_at_once_do_not_mix(void **state)
             send_frame(sessions[i], n, 1000000 + (uint64_t)n * FRAME_US, data, len);
             free(data);
         }
-        while (each[0].nresults < n || each[1].nresults < n || each[2].nresults < n || each[3].nresults < n)
+        while (each[0].nresults < n || each[1].nresults < n || each[2].nresults < n ||
+               each[3].nresults < n)
             pool_drain(shared.pool, true);
     }
     for (int i = 0; i < 4; i++) {
@@ -417,6 +435,125 @@ static void the_threshold_that_is_configured_is_the_one_that_decides(void **stat
     shared.rule = before;
 }
 
+/* ---- liveness over time, on the real path
+ * --------------------------------------------------------------------------- */
+
+static void frames_injected_again_end_in_attack(void **state)
+{
+    const struct decision_rule before = shared.rule;
+    struct session *session;
+    unsigned n = 0;
+
+    (void)state;
+    shared.rule.policy = PRESENCE_CHALLENGE;
+    session = begin("cap12", false, &seen);
+    while (n < 60 && (n == 0 || seen.results[n - 1].decision == DECISION_NOT_YET)) {
+        size_t len;
+        uint8_t *data =
+            video_frame("cap12", 100 + n % 8, &len); /* half a second, again and again */
+
+        send_frame(session, n, 1000000 + n * UINT64_C(66667), data, len);
+        free(data);
+        n++;
+        while (seen.nresults < n)
+            pool_drain(shared.pool, true);
+    }
+    assert_int_equal(seen.results[n - 1].decision, DECISION_ATTACK);
+    assert_int_equal(seen.results[n - 1].liveness, LIVENESS_FAILED);
+    assert_true(n < 16);
+    session_free(&session);
+    shared.rule = before;
+}
+
+static void a_camera_that_freezes_is_told_and_is_no_attack(void **state)
+{
+    const struct decision_rule before = shared.rule;
+    struct session *session;
+    const struct msg_match_result *last;
+    size_t len;
+    uint8_t *data = video_frame("franck", 5, &len);
+
+    (void)state;
+    shared.rule.policy = PRESENCE_PASSIVE;
+    session = begin("franck", false, &seen);
+    for (unsigned i = 0; i < 15; i++) {
+        send_frame(session, i, 1000000 + i * UINT64_C(66667), data, len);
+        while (seen.nresults < i + 1)
+            pool_drain(shared.pool, true);
+        assert_int_equal(seen.results[i].decision, DECISION_NOT_YET);
+    }
+    assert_int_equal(seen.results[14].failure, FAILURE_FACE_FRAME_UNREADABLE);
+    free(data);
+    last = play(session, "franck", 60, 1, 60, &seen); /* it goes on: so does the visit */
+    assert_int_equal(last->decision, DECISION_SAME);
+    session_free(&session);
+    shared.rule = before;
+}
+
+static void a_photo_held_still_is_asked_for_a_movement_and_never_accepted(void **state)
+{
+    const struct decision_rule before = shared.rule;
+    struct session *session;
+    unsigned asked = 0, matched = 0;
+    size_t len;
+    uint8_t *data;
+
+    (void)state;
+    shared.rule.policy = PRESENCE_CHALLENGE;
+    session = begin("cap12", false, &seen);
+    data = video_frame("cap12", 100, &len);
+    for (unsigned i = 0; i < 40; i++) {
+        /* The same picture with other bytes each time, as a camera before a photo gives: a comment
+         * behind the JPEG. */
+        uint8_t *other = malloc(len + 2);
+
+        memcpy(other, data, len);
+        other[len] = (uint8_t)i;
+        other[len + 1] = 0;
+        send_frame(session, i, 1000000 + i * UINT64_C(200000), other, len + 2);
+        free(other);
+        while (seen.nresults < i + 1)
+            pool_drain(shared.pool, true);
+        assert_int_equal(seen.results[i].decision, DECISION_NOT_YET);
+        assert_int_equal(seen.results[i].liveness, LIVENESS_NOT_CHECKED);
+        matched += seen.results[i].failure == FAILURE_NONE && seen.results[i].score_milli > 600;
+        asked += seen.results[i].failure >= FAILURE_FACE_TURN_LEFT &&
+                 seen.results[i].failure <= FAILURE_FACE_BLINK;
+    }
+    assert_true(matched > 5);
+    assert_true(asked > 10);
+    free(data);
+    session_free(&session);
+    shared.rule = before;
+}
+
+static void a_camera_that_changes_its_size_in_the_middle_costs_nothing(void **state)
+{
+    const struct decision_rule before = shared.rule;
+    struct session *session;
+    unsigned n = 0;
+
+    (void)state;
+    shared.rule.policy = PRESENCE_PASSIVE;
+    session = begin("franck", false, &seen);
+    while (n < 60 && (n == 0 || seen.results[n - 1].decision == DECISION_NOT_YET)) {
+        char name[32];
+        size_t len;
+        uint8_t *data;
+
+        snprintf(name, sizeof(name), n % 3 == 0 ? "franck/half" : "franck");
+        data = video_frame(name, 20 + n, &len);
+        send_frame(session, n, 1000000 + n * UINT64_C(66667), data, len);
+        free(data);
+        n++;
+        while (seen.nresults < n)
+            pool_drain(shared.pool, true);
+    }
+    assert_int_equal(seen.results[n - 1].decision, DECISION_SAME);
+    session_free(&session);
+    shared.rule = before;
+}
+
 static int setup(void **state)
 {
     const struct model *liveness;
@@ -425,7 +562,9 @@ static int setup(void **state)
     (void)state;
     dnn_setup();
     if (getenv("UKETSUKE_MODELS") == NULL || getenv("UKETSUKE_FRAMES") == NULL) {
-        fprintf(stderr, "UKETSUKE_MODELS and UKETSUKE_FRAMES must name directories: make check sets them\n");
+        fprintf(
+            stderr,
+            "UKETSUKE_MODELS and UKETSUKE_FRAMES must name directories: make check sets them\n");
         return -1;
     }
     if (manifest_load(&manifest, getenv("UKETSUKE_MODELS"), why) < 0 ||
@@ -464,6 +603,10 @@ int main(void)
         cmocka_unit_test(several_visits_at_once_do_not_mix),
         cmocka_unit_test(a_visit_that_ends_in_the_middle_answers_no_more),
         cmocka_unit_test(the_threshold_that_is_configured_is_the_one_that_decides),
+        cmocka_unit_test(frames_injected_again_end_in_attack),
+        cmocka_unit_test(a_camera_that_freezes_is_told_and_is_no_attack),
+        cmocka_unit_test(a_photo_held_still_is_asked_for_a_movement_and_never_accepted),
+        cmocka_unit_test(a_camera_that_changes_its_size_in_the_middle_costs_nothing),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,376 @@
+/*
+ * visit-figures: whole simulated visits through sessions, worker thread and models, as the matcher
+ * runs them.
+ *
+ *   visit-figures MODELS SIM PART PARTS SEED POLICY what=count... [stills=PAIRS.csv:COUNT]
+ *
+ * SIM: build/sim, with videos/ (frames) and stills/ (chip photos). what: living, stranger, or a
+ * kind of attack of tests/sim/presentation. Of the visits those with number % PARTS == PART.
+ * POLICY: off, passive, challenge. Time is the camera's, 15 frames a second, at most 20 s: the same
+ * visit is the same on every machine. A line a visit:
+ *
+ *   visit KIND NUMBER same|not-same|attack|none SECONDS liveness TROUBLE asked N most-told CODE
+ *
+ * SECONDS: from the first frame with a face to the decision. Trouble: 0..1, how much light, size,
+ * pose and noise are disturbed. tests/visit-figures.sh adds the lines up.
+ */
+#include "daemon/common/memfd.h"
+#include "daemon/matcher/dnn.h"
+#include "daemon/matcher/session.h"
+#include "tests/sim/presentation/presentation.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FPS 15.0
+#define SECONDS_MOST 20.0
+
+struct video {
+    const char *name;
+    const char *photo; /* beginning of the chip photo's name */
+    unsigned frames;
+    struct presentation_head *heads; /* of each frame, once found */
+    uint8_t *known;                  /* 0 not looked at, 1 found, 2 none */
+};
+
+static struct video videos[] = {{"franck", "franck", 0, NULL, NULL},
+                                {"cap12", "cap12", 0, NULL, NULL},
+                                {"cap13", "cap12", 0, NULL, NULL}};
+#define VIDEOS (sizeof(videos) / sizeof(videos[0]))
+
+static const char *sim;
+static struct session_shared shared;
+static struct manifest *manifest;
+static struct engine *finder; /* tells the generator where heads are; decides nothing */
+static struct embedding nobody;
+
+struct seen {
+    bool ready, failed;
+    struct msg_match_result last;
+    unsigned results;
+};
+
+static void on_ready(void *arg, const struct msg_match_ready *ready)
+{
+    (void)ready;
+    ((struct seen *)arg)->ready = true;
+}
+static void on_failed(void *arg, const struct msg_match_failed *failed)
+{
+    (void)failed;
+    ((struct seen *)arg)->failed = true;
+}
+static void on_result(void *arg, const struct msg_match_result *result, int preview)
+{
+    struct seen *seen = arg;
+
+    (void)preview;
+    seen->last = *result;
+    seen->results++;
+}
+static const struct session_answers answers = {on_ready, on_failed, on_result};
+
+static uint8_t *file_bytes(const char *path, size_t *len)
+{
+    FILE *file = fopen(path, "re");
+    uint8_t *data = NULL;
+    long size;
+
+    if (file == NULL || fseek(file, 0, SEEK_END) < 0 || (size = ftell(file)) <= 0) {
+        fprintf(stderr, "cannot read %s\n", path);
+        exit(1);
+    }
+    rewind(file);
+    *len = (size_t)size;
+    data = malloc(*len);
+    if (data == NULL || fread(data, 1, *len, file) != *len)
+        exit(1);
+    fclose(file);
+    return data;
+}
+
+static char *photo_of(const struct video *video)
+{
+    char pattern[4300], *path;
+    glob_t found;
+
+    snprintf(pattern, sizeof(pattern), "%s/stills/%s*.jp2", sim, video->photo);
+    if (glob(pattern, 0, NULL, &found) != 0) {
+        fprintf(stderr, "no photo %s\n", pattern);
+        exit(1);
+    }
+    path = strdup(found.gl_pathv[0]);
+    globfree(&found);
+    return path;
+}
+
+static bool find_head(const char *path, struct presentation_head *head)
+{
+    struct frame_report r;
+    struct frame frame = {.format = DECODE_MJPEG, .width = 640, .height = 480};
+    struct point five[FACE_POINTS];
+    uint8_t *data = file_bytes(path, &frame.len);
+
+    frame.data = data;
+    engine_frame(finder, &frame, &nobody, 0, &r);
+    free(data);
+    if (!r.points_known)
+        return false;
+    landmarks_five(r.points, five);
+    *head = (struct presentation_head){(double)(r.box.x0 + r.box.x1) / 2,
+                                       (double)(r.box.y0 + r.box.y1) / 2,
+                                       (double)box_width(&r.box),
+                                       (double)box_height(&r.box),
+                                       (double)five[0].x,
+                                       (double)five[0].y,
+                                       (double)five[1].x,
+                                       (double)five[1].y};
+    return true;
+}
+
+static const struct presentation_head *head_of(struct video *video, const struct presentation *p,
+                                               unsigned frame)
+{
+    char path[4300];
+
+    if (video == NULL)
+        return NULL;
+    if (video->known[frame] == 0) {
+        presentation_path(p, frame, path, sizeof(path));
+        video->known[frame] = find_head(path, &video->heads[frame]) ? 1 : 2;
+    }
+    return video->known[frame] == 1 ? &video->heads[frame] : NULL;
+}
+
+static enum presentation_asked asked_of(uint16_t failure)
+{
+    switch (failure) {
+    case FAILURE_FACE_TURN_LEFT:
+        return ASKED_LEFT;
+    case FAILURE_FACE_TURN_RIGHT:
+        return ASKED_RIGHT;
+    case FAILURE_FACE_COME_NEARER:
+        return ASKED_NEARER;
+    case FAILURE_FACE_BLINK:
+        return ASKED_BLINK;
+    default:
+        return ASKED_NOTHING;
+    }
+}
+
+/* One visit: the photo, then frames, each answered before the next, until a decision or the end of
+ * the time. */
+static void visit(const char *kind, unsigned number, const char *photo,
+                  const struct presentation_setting *setting, struct video *video)
+{
+    static const char *const outcomes[] = {"none", "same", "not-same", "attack"};
+    static const char *const states[] = {"not-checked", "passed", "failed"};
+    unsigned told[FAILURE_COUNT] = {0}, most = 0, asks = 0;
+    enum presentation_asked asked = ASKED_NOTHING;
+    double first_face = -1, asked_at = 0, t = 0;
+    struct session *session = NULL;
+    struct presentation *p = NULL;
+    struct seen seen = {0};
+    uint8_t *data, *jpeg;
+    size_t len;
+
+    data = file_bytes(photo, &len);
+    if (presentation_new(&p, setting) < 0 ||
+        session_new(&session, &shared, number, (uint32_t)len, false, memfd_seal("photo", data, len),
+                    &answers, &seen) < 0)
+        exit(1);
+    while (!seen.ready && !seen.failed)
+        pool_drain(shared.pool, true);
+    free(data);
+    for (unsigned i = 0; seen.ready && t < SECONDS_MOST && seen.last.decision == DECISION_NOT_YET;
+         i++) {
+        struct msg_match_frame frame = {
+            .visit = number, .frame = i, .format = 1, .width = 640, .height = 480};
+        const unsigned before = seen.results;
+        enum presentation_asked now;
+
+        t = i / FPS;
+        if (presentation_frame(p, t, asked, asked_at, head_of(video, p, presentation_source(p, t)),
+                               &jpeg, &len) < 0)
+            exit(1);
+        frame.captured_us = 1000000 + (uint64_t)(t * 1e6);
+        frame.bytes = (uint32_t)len;
+        session_frame(session, &frame, memfd_seal("frame", jpeg, len));
+        free(jpeg);
+        while (seen.results == before)
+            pool_drain(shared.pool, true);
+        if (first_face < 0 && seen.last.faces > 0)
+            first_face = t;
+        told[seen.last.failure]++;
+        now = asked_of(seen.last.failure);
+        if (now != ASKED_NOTHING && now != asked) {
+            asked = now;
+            asked_at = t;
+            asks++;
+        } else if (now == ASKED_NOTHING && seen.last.failure == FAILURE_NONE) {
+            asked = ASKED_NOTHING;
+        }
+    }
+    for (unsigned f = 1; f < FAILURE_COUNT; f++)
+        if (told[f] > told[most] || most == 0)
+            most = f;
+    printf("visit %s %u %s %.2f %s %.2f asked %u most-told %s\n", kind, number,
+           outcomes[seen.last.decision], first_face < 0 ? t : t - first_face,
+           states[seen.last.liveness], setting->trouble, asks,
+           seen.failed      ? "photo"
+           : told[most] > 0 ? failure_text((uint16_t)most)->name
+                            : "-");
+    fflush(stdout);
+    session_free(&session);
+    presentation_free(&p);
+}
+
+static struct presentation_setting setting_of(struct video *video, enum presentation_kind kind,
+                                              struct dice *d)
+{
+    static char path[4300]; /* of the visit that runs */
+
+    snprintf(path, sizeof(path), "%s/videos/%s", sim, video->name);
+    return (struct presentation_setting){
+        .kind = kind,
+        .frames = path,
+        .nframes = video->frames,
+        .first = 1 + (unsigned)dice_between(d, 0, video->frames * 0.999),
+        .fps = FPS,
+        .seed = dice_next(d),
+        .trouble = dice_between(d, 0, 1),
+        .answer_after = dice_between(d, 0.4, 1.4),
+    };
+}
+
+static void run_kind(const char *what, unsigned number, uint64_t seed)
+{
+    struct dice d = {seed + number * UINT64_C(0x9E3779B97F4A7C15)};
+    struct video *video = &videos[number % VIDEOS], *card = video;
+    enum presentation_kind kind = PRESENT_LIVING;
+    struct presentation_setting setting;
+    char *photo, pnm[4300];
+
+    for (unsigned k = 0; k < PRESENT_KINDS; k++)
+        if (strcmp(what, presentation_names[k]) == 0)
+            kind = (enum presentation_kind)k;
+    if (strcmp(what, "stranger") == 0) /* two before the camera, not three: another man's card */
+        card = video == &videos[0] ? &videos[1] : &videos[0];
+    setting = setting_of(video, kind, &d);
+    photo = photo_of(card);
+    if (kind == PRESENT_CHIP_PHOTO) {
+        snprintf(pnm, sizeof(pnm), "%.*s.pgm", (int)(strlen(photo) - 4), photo);
+        setting.photo = pnm;
+    }
+    visit(what, number, photo, &setting, video);
+    free(photo);
+}
+
+/* Pictures of two people of a list of pairs: one is the card's, the other, disturbed, is held still
+ * before the camera. */
+static void run_stills(const char *list, unsigned count, unsigned part, unsigned parts,
+                       uint64_t seed)
+{
+    const char *slash = strrchr(list, '/');
+    char line[2000], a[900], b[900], path[4300], other[4300];
+    FILE *file = fopen(list, "re");
+    unsigned n = 0;
+    int same;
+
+    if (file == NULL) {
+        fprintf(stderr, "cannot read %s\n", list);
+        exit(1);
+    }
+    while (n < count && fgets(line, sizeof(line), file) != NULL) {
+        struct dice d = {seed ^ n};
+        struct presentation_setting setting = {
+            .kind = PRESENT_LIVING, .still = other, .nframes = 1, .first = 1, .fps = FPS};
+
+        if (sscanf(line, "%899[^,],%899[^,],%d", a, b, &same) != 3 || same != 0)
+            continue;
+        if (n++ % parts != part)
+            continue;
+        snprintf(path, sizeof(path), "%.*s/%s", slash == NULL ? 1 : (int)(slash - list),
+                 slash == NULL ? "." : list, a);
+        snprintf(other, sizeof(other), "%.*s/%s", slash == NULL ? 1 : (int)(slash - list),
+                 slash == NULL ? "." : list, b);
+        setting.seed = dice_next(&d);
+        setting.trouble = dice_between(&d, 0, 0.5);
+        visit("still-pair", n, path, &setting, NULL);
+    }
+    fclose(file);
+}
+
+static void open_videos(void)
+{
+    for (size_t i = 0; i < VIDEOS; i++) {
+        char path[4300];
+
+        do
+            snprintf(path, sizeof(path), "%s/videos/%s/frame_%05u.jpg", sim, videos[i].name,
+                     ++videos[i].frames);
+        while (access(path, R_OK) == 0);
+        videos[i].frames--;
+        videos[i].heads = calloc(videos[i].frames + 1, sizeof(*videos[i].heads));
+        videos[i].known = calloc(videos[i].frames + 1, 1);
+        if (videos[i].frames == 0 || videos[i].heads == NULL || videos[i].known == NULL) {
+            fprintf(stderr, "no frames in %s/videos/%s\n", sim, videos[i].name);
+            exit(1);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const policies[] = {"off", "passive", "challenge"};
+    char why[MANIFEST_WHY];
+    unsigned part, parts;
+    uint64_t seed;
+
+    if (argc < 8) {
+        fprintf(stderr, "usage: visit-figures MODELS SIM PART PARTS SEED POLICY what=count...\n");
+        return 2;
+    }
+    sim = argv[2];
+    part = (unsigned)strtoul(argv[3], NULL, 10);
+    parts = (unsigned)strtoul(argv[4], NULL, 10);
+    seed = strtoull(argv[5], NULL, 10);
+    if (parts == 0)
+        return 2;
+    dnn_setup();
+    if (manifest_load(&manifest, argv[1], why) < 0 ||
+        pool_new(&shared.pool, NULL, manifest, 1, why) < 0 ||
+        engine_new(&finder, manifest, why) < 0 || embedding_new(&nobody, manifest) < 0) {
+        fprintf(stderr, "%s\n", why);
+        return 1;
+    }
+    shared.manifest = manifest;
+    shared.seed = seed;
+    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds, FMR_1E4, 0);
+    shared.rule.live_pass = manifest->models[MODEL_LIVENESS].pass;
+    shared.rule.live_fail = manifest->models[MODEL_LIVENESS].fail;
+    shared.rule.live_gates = manifest->models[MODEL_LIVENESS].gate;
+    shared.rule.policy = PRESENCE_CHALLENGE;
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(argv[6], policies[i]) == 0)
+            shared.rule.policy = (enum presence_policy)i;
+    open_videos();
+    for (int i = 7; i < argc; i++) {
+        char what[4200];
+        unsigned count;
+
+        if (sscanf(argv[i], "stills=%4100[^:]:%u", what, &count) == 2)
+            run_stills(what, count, part, parts, seed);
+        else if (sscanf(argv[i], "%4100[^=]=%u", what, &count) == 2)
+            for (unsigned n = part; n < count; n += parts)
+                run_kind(what, n, seed + (uint64_t)i);
+    }
+    pool_free(&shared.pool);
+    engine_free(&finder);
+    embedding_free(&nobody);
+    manifest_free(&manifest);
+    return 0;
+}
