@@ -303,13 +303,13 @@ static size_t middle_face(const struct image *image, const struct detection *fou
     return best;
 }
 
-/* The picture is in engine->image. */
-static enum failure embed_image(struct engine *engine, bool again_with_margin,
-                                struct embedding *out, struct frame_report *report)
+/* The picture is in engine->image: the face of a portrait and its alignment. `report` gets box,
+ * points and quality. */
+static enum failure locate(struct engine *engine, bool again_with_margin, struct warp_map *map,
+                           struct frame_report *report)
 {
     struct detection found[DETECT_MOST];
     struct point five[FACE_POINTS];
-    struct warp_map map;
     uint64_t clock = now_us();
     size_t count = 0;
     int r;
@@ -327,17 +327,81 @@ static enum failure embed_image(struct engine *engine, bool again_with_margin,
     r = find_points(engine, &report->box, report->points, five);
     report->points_known = r == 0;
     if (r == 0)
-        r = align_map(five, engine->models[MODEL_RECOGNISER].width, &map, NULL);
+        r = align_map(five, engine->models[MODEL_RECOGNISER].width, map, NULL);
     report->landmarks_us = lap(&clock);
     if (r < 0)
         return FAILURE_FACE_NONE;
     quality_of_shape(&engine->image, &report->box, five, &report->quality);
-    quality_of_light(&engine->image, &map, engine->models[MODEL_RECOGNISER].width,
-                     &report->quality);
-    lap(&clock);
-    r = embed_face(engine, &map, out);
+    quality_of_light(&engine->image, map, engine->models[MODEL_RECOGNISER].width, &report->quality);
+    return FAILURE_NONE;
+}
+
+/* Views of a photo besides the plain one: mirrored or not, larger or smaller around the middle. */
+static const struct view {
+    bool mirrored;
+    float scale;
+} views[] = {{true, 1}, {false, 1.05f}, {false, 0.95f}, {true, 1.05f}, {true, 0.95f}};
+
+static struct warp_map map_of_view(const struct warp_map *m, const struct view *view, int side)
+{
+    const float half = (float)side / 2, a = view->mirrored ? -view->scale : view->scale;
+    const float x = half - a * half, y = half - view->scale * half;
+
+    return (struct warp_map){.a = m->a * a,
+                             .b = m->b * view->scale,
+                             .c = m->a * x + m->b * y + m->c,
+                             .d = m->d * a,
+                             .e = m->e * view->scale,
+                             .f = m->d * x + m->e * y + m->f};
+}
+
+/* `out` holds the plain view; the mean of all views takes its place. */
+static int embed_views(struct engine *engine, const struct warp_map *map, struct embedding *out)
+{
+    float *sum = embedding_floats(out);
+    const float *view = embedding_floats(&engine->probe);
+    struct dnn_tensor mean = {.data = sum, .count = (size_t)out->dimensions};
+
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+        const struct warp_map m =
+            map_of_view(map, &views[i], engine->models[MODEL_RECOGNISER].width);
+        int r = embed_face(engine, &m, &engine->probe);
+
+        if (r < 0)
+            return r;
+        for (int k = 0; k < out->dimensions; k++)
+            sum[k] += view[k];
+    }
+    return embed_read(&mean, 1, out->dimensions, sum); /* length 1 again */
+}
+
+static enum failure decode_still(struct engine *engine, const uint8_t *data, size_t len, bool *jpeg)
+{
+    *jpeg = len > 2 && data[0] == 0xff && data[1] == 0xd8;
+    return *jpeg ? decode_frame(engine->decoder, DECODE_MJPEG, 0, 0, data, len, &engine->image)
+                 : decode_photo(data, len, &engine->image);
+}
+
+/* The picture is in engine->image. */
+static enum failure embed_reference(struct engine *engine, struct embedding *out,
+                                    struct embedding *plain, struct frame_report *report)
+{
+    struct warp_map map;
+    enum failure failure;
+    uint64_t clock;
+
+    failure = locate(engine, true, &map, report);
+    if (failure != FAILURE_NONE)
+        return failure;
+    clock = now_us();
+    if (embed_face(engine, &map, out) < 0)
+        return FAILURE_FACE_UNAVAILABLE;
+    if (plain != NULL)
+        memcpy(plain->value.data, out->value.data, out->value.len);
+    if (embed_views(engine, &map, out) < 0)
+        return FAILURE_FACE_UNAVAILABLE;
     report->embed_us = lap(&clock);
-    return r < 0 ? FAILURE_FACE_UNAVAILABLE : FAILURE_NONE;
+    return FAILURE_NONE;
 }
 
 enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
@@ -349,7 +413,7 @@ enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len
     memset(&report, 0, sizeof(report));
     failure = decode_photo(data, len, &engine->image);
     if (failure == FAILURE_NONE) {
-        failure = embed_image(engine, true, out, &report);
+        failure = embed_reference(engine, out, NULL, &report);
         if (failure == FAILURE_FACE_NONE)
             failure = FAILURE_FACE_PHOTO_UNREADABLE;
     }
@@ -357,27 +421,59 @@ enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len
     return failure;
 }
 
+enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t len,
+                              struct embedding *out, struct embedding *plain,
+                              struct frame_report *report)
+{
+    enum failure failure;
+    bool jpeg;
+
+    memset(report, 0, sizeof(*report));
+    failure = decode_still(engine, data, len, &jpeg);
+    return failure != FAILURE_NONE ? failure : embed_reference(engine, out, plain, report);
+}
+
 enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
                           struct embedding *out, struct frame_report *report)
 {
-    const bool jpeg = len > 2 && data[0] == 0xff && data[1] == 0xd8;
     uint64_t clock = now_us();
     enum failure failure;
+    struct warp_map map;
+    bool jpeg;
 
     memset(report, 0, sizeof(*report));
-    failure = jpeg ? decode_frame(engine->decoder, DECODE_MJPEG, 0, 0, data, len, &engine->image)
-                   : decode_photo(data, len, &engine->image);
+    failure = decode_still(engine, data, len, &jpeg);
     report->decode_us = lap(&clock);
     if (failure != FAILURE_NONE)
         return failure;
     report->width = engine->image.width;
     report->height = engine->image.height;
-    failure = embed_image(engine, !jpeg, out, report);
-    if (failure == FAILURE_NONE) {
-        clock = now_us();
-        report->live_known = score_liveness(engine, &report->box, &report->live) == 0;
-        report->live_us = lap(&clock);
-    }
+    failure = locate(engine, !jpeg, &map, report);
+    if (failure != FAILURE_NONE)
+        return failure;
+    clock = now_us();
+    if (embed_face(engine, &map, out) < 0)
+        return FAILURE_FACE_UNAVAILABLE;
+    report->embed_us = lap(&clock);
+    report->live_known = score_liveness(engine, &report->box, &report->live) == 0;
+    report->live_us = lap(&clock);
+    return FAILURE_NONE;
+}
+
+enum failure engine_locate(struct engine *engine, const uint8_t *data, size_t len,
+                           const struct image **image, struct box *face)
+{
+    struct frame_report report;
+    enum failure failure;
+    struct warp_map map;
+    bool jpeg;
+
+    memset(&report, 0, sizeof(report));
+    failure = decode_still(engine, data, len, &jpeg);
+    if (failure == FAILURE_NONE)
+        failure = locate(engine, !jpeg, &map, &report);
+    *image = &engine->image;
+    *face = report.box;
     return failure;
 }
 

@@ -89,10 +89,23 @@ void engine_frame(struct engine *engine, const struct frame *frame,
 enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
                           struct embedding *out);
 
-/* A still picture, JPEG or JPEG 2000, without judging quality: for measuring. FACE_NONE when no
- * face is found. */
+/*
+ * The same for a picture of any kind, for measuring: `out` as engine_photo() makes it, `plain`
+ * (unless NULL) from one view alone, as the net is commonly used. FACE_NONE when no face is found.
+ */
+enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t len,
+                              struct embedding *out, struct embedding *plain,
+                              struct frame_report *report);
+
+/* A still picture, JPEG or JPEG 2000, as a camera frame but without judging quality: for measuring.
+ * FACE_NONE as above. */
 enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
                           struct embedding *out, struct frame_report *report);
+
+/* Decode and find the face: picture and box are borrowed until the next call. FACE_NONE as above.
+ */
+enum failure engine_locate(struct engine *engine, const uint8_t *data, size_t len,
+                           const struct image **image, struct box *face);
 
 /* Wipe pictures and buffers, and run the nets on nothing so that their own memory holds no face
  * either. */

@@ -141,6 +141,35 @@ int pairs_read(struct pairs *out, const char *path, size_t *line)
     return r;
 }
 
+static bool in_holdout(const char *name)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (; *name != '\0'; name++)
+        h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return (h >> 8 & 1) != 0;
+}
+
+size_t pairs_keep_half(struct pairs *pairs, bool holdout)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < pairs->npictures; i++)
+        pairs->pictures[i].reference = pairs->pictures[i].probe = false;
+    for (size_t i = 0; i < pairs->npairs; i++) {
+        const struct pair pair = pairs->pairs[i];
+
+        if (in_holdout(pairs->pictures[pair.a].identity) != holdout ||
+            in_holdout(pairs->pictures[pair.b].identity) != holdout)
+            continue;
+        pairs->pictures[pair.a].reference = true;
+        pairs->pictures[pair.b].probe = true;
+        pairs->pairs[kept++] = pair;
+    }
+    pairs->npairs = kept;
+    return kept;
+}
+
 void pairs_free(struct pairs *pairs)
 {
     for (size_t i = 0; i < pairs->npictures; i++) {

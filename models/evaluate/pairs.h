@@ -31,6 +31,13 @@ struct pairs {
 
 /* 0, or negative errno with *line the line that is wrong (0: the file itself). */
 int pairs_read(struct pairs *out, const char *path, size_t *line);
+
+/*
+ * Keep the pairs of one half of the people: a name belongs to the holdout when bit 8 of its 64-bit
+ * FNV-1a hash is set. Pairs across the halves go. Pictures that no pair names any more are neither
+ * reference nor probe. Returns the pairs left.
+ */
+size_t pairs_keep_half(struct pairs *pairs, bool holdout);
 void pairs_free(struct pairs *pairs);
 
 #endif

@@ -1,5 +1,6 @@
 #include "statistics.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -47,7 +48,8 @@ float threshold_at_fmr(const struct scores *impostor, double fmr)
 
 double fmr_at(const struct scores *impostor, float threshold)
 {
-    return impostor->count == 0 ? 0 : 1 - (double)below(impostor, threshold) / (double)impostor->count;
+    return impostor->count == 0 ? 0
+                                : 1 - (double)below(impostor, threshold) / (double)impostor->count;
 }
 
 double fnmr_at(const struct scores *genuine, float threshold)
@@ -76,7 +78,8 @@ double equal_error_rate(const struct scores *genuine, const struct scores *impos
     double best_gap = INFINITY, best = 1;
 
     for (size_t i = 0; i < genuine->count; i++) {
-        const double fnmr = fnmr_at(genuine, genuine->value[i]), fmr = fmr_at(impostor, genuine->value[i]);
+        const double fnmr = fnmr_at(genuine, genuine->value[i]),
+                     fmr = fmr_at(impostor, genuine->value[i]);
 
         if (fabs(fnmr - fmr) < best_gap) {
             best_gap = fabs(fnmr - fmr);
@@ -84,4 +87,76 @@ double equal_error_rate(const struct scores *genuine, const struct scores *impos
         }
     }
     return best;
+}
+
+/* ---- chance
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15); /* splitmix64 */
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static int ascending_double(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static struct interval middle_of(double *values, unsigned n)
+{
+    qsort(values, n, sizeof(*values), ascending_double);
+    return (struct interval){values[(unsigned)(0.025 * n)], values[(unsigned)(0.975 * (n - 1))]};
+}
+
+int bootstrap(const struct person *people, size_t count, unsigned rounds, uint64_t seed,
+              struct drawn *out)
+{
+    double *rates = calloc(3 * (size_t)rounds, sizeof(*rates)), *a = rates, *b = rates + rounds,
+           *d = b + rounds;
+
+    if (rates == NULL)
+        return -ENOMEM;
+    for (unsigned r = 0; r < rounds; r++) {
+        size_t comparisons = 0, errors_a = 0, errors_b = 0;
+
+        for (size_t i = 0; i < count; i++) {
+            const struct person *p = &people[draw(&seed) % count];
+
+            comparisons += p->comparisons;
+            errors_a += p->errors_a;
+            errors_b += p->errors_b;
+        }
+        if (comparisons > 0) {
+            a[r] = (double)errors_a / (double)comparisons;
+            b[r] = (double)errors_b / (double)comparisons;
+        }
+        d[r] = b[r] - a[r];
+    }
+    out->a = middle_of(a, rounds);
+    out->b = middle_of(b, rounds);
+    out->difference = middle_of(d, rounds);
+    free(rates);
+    return 0;
+}
+
+double normal_deviate(double p)
+{
+    double low = -9, high = 9;
+
+    while (high - low > 1e-9) {
+        const double middle = (low + high) / 2;
+
+        if (0.5 * erfc(-middle / sqrt(2)) < p)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
 }

@@ -53,6 +53,35 @@ static void the_equal_error_rate_is_where_the_two_meet(void **state)
     assert_float_equal(equal_error_rate(&genuine, &impostor), 0.15, 1e-9);
 }
 
+/* A hundred people with four comparisons each; ten of them err in one each under a, five of these ten under b. */
+static void chance_is_drawn_by_people(void **state)
+{
+    struct person people[100];
+    struct drawn drawn, again;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        people[i] = (struct person){4, i < 10, i < 5};
+    assert_int_equal(bootstrap(people, 100, 4000, 7, &drawn), 0);
+    /* Errors of a: binomial(100, 0.1), its middle 95 % is 5 to 16 of 400; of b: binomial(100, 0.05), 1 to 10. */
+    assert_true(drawn.a.low >= 4.0 / 400 && drawn.a.low <= 6.0 / 400);
+    assert_true(drawn.a.high >= 15.0 / 400 && drawn.a.high <= 17.0 / 400);
+    assert_true(drawn.b.low >= 1.0 / 400 && drawn.b.low <= 2.0 / 400);
+    assert_true(drawn.b.high >= 9.0 / 400 && drawn.b.high <= 11.0 / 400);
+    /* The two err together: the difference is only that of the five, binomial(100, 0.05) downwards. */
+    assert_true(drawn.difference.high <= -1.0 / 400 + 1e-9 && drawn.difference.low >= -11.0 / 400);
+    assert_int_equal(bootstrap(people, 100, 4000, 7, &again), 0);
+    assert_memory_equal(&drawn, &again, sizeof(drawn));
+}
+
+static void deviates_are_those_of_the_tables(void **state)
+{
+    (void)state;
+    assert_float_equal(normal_deviate(0.5), 0, 1e-6);
+    assert_float_equal(normal_deviate(0.975), 1.959964, 1e-5);
+    assert_float_equal(normal_deviate(0.001), -3.090232, 1e-5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -60,6 +89,8 @@ int main(void)
         cmocka_unit_test(the_threshold_lets_no_more_through_than_asked),
         cmocka_unit_test(the_area_counts_pairs_in_the_right_order),
         cmocka_unit_test(the_equal_error_rate_is_where_the_two_meet),
+        cmocka_unit_test(chance_is_drawn_by_people),
+        cmocka_unit_test(deviates_are_those_of_the_tables),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

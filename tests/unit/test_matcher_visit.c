@@ -9,7 +9,6 @@
 #include "daemon/matcher/dnn.h"
 #include "daemon/matcher/session.h"
 
-#include <cmocka.h>
 #include <errno.h>
 #include <glob.h>
 #include <setjmp.h>
@@ -20,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+/* cmocka wants the four of C above first */
+#include <cmocka.h>
 
 #define FRAME_US 33333
 #define RESULTS_MOST 4000
