@@ -236,9 +236,9 @@ static void watch(struct session *session, const struct msg_match_frame *frame,
 
     if (rule->policy == PRESENCE_OFF)
         return;
-    if (ago > 0)
+    if (ago > 0 && report->points_known) /* black pictures may be alike */
         presence_repeated(presence, ago);
-    else
+    else if (ago == 0)
         presence_add(presence, &bounds, &seen);
     decision_presence(&session->decision, rule, presence->state, presence_watched(presence));
     if (session->decision.decision != DECISION_NOT_YET)

@@ -47,8 +47,8 @@ static int copy_changed(FILE *from, FILE *to, const float thresholds[FMR_COUNT],
         } else if (which == FMR_COUNT) {
             const char *slash = strrchr(list, '/');
 
-            fprintf(to, "threshold-from = calibrated %s on %s, %zu impostor comparisons\n", day,
-                    slash != NULL ? slash + 1 : list, impostors);
+            fprintf(to, "threshold-from = calibrated on %s, %s, %zu impostor comparisons\n",
+                    slash != NULL ? slash + 1 : list, day, impostors);
             written++;
         } else {
             fputs(line, to);

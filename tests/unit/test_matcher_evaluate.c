@@ -1,4 +1,5 @@
-/* What uketsuke-evaluate writes: thresholds into the manifest, plots, card-like references; and how it splits people. */
+/* What uketsuke-evaluate writes: thresholds into the manifest, plots, card-like references; and how
+ * it splits people. */
 #include "models/evaluate/calibrate.c"
 #include "models/evaluate/pairs.c"
 #include "models/evaluate/plot.c"
@@ -88,7 +89,7 @@ static void calibrated_thresholds_are_those_that_the_matcher_reads(void **state)
     assert_int_equal(manifest_parse(&m, text, why), 0);
     assert_float_equal(m.models[MODEL_RECOGNISER].thresholds[FMR_1E2], 0.9 * 0.99, 2e-4);
     assert_float_equal(m.models[MODEL_RECOGNISER].thresholds[FMR_1E3], 0.9 * 0.999, 2e-4);
-    assert_non_null(strstr(text, "threshold-from = calibrated mine.csv on 2"));
+    assert_non_null(strstr(text, "threshold-from = calibrated on mine.csv, 2"));
     assert_non_null(strstr(text, "2000000 impostor comparisons"));
     assert_null(strstr(text, "threshold-1e-4 = 0.41\n"));
     free(text);
@@ -162,7 +163,8 @@ static void a_card_like_reference_is_what_was_ordered(void **state)
     for (int y = 0; y < 250; y++)
         for (int x = 0; x < 250; x++)
             for (int c = 0; c < 3; c++)
-                image_row(&image, y)[3 * x + c] = (uint8_t)(128 + 80 * sin(x * 0.21 + c) * cos(y * 0.17) + (x * 7 + y * 13) % 23);
+                image_row(&image, y)[3 * x + c] =
+                    (uint8_t)(128 + 80 * sin(x * 0.21 + c) * cos(y * 0.17) + (x * 7 + y * 13) % 23);
     assert_int_equal(card_like_make(&card, &image, &face, &data, &len), 0);
     assert_in_range(len, 2000, 3300);
     /* The reader's own decoder takes it, at the size asked for. */
@@ -174,14 +176,16 @@ static void a_card_like_reference_is_what_was_ordered(void **state)
     image_free(&back);
 }
 
-/* Bit 8 of FNV-1a 64: "a" is af63dc4c8601ec8c (published test vector), bit clear; "b" af63df4c8601f1a5, set. */
+/* Bit 8 of FNV-1a 64: "a" is af63dc4c8601ec8c (published test vector), bit clear; "b"
+ * af63df4c8601f1a5, set. */
 static void people_are_split_by_their_names(void **state)
 {
     struct pairs pairs;
     size_t line;
 
     (void)state;
-    write_text(in_directory("pairs.csv"), "x/a/1.jpg,x/a/2.jpg,1\nx/b/1.jpg,x/b/2.jpg,1\nx/a/1.jpg,x/b/1.jpg,0\n");
+    write_text(in_directory("pairs.csv"),
+               "x/a/1.jpg,x/a/2.jpg,1\nx/b/1.jpg,x/b/2.jpg,1\nx/a/1.jpg,x/b/1.jpg,0\n");
     assert_int_equal(pairs_read(&pairs, in_directory("pairs.csv"), &line), 0);
     assert_int_equal(pairs_keep_half(&pairs, true), 1);
     assert_string_equal(pairs.pictures[pairs.pairs[0].a].identity, "b");
