@@ -86,7 +86,7 @@ objects = $(patsubst %,$(OUT)/%.o,$(filter-out %/main.c,$(foreach d,$(DIRS_$(1))
 archive = $(OUT)/lib/$(1).a
 libs = $(foreach r,$(1),$(LIBS_$(r)))
 
-all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program $(OUT)/visit.dot
+all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program $(BIN)/uketsuke-convert $(OUT)/visit.dot
 
 # The visit table as a graph: visit.dot, and visit.svg where Graphviz is.
 $(OUT)/visit.dot: $(BIN)/uketsuked
@@ -176,6 +176,13 @@ $(BIN)/uketsuke-evaluate: $(EVALUATE_OBJS) $(call archive,matcher) $(call archiv
 	@echo "  LINK    $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(call libs,matcher common)
 
+# Models that come in another form than ONNX (models/fetch.sh runs it at set-up).
+CONVERT_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard models/convert/*.c))
+$(BIN)/uketsuke-convert: $(CONVERT_OBJS)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -ljansson
+
 # ---- tests ---------------------------------------------------------------------------------------------------------
 
 # tests/unit/test_ROOM_*.c is linked with the rooms named here; helpers beside it are tests/unit/*.c without test_.
@@ -248,11 +255,16 @@ BENCH_ROOMS_bench_store := store common
 BENCH_ROOMS_bench_xml := relay common
 BENCH_ROOMS_bench_relay := relay common
 BENCH_WITH_bench_relay := tests/unit/relay_rig.c tests/unit/relay_tools.c
+# What the frame path is compared with, and where allocations come from.
+BENCH_WITH_bench_matcher := tests/bench/plain_dnn.cpp
+BENCH_LIBS_bench_matcher := -Wl,--wrap=dnn_run,--wrap=tjDecompressHeader3,--wrap=tjDecompress2,--wrap=tjCompress2
+BENCH_LIBS_bench_relay := -lcmocka
+$(OUT)/tests/bench/%.cpp.o: CXXFLAGS += -I.
 define bench_rule
 $(BIN)/$(1): $(OUT)/tests/bench/$(1).c.o $(OUT)/tests/bench/measure.c.o $(patsubst %,$(OUT)/%.o,$(BENCH_WITH_$(1))) $(foreach r,$(BENCH_ROOMS_$(1)),$(call archive,$(r)))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$(if $(filter matcher,$(BENCH_ROOMS_$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ $$^ $(call libs,$(BENCH_ROOMS_$(1))) $(if $(BENCH_WITH_$(1)),-lcmocka)
+	@$(if $(filter matcher,$(BENCH_ROOMS_$(1))),$(CXX),$(CC)) $(LDFLAGS) -o $$@ $$^ $(call libs,$(BENCH_ROOMS_$(1))) $(BENCH_LIBS_$(1))
 endef
 $(foreach b,$(BENCH),$(eval $(call bench_rule,$(b))))
 bench-programs: $(BENCH:%=$(BIN)/%)
@@ -342,8 +354,11 @@ setup-sim: setup-build
 	@tests/setup/packages.sh build sim
 setup-check:
 	@tests/setup/packages.sh build sim check voice browser
+# MODELS=dlib: a set of models/sets instead of the shipped one.
+MODELS ?=
 models: setup-sim
-	@models/fetch.sh build/models
+	@$(if $(MODELS),$(MAKE) -s --no-print-directory $(BIN)/uketsuke-convert)
+	@CONVERT=$(BIN)/uketsuke-convert MANIFEST=$(MODELS:%=models/sets/%.ini) models/fetch.sh build/models$(MODELS:%=-%)
 videos: setup-sim
 	@tests/sim/fetch-videos.sh build/videos
 	@tests/sim/make-frames.sh build/videos/franck.mp4 build/sim/videos/franck 15 640x480 10 90
@@ -459,7 +474,7 @@ rig-bench:
 	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
-	@$(BIN)/uketsuke-evaluate --models build/models --pairs $(PAIRS)
+	@$(BIN)/uketsuke-evaluate --models build/models$(MODELS:%=-%) --pairs $(PAIRS)
 
 # Whole visits cut from the videos, and attacks (PAIRS=FILE: 200 pairs of pictures of two people as well).
 .PHONY: evaluate-visits

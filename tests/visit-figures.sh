@@ -14,7 +14,7 @@ if [ "$form" = long ]; then
     what="living=${UKETSUKE_VISITS_LIVING:-300} stranger=${UKETSUKE_VISITS_STRANGERS:-30}"
     for k in $kinds; do what="$what $k=${UKETSUKE_VISITS_ATTACKS:-12}"; done
 else
-    what='living=6 stranger=2 print-held=1 print-waved=2 screen-close=2 loop=1'
+    what='living=4 stranger=1 print-waved=1 screen-close=1 loop=1'
 fi
 [ -z "$pairs" ] || what="$what stills=$pairs:${UKETSUKE_VISITS_PAIRS:-200}"
 for photo in "$build"/sim/stills/*.jp2; do # the chip photo that an attacker prints

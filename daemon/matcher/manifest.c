@@ -50,6 +50,7 @@ static const struct key keys[] = {
     {"sha256", KEY_TEXT, ROLE_ANY, AT(sha256), 64, 64, NULL},
     {"package", KEY_TEXT, ROLE_ANY, AT(package), 0, 127, NULL},
     {"member", KEY_IGNORED, ROLE_ANY, 0, 0, 0, NULL}, /* for fetch.sh */
+    {"convert", KEY_IGNORED, ROLE_ANY, 0, 0, 0, NULL}, /* for fetch.sh */
     {"licence", KEY_TEXT, ROLE_ANY, AT(licence), 1, 127, NULL},
     {"provenance", KEY_WORD, ROLE_ANY, AT(provenance_known), 0, 0, "unknown|known"},
     {"origin", KEY_IGNORED, ROLE_ANY, 0, 0, 0, NULL}, /* for people */
