@@ -336,7 +336,8 @@ static enum failure locate(struct engine *engine, bool again_with_margin, struct
     return FAILURE_NONE;
 }
 
-/* Views of a photo besides the plain one: mirrored or not, larger or smaller around the middle. */
+/* Views of a photo besides the one that is used: mirrored or not, larger or smaller around the
+ * middle. */
 static const struct view {
     bool mirrored;
     float scale;
@@ -384,7 +385,7 @@ static enum failure decode_still(struct engine *engine, const uint8_t *data, siz
 
 /* The picture is in engine->image. */
 static enum failure embed_reference(struct engine *engine, struct embedding *out,
-                                    struct embedding *plain, struct frame_report *report)
+                                    struct embedding *several, struct frame_report *report)
 {
     struct warp_map map;
     enum failure failure;
@@ -396,12 +397,11 @@ static enum failure embed_reference(struct engine *engine, struct embedding *out
     clock = now_us();
     if (embed_face(engine, &map, out) < 0)
         return FAILURE_FACE_UNAVAILABLE;
-    if (plain != NULL)
-        memcpy(plain->value.data, out->value.data, out->value.len);
-    if (embed_views(engine, &map, out) < 0)
-        return FAILURE_FACE_UNAVAILABLE;
     report->embed_us = lap(&clock);
-    return FAILURE_NONE;
+    if (several == NULL)
+        return FAILURE_NONE;
+    memcpy(several->value.data, out->value.data, out->value.len);
+    return embed_views(engine, &map, several) < 0 ? FAILURE_FACE_UNAVAILABLE : FAILURE_NONE;
 }
 
 enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
@@ -422,7 +422,7 @@ enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len
 }
 
 enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t len,
-                              struct embedding *out, struct embedding *plain,
+                              struct embedding *out, struct embedding *several,
                               struct frame_report *report)
 {
     enum failure failure;
@@ -430,7 +430,7 @@ enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t
 
     memset(report, 0, sizeof(*report));
     failure = decode_still(engine, data, len, &jpeg);
-    return failure != FAILURE_NONE ? failure : embed_reference(engine, out, plain, report);
+    return failure != FAILURE_NONE ? failure : embed_reference(engine, out, several, report);
 }
 
 enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,

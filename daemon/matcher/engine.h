@@ -90,11 +90,11 @@ enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len
                           struct embedding *out);
 
 /*
- * The same for a picture of any kind, for measuring: `out` as engine_photo() makes it, `plain`
- * (unless NULL) from one view alone, as the net is commonly used. FACE_NONE when no face is found.
+ * The same for a picture of any kind, for measuring. several: unless NULL, the mean of six views of
+ * it, which was tried and gave nothing (models/README.md). FACE_NONE when no face is found.
  */
 enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t len,
-                              struct embedding *out, struct embedding *plain,
+                              struct embedding *out, struct embedding *several,
                               struct frame_report *report);
 
 /* A still picture, JPEG or JPEG 2000, as a camera frame but without judging quality: for measuring.

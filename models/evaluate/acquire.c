@@ -49,7 +49,7 @@ static int keep(const struct embedding *e, float **out)
 
 struct room {
     struct engine *engine;
-    struct embedding embedding, plain;
+    struct embedding embedding, several;
 };
 
 static int acquire_reference(struct work *work, struct room *room, struct result *result,
@@ -70,12 +70,12 @@ static int acquire_reference(struct work *work, struct room *room, struct result
             return r;
         data = made;
     }
-    failure =
-        engine_reference(room->engine, data, len, &room->embedding, &room->plain, &result->report);
+    failure = engine_reference(room->engine, data, len, &room->embedding, &room->several,
+                               &result->report);
     if (failure == FAILURE_NONE) {
         r = keep(&room->embedding, &result->reference);
         if (r == 0)
-            r = keep(&room->plain, &result->plain);
+            r = keep(&room->several, &result->several);
     }
     free(made);
     return r;
@@ -115,7 +115,7 @@ static void *worker(void *arg)
     if (r == 0)
         r = embedding_new(&room.embedding, work->manifest);
     if (r == 0)
-        r = embedding_new(&room.plain, work->manifest);
+        r = embedding_new(&room.several, work->manifest);
     while (r == 0 && atomic_load(&work->error) == 0) {
         const size_t i = atomic_fetch_add(&work->next, 1);
 
@@ -130,7 +130,7 @@ static void *worker(void *arg)
         atomic_store(&work->error, r);
     }
     embedding_free(&room.embedding);
-    embedding_free(&room.plain);
+    embedding_free(&room.several);
     engine_free(&room.engine);
     return NULL;
 }
@@ -183,7 +183,7 @@ void results_free(struct work *work)
     for (size_t i = 0; work->results != NULL && i < work->pairs->npictures; i++) {
         free(work->results[i].probe);
         free(work->results[i].reference);
-        free(work->results[i].plain);
+        free(work->results[i].several);
     }
     free(work->results);
     work->results = NULL;
@@ -192,9 +192,9 @@ void results_free(struct work *work)
 /* ---- comparisons
  * ------------------------------------------------------------------------------------------- */
 
-static const float *reference_of(const struct work *work, size_t i, bool plain)
+static const float *reference_of(const struct work *work, size_t i, bool several)
 {
-    return plain ? work->results[i].plain : work->results[i].reference;
+    return several ? work->results[i].several : work->results[i].reference;
 }
 
 static float score_of(const struct work *work, const float *a, const float *b)
@@ -202,7 +202,7 @@ static float score_of(const struct work *work, const float *a, const float *b)
     return embed_cosine(a, b, work->manifest->models[MODEL_RECOGNISER].dimensions);
 }
 
-static int scores_listed(const struct work *work, bool plain, struct comparisons *out)
+static int scores_listed(const struct work *work, bool several, struct comparisons *out)
 {
     const size_t n = work->pairs->npairs;
 
@@ -215,7 +215,7 @@ static int scores_listed(const struct work *work, bool plain, struct comparisons
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct pair *pair = &work->pairs->pairs[i];
-        const float *a = reference_of(work, pair->a, plain), *b = work->results[pair->b].probe;
+        const float *a = reference_of(work, pair->a, several), *b = work->results[pair->b].probe;
 
         if (a == NULL || b == NULL) {
             out->missed += pair->same;
@@ -233,7 +233,7 @@ static int scores_listed(const struct work *work, bool plain, struct comparisons
     return 0;
 }
 
-static int scores_across(const struct work *work, bool plain, struct scores *out)
+static int scores_across(const struct work *work, bool several, struct scores *out)
 {
     const struct picture *pictures = work->pairs->pictures;
     size_t references = 0, probes = 0;
@@ -246,7 +246,7 @@ static int scores_across(const struct work *work, bool plain, struct scores *out
     if (out->value == NULL)
         return -ENOMEM;
     for (size_t a = 0; a < work->pairs->npictures; a++) {
-        const float *reference = reference_of(work, a, plain);
+        const float *reference = reference_of(work, a, several);
 
         for (size_t b = 0; reference != NULL && b < work->pairs->npictures; b++)
             if (work->results[b].probe != NULL && a != b &&
@@ -257,13 +257,13 @@ static int scores_across(const struct work *work, bool plain, struct scores *out
     return 0;
 }
 
-int compare_all(const struct work *work, bool plain, struct comparisons *out)
+int compare_all(const struct work *work, bool several, struct comparisons *out)
 {
     int r;
 
     memset(out, 0, sizeof(*out));
-    r = scores_listed(work, plain, out);
-    return r < 0 ? r : scores_across(work, plain, &out->impostor);
+    r = scores_listed(work, several, out);
+    return r < 0 ? r : scores_across(work, several, &out->impostor);
 }
 
 void comparisons_free(struct comparisons *c)

@@ -20,7 +20,7 @@ struct result {
     struct frame_report report;
     float *probe;     /* one picture, as a camera frame is embedded */
     float *reference; /* as a chip photo is embedded */
-    float *plain;     /* the reference as one plain picture, for comparison */
+    float *several;   /* the mean of six views of the reference, for comparison */
 };
 
 struct work {
@@ -46,15 +46,15 @@ struct comparisons {
     float *by_pair;        /* the same scores, unsorted */
     size_t missed;
 };
-/* plain: with the references' plain vectors. 0 or -ENOMEM. */
-int compare_all(const struct work *work, bool plain, struct comparisons *out);
+/* several: with the mean of six views of each reference. 0 or -ENOMEM. */
+int compare_all(const struct work *work, bool several, struct comparisons *out);
 void comparisons_free(struct comparisons *c);
 
 int report_print(const struct work *work, const struct comparisons *ours,
-                 const struct comparisons *plain);
+                 const struct comparisons *several);
 
 /* ROC and DET beside each other, as SVG. 0 or negative errno. */
-int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *plain);
+int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *several);
 
 /*
  * Write the thresholds that `ours` gives into `directory`/manifest.ini, with where they come from.

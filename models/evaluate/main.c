@@ -7,8 +7,8 @@
  *
  * Genuine scores are the pairs marked 1. Impostor scores are all comparisons of a reference
  * (path_a) with a probe (path_b) of another identity, the identity being the name of a picture's
- * directory. Beside the matcher's own reference (several views of the photo) stands the plain use
- * of the same net, one view, on the same pictures: a paired comparison.
+ * directory. Beside the matcher's own reference (one view of the photo, the plain use of the net) stands
+ * the mean of six views of it, on the same pictures: a paired comparison of what one step more gives.
  */
 #include "evaluate.h"
 
@@ -136,7 +136,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 static int evaluate(const struct options *o, struct work *work)
 {
-    struct comparisons ours = {0}, plain = {0};
+    struct comparisons ours = {0}, several = {0};
     int r;
 
     work->results = calloc(work->pairs->npictures, sizeof(*work->results));
@@ -146,19 +146,19 @@ static int evaluate(const struct options *o, struct work *work)
     if (r == 0)
         r = compare_all(work, false, &ours);
     if (r == 0)
-        r = compare_all(work, true, &plain);
+        r = compare_all(work, true, &several);
     if (r == 0)
-        r = report_print(work, &ours, &plain);
+        r = report_print(work, &ours, &several);
     if (r == 0 && o->scores != NULL)
         r = write_scores(work, o->scores);
     if (r == 0 && o->plot != NULL)
-        r = plot_write(o->plot, &ours, &plain);
+        r = plot_write(o->plot, &ours, &several);
     if (r < 0)
         fprintf(stderr, "%s\n", strerror(-r));
     else if (o->calibrate)
         r = calibrate_write(o->models, o->list, &ours);
     comparisons_free(&ours);
-    comparisons_free(&plain);
+    comparisons_free(&several);
     return r;
 }
 

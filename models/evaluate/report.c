@@ -77,8 +77,8 @@ static void print_quality(const struct work *work)
 
 /* Errors of each person under two thresholds; genuine comparisons of one person need not stand
  * together in the list. */
-static size_t count_people(const struct comparisons *ours, const struct comparisons *plain,
-                           float t_ours, float t_plain, struct person *people, const char **names)
+static size_t count_people(const struct comparisons *ours, const struct comparisons *several,
+                           float t_ours, float t_several, struct person *people, const char **names)
 {
     size_t n = 0;
 
@@ -92,14 +92,14 @@ static size_t count_people(const struct comparisons *ours, const struct comparis
             people[n++] = (struct person){0, 0, 0};
         }
         people[at].comparisons++;
-        people[at].errors_a += plain->by_pair[i] < t_plain;
-        people[at].errors_b += ours->by_pair[i] < t_ours;
+        people[at].errors_a += ours->by_pair[i] < t_ours;
+        people[at].errors_b += several->by_pair[i] < t_several;
     }
     return n;
 }
 
 static int print_rates(const struct work *work, const struct comparisons *ours,
-                       const struct comparisons *plain)
+                       const struct comparisons *several)
 {
     struct person *people = calloc(ours->genuine.count + 1, sizeof(*people));
     const char **names = calloc(ours->genuine.count + 1, sizeof(*names));
@@ -107,7 +107,7 @@ static int print_rates(const struct work *work, const struct comparisons *ours,
 
     for (size_t i = 0; i < RATES && r == 0; i++) {
         const float t = threshold_at_fmr(&ours->impostor, rates[i]),
-                    u = threshold_at_fmr(&plain->impostor, rates[i]);
+                    u = threshold_at_fmr(&several->impostor, rates[i]);
         const float shipped = work->manifest->models[MODEL_RECOGNISER].thresholds[i];
         struct drawn drawn;
         size_t n;
@@ -116,17 +116,17 @@ static int print_rates(const struct work *work, const struct comparisons *ours,
             printf("FMR %.0e: too few impostor comparisons\n", rates[i]);
             continue;
         }
-        n = count_people(ours, plain, t, u, people, names);
+        n = count_people(ours, several, t, u, people, names);
         r = bootstrap(people, n, ROUNDS, 1, &drawn);
-        printf("FMR %.0e  threshold %.4f  FNMR %.4f [%.4f, %.4f]   plain: threshold %.4f  FNMR "
+        printf("FMR %.0e  threshold %.4f  FNMR %.4f [%.4f, %.4f]   six views: threshold %.4f  FNMR "
                "%.4f [%.4f, %.4f]\n",
-               rates[i], (double)t, fnmr_at(&ours->genuine, t), drawn.b.low, drawn.b.high,
-               (double)u, fnmr_at(&plain->genuine, u), drawn.a.low, drawn.a.high);
-        printf(
-            "           ours - plain %+.4f [%+.4f, %+.4f]   manifest's %.2f: FMR %.2e  FNMR %.4f\n",
-            fnmr_at(&ours->genuine, t) - fnmr_at(&plain->genuine, u), drawn.difference.low,
-            drawn.difference.high, (double)shipped, fmr_at(&ours->impostor, shipped),
-            fnmr_at(&ours->genuine, shipped));
+               rates[i], (double)t, fnmr_at(&ours->genuine, t), drawn.a.low, drawn.a.high,
+               (double)u, fnmr_at(&several->genuine, u), drawn.b.low, drawn.b.high);
+        printf("           six views less ours %+.4f [%+.4f, %+.4f]   manifest's %.2f: FMR %.2e  "
+               "FNMR %.4f\n",
+               fnmr_at(&several->genuine, u) - fnmr_at(&ours->genuine, t), drawn.difference.low,
+               drawn.difference.high, (double)shipped, fmr_at(&ours->impostor, shipped),
+               fnmr_at(&ours->genuine, shipped));
     }
     free(people);
     free(names);
@@ -134,38 +134,39 @@ static int print_rates(const struct work *work, const struct comparisons *ours,
 }
 
 int report_print(const struct work *work, const struct comparisons *ours,
-                 const struct comparisons *plain)
+                 const struct comparisons *several)
 {
-    size_t failed = 0;
+    size_t failed = 0, used = 0;
     int r;
 
     for (size_t i = 0; i < work->pairs->npictures; i++) {
         const struct picture *picture = &work->pairs->pictures[i];
 
+        used += picture->probe || picture->reference;
         failed += (picture->probe && work->results[i].probe == NULL) ||
                   (picture->reference && work->results[i].reference == NULL);
     }
     printf("models                %s\n", work->manifest->name);
     printf("pictures              %zu, failure to acquire %zu (%.4f)\n", work->pairs->npictures,
-           failed, (double)failed / (double)work->pairs->npictures);
+           failed, (double)failed / (double)used);
     printf("genuine comparisons   %zu (%zu more not acquired)\n", ours->genuine.count,
            ours->missed);
     printf("impostor comparisons  %zu across identities (not independent), %zu listed\n",
            ours->impostor.count, ours->listed.count);
     if (ours->listed.count > 0)
-        printf("AUC (listed pairs)    %.5f   plain %.5f\n",
+        printf("AUC (listed pairs)    %.5f   six views %.5f\n",
                area_under_roc(&ours->genuine, &ours->listed),
-               area_under_roc(&plain->genuine, &plain->listed));
-    printf("AUC (all impostors)   %.5f   plain %.5f\n",
+               area_under_roc(&several->genuine, &several->listed));
+    printf("AUC (all impostors)   %.5f   six views %.5f\n",
            area_under_roc(&ours->genuine, &ours->impostor),
-           area_under_roc(&plain->genuine, &plain->impostor));
-    printf("EER (all impostors)   %.4f    plain %.4f\n",
+           area_under_roc(&several->genuine, &several->impostor));
+    printf("EER (all impostors)   %.4f    six views %.4f\n",
            equal_error_rate(&ours->genuine, &ours->impostor),
-           equal_error_rate(&plain->genuine, &plain->impostor));
-    printf("intervals: 95 %%, people drawn again %d times; plain: one view of the reference, as "
-           "the net is commonly used\n",
+           equal_error_rate(&several->genuine, &several->impostor));
+    printf("intervals: 95 %%, people drawn again %d times; six views: the mean of "
+           "six views of each reference, tried beside the one that is used\n",
            ROUNDS);
-    r = print_rates(work, ours, plain);
+    r = print_rates(work, ours, several);
     print_quality(work);
     if (r == 0)
         r = print_times(work);

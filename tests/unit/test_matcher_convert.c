@@ -7,7 +7,6 @@
 #define main convert_main
 #include "models/convert/main.c"
 #undef main
-#include "models/convert/onnx.c"
 #include "models/convert/weights.c"
 
 #include "daemon/matcher/dnn.h"

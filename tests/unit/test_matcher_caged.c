@@ -1,0 +1,122 @@
+/*
+ * The frame path inside the matcher's own cage: hundreds of frames, whole, cut and with bytes
+ * changed, of changing sizes, in a process that has entered the cage after its start. A system call
+ * that the cage refuses, a crash or an allocation that the cage cannot serve ends the child with
+ * another status than the one expected.
+ */
+#include "daemon/common/cage.h"
+#include "daemon/matcher/dnn.h"
+#include "daemon/matcher/engine.h"
+#include "tests/unit/matcher_nets.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <turbojpeg.h>
+#include <unistd.h>
+/* cmocka wants the four of C above first */
+#include <cmocka.h>
+
+#define FRAMES 600
+
+static uint32_t die = 99;
+static uint32_t thrown(void)
+{
+    die = die * 1664525u + 1013904223u;
+    return die >> 8;
+}
+
+/* A JPEG of something, width x height. */
+static unsigned char *jpeg_of(int width, int height, unsigned long *len)
+{
+    unsigned char *rgb = malloc((size_t)(width * height * 3)), *jpeg = NULL;
+    tjhandle tj = tjInitCompress();
+
+    if (rgb == NULL || tj == NULL)
+        abort();
+    for (int i = 0; i < width * height * 3; i++)
+        rgb[i] = (unsigned char)(120 + 60 * sin(i * 0.01) + thrown() % 50);
+    *len = 0;
+    if (tjCompress2(tj, rgb, width, 0, height, TJPF_RGB, &jpeg, len, TJSAMP_420, 80, 0) < 0)
+        abort();
+    tjDestroy(tj);
+    free(rgb);
+    return jpeg;
+}
+
+/* In the child. 0: all frames had an answer. */
+static int run_caged(void)
+{
+    static const struct cage_spec cage = {.calls = CAGE_THREADS | CAGE_ACCEPT | CAGE_FD_PASS};
+    static const int sizes[4][2] = {{640, 480}, {320, 240}, {97, 61}, {16, 16}};
+    unsigned char *jpegs[4], *copy = malloc(1 << 20);
+    unsigned long lens[4];
+    struct embedding reference = {0};
+    struct manifest *manifest;
+    struct engine *engine;
+    char why[MANIFEST_WHY];
+    unsigned decoded = 0, faces = 0;
+
+    dnn_setup();
+    manifest = tiny_set();
+    if (copy == NULL || manifest == NULL || engine_new(&engine, manifest, why) < 0 ||
+        embedding_new(&reference, manifest) < 0)
+        return 2;
+    embedding_floats(&reference)[0] = 1;
+    for (int i = 0; i < 4; i++)
+        jpegs[i] = jpeg_of(sizes[i][0], sizes[i][1], &lens[i]);
+    if (cage_enter(&cage) < 0)
+        return 3;
+    if (fopen("/etc/hostname", "re") != NULL)
+        return 4; /* no cage at all */
+    for (unsigned n = 0; n < FRAMES; n++) {
+        const unsigned which = thrown() % 4, kind = thrown() % 4;
+        struct frame frame = {DECODE_MJPEG, sizes[which][0], sizes[which][1], copy, lens[which]};
+        struct frame_report r;
+
+        memcpy(copy, jpegs[which], lens[which]);
+        if (kind == 1)
+            frame.len = thrown() % lens[which];
+        for (unsigned k = 0; kind >= 2 && k < kind * kind; k++)
+            copy[thrown() % lens[which]] = (unsigned char)thrown();
+        if (n % 16 == 15)
+            frame.format = DECODE_YUY2;
+        engine_frame(engine, &frame, &reference,
+                     WANT_LIVENESS | WANT_PREVIEW | WANT_TRACE | WANT_GRID | WANT_ANYWAY, &r);
+        if ((unsigned)r.failure >= FAILURE_COUNT || (r.score_known && !isfinite(r.score)))
+            return 5;
+        decoded += r.width > 0;
+        faces += r.faces > 0;
+        if (n % 500 == 499)
+            engine_wipe(engine);
+    }
+    return decoded > FRAMES / 4 && faces > FRAMES / 8 ? 0 : 6;
+}
+
+static void every_frame_has_an_answer_in_the_cage(void **state)
+{
+    pid_t child;
+    int status;
+
+    (void)state;
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(run_caged());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_frame_has_an_answer_in_the_cage)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
