@@ -81,6 +81,23 @@ static void the_shipped_manifest_is_read(void **state)
     free(text);
 }
 
+static void the_set_with_the_dlib_network_is_read(void **state)
+{
+    struct manifest m;
+    char why[MANIFEST_WHY], *text;
+    size_t len;
+
+    (void)state;
+    text = file_text("models/sets", "dlib.ini", &len);
+    if (manifest_parse(&m, text, why) < 0)
+        fail_msg("%s", why);
+    assert_int_equal(m.models[MODEL_RECOGNISER].width, 150);
+    assert_int_equal(m.models[MODEL_RECOGNISER].dimensions, 128);
+    assert_int_equal(m.models[MODEL_RECOGNISER].format.colour, WARP_RGB);
+    assert_float_equal(m.models[MODEL_RECOGNISER].format.scale, 1.0 / 256, 1e-9);
+    free(text);
+}
+
 static void a_wrong_manifest_is_refused_by_section_and_key(void **state)
 {
     static const struct {
@@ -285,6 +302,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_shipped_manifest_is_read),
+        cmocka_unit_test(the_set_with_the_dlib_network_is_read),
         cmocka_unit_test(a_wrong_manifest_is_refused_by_section_and_key),
         cmocka_unit_test(the_fetched_set_loads_and_every_net_has_its_shape),
         cmocka_unit_test(a_missing_directory_or_file_names_the_next_step),
