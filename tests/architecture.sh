@@ -40,7 +40,7 @@ for program in uketsuked uketsuke-broker uketsuke-reader uketsuke-relay uketsuke
     if readelf -d "$bin/$program" | grep -q '\[libturbojpeg'; then bad "$program links turbojpeg"; else ok "$program does not link turbojpeg"; fi
 done
 # Exactly one C++ file (tests/bench/plain_dnn.cpp is what the frame path is compared with, not part of it).
-cxx=$(find daemon driver models tests -path tests/bench -prune -o -name '*.cpp' -o -name '*.cc' -o -name '*.cxx' | wc -l)
+cxx=$(find daemon driver models tests -not -path 'tests/bench/*' \( -name '*.cpp' -o -name '*.cc' -o -name '*.cxx' \) | wc -l)
 if [ "$cxx" -eq 1 ]; then ok "one C++ file"; else bad "$cxx C++ files"; fi
 # Simulators share no code with the product.
 if grep -rnE '#include "[^"]*(daemon|driver)/' tests/sim; then bad "a simulator includes the product"; else ok "simulators include nothing of the product"; fi
