@@ -118,11 +118,13 @@ static struct interval middle_of(double *values, unsigned n)
 int bootstrap(const struct person *people, size_t count, unsigned rounds, uint64_t seed,
               struct drawn *out)
 {
-    double *rates = calloc(3 * (size_t)rounds, sizeof(*rates)), *a = rates, *b = rates + rounds,
-           *d = b + rounds;
+    double *rates = calloc(3 * (size_t)rounds, sizeof(*rates)), *a, *b, *d;
 
     if (rates == NULL)
         return -ENOMEM;
+    a = rates;
+    b = a + rounds;
+    d = b + rounds;
     for (unsigned r = 0; r < rounds; r++) {
         size_t comparisons = 0, errors_a = 0, errors_b = 0;
 
