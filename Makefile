@@ -509,6 +509,7 @@ install-files:
 	cp -r packaging/systemd/. $(DESTDIR)$(UNITS)
 	install -D -m 644 packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/uketsuke.conf
 	install -D -m 644 packaging/udev.rules $(DESTDIR)$(UDEV)/72-uketsuke.rules
+	install -D -m 644 packaging/uketsuke.metainfo.xml $(SHARE)/metainfo/uketsuke.desk.metainfo.xml
 	install -d $(SHARE)/doc/uketsuke
 	install -m 644 packaging/uketsuke.conf.example README.md $(SHARE)/doc/uketsuke
 # The simulators, for a machine without hardware (packaging/man/uketsuke-sim.1).

@@ -49,6 +49,9 @@ for name in $(grep -oE 'uketsuke_[a-z_]+' "$alerts" | sed 's/_bucket$//' | sort 
     grep -qF "\"${name#uketsuke_}\"" "$here/../daemon/desk/metrics.c"
     say $? "the alerts' $name is exported by the desk"
 done
+rules=$(sed -nE 's/.*idVendor\}=="([0-9a-f]+)".*idProduct\}=="([0-9a-f]+)".*/usb:v\U\1\Ep\U\2\Ed*/p' "$here/../packaging/udev.rules" | sort)
+[ -n "$rules" ] && [ "$rules" = "$(sed -nE 's/.*<modalias>(.*)<\/modalias>.*/\1/p' "$here/../packaging/uketsuke.metainfo.xml" | sort)" ]
+say $? "the package's metadata names the devices of the udev rules"
 kiosk=$here/../packaging/kiosk/uketsuke-kiosk.service
 out=$(systemd-analyze verify --man=no --recursive-errors=no "$kiosk" 2>&1 | grep -vE 'is not executable|Unit uketsuke-web.socket not found')
 [ -z "$out" ]
