@@ -168,6 +168,31 @@ static void what_stood_there_is_kept(void **state)
     end(&c);
 }
 
+static void it_belongs_to_whoever_has_the_directory(void **state)
+{
+    struct case_of c;
+    struct backup_report report;
+    struct stat st;
+    char *message, path[256];
+
+    (void)state;
+    if (geteuid() != 0) /* nobody else can give files away */
+        skip();
+    begin(&c);
+    take(&c);
+    rig_close(&c.rig);
+    assert_int_equal(chown(c.rig.directory, 4711, 4712), 0);
+    assert_int_equal(
+        backup_restore(c.file, c.rig.directory, &c.rig.key, c.rig.clock, &report, &message), 0);
+    (void)snprintf(path, sizeof(path), "%s/uketsuke.db", c.rig.directory);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_uid, 4711);
+    assert_int_equal(st.st_gid, 4712);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    rig_open(&c.rig);
+    end(&c);
+}
+
 static void a_damaged_database_is_replaced(void **state)
 {
     struct case_of c;
@@ -425,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_backup_taken_in_the_middle_of_visits_is_whole_and_comes_back),
         cmocka_unit_test(what_stood_there_is_kept),
+        cmocka_unit_test(it_belongs_to_whoever_has_the_directory),
         cmocka_unit_test(a_damaged_database_is_replaced),
         cmocka_unit_test(nothing_of_a_patient_stands_in_the_file),
         cmocka_unit_test(a_running_desk_is_not_overwritten),
