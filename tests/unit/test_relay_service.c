@@ -677,7 +677,7 @@ static void a_wrong_configuration_is_said_in_plain_words(void **state)
          "bulk"},
         {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers register\n",
          "extension-url"},
-        {"kind = folders\n", "folders"},
+        {"kind = folders\n", "folder = "},
     };
     char config[2048], output[4096], pem[256], key[256], ca[256];
 
