@@ -192,8 +192,9 @@ static const char *accepted(long status)
     return status == 200 ? "yes" : status == 0 || status >= 500 ? "?" : "no";
 }
 
-static bool post_action(struct stage *stage, enum surface surface, json_t *body, const char *action,
-                        json_t *note)
+/* `stale`: set (and no complaint made) when the page was out of date; NULL: that is a complaint like any other. */
+static bool post_action_once(struct stage *stage, enum surface surface, json_t *body, const char *action,
+                             json_t *note, bool *stale)
 {
     char path[64], visit[24];
     long status;
@@ -212,17 +213,35 @@ static bool post_action(struct stage *stage, enum surface surface, json_t *body,
     (void)json_object_set_new(note, "surface", json_string(surface == BOARD ? "board" : "kiosk"));
     (void)json_object_set_new(note, "accepted", json_string(accepted(status)));
     site_note(stage->site, note);
-    if (status != 200)
+    if (stale != NULL)
+        *stale = status == 409 && strcmp(text(json_object_get(answer, "error"), "code"), "S003") == 0;
+    if (status != 200 && (stale == NULL || !*stale))
         (void)stage_fail(stage, "%s was not accepted in %s: HTTP %ld %s", action, stage->state,
                          status, text(json_object_get(answer, "error"), "code"));
     json_decref(answer);
     return status == 200;
 }
 
+static bool post_action(struct stage *stage, enum surface surface, json_t *body, const char *action,
+                        json_t *note)
+{
+    return post_action_once(stage, surface, body, action, note, NULL);
+}
+
 bool stage_act(struct stage *stage, enum surface surface, const char *action)
 {
-    return stage->problem[0] == '\0' &&
-           post_action(stage, surface, json_object(), action, json_object());
+    bool stale = false;
+
+    if (stage->problem[0] != '\0')
+        return false;
+    if (post_action_once(stage, surface, json_object(), action, json_object(), &stale))
+        return true;
+    if (!stale)
+        return false;
+    /* Something happened between the look and the press (the card came to lie there): the page shows
+       itself anew, and whoever pressed presses again. Twice is a fault. */
+    guest_sleep_ms(300);
+    return stage_look(stage) && post_action(stage, surface, json_object(), action, json_object());
 }
 
 bool stage_consent(struct stage *stage)
