@@ -34,7 +34,7 @@ struct passwords {
     struct job *waiting, *finished; /* under the lock; waiting in order */
     struct job *running;
     size_t count;
-    bool ending;
+    bool ending, up; /* up: the thread has begun */
     int fd; /* eventfd: something is finished */
     sd_event_source *source;
 };
@@ -76,6 +76,8 @@ static void *run(void *arg)
     struct passwords *p = arg;
 
     (void)pthread_mutex_lock(&p->lock);
+    p->up = true;
+    (void)pthread_cond_broadcast(&p->more);
     while (!p->ending) {
         struct job *job = p->waiting;
         uint64_t one = 1;
@@ -144,6 +146,11 @@ int passwords_new(struct passwords **out, struct sd_event *loop)
         free(p);
         return r;
     }
+    /* What a thread does to begin must be over before the cage closes, which it would meet half-way otherwise. */
+    (void)pthread_mutex_lock(&p->lock);
+    while (!p->up)
+        (void)pthread_cond_wait(&p->more, &p->lock);
+    (void)pthread_mutex_unlock(&p->lock);
     *out = p;
     return 0;
 }

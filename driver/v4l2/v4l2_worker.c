@@ -18,7 +18,7 @@ struct queue {
 struct v4l2_worker {
     pthread_mutex_t lock; /* guards the three below */
     struct queue waiting, finished;
-    bool stop;
+    bool stop, up; /* up: the thread has begun */
 
     pthread_cond_t news;
     pthread_t thread;
@@ -65,6 +65,8 @@ static void *work(void *arg)
     struct v4l2_job *job;
 
     pthread_mutex_lock(&worker->lock);
+    worker->up = true;
+    pthread_cond_broadcast(&worker->news);
     while (!worker->stop) {
         job = take(&worker->waiting);
         if (job == NULL) {
@@ -117,6 +119,11 @@ static int start_thread(struct v4l2_worker *worker)
     r = -pthread_create(&worker->thread, NULL, work, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     worker->started = r == 0;
+    /* What a thread does to begin must be over before the cage closes, which it would meet half-way otherwise. */
+    pthread_mutex_lock(&worker->lock);
+    while (worker->started && !worker->up)
+        pthread_cond_wait(&worker->news, &worker->lock);
+    pthread_mutex_unlock(&worker->lock);
     return r;
 }
 
