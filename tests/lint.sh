@@ -26,7 +26,7 @@ one clang-tidy bash -c "printf '%s\n' ${sources[*]} | xargs -P $(nproc) -n 4 -I{
 one cppcheck cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
     --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j "$(nproc)" -D_GNU_SOURCE -I. -Idaemon/common "${sources[@]}"
 # shellcheck disable=SC2046
-one shellcheck shellcheck -x -e SC1090,SC1091 $(git ls-files '*.sh' 'packaging/debian/*.p*' 'packaging/debian/*.config') packaging/uketsuke-setup \
+one shellcheck shellcheck -x -e SC1090,SC1091 $(git ls-files '*.sh' 'packaging/debian/*.p[or]*' ':!packaging/debian/po' 'packaging/debian/*.config') packaging/uketsuke-setup \
     packaging/uketsuke-fetch-models packaging/sim/uketsuke-sim .ci/run
 one clang-build bash -c "printf '%s\n' ${sources[*]} | xargs -P $(nproc) -I{} clang -fsyntax-only -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror ${flags[*]@Q} {}"
 echo "$passed passed, $failed failed"

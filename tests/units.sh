@@ -45,6 +45,7 @@ for user in $users; do grep -q "^u $user " "$here/../packaging/sysusers.conf" ||
 say "$bad" "every user is made by sysusers.conf"
 # An alert on a counter that nobody exports would never ring.
 alerts=$here/../packaging/prometheus/alerts.yml
+# shellcheck disable=SC2013 # words, not lines
 for name in $(grep -oE 'uketsuke_[a-z_]+' "$alerts" | sed 's/_bucket$//' | sort -u); do
     grep -qF "\"${name#uketsuke_}\"" "$here/../daemon/desk/metrics.c"
     say $? "the alerts' $name is exported by the desk"

@@ -57,7 +57,9 @@ static int take_item(struct message *message, void *arg)
         json_message(listing->options->out, message->type, &message->body);
         return 0;
     }
-    (void)snprintf(locked, sizeof(locked), item->locked_s > 0 ? "%us" : "", item->locked_s);
+    locked[0] = '\0';
+    if (item->locked_s > 0)
+        (void)snprintf(locked, sizeof(locked), "%us", item->locked_s);
     (void)snprintf(failures, sizeof(failures), "%u", item->failures);
     table_add(listing->table,
               (const char *const[]){item->name, account_role_name(item->role),

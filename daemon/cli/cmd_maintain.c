@@ -168,7 +168,7 @@ int command_restore(const struct command_options *options, int argc, char **argv
 {
     static char program[] = "uketsuked", check[] = "--check-backup", restore[] = "--restore",
                 config[] = "--config", key[] = "--key";
-    char path[4200];
+    char path[4200], config_path[4200], key_path[4200];
     char *words[8];
     size_t n = 0;
 
@@ -176,16 +176,18 @@ int command_restore(const struct command_options *options, int argc, char **argv
         (void)fprintf(options->err, "uketsuke restore FILE [--check] [--key FILE]\n");
         return EXIT_USAGE;
     }
+    (void)snprintf(config_path, sizeof(config_path), "%s", options->config_path);
+    (void)snprintf(key_path, sizeof(key_path), "%s", options->key != NULL ? options->key : "");
     words[n++] = program;
     words[n++] = options->check ? check : restore;
     words[n++] = argv[0];
     if (!options->check) {
         words[n++] = config;
-        words[n++] = strdup(options->config_path);
+        words[n++] = config_path;
     }
     if (options->key != NULL) {
         words[n++] = key;
-        words[n++] = strdup(options->key);
+        words[n++] = key_path;
     }
     words[n] = NULL;
     if (beside(program, path, sizeof(path)) == 0)

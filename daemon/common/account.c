@@ -23,9 +23,9 @@ const char *account_role_name(uint8_t role)
 
 uint8_t account_role_of(const char *name)
 {
-    for (uint8_t i = 1; i < COUNT(roles); i++)
+    for (size_t i = 1; i < COUNT(roles); i++)
         if (strcmp(roles[i], name) == 0)
-            return i;
+            return (uint8_t)i;
     return 0;
 }
 
@@ -36,9 +36,9 @@ const char *account_state_name(uint8_t state)
 
 uint8_t account_change_of(const char *word)
 {
-    for (uint8_t i = 1; i < COUNT(changes); i++)
+    for (size_t i = 1; i < COUNT(changes); i++)
         if (changes[i][0] != '\0' && strcmp(changes[i], word) == 0)
-            return i;
+            return (uint8_t)i;
     return 0;
 }
 

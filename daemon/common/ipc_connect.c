@@ -39,7 +39,7 @@ static bool forget_stranger(struct ipc_server *server, const struct ipc *ipc)
         return false;
     server->nstrangers--;
     memmove(&server->strangers[i], &server->strangers[i + 1],
-            (server->nstrangers - i) * sizeof(server->strangers[0]));
+            (server->nstrangers - i) * sizeof(server->strangers[0])); /* NOLINT(bugprone-sizeof-expression): pointers are moved */
     return true;
 }
 

@@ -87,6 +87,7 @@ int folder_disk_create(const struct folder_disk *disk, enum folder_place place, 
     if (fd < 0)
         return -errno;
     error = write_all(disk, fd, data, len);
+    memset(&st, 0, sizeof(st));
     if (error == 0)
         error = step(disk, "sync");
     if (error == 0 && (fsync(fd) != 0 || fstat(fd, &st) != 0))

@@ -11,7 +11,7 @@
 #include "codec_xml.h"
 #include "folder_slip.h"
 
-struct folder_message {
+struct folder_message { /* NOLINT(clang-analyzer-optin.performance.Padding): in the order it is read */
     uint8_t kind;        /* enum upstream_kind */
     uint32_t capability; /* enum upstream_capability */
     const char *first;   /* "OQSsiquc01" */

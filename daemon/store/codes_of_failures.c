@@ -25,8 +25,8 @@ int64_t failure_to_store(uint16_t failure)
 
 uint16_t failure_from_store(int64_t number)
 {
-    for (uint16_t failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++)
-        if (number_of(failure) == number)
-            return failure;
+    for (unsigned failure = FAILURE_NONE + 1; failure < FAILURE_COUNT; failure++)
+        if (number_of((uint16_t)failure) == number)
+            return (uint16_t)failure;
     return FAILURE_NONE;
 }

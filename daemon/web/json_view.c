@@ -603,5 +603,6 @@ void json_without_clinical(json_t *answer)
         else
             json_without_clinical(value);
     }
-    json_array_foreach(answer, i, value) json_without_clinical(value);
+    for (i = 0; i < json_array_size(answer); i++)
+        json_without_clinical(json_array_get(answer, i));
 }

@@ -34,7 +34,7 @@ static void print_time(const struct work *work, const char *name, size_t offset,
 
 static int print_times(const struct work *work)
 {
-    uint32_t *room = calloc(work->pairs->npictures, sizeof(*room));
+    uint32_t *room = calloc(work->pairs->npictures + 1, sizeof(*room));
 
     if (room == NULL)
         return -ENOMEM;

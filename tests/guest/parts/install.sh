@@ -1,3 +1,4 @@
+# shellcheck disable=SC2154 # what is not set here is set by the script that reads this part
 # The packages come onto a fresh Debian, the desk is configured, and patients come.
 # shellcheck shell=bash
 : >/out/told
