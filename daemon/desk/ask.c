@@ -225,7 +225,7 @@ static int begin(struct visit *v, uint8_t kind, bool writes)
         (kind != UPSTREAM_CARD_SESSION || v->record.method != METHOD_PIN))
         return 0;
     if (row->id != 0) {
-        r = ask_end(v, v->ask.sent ? OUTCOME_DOUBTFUL : 1);
+        r = ask_end(v, v->ask.may_be_there ? OUTCOME_DOUBTFUL : 1);
         if (r < 0)
             return r;
     }
@@ -263,7 +263,7 @@ int ask_begin(struct visit *v)
     if (serve_today(v)) {
         v->desk->metrics.cache_hits++;
         if (v->ask.row.id != 0)
-            r = ask_end(v, v->ask.sent ? OUTCOME_DOUBTFUL : 1);
+            r = ask_end(v, v->ask.may_be_there ? OUTCOME_DOUBTFUL : 1);
         raise_next(v, EVENT_ANSWERED, v->answer.decision.failure);
         return r;
     }
@@ -374,6 +374,7 @@ void ask_send(struct visit *v)
     (void)MESSAGE_TEXT(body.correlation, v->ask.row.correlation);
     v->ask.sent = ports->send(ports->arg, PEER_RELAY, upstream_index(v), MSG_ELIGIBILITY_ASK, &body,
                               &fd, 1) == 0;
+    v->ask.may_be_there = v->ask.may_be_there || v->ask.sent;
     (void)close(fd);
 }
 

@@ -83,6 +83,7 @@ struct desk_event {
 struct ask {
     struct store_ask row; /* id 0: none */
     bool sent; /* over the present connection */
+    bool may_be_there; /* over this one or an earlier one, or by an earlier run of the desk */
     char date[9]; /* the confirmation date that the question named: the answer is that day's, whenever it comes */
 };
 

@@ -113,6 +113,7 @@ static void resume_one(struct desk *desk, struct found *found, struct store_visi
     for (size_t i = 0; i < found->nasks; i++)
         if (found->asks[i].visit == record->id) {
             v->ask.row = found->asks[i];
+            v->ask.may_be_there = true;
             found->asks[i].id = 0;
         }
     v->record = *record;

@@ -331,7 +331,7 @@ static int ask_outcome(const struct visit *v, const struct table_row *row,
         ((S(STAFF) | S(DONE) | S(TAKE_CARD) | S(CLOSED) | S(LINK) | S(REGISTER)) >> row->to & 1) ==
             0)
         return -1;
-    return v->ask.sent ? 2 : 1;
+    return v->ask.may_be_there ? 2 : 1;
 }
 
 static void show(struct visit *v, const struct table_row *row, const struct desk_event *e)
@@ -558,7 +558,7 @@ static void save_again(struct visit *v)
 
     v->record.failure = v->record.outcome == OUTCOME_OPEN ? FAILURE_DESK_STORE : v->record.failure;
     if (r == 0 && v->ask.row.id != 0)
-        r = ask_end(v, v->ask.sent ? 2 : 1);
+        r = ask_end(v, v->ask.may_be_there ? 2 : 1);
     if (r == 0)
         r = store_visit_save(desk->store, &v->record);
     if (r == 0)
