@@ -724,6 +724,19 @@ bool rig_health(struct rig *rig, const char *component, struct msg_health_item *
     return false;
 }
 
+bool rig_wait_health(struct rig *rig, const char *component, const char *detail)
+{
+    const uint64_t until = rig_now_ms() + PATIENCE_MS;
+    struct msg_health_item item;
+
+    do {
+        if (rig_health(rig, component, &item) && strcmp(item.detail, detail) == 0)
+            return true;
+        turn(rig, rig_now_ms() + 50);
+    } while (rig_now_ms() < until);
+    return false;
+}
+
 bool rig_send_raw(struct rig *rig, uint16_t type, const void *body, int fd)
 {
     uint64_t until = rig_now_ms() + 3000;

@@ -61,6 +61,12 @@ unsigned rig_ledger(struct rig *rig, const char *kind);
 uint64_t rig_ask(struct rig *rig, enum upstream_kind kind, bool writes, uint32_t budget_ms,
                  const struct xmlmsg *tree, const char *correlation);
 void rig_cancel(struct rig *rig, uint64_t request);
+/*
+ * How long something that must come is waited for: on a machine with ten times its work everything
+ * is late, and nothing is wrong. What must come by a budget is judged by the answer, which says so.
+ */
+enum { PATIENCE_MS = 30000 };
+
 /* Waits for the answer of that request; rig_answer_free() afterwards. False when the time is over.
  */
 bool rig_wait(struct rig *rig, uint64_t request, unsigned ms, struct rig_answer *out);
@@ -97,6 +103,8 @@ const struct msg_upstream_state *rig_state(struct rig *rig);
 bool rig_wait_state(struct rig *rig, uint8_t breaker, uint16_t failure, unsigned ms);
 /* HEALTH: copies the item of that component. False when there is none. */
 bool rig_health(struct rig *rig, const char *component, struct msg_health_item *out);
+/* Asks until that component says this. False when PATIENCE_MS are over. */
+bool rig_wait_health(struct rig *rig, const char *component, const char *detail);
 
 /* Send a packet of our own making; true when the relay closes the connection, and connects again.
  */

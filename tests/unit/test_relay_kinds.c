@@ -58,7 +58,7 @@ static struct rig_answer ask(struct rig *rig, enum upstream_kind kind, struct xm
                    xmlmsg_get(tree, "MessageHeader/ArbitraryFileIdentifier"));
     request = rig_ask(rig, kind, false, ms, tree, correlation);
     xmlmsg_free(&tree);
-    if (!rig_wait(rig, request, ms + 4000, &answer))
+    if (!rig_wait(rig, request, ms + PATIENCE_MS, &answer))
         fail_msg("no answer to %s", correlation);
     return answer;
 }
@@ -377,7 +377,7 @@ static void more_than_one_at_a_time(void **state)
         for (size_t i = 0; i < 30; i++) {
             struct rig_answer a;
 
-            assert_true(rig_wait(rig, requests[i], 20000, &a));
+            assert_true(rig_wait(rig, requests[i], PATIENCE_MS, &a));
             answered(&a);
             has(&a, "MessageBody/QualificationValidity", i % 2 == 0 ? "1" : "4");
             rig_answer_free(&a);

@@ -61,7 +61,7 @@ static struct rig_answer ask_within(struct rig *rig, uint32_t budget_ms)
     struct rig_answer answer;
 
     xmlmsg_free(&tree);
-    assert_true(rig_wait(rig, request, budget_ms + 3000, &answer));
+    assert_true(rig_wait(rig, request, budget_ms + PATIENCE_MS, &answer));
     assert_int_equal(answer.message.visit, 77);
     return answer;
 }
@@ -73,7 +73,7 @@ static struct rig_answer write_within(struct rig *rig, uint32_t budget_ms)
     struct rig_answer answer;
 
     xmlmsg_free(&tree);
-    assert_true(rig_wait(rig, request, budget_ms + 3000, &answer));
+    assert_true(rig_wait(rig, request, budget_ms + PATIENCE_MS, &answer));
     return answer;
 }
 
@@ -205,7 +205,7 @@ static void a_slow_service_ends_with_the_budget(void **state)
     rig_control(rig, "drip 200 /search");
     ends(ask_within(rig, 700), NOT_SENT, FAILURE_ELIGIBILITY_SLOW);
     /* Two that took their whole time: now nobody waits. */
-    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_SLOW, 100));
+    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_SLOW, PATIENCE_MS));
     a = ask_within(rig, 5000);
     expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_SLOW);
     assert_in_range(a.message.elapsed_ms, 0, 200);
@@ -225,7 +225,7 @@ static void an_outage_is_found_out_once_and_its_end_by_itself(void **state)
     expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
     assert_in_range(a.message.elapsed_ms, 0, 6000);
     rig_answer_free(&a);
-    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_UNREACHABLE, 100));
+    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_UNREACHABLE, PATIENCE_MS));
     for (int patient = 0; patient < 5; patient++) {
         a = ask_within(rig, 12000);
         expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
@@ -235,7 +235,7 @@ static void an_outage_is_found_out_once_and_its_end_by_itself(void **state)
     }
     rig_control(rig, "up");
     /* No patient is needed to find out: the relay looks for itself. */
-    assert_true(rig_wait_state(rig, 0, FAILURE_NONE, 10000));
+    assert_true(rig_wait_state(rig, 0, FAILURE_NONE, PATIENCE_MS));
     ends(ask_within(rig, 8000), ANSWERED, FAILURE_NONE);
     rig_stop(rig);
 }
@@ -323,8 +323,8 @@ static void nonsense_is_refused_and_said_so(void **state)
     rig_control(rig, "half /search");
     ends(ask_within(rig, 8000), NOT_SENT, FAILURE_ELIGIBILITY_GARBLED);
     rig_control(rig, "normal");
-    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_GARBLED, 100));
-    assert_true(rig_wait_state(rig, 0, FAILURE_NONE, 10000));
+    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_GARBLED, PATIENCE_MS));
+    assert_true(rig_wait_state(rig, 0, FAILURE_NONE, PATIENCE_MS));
     /* 3 MB of blanks behind a good answer are within the bounds. */
     rig_control(rig, "script 1 huge 3000000 /search");
     ends(ask_within(rig, 8000), ANSWERED, FAILURE_NONE);
@@ -344,13 +344,14 @@ static void another_authority_or_host_is_not_believed(void **state)
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_REFUSED);
         assert_int_not_equal(a.message.outcome, ANSWERED);
         rig_answer_free(&a);
-        assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_REFUSED, 5000));
+        assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_REFUSED, PATIENCE_MS));
         assert_int_equal(rig_ledger(rig, "search"), 0);
         rig_stop(rig);
     }
 }
 
-/* What libraries like to take from the environment: another way to the service, a file with TLS secrets. */
+/* What libraries like to take from the environment: another way to the service, a file with TLS
+ * secrets. */
 static void the_environment_changes_no_connection(void **state)
 {
     static const char keys[] = "/tmp/uketsuke-relay-test-tls-secrets";
@@ -381,7 +382,7 @@ static void a_refused_password_is_not_tried_again_and_again(void **state)
     struct msg_health_item item;
 
     (void)state;
-    assert_true(rig_wait_state(rig, 0, FAILURE_ELIGIBILITY_REFUSED, 5000));
+    assert_true(rig_wait_state(rig, 0, FAILURE_ELIGIBILITY_REFUSED, PATIENCE_MS));
     for (int i = 0; i < 10; i++)
         ends(ask_within(rig, 3000), REFUSED, FAILURE_ELIGIBILITY_REFUSED);
     assert_int_equal(rig_ledger(rig, "auth"), 1);
@@ -402,7 +403,7 @@ static void what_the_upstream_does_not_offer_is_not_sent(void **state)
     (void)state;
     assert_int_equal(rig_state(rig)->capabilities, CAPABILITY_BY_NUMBERS);
     request = rig_ask(rig, UPSTREAM_CARD_SESSION, false, 5000, tree, "");
-    assert_true(rig_wait(rig, request, 3000, &a));
+    assert_true(rig_wait(rig, request, PATIENCE_MS, &a));
     expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_CANNOT_ASK);
     rig_answer_free(&a);
     assert_int_equal(rig_ledger(rig, "card_session"), 0);
@@ -426,7 +427,7 @@ static void the_extensions_reach_their_own_places(void **state)
         uint64_t request = rig_ask(rig, kinds[i], i > 0, 5000, trees[i], "");
         struct rig_answer a;
 
-        assert_true(rig_wait(rig, request, 6000, &a));
+        assert_true(rig_wait(rig, request, PATIENCE_MS, &a));
         expect(&a, ANSWERED, FAILURE_NONE);
         /* What is no certificate: the service reads it and says so in the message itself. */
         assert_string_equal(xmlmsg_get(a.tree, "MessageBody/ProcessingResultCode"), "SIMPRC201");
@@ -449,7 +450,7 @@ static void many_questions_at_once_are_all_answered(void **state)
     for (size_t i = 0; i < 60; i++) {
         struct rig_answer a;
 
-        assert_true(rig_wait(rig, requests[i], 15000, &a));
+        assert_true(rig_wait(rig, requests[i], PATIENCE_MS, &a));
         expect(&a, ANSWERED, FAILURE_NONE);
         rig_answer_free(&a);
     }
@@ -478,7 +479,7 @@ static void more_questions_than_can_be_under_way_are_turned_away(void **state)
         struct rig_answer a;
 
         /* Taken one by one: the helper keeps no more than 64 at a time. */
-        assert_true(rig_wait(rig, first + (i + 64) % 70, 15000, &a));
+        assert_true(rig_wait(rig, first + (i + 64) % 70, PATIENCE_MS, &a));
         if (a.message.outcome == ANSWERED)
             answered++;
         else
@@ -509,7 +510,7 @@ static void a_cancelled_read_ends_and_a_cancelled_write_does_not(void **state)
     request = rig_ask(rig, UPSTREAM_REGISTER, true, 5000, write, "");
     assert_false(rig_wait(rig, request, 100, &a));
     rig_cancel(rig, request);
-    assert_true(rig_wait(rig, request, 5000, &a));
+    assert_true(rig_wait(rig, request, PATIENCE_MS, &a));
     expect(&a, ANSWERED, FAILURE_NONE);
     rig_answer_free(&a);
     xmlmsg_free(&read);
@@ -615,7 +616,7 @@ static void a_dead_host_holds_up_neither_start_nor_end(void **state)
 
     (void)state;
     ends(ask_within(rig, 10000), NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
-    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_UNREACHABLE, 5000));
+    assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_UNREACHABLE, PATIENCE_MS));
     rig_stop(rig);
 }
 
