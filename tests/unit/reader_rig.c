@@ -690,7 +690,7 @@ struct reader_rig *reader_rig_start_with(const char *level, bool pin_pad)
     assert_non_null(rig);
     rig->control = -1;
     rig->bus_reader = getenv("UKETSUKE_RIG_READER");
-    rig->patience = patience != NULL ? (unsigned)strtoul(patience, NULL, 10) : 1;
+    rig->patience = patience != NULL ? (unsigned)strtoul(patience, NULL, 10) : 6;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)strcpy(rig->directory, "/tmp/reader-rig-XXXXXX");
     assert_non_null(mkdtemp(rig->directory));

