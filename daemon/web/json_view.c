@@ -95,6 +95,7 @@ static const struct row lane_board_rows[] = {
     ROW(lane_state, reader, "reader", KIND_TROUBLE),
     ROW(lane_state, camera, "camera", KIND_TROUBLE),
     ROW(lane_state, card, "card", KIND_FLAG),
+    ROW(lane_state, consents_asked, "consents", KIND_CONSENTS),
     ROW(lane_state, patient, "patient", KIND_TEXT),
     ROW(lane_state, disaster, "disaster", KIND_DISASTER),
 };

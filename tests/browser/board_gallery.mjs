@@ -32,7 +32,7 @@ export async function boardGallery(stage, all) {
     await lane(2, { state: "pin", method: "none", patient: "例示　次郎", pin_tries: 2, offers: ["choose_staff", "staff_end"] });
     await lane(3, { state: "link", patient: "架空　花子", failure: of("E016"), offers: ["link", "staff_reject", "staff_end"] });
     await tell("lane", { ...quietLane, lane: 4, label: "窓口4", reader: of("R002") });
-    const rows = all.map((f, i) => ({ ...quietVisit, visit: String(100 + i), opened: quietVisit.opened + i * 60, failure: f.staff, outcome: f.staff.kind === "notice" ? "eligible" : "staff", flags: i % 9 === 0 ? ["look"] : [] }));
+    const rows = all.map((f, i) => ({ ...quietVisit, visit: String(100 + i), opened: quietVisit.opened + i * 60, failure: f.staff, outcome: f.staff.kind === "notice" ? "eligible" : "staff", flags: i % 9 === 0 || f.code === "V005" ? ["look"] : [] })); // V005 says something else once somebody has looked
     for (const one of rows)
         await tell("visit", one);
     await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: "例示　次郎" });

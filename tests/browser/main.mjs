@@ -7,6 +7,7 @@ import { counter } from "./desk.mjs";
 import { Stage } from "./stage.mjs";
 import { visits } from "./visits.mjs";
 import { bench } from "./bench.mjs";
+import { boardForms } from "./board_forms.mjs";
 import { boardGallery } from "./board_gallery.mjs";
 import { kioskEase } from "./kiosk_ease.mjs";
 import { kioskEntry, kioskJapanese, kioskLanguages } from "./kiosk_gallery.mjs";
@@ -41,6 +42,7 @@ try {
     /* Side by side: the galleries need the desk's pages only. The short form is what `make check` has time for. */
     const parts = {
         visits: () => visits(stage, values.short),
+        forms: async () => (await begun.visits?.catch(() => {}), boardForms(stage, values.short)), // at the same lane
         japanese: () => !values.short && kioskJapanese(stage, all),
         languages: () => kioskLanguages(stage, all.filter(forPatients), values.short),
         entry: () => kioskEntry(stage),
@@ -48,7 +50,10 @@ try {
         board: () => !values.short && boardGallery(stage, all),
     };
     checks.check("the table of failures was read", all.length > 70, String(all.length));
-    for (const part of await Promise.allSettled(Object.keys(parts).filter(wanted).map((name) => parts[name]())))
+    const begun = {};
+    for (const name of Object.keys(parts).filter(wanted))
+        begun[name] = parts[name]();
+    for (const part of await Promise.allSettled(Object.values(begun)))
         if (part.status === "rejected")
             checks.check("every part came to its end", false, part.reason.stack);
     checks.check("no request left the loopback host", stage.foreign.length === 0, stage.foreign.slice(0, 3).join(", "));

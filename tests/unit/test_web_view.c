@@ -89,7 +89,8 @@ static void a_board_sees_the_name_and_neither_key_nor_picture(void **state)
     assert_string_equal(json_string_value(json_object_get(json, "patient")), "山田 花子");
     assert_null(json_object_get(json, "key"));
     assert_null(json_object_get(json, "box"));
-    assert_null(json_object_get(json, "consents"));
+    /* Which ones are asked, so that staff can ask them by word of mouth in a disaster. */
+    is(json_incref(json_object_get(json, "consents")), "[\"drugs\",\"disease\"]");
     assert_true(json_is_null(json_object_get(json, "ends_ms")));
     is(json_incref(json_object_get(json, "offers")), "[\"choose_staff\",\"staff_confirm\"]");
     is(json_incref(json_object_get(json, "camera")),

@@ -1,10 +1,11 @@
 // For administrators: who may sign in, and who is signed in now.
 import { h, show } from "./dom.js";
 import { t } from "./text.js";
+import { title } from "./form.js";
 
 const roles = ["reception", "clinician", "administrator"];
 
-export async function accountsDialog(dialog, { api, words }) {
+export async function accountsDialog(dialog, open, { api, words }) {
     const fault = h("p", { class: "fault", role: "alert" });
     fault.hidden = true;
     const code = h("p", { class: "code", role: "status" });
@@ -77,9 +78,9 @@ export async function accountsDialog(dialog, { api, words }) {
 
     const name = h("input", { type: "text", maxlength: 64, required: true, autocomplete: "off" });
     const role = h("select", {}, roles.map((r) => h("option", { value: r }, t(`role.${r}`))));
-    show(
-        dialog,
-        h("h2", {}, t("accounts.title")),
+    open(
+        "accounts",
+        title(t("accounts.title")),
         fault,
         code,
         list,
@@ -95,6 +96,5 @@ export async function accountsDialog(dialog, { api, words }) {
             h("div", { class: "row" }, h("button", { type: "button", onclick: () => dialog.close() }, t("board.close")), h("button", { class: "main" }, t("accounts.add"))),
         ),
     );
-    dialog.showModal();
     await refresh();
 }

@@ -8,6 +8,11 @@ import en from "./board.en.js";
 import { tree } from "./answer.js";
 import { openDoor } from "./door.js";
 import { accountsDialog } from "./accounts.js";
+import { formDialog, title, trap } from "./form.js";
+import { slipsOf } from "./slips.js";
+import { disasterOf } from "./disaster.js";
+import { helpOf } from "./help.js";
+import { printSheet } from "./print.js";
 
 const other = () => (chosen() === "ja" ? "en" : "ja");
 speak({ ja, en }, other);
@@ -16,6 +21,7 @@ const api = connect("board");
 const $ = (id) => document.getElementById(id);
 const lanes = new Map();
 const visits = new Map();
+const slips = new Map(); // those that wait for somebody, of whatever day
 let selected = null;
 let filter = "all";
 let link = "lost";
@@ -23,6 +29,7 @@ let deskUp = false;
 let ready = false;
 let name = "";
 
+const openDialog = trap($("dialog"));
 const calling = ["staff", "visual", "link"];
 const words = (failure) => (failure ? failure[chosen()] ?? failure.ja : "");
 // What the failure of a visit says to staff: who was looked at need not be looked at again.
@@ -69,40 +76,72 @@ function complain(refused) {
 }
 
 function notice(message, code) {
-    const dialog = $("dialog");
-    show(dialog, h("form", { method: "dialog" }, h("p", { class: "fault" }, code && h("b", {}, `${code} `), message), h("div", { class: "row" }, h("button", { class: "main", autofocus: true }, t("board.close")))));
-    if (!dialog.open)
-        dialog.showModal();
+    openDialog("notice", h("form", { method: "dialog" }, title(t("board.notice")), h("p", { class: "fault" }, code && h("b", {}, `${code} `), message), h("div", { class: "row" }, h("button", { class: "main", autofocus: true }, t("board.close")))));
 }
 
-// What needs a form of its own is no button here.
-const withForm = new Set(["slip", "proxy", "staff_consent"]);
+const print = (visit, slip = null) => printSheet($("sheet"), visit, slip);
+const slipForms = slipsOf({ api, open: openDialog, words, say, people: (visit) => visits.get(visit) ?? {}, print });
+const disaster = disasterOf({ api, open: openDialog, words, say });
+const help = helpOf({ dialog: $("dialog"), open: openDialog, words, lane: (n) => lanes.get(n), buttons: (lane) => actionButtons(lane, () => $("dialog").close()) });
 
-function actionButtons(lane) {
-    return lane.offers.filter((action) => !withForm.has(action)).map((action) =>
-        h(
-            "button",
-            {
-                type: "button",
-                class: action === "staff_confirm" || action === "link" || action === "staff_looked" ? "main" : action === "staff_end" || action === "staff_reject" ? "danger" : null,
-                onclick: (event) => {
-                    event.stopPropagation();
-                    if (action === "link")
-                        lookup(lane.visit, lane.lane);
-                    else
-                        act(lane.lane, lane.visit, action, lane.step);
-                },
-            },
-            t(`action.${action}`),
-        ),
-    );
+// Somebody else came for the patient; also after the visit is over.
+function pickUp(visit) {
+    const known = visits.get(visit) ?? {};
+    formDialog(openDialog, {
+        what: "pick-up",
+        heading: t("action.proxy"),
+        note: t("pickup.note", { name: known.name || "−" }),
+        fields: [
+            { name: "name", label: "pickup.name", max: 80, required: true, value: known.proxy, wide: true },
+            { name: "relation", label: "pickup.relation", hint: "pickup.relation.hint", max: 20, required: true, value: known.relation },
+        ],
+        go: t("pickup.go"),
+        words,
+        send: (values) => api.post(`/api/visits/${visit}/pick-up`, values),
+        done: () => say(t("pickup.done")),
+    });
+}
+
+// Under disaster mode consents are given by word of mouth; what was not asked is not given.
+function oralConsent(lane) {
+    formDialog(openDialog, {
+        what: "consent",
+        heading: t("action.staff_consent"),
+        note: t("consent.note"),
+        fields: [{ name: "consents", label: "consent.given", type: "boxes", options: lane.consents.map((c) => [c, t(`bit.${c}`)]) }],
+        go: t("consent.go"),
+        words,
+        send: ({ consents }) => api.post(`/api/lanes/${lane.lane}/actions`, { visit: lane.visit, step: lane.step, action: "staff_consent", consents }),
+        done: () => say(t("board.done")),
+    });
+}
+
+// What needs more than a word from staff has a form; the rest is done at once.
+const forms = {
+    link: (lane) => lookup(lane.visit, lane.lane),
+    slip: (lane) => slipForms.choose({ visit: lane.visit, lane: lane.lane }, disaster.on()),
+    proxy: (lane) => pickUp(lane.visit),
+    staff_consent: oralConsent,
+};
+const main = new Set(["staff_confirm", "link", "staff_looked"]);
+const danger = new Set(["staff_end", "staff_reject"]);
+
+// before: what is to be done first (a dialog over the lane closes).
+function actionButtons(lane, before = () => {}) {
+    const button = (action, run) =>
+        h("button", { type: "button", "data-action": action, class: main.has(action) ? "main" : danger.has(action) ? "danger" : null, onclick: (event) => {
+            event.stopPropagation();
+            before();
+            run();
+        } }, t(`action.${action}`));
+    return lane.offers.map((action) => button(action, () => (forms[action] ? forms[action](lane) : act(lane.lane, lane.visit, action, lane.step))));
 }
 
 /* ---- lanes ---- */
 
 function renderLanes() {
     const focused = document.activeElement?.closest(".lane")?.dataset.lane;
-    const index = focused ? [...document.activeElement.closest(".lane").querySelectorAll("button")].indexOf(document.activeElement) : -1;
+    const action = document.activeElement?.dataset.action;
     show(
         $("lanes"),
         [...lanes.values()]
@@ -120,12 +159,18 @@ function renderLanes() {
                     lane.hint && !fault && h("div", { class: "fault" }, h("b", {}, lane.hint.code), " ", words(lane.hint)),
                     fault && h("div", { class: "fault" }, h("b", {}, fault.code), " ", words(fault)),
                     nextLine(toDo(lane.state, fault)),
-                    lane.offers.length > 0 && h("div", { class: "actions" }, actionButtons(lane)),
+                    lane.visit && h(
+                        "div",
+                        { class: "actions" },
+                        actionButtons(lane),
+                        h("button", { type: "button", "data-action": "help", onclick: () => help.open(lane.lane) }, t("action.help")),
+                    ),
                 );
             }),
     );
-    if (focused)
-        document.querySelectorAll(`.lane[data-lane="${focused}"] button`)[index]?.focus();
+    const card = focused && document.querySelector(`.lane[data-lane="${focused}"]`);
+    if (card)
+        (card.querySelector(`[data-action="${action}"]`) ?? card.querySelector("button"))?.focus();
 }
 
 /* ---- visits ---- */
@@ -167,7 +212,29 @@ function row(visit) {
 
 const columns = ["time", "lane", "name", "birth", "method", "outcome", "ratio", "limit", "flags", "failure"];
 
+// Slips that wait for somebody, of whatever day: the oldest first, it has waited longest.
+function renderSlips() {
+    const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
+    const list = [...slips.values()].filter((s) => wanted === "" || `${s.name} ${s.kana} ${s.insured} ${s.visit}`.normalize("NFKC").toLowerCase().includes(wanted)).sort((a, b) => a.filed - b.filed);
+    const had = document.activeElement?.dataset?.visit;
+    const body = h("tbody", {}, list.map((slip, i) =>
+        h("tr", { tabindex: slip.visit === selected || (i === 0 && !list.some((s) => s.visit === selected)) ? "0" : "-1", "data-visit": slip.visit, onclick: () => {
+            select(slip.visit, false);
+            slipForms.view(slip);
+        } }, slipForms.cells(slip).map((words) => h("td", {}, words))),
+    ));
+    if (list.length === 0)
+        body.append(h("tr", {}, h("td", { class: "empty", colspan: slipForms.columns.length }, t("slip.none"))));
+    show($("visits"), h("thead", {}, h("tr", {}, slipForms.columns.map((c) => h("th", { scope: "col" }, t(c))))), body);
+    if (had)
+        body.querySelector(`[data-visit="${had}"]`)?.focus();
+}
+
 function renderVisits() {
+    if (filter === "slips") {
+        renderSlips();
+        return;
+    }
     const list = [...visits.values()].filter(fits).sort((a, b) => b.opened - a.opened || Number(BigInt(b.visit) - BigInt(a.visit)));
     const had = document.activeElement?.dataset?.visit;
     const body = h("tbody", {}, list.map(row));
@@ -194,6 +261,19 @@ function line(key, value) {
     return value === "" || value === null || value === undefined ? null : [h("dt", {}, t(key)), h("dd", {}, value)];
 }
 
+// What may still be done about a visit that is over.
+function laterButtons(visit, lane) {
+    const button = (action, run) => h("button", { type: "button", "data-action": action, onclick: run }, t(`action.${action}`));
+    const over = visit.outcome !== "open" && lane?.visit !== visit.visit;
+    const pharmacy = [...lanes.values()].some((l) => l.institution === "pharmacy");
+    return [
+        over && ["unknown", "last_known", "staff"].includes(visit.outcome) && !visit.flags.includes("slip") && button("slip", () => slipForms.choose({ visit: visit.visit, lane: visit.lane }, disaster.on())),
+        over && pharmacy && !["refused", "abandoned"].includes(visit.outcome) && button("proxy", () => pickUp(visit.visit)),
+        visit.flags.includes("slip") && button("slip_view", () => slipForms.show(visit.visit).catch(complain)),
+        button("print", () => print(visit)),
+    ];
+}
+
 function renderDetail(answer = null) {
     const visit = visits.get(selected);
     const lane = visit && lanes.get(visit.lane);
@@ -217,7 +297,8 @@ function renderDetail(answer = null) {
             { class: "actions" },
             lane && lane.visit === visit.visit ? actionButtons(lane) : null,
             visit.flags.includes("look") && !(lane?.visit === visit.visit && lane.offers.includes("staff_looked")) &&
-                h("button", { type: "button", class: "main", onclick: () => act(visit.lane, visit.visit, "staff_looked", lane?.step ?? 0) }, t("action.staff_looked")),
+                h("button", { type: "button", class: "main", "data-action": "staff_looked", onclick: () => act(visit.lane, visit.visit, "staff_looked", lane?.step ?? 0) }, t("action.staff_looked")),
+            laterButtons(visit, lane),
         ),
         h(
             "dl",
@@ -242,6 +323,7 @@ function renderDetail(answer = null) {
             line("detail.stages", stages.join(" / ")),
             line("detail.opened", time(visit.opened)),
             line("detail.closed", time(visit.closed)),
+            line("detail.proxy", visit.proxy && `${visit.proxy}${visit.relation ? ` (${visit.relation})` : ""}`),
             line("detail.staff", visit.staff),
             line("detail.visit", visit.visit),
         ),
@@ -268,54 +350,31 @@ function closeDetail() {
 
 /* ---- look-up ---- */
 
-const fields = [
-    { name: "insurer", max: 8, mode: "numeric" },
-    { name: "symbol", max: 40, mode: "text" },
-    { name: "number", max: 40, mode: "text" },
-    { name: "branch", max: 2, mode: "numeric" },
-    { name: "birth", max: 8, mode: "numeric" },
+const lookupFields = () => [
+    { name: "insurer", label: "lookup.insurer", max: 8, mode: "numeric", required: true },
+    { name: "symbol", label: "lookup.symbol", max: 40 },
+    { name: "number", label: "lookup.number", max: 40, required: true },
+    { name: "branch", label: "lookup.branch", max: 2, mode: "numeric" },
+    { name: "birth", label: "lookup.birth", max: 8, required: true },
+    { name: "limit_consent", label: "lookup.limit", type: "check", wide: true },
 ];
 
 // visit: link that visit's card; null: a visit without card.
 function lookup(visit = null, lane = 0) {
-    const dialog = $("dialog");
-    const inputs = fields.map((f) => h("input", { name: f.name, maxlength: f.max, inputmode: f.mode, autocomplete: "off", autofocus: f.name === "insurer" }));
-    const limit = h("input", { type: "checkbox" });
-    const fault = h("p", { class: "fault", role: "alert" });
-    const form = h(
-        "form",
-        {
-            onsubmit: async (event) => {
-                event.preventDefault();
-                show(fault);
-                inputs.forEach((i) => i.removeAttribute("aria-invalid"));
-                const body = { limit_consent: limit.checked, lane };
-                if (visit !== null)
-                    body.visit = visit;
-                inputs.forEach((i) => (body[i.name] = i.value.trim()));
-                try {
-                    await api.post("/api/lookup", body);
-                    dialog.close();
-                    say(t("lookup.sent"));
-                } catch (refused) {
-                    const wrong = inputs.find((i) => i.name === refused.error?.field);
-                    wrong?.setAttribute("aria-invalid", "true");
-                    wrong?.focus();
-                    show(fault, words(refused.error) || refused.message);
-                }
-            },
-        },
-        h("h2", {}, t(visit === null ? "lookup.title" : "lookup.link")),
-        fields.map((f, i) => h("label", {}, t(`lookup.${f.name}`), inputs[i])),
-        h("label", { class: "line" }, limit, t("lookup.limit")),
-        fault,
-        h("div", { class: "row" }, h("button", { type: "button", onclick: () => dialog.close() }, t("board.close")), h("button", { class: "main" }, t("lookup.go"))),
-    );
-    show(dialog, form);
-    dialog.showModal();
+    formDialog(openDialog, {
+        what: visit === null ? "lookup" : "link",
+        heading: t(visit === null ? "lookup.title" : "lookup.link"),
+        fields: lookupFields(),
+        go: t("lookup.go"),
+        words,
+        send: (values) => api.post("/api/lookup", visit === null ? { ...values, lane } : { ...values, lane, visit }),
+        done: () => say(t("lookup.sent")),
+    });
 }
 
 /* ---- the frame around it ---- */
+
+const inside = () => $("door").hidden;
 
 function renderFrame() {
     const state = link !== "up" ? "lost" : deskUp ? "up" : "down";
@@ -327,12 +386,16 @@ function renderFrame() {
     document.documentElement.lang = chosen();
     $("language").textContent = text(other(), "language");
     $("lookup").textContent = t("board.lookup");
+    $("slip").textContent = t("board.slip");
+    $("disaster").textContent = t("board.disaster");
+    disaster.banner($("banner"));
+    $("banner").hidden ||= !inside();
     $("out").textContent = t("board.sign_out");
     $("accounts").textContent = t("accounts.title");
-    const inside = !$("main").hidden;
-    for (const part of ["link", "lookup", "out", "who", "keys"])
-        $(part).hidden = !inside;
-    $("accounts").hidden = !inside || role !== "administrator";
+    for (const part of ["link", "lookup", "slip", "disaster", "out", "who", "keys"])
+        $(part).hidden = !inside();
+    $("disaster").hidden ||= disaster.on(); // it is ended where it stands
+    $("accounts").hidden = !inside() || role !== "administrator";
     $("lanes-title").textContent = t("board.lanes");
     $("visits-title").textContent = t("board.visits");
     $("search-label").textContent = t("board.search");
@@ -340,7 +403,7 @@ function renderFrame() {
     $("filters").setAttribute("aria-label", t("board.filter"));
     show(
         $("filters"),
-        ["all", "open", "look"].map((f) =>
+        filters.map((f) =>
             h("button", { type: "button", "aria-pressed": String(f === filter), onclick: () => {
                 filter = f;
                 renderFrame();
@@ -350,13 +413,15 @@ function renderFrame() {
     );
 }
 
+const filters = ["all", "open", "look", "slips"];
+
 function filterWords(f) {
-    const n = f === "all" ? 0 : [...visits.values()].filter(f === "open" ? (v) => v.outcome === "open" : needsSomebody).length;
+    const n = f === "all" ? 0 : f === "slips" ? slips.size : [...visits.values()].filter(f === "open" ? (v) => v.outcome === "open" : needsSomebody).length;
     return n === 0 ? t(`board.filter.${f}`) : t("board.count", { name: t(`board.filter.${f}`), n });
 }
 
 function renderCounts() {
-    [...$("filters").children].forEach((button, i) => (button.textContent = filterWords(["all", "open", "look"][i])));
+    [...$("filters").children].forEach((button, i) => (button.textContent = filterWords(filters[i])));
 }
 
 function renderAll() {
@@ -375,10 +440,13 @@ function door(why = null) {
     /* Nobody reads over the shoulder of who signs in: nothing of the day stays in the page. */
     visits.clear();
     lanes.clear();
+    slips.clear();
+    disaster.take({ cause: null });
     selected = null;
     ready = false;
+    filter = "all";
     $("search").value = "";
-    for (const part of ["visits", "lanes", "detail", "dialog"])
+    for (const part of ["visits", "lanes", "detail", "dialog", "sheet", "banner"])
         show($(part));
     $("detail").hidden = true;
     if ($("dialog").open)
@@ -396,6 +464,7 @@ function takeLane(lane) {
     const before = lanes.get(lane.lane);
     lanes.set(lane.lane, lane);
     renderLanes();
+    help.take(lane);
     if (!ready)
         return;
     if (lane.visit && before?.visit !== lane.visit)
@@ -417,6 +486,19 @@ function takeVisit(visit) {
         say(t("board.result", { lane: visit.lane === 0 ? "−" : visit.lane, name: visit.name, outcome: t(`outcome.${visit.outcome}`) }));
     if (visit.visit === selected && !$("detail").hidden && !$("detail").dataset.answer)
         renderDetail();
+}
+
+// One that nobody has to do anything about any more is gone from the list; its visit keeps it.
+function takeSlip(slip) {
+    if (slip.ended === null)
+        slips.set(slip.visit, slip);
+    else
+        slips.delete(slip.visit);
+    if (!ready)
+        return;
+    renderCounts();
+    if (filter === "slips")
+        renderSlips();
 }
 
 async function start() {
@@ -445,6 +527,11 @@ async function start() {
             },
             lane: takeLane,
             visit: takeVisit,
+            slip: takeSlip,
+            disaster: (state) => {
+                disaster.take(state);
+                renderFrame();
+            },
             ready: () => {
                 ready = true;
                 renderAll();
@@ -453,8 +540,10 @@ async function start() {
         (state) => {
             link = state;
             renderFrame();
-            if (state === "up")
-                visits.clear(); /* the full state comes next; yesterday's rows must not stay */
+            if (state === "up") { /* the full state comes next; yesterday's rows must not stay */
+                visits.clear();
+                slips.clear();
+            }
             if (state === "closed")
                 door(accounts ? "ended" : null);
         },
@@ -463,7 +552,7 @@ async function start() {
 }
 
 document.addEventListener("keydown", (event) => {
-    const typing = event.target instanceof HTMLInputElement;
+    const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
     if ($("main").hidden || $("dialog").open || event.ctrlKey || event.altKey || event.metaKey)
         return;
     if (event.key === "Escape" && typing)
@@ -480,19 +569,27 @@ document.addEventListener("keydown", (event) => {
         $("search").focus();
     else if (event.key === "l" || event.key === "L")
         lookup();
+    else if (event.key === "s" || event.key === "S")
+        slipForms.choose({}, disaster.on());
     else if (event.key === "ArrowDown" && rows.length > 0)
         select(rows[Math.min(at + 1, rows.length - 1)].dataset.visit, false);
     else if (event.key === "ArrowUp" && rows.length > 0)
         select(rows[Math.max(at - 1, 0)].dataset.visit, false);
+    else if (event.key === "Enter" && at >= 0 && filter === "slips")
+        rows[at].click();
     else if (event.key === "Enter" && at >= 0)
         select(rows[at].dataset.visit, true);
+    else if ((event.key === "p" || event.key === "P") && !$("detail").hidden)
+        print(visits.get(selected));
     else
         return;
     event.preventDefault();
 });
 $("search").addEventListener("input", renderVisits);
 $("lookup").addEventListener("click", () => lookup());
-$("accounts").addEventListener("click", () => accountsDialog($("dialog"), { api, words }).catch((refused) => notice(words(refused.error) || refused.message)));
+$("slip").addEventListener("click", () => slipForms.choose({}, disaster.on()));
+$("disaster").addEventListener("click", () => disaster.open());
+$("accounts").addEventListener("click", () => accountsDialog($("dialog"), openDialog, { api, words }).catch((refused) => notice(words(refused.error) || refused.message)));
 // The board locks when nobody does anything: what is done by hand is told, at most twice a minute; when it has
 // locked, nothing of the day stays on the screen.
 let touched = 0;

@@ -2,6 +2,7 @@
 // first setup with a code from the administrator. Nothing that is typed here stays in the page.
 import { h, show } from "./dom.js";
 import { t, text } from "./text.js";
+import { qrPicture } from "./qr.js";
 
 const field = (key, attributes) => {
     const input = h("input", { autocomplete: "off", spellcheck: "false", ...attributes });
@@ -126,6 +127,7 @@ function passwordDoor(place, context, offer) {
             "div",
             {},
             h("p", {}, t("door.app")),
+            qrPicture(offer.uri, t("door.qr")),
             h("p", { class: "code" }, groups),
             h("p", {}, h("a", { href: offer.uri }, t("door.app.link"))),
             h("p", {}, t("door.password.hint", { n: offer.password_min })),
