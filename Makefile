@@ -215,6 +215,9 @@ TEST_ROOMS_ocr := ocr driver common
 TEST_ROOMS_relay := relay common
 TEST_ROOMS_desk := desk store common
 TEST_ROOMS_store := store common
+# The power goes, and the disk forgets (tests/unit/power_disk.h).
+TEST_ROOMS_power := desk store common
+HELPERS_power := store
 TEST_ROOMS_maintain := desk store common
 TEST_ROOMS_accounts := desk store common
 HELPERS_accounts := store
@@ -228,7 +231,7 @@ $(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
 $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
-    $(if $(filter test_desk_lanes,$(1)),$(OUT)/tests/scenario/stage.c.o $(OUT)/tests/scenario/answers.c.o) \
+    $(if $(filter test_desk_lanes test_power_%,$(1)),$(OUT)/tests/scenario/stage.c.o $(OUT)/tests/scenario/answers.c.o) \
     $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
     $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
     $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)

@@ -3,6 +3,7 @@
 #include "backup_file.h"
 #include "store_internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define BENCH ".restore-"
+#define LEFT_SECONDS 86400
 
 /* A folder of its own for the unpacked database, so that a store can be opened in it. */
 struct bench {
@@ -50,14 +54,19 @@ static int say(char **message, int error, const char *what)
     return error;
 }
 
-static void bench_clear(struct bench *bench)
+static void empty(int directory)
 {
     static const char *const names[] = {"uketsuke.db", "uketsuke.db-wal", "uketsuke.db-shm",
                                         "uketsuke.db-journal"};
 
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        (void)unlinkat(directory, names[i], 0);
+}
+
+static void bench_clear(struct bench *bench)
+{
     if (bench->directory >= 0) {
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-            (void)unlinkat(bench->directory, names[i], 0);
+        empty(bench->directory);
         (void)close(bench->directory);
     }
     if (bench->path != NULL)
@@ -65,10 +74,42 @@ static void bench_clear(struct bench *bench)
     free(bench->path);
 }
 
-static int bench_new(struct bench *bench, const char *beside)
+static int is_bench(const struct dirent *entry)
+{
+    return strncmp(entry->d_name, BENCH, strlen(BENCH)) == 0;
+}
+
+/* What a power cut left of an earlier one; younger folders may belong to one that is at work. */
+static void sweep(const char *beside, struct clock *clock)
+{
+    time_t now = (time_t)(clock_realtime_us(clock) / CLOCK_SECOND);
+    struct dirent **names = NULL;
+    int n = scandir(beside, &names, is_bench, NULL);
+    int at = open(beside, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    for (int i = 0; i < n; i++) {
+        int fd = openat(at, names[i]->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct stat st;
+
+        if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+            st.st_mtime < now - LEFT_SECONDS) {
+            empty(fd);
+            (void)unlinkat(at, names[i]->d_name, AT_REMOVEDIR);
+        }
+        if (fd >= 0)
+            (void)close(fd);
+        free(names[i]);
+    }
+    free(names);
+    if (at >= 0)
+        (void)close(at);
+}
+
+static int bench_new(struct bench *bench, const char *beside, struct clock *clock)
 {
     bench->directory = -1;
-    if (asprintf(&bench->path, "%s/.restore-XXXXXX", beside) < 0) {
+    sweep(beside, clock);
+    if (asprintf(&bench->path, "%s/" BENCH "XXXXXX", beside) < 0) {
         bench->path = NULL;
         return -ENOMEM;
     }
@@ -152,7 +193,7 @@ static int take_out(struct bench *bench, const char *file, const char *beside,
 
     memset(report, 0, sizeof(*report));
     *message = NULL;
-    r = bench_new(bench, beside);
+    r = bench_new(bench, beside, clock);
     if (r < 0)
         return say(message, r, beside);
     r = unpack_into(bench, file, master, &report->taken_us);
@@ -187,6 +228,19 @@ int backup_check(const char *file, const struct secret *master, struct clock *cl
 }
 
 /*
+ * From here until the new database is in place the old one may stand there without its log, which
+ * holds the last steps: as long as this name is there no desk begins on it.
+ */
+static int mark(int directory)
+{
+    int fd = openat(directory, STORE_RESTORING, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0 || fsync(fd) < 0 || close(fd) < 0)
+        return -errno;
+    return fsync(directory) < 0 ? -errno : 0;
+}
+
+/*
  * The old files stay under another name each. The old database keeps its own name too until the new
  * one takes it in one rename, so that a crash in between never leaves a desk that would begin with
  * an empty one.
@@ -209,7 +263,8 @@ static int step_aside(int directory, struct clock *clock)
         if (renameat(directory, from, directory, to) < 0 && errno != ENOENT)
             return -errno;
     }
-    return 0;
+    /* On the disk before the new one comes: it must never be found beside the old one's log. */
+    return fsync(directory) < 0 ? -errno : 0;
 }
 
 /* Whoever restores (root, mostly) is not who will open it: it belongs to the owner of its
@@ -237,9 +292,11 @@ static int put_in_place(struct bench *bench, const char *directory, struct clock
     if (r == 0)
         r = give_to_owner(bench, fd);
     if (r == 0)
+        r = mark(fd);
+    if (r == 0)
         r = step_aside(fd, clock);
-    if (r == 0 &&
-        (renameat(bench->directory, "uketsuke.db", fd, "uketsuke.db") < 0 || fsync(fd) < 0))
+    if (r == 0 && (renameat(bench->directory, "uketsuke.db", fd, "uketsuke.db") < 0 ||
+                   fsync(fd) < 0 || unlinkat(fd, STORE_RESTORING, 0) < 0 || fsync(fd) < 0))
         r = -errno;
     if (fd >= 0)
         (void)close(fd);

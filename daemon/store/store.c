@@ -340,6 +340,17 @@ static int lock_directory(struct store *store, const char *directory, char **mes
     return r;
 }
 
+/* A restore that was cut off: the old database may be without its last steps. */
+static int not_restoring(const struct store *store, char **message)
+{
+    if (faccessat(store->lock, STORE_RESTORING, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0;
+    say(message,
+        "バックアップからの復元が途中で止まっています。uketsuke restore をもう一度実行してください",
+        "a restore was cut off in the middle; run `uketsuke restore` once more", STORE_RESTORING);
+    return -EPERM;
+}
+
 static int open_file(struct store *store, const char *directory, char **message)
 {
     char *real = realpath(
@@ -355,6 +366,8 @@ static int open_file(struct store *store, const char *directory, char **message)
         return r;
     }
     r = lock_directory(store, real, message);
+    if (r == 0)
+        r = not_restoring(store, message);
     if (r == 0 && asprintf(&path, "%s/uketsuke.db", real) < 0)
         r = -ENOMEM;
     if (r < 0) {

@@ -11,6 +11,7 @@
 #define STORE_HASH 32
 #define STORE_WRAP "uketsuke wrap" /* what a master key is derived for */
 #define STORE_BACKUP "uketsuke backup"
+#define STORE_RESTORING "uketsuke.db.restoring" /* stands there while a restore is under way, or was cut off */
 #define STORE_SEAL_ROOM 29 /* version, nonce 12, tag 16 */
 #define STORE_SEALED_MAX (9u << 20)
 

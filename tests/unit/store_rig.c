@@ -306,16 +306,17 @@ uint64_t rig_check(struct rig *rig, uint64_t least, uint64_t most)
 {
     struct walk walk = {0};
     struct store_status status;
-    uint64_t bad;
+    uint64_t bad, others = (uint64_t)rig_sql_int(rig, "SELECT count(*) FROM audit WHERE event <> 'step'");
     unsigned last;
 
     assert_int_equal(store_audit_verify(rig->store, &walk.rows, &bad), 0);
+    walk.rows -= others; /* of keys that were changed in between */
     assert_in_range(walk.rows, least, most);
     walk.visits = (walk.rows + RIG_STEPS - 1) / RIG_STEPS;
     last = (unsigned)(walk.rows % RIG_STEPS);
     assert_int_equal(store_status(rig->store, &status), 0);
     assert_int_equal(status.visits, walk.visits);
-    assert_int_equal(status.audit_rows, walk.rows);
+    assert_int_equal(status.audit_rows, walk.rows + others);
     assert_int_equal(status.asks_open, last == 3);
     assert_int_equal(status.answers, walk.rows / RIG_STEPS + (last >= 4));
     assert_int_equal(status.links, walk.rows / RIG_STEPS + (last >= 5));

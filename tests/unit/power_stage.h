@@ -1,0 +1,17 @@
+/* power_stage: the desk's core with everybody around it played (tests/scenario/stage.h), over the
+ * real store. */
+#ifndef TESTS_POWER_STAGE_H
+#define TESTS_POWER_STAGE_H
+
+#include "../scenario/stage.h"
+
+struct rig;
+/* Where its database is; "" before the first stage. It stays from stage to stage until
+ * power_stage_end(). */
+const char *power_stage_directory(void);
+struct rig *power_stage_rig(void);
+/* The store anew, after fake_store_free(). */
+void power_stage_open(struct stage *stage);
+void power_stage_end(void);
+
+#endif
