@@ -21,6 +21,12 @@ static const char *const outcomes[] = {
 #undef VISIT_OUTCOME
 };
 
+static const char *const matches[] = {
+#define VISIT_MATCH(name, text, meaning) [MATCH_##name] = text,
+#include "visit.def"
+#undef VISIT_MATCH
+};
+
 static const struct {
     const char *name;
     const char *who;
@@ -56,6 +62,11 @@ const char *visit_method_name(unsigned method)
 const char *visit_outcome_name(unsigned outcome)
 {
     return outcome < VISIT_OUTCOME_COUNT ? outcomes[outcome] : "?";
+}
+
+const char *visit_match_name(unsigned match)
+{
+    return match < VISIT_MATCH_COUNT ? matches[match] : "?";
 }
 
 const char *visit_action_name(unsigned action)

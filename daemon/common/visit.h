@@ -35,6 +35,20 @@ enum visit_action {
     VISIT_ACTION_COUNT
 };
 
+/* Who the patient is in the clinic's books (visit_item.match). */
+enum visit_match {
+#define VISIT_MATCH(name, text, meaning) MATCH_##name,
+#include "visit.def"
+#undef VISIT_MATCH
+    VISIT_MATCH_COUNT
+};
+
+/* patient_link.what */
+enum patient_link {
+    PATIENT_IS = 1,     /* this is the patient of that number: remembered */
+    PATIENT_IS_NOT = 2, /* this is somebody else: remembered too */
+};
+
 enum slip_kind {
 #define SLIP_KIND(name, text, meaning) SLIP_##name,
 #include "visit.def"
@@ -118,6 +132,10 @@ enum visit_flag {
     VISIT_FLAG_AGAIN = 1 << 11,      /* the same card was here minutes ago, or lies on another lane */
     VISIT_FLAG_PROXY = 1 << 12,      /* somebody else came for the patient */
     VISIT_FLAG_DISASTER = 1 << 13,   /* opened under disaster mode */
+    VISIT_FLAG_WHO = 1 << 14,        /* staff decide which of the clinic's patients this is */
+    VISIT_FLAG_CHANGED = 1 << 15,    /* the answer says something else than last time */
+    VISIT_FLAG_LATE = 1 << 16,       /* the answer came after its visit was over */
+    VISIT_FLAG_LAST_MONTH = 1 << 17, /* the older answer that is shown is of an earlier month */
 };
 
 /* Names as text; "?" for a value out of range. */
@@ -125,6 +143,7 @@ const char *visit_state_name(unsigned state);
 const char *visit_method_name(unsigned method);
 const char *visit_outcome_name(unsigned outcome);
 const char *visit_action_name(unsigned action);
+const char *visit_match_name(unsigned match);
 /* "K", "B" or "KB": who may ask for it. */
 const char *visit_action_who(unsigned action);
 /* ACTION_NONE if there is no such action. */

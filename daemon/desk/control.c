@@ -4,6 +4,7 @@
 #include "disaster.h"
 #include "lane.h"
 #include "links.h"
+#include "match.h"
 #include "slip.h"
 #include "visit.h"
 
@@ -541,6 +542,10 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case MSG_PICK_UP:
         action_proxy(client->control->desk, &body->pick_up, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_PATIENT_LINK:
+        match_link(client->control->desk, &body->patient_link, &result);
         (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
         break;
     case MSG_DISASTER_SET:

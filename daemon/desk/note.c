@@ -3,6 +3,7 @@
 #include "note.h"
 #include "ask.h"
 #include "disaster.h"
+#include "match.h"
 #include "numbers.h"
 #include "slip.h"
 #include "visit.h"
@@ -353,12 +354,19 @@ static int note_answer(struct visit *v, const struct desk_event *e)
     uint8_t outcome = d->result == DECIDE_USABLE       ? OUTCOME_ELIGIBLE
                       : d->result == DECIDE_NOT_USABLE ? OUTCOME_NOT_ELIGIBLE
                                                        : OUTCOME_UNKNOWN;
-    int r = keep_answer(v);
+    char buffer[ASK_SUBJECT_MAX];
+    int r = 0;
 
     (void)e;
+    note_decision(&v->record, d);
+    if (d->result == DECIDE_USABLE || d->result == DECIDE_NOT_USABLE)
+        r = match_stored(v->desk, &v->record, &v->answer.stored, d->result == DECIDE_USABLE,
+                         !v->answer.cached, ask_subject(v, buffer));
+    explicit_bzero(buffer, sizeof(buffer));
+    if (r == 0)
+        r = keep_answer(v);
     if (r < 0)
         return r;
-    note_decision(&v->record, d);
     if (v->answer.cached)
         v->record.flags |= VISIT_FLAG_CACHED;
     if (outcome == OUTCOME_ELIGIBLE && (v->record.flags & VISIT_FLAG_LOOK) != 0)
@@ -387,6 +395,10 @@ static int note_old_answer(struct visit *v, const struct desk_event *e)
     if (r < 0)
         return r;
     note_decision(&v->record, &v->answer.decision);
+    r = match_stored(v->desk, &v->record, &v->answer.stored, true, false,
+                     (struct store_subject){NULL, 0});
+    if (r < 0)
+        return r;
     v->record.answer = v->answer.stored.id;
     v->record.flags |= VISIT_FLAG_LAST_KNOWN;
     v->desk->metrics.last_known++;

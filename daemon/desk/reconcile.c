@@ -1,6 +1,7 @@
 #include "reconcile.h"
 
 #include "ask.h"
+#include "match.h"
 #include "note.h"
 #include "numbers.h"
 #include "slip.h"
@@ -219,7 +220,9 @@ static int keep_answer(struct desk *desk, const struct store_slip *slip, struct 
     answer->failure = d->failure;
     answer->answered_us = (int64_t)desk_wall_us(desk);
     answer->available_until_us = d->available_until_us;
-    r = store_answer_put(desk->store, subject, answer);
+    r = match_stored(desk, record, answer, answer->usable != 0, true, subject);
+    if (r == 0)
+        r = store_answer_put(desk->store, subject, answer);
     explicit_bzero(buffer, sizeof(buffer));
     record->answer = answer->id;
     return r;

@@ -227,6 +227,12 @@ void visit_item(const struct store_visit *r, uint32_t request, struct msg_visit_
     (void)MESSAGE_TEXT(out->staff, r->staff);
     (void)MESSAGE_TEXT(out->proxy, r->proxy);
     (void)MESSAGE_TEXT(out->relation, r->relation);
+    out->match = r->match;
+    (void)MESSAGE_TEXT(out->patient, r->patient);
+    (void)MESSAGE_TEXT(out->alias, r->alias);
+    (void)MESSAGE_TEXT(out->candidates, r->candidates);
+    (void)MESSAGE_TEXT(out->since, r->since);
+    (void)MESSAGE_TEXT(out->changes, r->changes);
 }
 
 void visit_publish(struct visit *v)

@@ -33,6 +33,8 @@ static const struct sealed_column {
     {"disasters.payload",
      "SELECT since_us, payload FROM disasters WHERE since_us > ?1 ORDER BY since_us LIMIT ?2",
      "UPDATE disasters SET payload = ?2 WHERE since_us = ?1", false},
+    {"patients.payload", "SELECT id, payload FROM patients WHERE id > ?1 ORDER BY id LIMIT ?2",
+     "UPDATE patients SET payload = ?2 WHERE id = ?1", false},
     {"accounts.payload",
      "SELECT name_hash, payload FROM accounts WHERE name_hash > ?1 ORDER BY name_hash LIMIT ?2",
      "UPDATE accounts SET payload = ?2 WHERE name_hash = ?1", true},

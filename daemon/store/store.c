@@ -55,6 +55,14 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_DISASTER_END] = "disaster_end",
     [QUERY_DISASTER_OPEN] = "disaster_open",
     [QUERY_VISITS_AGAIN] = "visits_again",
+    [QUERY_PATIENT_INSERT] = "patient_insert",
+    [QUERY_PATIENT_SAVE] = "patient_save",
+    [QUERY_PATIENT_LOAD] = "patient_load",
+    [QUERY_PATIENT_BY_NUMBER] = "patient_by_number",
+    [QUERY_PATIENT_KEY_PUT] = "patient_key_put",
+    [QUERY_PATIENT_KEY_DROP] = "patient_key_drop",
+    [QUERY_PATIENT_KEY_FIND] = "patient_key_find",
+    [QUERY_RELAY_KEPT_PUT] = "relay_kept_put",
 };
 
 /*

@@ -78,6 +78,12 @@ struct store_visit {
     char staff[65];
     char proxy[257];   /* who came for the patient, "" nobody */
     char relation[65]; /* and in what relation */
+    uint8_t match;       /* enum visit_match: who this is in the clinic's books */
+    char patient[51];    /* the clinic's number of the patient, "" not (yet) known */
+    char alias[257];     /* the name in the clinic's books, when the answer writes it otherwise */
+    char candidates[601]; /* lines "number TAB name TAB how": who it may be, for staff to decide */
+    char since[9];        /* the day of what `changes` compares with */
+    char changes[1801];   /* lines "field TAB old TAB new" */
     bool has_subject;
     uint8_t subject[32]; /* SHA-256 of issuer and serial: stored only as a keyed hash and sealed */
     struct store_person person;
@@ -95,6 +101,9 @@ int store_visit_load(struct store *store, uint64_t id, struct store_visit *out);
 typedef int store_visit_fn(const struct store_visit *visit, void *arg);
 int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit,
                  bool open_only, store_visit_fn *each, void *arg);
+
+/* A visit that is over already and was somewhere else: opened_us and closed_us are the caller's. Sets id and step. */
+int store_visit_record(struct store *store, struct store_visit *visit);
 
 /* How many other visits of this subject opened since then were received (or accepted on a slip). */
 int store_visits_again(struct store *store, const uint8_t subject[32], int64_t since_us, uint64_t but, uint32_t *count);
@@ -148,6 +157,45 @@ struct store_numbers {
 int store_link_put(struct store *store, const uint8_t subject[32],
                    const struct store_numbers *numbers);
 int store_link_get(struct store *store, const uint8_t subject[32], struct store_numbers *out);
+
+/* ---- patients: who this is in the clinic's own books ----------------------------------------------------- */
+
+/* `state`: what was last said of the patient, as the desk writes it down; owned by the struct. */
+struct store_patient {
+    uint64_t id;
+    char number[51]; /* the clinic's own, which is also its 照会番号 */
+    int64_t linked_us, seen_us;
+    char date[9]; /* the confirmation date of `state`, "" none */
+    uint8_t *state;
+    size_t state_len;
+};
+
+/* By what a patient is found. Values stand in the database. */
+enum store_patient_key {
+    PATIENT_KEY_CARD = 1,    /* the card's subject: one patient */
+    PATIENT_KEY_NUMBERS = 2, /* insurer, symbol, number and birth date, without branch */
+    PATIENT_KEY_BIRTH = 3,   /* birth date */
+    PATIENT_KEY_ALIAS = 4,   /* a name as it was written, with birth date and sex: staff said that it is this one */
+    PATIENT_KEY_NOT = 5,     /* the same with insurer and number: staff said that it is not this one */
+};
+#define STORE_PATIENTS_MOST 64 /* with one key that are looked at */
+
+/* New when id is 0; sets id and times. -EEXIST or -EIO when there is one of that number already. */
+int store_patient_put(struct store *store, struct store_patient *patient);
+int store_patient_load(struct store *store, uint64_t id, struct store_patient *out);
+int store_patient_by_number(struct store *store, const char *number, struct store_patient *out);
+void store_patient_free(struct store_patient *patient);
+int store_patient_key(struct store *store, enum store_patient_key kind, struct store_subject key,
+                      uint64_t patient);
+/* patient 0: of every patient that has it. */
+int store_patient_unkey(struct store *store, enum store_patient_key kind, struct store_subject key,
+                        uint64_t patient);
+int store_patients_by_key(struct store *store, enum store_patient_key kind,
+                          struct store_subject key, uint64_t out[STORE_PATIENTS_MOST],
+                          size_t *count);
+
+/* ---- what a relay told, by the hash of its bytes: *before says that it is kept already ------------------- */
+int store_relay_keep(struct store *store, const uint8_t hash[32], bool *before);
 
 /* ---- slips: accepted without an answer of the day, asked for later -------------------------------------- */
 
@@ -293,7 +341,7 @@ int store_answer_replace(struct store *store, uint64_t id, const void *tree, siz
 int store_purge(struct store *store, int64_t now_us);
 /*
  * Closed visits opened before that time, with their consents and questions, and answers given before it; at most
- * `most` of each. How many rows went, or negative: call again until it is 0. Links and the audit log stay.
+ * `most` of each. How many rows went, or negative: call again until it is 0. Links, the clinic's patients and the audit log stay.
  */
 int store_retire(struct store *store, int64_t before_us, unsigned most);
 /* The log of writes is brought into the file and emptied, so that nothing of what went is left in it. */

@@ -20,11 +20,13 @@ static const struct text_field sealed_texts[] = {
     FIELD(person.name),      FIELD(person.kana),    FIELD(person.birth), FIELD(person.sex),
     FIELD(person.reference), FIELD(person.insurer), FIELD(validity),     FIELD(ratio),
     FIELD(limit_class),      FIELD(notice),         FIELD(staff),        FIELD(proxy),
-    FIELD(relation),
+    FIELD(relation),         FIELD(patient),        FIELD(alias),        FIELD(candidates),
+    FIELD(since),            FIELD(changes),
 };
 #define TEXTS (sizeof(sealed_texts) / sizeof(sealed_texts[0]))
-#define TEXTS_OF_1 11
-#define VERSION 2
+#define VERSION 3
+/* By version: 2 has who came for the patient, 3 who it is in the clinic's books. */
+static const size_t texts_of[VERSION + 1] = {0, 11, 13, TEXTS};
 #define PAYLOAD_MAX (sizeof(struct store_visit) + 64)
 
 static int pack(const struct store_visit *visit, uint8_t *out, size_t size, size_t *len)
@@ -45,6 +47,7 @@ static int pack(const struct store_visit *visit, uint8_t *out, size_t size, size
         bytes_put_u16le(&w, (uint16_t)n);
         bytes_put(&w, text, n);
     }
+    bytes_put_u8(&w, visit->match);
     *len = w.used;
     return w.failed ? -EINVAL : 0;
 }
@@ -56,7 +59,7 @@ static int unpack(struct store_visit *visit, const uint8_t *data, size_t len)
 
     bytes_reader_init(&r, data, len);
     version = bytes_u8(&r);
-    if (version != 1 && version != VERSION)
+    if (version < 1 || version > VERSION)
         return -EBADMSG;
     visit->has_subject = bytes_u8(&r) == 1;
     if (visit->has_subject) {
@@ -65,7 +68,7 @@ static int unpack(struct store_visit *visit, const uint8_t *data, size_t len)
         if (subject != NULL)
             memcpy(visit->subject, subject, sizeof(visit->subject));
     }
-    for (size_t i = 0; i < (version == 1 ? TEXTS_OF_1 : TEXTS); i++) {
+    for (size_t i = 0; i < texts_of[version]; i++) {
         size_t n = bytes_u16le(&r);
         const uint8_t *text = bytes_take(&r, n);
         char *to = (char *)visit + sealed_texts[i].offset;
@@ -75,10 +78,19 @@ static int unpack(struct store_visit *visit, const uint8_t *data, size_t len)
         memcpy(to, text, n);
         to[n] = '\0';
     }
+    if (version >= 3)
+        visit->match = bytes_u8(&r);
     return bytes_done(&r) ? 0 : -EBADMSG;
 }
 
 int store_visit_open(struct store *store, struct store_visit *visit)
+{
+    visit->opened_us = (int64_t)clock_realtime_us(store->clock);
+    visit->closed_us = 0;
+    return store_visit_record(store, visit);
+}
+
+int store_visit_record(struct store *store, struct store_visit *visit)
 {
     struct statement s;
     bool alone;
@@ -86,8 +98,6 @@ int store_visit_open(struct store *store, struct store_visit *visit)
 
     if (r < 0)
         return r;
-    visit->opened_us = (int64_t)clock_realtime_us(store->clock);
-    visit->closed_us = 0;
     visit->step = 0;
     statement_start(&s, store, QUERY_VISIT_OPEN);
     statement_int(&s, visit->lane);

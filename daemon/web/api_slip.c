@@ -181,6 +181,30 @@ void api_pick_up(struct web *web, struct request *request, struct call *call)
     explicit_bzero(&m, sizeof(m));
 }
 
+/* POST {"number", "same"?}: the visit's patient is the clinic's patient of that number (same false: is not). */
+void api_patient(struct web *web, struct request *request, struct call *call)
+{
+    struct msg_patient_link m = {.visit = call->visit, .surface = (uint8_t)call->who.surface};
+    uint8_t same = 1;
+    struct body body;
+
+    if (body_open(&body, request) < 0) {
+        reply_problem(web, request, PROBLEM_BAD_REQUEST);
+        return;
+    }
+    body_text(&body, "number", m.number, sizeof(m.number));
+    body_flag(&body, "same", &same);
+    if (body_check(&body) < 0) {
+        reply_field(web, request, body.wrong);
+    } else {
+        m.what = same != 0 ? PATIENT_IS : PATIENT_IS_NOT;
+        memcpy(m.staff, call->who.name, sizeof(m.staff));
+        asking_start(web, request, call, MSG_PATIENT_LINK, &m, take_result);
+    }
+    body_close(&body);
+    explicit_bzero(&m, sizeof(m));
+}
+
 void api_disaster(struct web *web, struct request *request, struct call *call)
 {
     (void)call;

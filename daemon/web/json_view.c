@@ -39,6 +39,10 @@ enum kind {
     KIND_SLIP_STATE,
     KIND_SLIP_CONSENT,
     KIND_DISASTER, /* enum disaster_cause, off is null */
+    KIND_MATCH,
+    KIND_NUMBER,     /* text, "" is null */
+    KIND_CANDIDATES, /* lines of three texts */
+    KIND_CHANGES,
 };
 
 struct row {
@@ -137,6 +141,12 @@ static const struct row visit_rows[] = {
     ROW(visit_item, staff, "staff", KIND_TEXT),
     ROW(visit_item, proxy, "proxy", KIND_TEXT),
     ROW(visit_item, relation, "relation", KIND_TEXT),
+    ROW(visit_item, match, "match", KIND_MATCH),
+    ROW(visit_item, patient, "patient", KIND_NUMBER),
+    ROW(visit_item, alias, "alias", KIND_TEXT),
+    ROW(visit_item, candidates, "candidates", KIND_CANDIDATES),
+    ROW(visit_item, since, "since", KIND_NUMBER),
+    ROW(visit_item, changes, "changes", KIND_CHANGES),
 };
 
 static const struct row slip_rows[] = {
@@ -221,6 +231,10 @@ static const struct bit flag_bits[] = {
     {VISIT_FLAG_AGAIN, "again"},
     {VISIT_FLAG_PROXY, "proxy"},
     {VISIT_FLAG_DISASTER, "disaster"},
+    {VISIT_FLAG_WHO, "who"},
+    {VISIT_FLAG_CHANGED, "changed"},
+    {VISIT_FLAG_LATE, "late"},
+    {VISIT_FLAG_LAST_MONTH, "last_month"},
 };
 
 static const char *const genuine_names[] = {"not_checked", "yes", "no"};
@@ -332,6 +346,32 @@ static uint64_t u64_at(const uint8_t *at)
     return v;
 }
 
+/* Lines of texts between tabs, as the desk wrote them: an array of objects with these members. */
+static json_t *lines(const char *text, const char *const names[3])
+{
+    json_t *array = json_array();
+
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        const char *at = text, *end = text + len;
+        json_t *one = json_object();
+
+        for (size_t i = 0; i < 3; i++) {
+            const char *tab = memchr(at, '\t', (size_t)(end - at));
+            const char *stop = tab != NULL && i < 2 ? tab : end;
+
+            (void)json_object_set_new(one, names[i], json_stringn(at, (size_t)(stop - at)));
+            at = stop < end ? stop + 1 : end;
+        }
+        (void)json_array_append_new(array, one);
+        text = *end == '\n' ? end + 1 : end;
+    }
+    return array;
+}
+
+static const char *const candidate_names[3] = {"number", "name", "by"};
+static const char *const change_names[3] = {"field", "old", "new"};
+
 static json_t *value(const uint8_t *at, enum kind kind)
 {
     switch (kind) {
@@ -389,6 +429,14 @@ static json_t *value(const uint8_t *at, enum kind kind)
         return json_string(visit_slip_state_name(*at));
     case KIND_SLIP_CONSENT:
         return json_string(NAMED(slip_consent_names, *at));
+    case KIND_MATCH:
+        return json_string(visit_match_name(*at));
+    case KIND_NUMBER:
+        return *at == '\0' ? json_null() : json_string((const char *)at);
+    case KIND_CANDIDATES:
+        return lines((const char *)at, candidate_names);
+    case KIND_CHANGES:
+        return lines((const char *)at, change_names);
     case KIND_DISASTER:
         return *at == DISASTER_OFF ? json_null() : json_string(NAMED(disaster_names, *at));
     }

@@ -56,6 +56,7 @@ static const struct route routes[] = {
     {"GET", "/api/visits/{visit}/slip", WHO_STAFF, api_visit_slip, EVERYBODY},
     {"POST", "/api/visits/{visit}/slip", WHO_STAFF, api_slip_amend, EVERYBODY},
     {"POST", "/api/visits/{visit}/pick-up", WHO_STAFF, api_pick_up, EVERYBODY},
+    {"POST", "/api/visits/{visit}/patient", WHO_STAFF, api_patient, EVERYBODY},
     {"GET", "/api/slips", WHO_STAFF, api_slips, EVERYBODY},
     {"POST", "/api/slips", WHO_STAFF, api_slip_file, EVERYBODY},
     {"GET", "/api/disaster", WHO_STAFF, api_disaster, EVERYBODY},

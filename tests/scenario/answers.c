@@ -85,3 +85,17 @@ struct xmlmsg *stage_answer_tree(const char *kind)
     }
     return root;
 }
+
+void stage_answer_change(struct xmlmsg *tree, const char *path, const char *value)
+{
+    struct xmlmsg *list = xmlmsg_find(tree, "MessageBody/ResultList");
+
+    for (struct xmlmsg *r = list != NULL ? xmlmsg_child(list, NULL) : NULL; r != NULL; r = xmlmsg_next(r, NULL)) {
+        struct xmlmsg *there = xmlmsg_find(r, path);
+
+        if (value[0] != '\0')
+            xmlmsg_set(r, path, value);
+        else if (there != NULL)
+            xmlmsg_remove(there);
+    }
+}

@@ -7,4 +7,7 @@ struct xmlmsg;
 /* NULL: no such kind. The caller frees it. */
 struct xmlmsg *stage_answer_tree(const char *kind);
 
+/* In every result: that element (or path) has this value; "" takes it out. */
+void stage_answer_change(struct xmlmsg *tree, const char *path, const char *value);
+
 #endif

@@ -474,7 +474,9 @@ static bool expect_flag(struct script *s, uint32_t flags)
                  {"masked_name", VISIT_FLAG_MASKED_NAME}, {"unchecked", VISIT_FLAG_UNCHECKED},
                  {"resumed", VISIT_FLAG_RESUMED}, {"no_card", VISIT_FLAG_NO_CARD}, {"slip", VISIT_FLAG_SLIP},
                  {"reconciled", VISIT_FLAG_RECONCILED}, {"different", VISIT_FLAG_DIFFERENT},
-                 {"again", VISIT_FLAG_AGAIN}, {"proxy", VISIT_FLAG_PROXY}, {"disaster", VISIT_FLAG_DISASTER}};
+                 {"again", VISIT_FLAG_AGAIN}, {"proxy", VISIT_FLAG_PROXY}, {"disaster", VISIT_FLAG_DISASTER},
+                 {"who", VISIT_FLAG_WHO}, {"changed", VISIT_FLAG_CHANGED}, {"late", VISIT_FLAG_LATE},
+                 {"last_month", VISIT_FLAG_LAST_MONTH}};
 
     for (size_t i = 2; i < s->nwords; i++) {
         bool without = s->words[i][0] == '!';

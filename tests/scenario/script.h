@@ -28,5 +28,8 @@ bool script_number(struct script *s, const char *what, unsigned long is, const c
 /* words.c: slips, what is asked later, disaster mode, who picks up. -1: no such word (or expectation). */
 int words_run(struct script *s);
 int words_expect(struct script *s);
+/* books.c: what the service says of a person, who that is in the clinic's books. The same. */
+int books_run(struct script *s);
+int books_expect(struct script *s);
 
 #endif

@@ -584,6 +584,8 @@ static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const c
 
     if (tree == NULL)
         return false;
+    for (size_t i = 0; i < stage->nsaid; i++)
+        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
     message.fds[0] = xmlmsg_to_memfd(tree, &len);
     message.fds[1] = memfd_seal("raw", "raw", 3);
     message.body.eligibility_answer.request = ask->request;
@@ -594,6 +596,20 @@ static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const c
     close(message.fds[0]);
     close(message.fds[1]);
     xmlmsg_free(&tree);
+    return true;
+}
+
+bool stage_say(struct stage *stage, const char *name, const char *value)
+{
+    size_t i = 0;
+
+    while (i < stage->nsaid && strcmp(stage->said[i].name, name) != 0)
+        i++;
+    if (i == sizeof(stage->said) / sizeof(stage->said[0]))
+        return false;
+    snprintf(stage->said[i].name, sizeof(stage->said[i].name), "%s", name);
+    snprintf(stage->said[i].value, sizeof(stage->said[i].value), "%s", value);
+    stage->nsaid += i == stage->nsaid;
     return true;
 }
 

@@ -59,7 +59,14 @@ struct stage {
     struct msg_slip_item slip;         /* the last that a board saw */
     struct msg_disaster_state disaster; /* as boards see it */
     uint64_t seed;
+    struct {
+        char name[100], value[200];
+    } said[16]; /* elements of the result that the next answers have otherwise; see stage_say() */
+    size_t nsaid;
 };
+
+/* The result's element of that name (or path) has this value from now on; value "": it is left out. False: too many. */
+bool stage_say(struct stage *stage, const char *name, const char *value);
 
 struct stage *stage_new(unsigned lanes);
 void stage_free(struct stage **stage);

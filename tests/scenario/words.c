@@ -124,7 +124,7 @@ int words_run(struct script *s)
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)
             return words[i].run(s);
-    return -1;
+    return books_run(s);
 }
 
 static const char *failure_name(uint16_t failure)
@@ -165,5 +165,5 @@ int words_expect(struct script *s)
         return script_name(s, what, l->item.relation, arg);
     if (strcmp(what, "ratio") == 0)
         return script_name(s, what, l->item.ratio[0] != '\0' ? l->item.ratio : "-", arg);
-    return -1;
+    return books_expect(s);
 }

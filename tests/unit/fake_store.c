@@ -38,6 +38,26 @@ struct undo {
     struct store_disaster disaster;
 };
 
+#define FAKE_PATIENTS 256
+#define FAKE_KEYS 1024
+#define FAKE_KEPT 256
+
+struct fake_key {
+    enum store_patient_key kind;
+    uint64_t patient;
+    size_t len;
+    uint8_t data[800];
+};
+
+struct fake_patients {
+    struct store_patient at[FAKE_PATIENTS];
+    size_t n;
+    struct fake_key keys[FAKE_KEYS];
+    size_t nkeys;
+    uint8_t kept[FAKE_KEPT][32];
+    size_t nkept;
+};
+
 #define LIST(type, name)                                                                           \
     struct {                                                                                       \
         struct type *at;                                                                           \
@@ -55,6 +75,7 @@ struct store {
     LIST(store_slip, slips);
     LIST(undo, undos);
     struct store_disaster disaster; /* cause 0: none is open */
+    struct fake_patients patients, patients_before;
     bool open, broken;
     unsigned fail_at, calls;
     uint64_t commits;
@@ -66,6 +87,9 @@ struct store {
             (list).at = reallocarray((list).at, (list).room, sizeof(*(list).at)))                  \
          : (list).at,                                                                              \
      memset(&(list).at[(list).n], 0, sizeof(*(list).at)), &(list).at[(list).n++])
+
+static int write_call(struct store *s);
+#include "fake_store_patients.h"
 
 struct store *fake_store_new(struct clock *clock)
 {
@@ -83,6 +107,8 @@ void fake_store_free(struct store **store)
         return;
     for (size_t i = 0; i < s->answers.n; i++)
         store_answer_free(&s->answers.at[i].answer);
+    patients_free(&s->patients);
+    patients_free(&s->patients_before);
     free(s->visits.at);
     free(s->asks.at);
     free(s->audits.at);
@@ -135,6 +161,7 @@ int store_begin(struct store *s)
     s->consents.kept = s->consents.n;
     s->slips.kept = s->slips.n;
     s->undos.n = 0;
+    patients_copy(&s->patients_before, &s->patients);
     return 0;
 }
 
@@ -148,6 +175,7 @@ int store_commit(struct store *s)
         return -EINVAL;
     s->open = false;
     s->undos.n = 0;
+    patients_free(&s->patients_before);
     s->commits++;
     return 0;
 }
@@ -179,10 +207,19 @@ void store_rollback(struct store *s)
     s->answers.n = s->answers.kept;
     s->consents.n = s->consents.kept;
     s->slips.n = s->slips.kept;
+    patients_free(&s->patients);
+    s->patients = s->patients_before;
+    s->patients_before.n = 0;
     s->open = false;
 }
 
 int store_visit_open(struct store *s, struct store_visit *visit)
+{
+    visit->opened_us = (int64_t)clock_realtime_us(s->clock);
+    return store_visit_record(s, visit);
+}
+
+int store_visit_record(struct store *s, struct store_visit *visit)
 {
     int r = write_call(s);
     struct store_visit *row;
@@ -191,7 +228,6 @@ int store_visit_open(struct store *s, struct store_visit *visit)
         return r < 0 ? r : -EINVAL;
     row = PUSH(s->visits);
     visit->id = s->visits.n;
-    visit->opened_us = (int64_t)clock_realtime_us(s->clock);
     visit->step = 1;
     *row = *visit;
     return 0;

@@ -28,6 +28,14 @@ static void some_visits(struct rig *rig)
         assert_int_equal(store_slip_put(rig->store, &slip), 0);
     }
     assert_int_equal(store_disaster_put(rig->store, &disaster), 0);
+    for (unsigned i = 0; i < VISITS; i++) {
+        struct store_patient patient = {.date = "20261005", .state = (uint8_t *)strdup("name\t架空　花子\n")};
+
+        (void)snprintf(patient.number, sizeof(patient.number), "PT%u", i + 1);
+        patient.state_len = strlen((char *)patient.state);
+        assert_int_equal(store_patient_put(rig->store, &patient), 0);
+        store_patient_free(&patient);
+    }
 }
 
 static void all_can_be_read(struct rig *rig, uint64_t rows)
@@ -38,6 +46,7 @@ static void all_can_be_read(struct rig *rig, uint64_t rows)
     for (uint64_t id = 1; id <= VISITS; id++) {
         struct store_answer answer;
         struct store_numbers numbers;
+        struct store_patient patient;
         uint8_t subject[32];
 
         assert_int_equal(store_answer_load(rig->store, id, &answer), 0);
@@ -51,6 +60,9 @@ static void all_can_be_read(struct rig *rig, uint64_t rows)
         assert_string_equal(numbers.number, RIG_NUMBER);
         assert_int_equal(store_slip_load(rig->store, id, &slip), 0);
         assert_string_equal(slip.address, "架空県見本市");
+        assert_int_equal(store_patient_load(rig->store, id, &patient), 0);
+        assert_memory_equal(patient.state, "name\t架空　花子\n", patient.state_len);
+        store_patient_free(&patient);
     }
     assert_int_equal(store_disaster_open(rig->store, &disaster), 0);
     assert_string_equal(disaster.word, "事務連絡");
@@ -152,7 +164,7 @@ static void a_new_payload_key_seals_every_row_anew_and_the_old_key_is_gone(void 
     old_len = hand_blob(&rig, "answers", "tree", 3, old, sizeof(old));
     assert_int_equal(of_generation(&rig, 1), 4 * VISITS);
     rotate(&rig, 2, &steps, &done);
-    assert_int_equal(done, 5 * VISITS + 1); /* payload, tree, raw, link, slip of each; one disaster mode */
+    assert_int_equal(done, 6 * VISITS + 1); /* payload, tree, raw, link, slip, patient of each; one disaster mode */
     assert_true(steps >= 4 * VISITS / 2);
     assert_int_equal(of_generation(&rig, 1), 0);
     assert_int_equal(of_generation(&rig, 2), 4 * VISITS);
@@ -225,7 +237,7 @@ static void a_damaged_row_does_not_stop_a_rotation(void **state)
     some_visits(&rig);
     rig_sql(&rig, "UPDATE answers SET tree = zeroblob(40) WHERE id = 2");
     rotate(&rig, 4, &steps, &done);
-    assert_int_equal(done, 5 * VISITS);
+    assert_int_equal(done, 6 * VISITS);
     assert_int_equal(store_answer_load(rig.store, 2, &answer), -EBADMSG);
     assert_int_equal(store_answer_load(rig.store, 3, &answer), 0);
     store_answer_free(&answer);
@@ -240,7 +252,8 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
         "meta.value", /* keys: under the master key; audit_head: written anew by each audit row */
         "answers.subject_hash", /* keyed hashes: what was hashed is nowhere kept */
         "visits.subject_hash",  "links.subject_hash", "audit.who", /* covered by the chain's hash */
-        "audit.hash",           "accounts.name_hash",
+        "audit.hash",           "accounts.name_hash",  "patients.number_hash",
+        "patient_keys.key_hash", "relay_kept.hash", /* of bytes that were kept */
     };
     struct store_account account = {.name = "sato", .role = 1};
     struct rig rig;

@@ -44,6 +44,12 @@ static void a_visit_comes_back_field_by_field(void **state)
     in.apdus = 17;
     in.frames = 18;
     in.answer = answer.id;
+    in.match = 8;
+    strcpy(in.patient, "PT000456");
+    strcpy(in.alias, "髙橋　花子");
+    strcpy(in.candidates, "PT1\t高橋\tname\n");
+    strcpy(in.since, "20260701");
+    strcpy(in.changes, "ratio\t020\t030\n");
     assert_int_equal(store_visit_save(rig.store, &in), 0);
     assert_int_equal(in.step, 2);
     rig_close(&rig);
@@ -60,6 +66,8 @@ static void a_visit_comes_back_field_by_field(void **state)
 #define SAME(field) assert_string_equal(out.field, in.field)
     SAME(person.name), SAME(person.kana), SAME(person.birth), SAME(person.sex), SAME(person.reference);
     SAME(person.insurer), SAME(validity), SAME(ratio), SAME(limit_class), SAME(notice), SAME(staff);
+    SAME(patient), SAME(alias), SAME(candidates), SAME(since), SAME(changes);
+    assert_int_equal(out.match, in.match);
 #undef SAME
     store_answer_free(&answer);
     rig_free(&rig);

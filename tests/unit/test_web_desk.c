@@ -204,6 +204,11 @@ static void one_answer(struct rig *rig, const struct message *message)
         struct msg_visit_item item = {.request = message->body.visits_query.request, .visit = 7, .lane = 1, .opened = 1795338000};
         struct msg_visits_end end = {.request = item.request, .count = 1};
 
+        item.match = MATCH_DOUBT;
+        item.flags = VISIT_FLAG_WHO | VISIT_FLAG_CHANGED;
+        MESSAGE_TEXT(item.candidates, "PT1\t山田　花子\tnumbers\nPT2\t\tname\n");
+        MESSAGE_TEXT(item.since, "20261001");
+        MESSAGE_TEXT(item.changes, "address\t見本市\t例町 \"1\"\nratio\t\t030\n");
         MESSAGE_TEXT(item.name, "山田 花子");
         if (message->body.visits_query.visit == 0 || message->body.visits_query.visit == 7)
             rig_send(rig, MSG_VISIT_ITEM, &item, -1);
@@ -225,6 +230,13 @@ static void visits_and_answers_are_for_the_board(void **state)
     assert_non_null(strstr(reply->text, "Content-Type: application/json\r\n"));
     assert_int_equal(get(rig, "/api/visits/8", BEARER(STAFF_TOKEN))->status, 404);
     assert_non_null(strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body, "\"name\":\"山田 花子\""));
+    assert_non_null(strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body,
+                           "\"match\":\"doubt\",\"patient\":null,\"alias\":\"\",\"candidates\":["
+                           "{\"number\":\"PT1\",\"name\":\"山田　花子\",\"by\":\"numbers\"},"
+                           "{\"number\":\"PT2\",\"name\":\"\",\"by\":\"name\"}],\"since\":\"20261001\",\"changes\":["
+                           "{\"field\":\"address\",\"old\":\"見本市\",\"new\":\"例町 \\\"1\\\"\"},"
+                           "{\"field\":\"ratio\",\"old\":\"\",\"new\":\"030\"}]"));
+    assert_non_null(strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body, "\"flags\":[\"who\",\"changed\"]"));
     reply = get(rig, "/api/visits?since=100&until=200&limit=5", BEARER(STAFF_TOKEN));
     assert_int_equal(reply->status, 200);
     assert_int_equal(rig->last.body.visits_query.since, 100);

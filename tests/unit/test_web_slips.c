@@ -9,7 +9,7 @@ static void say_yes(struct rig *rig, const struct message *message)
 {
     struct msg_action_result result = {.accepted = 1, .visit = 12};
 
-    if (message->type == MSG_SLIP_FILE || message->type == MSG_SLIP_AMEND || message->type == MSG_PICK_UP ||
+    if (message->type == MSG_SLIP_FILE || message->type == MSG_SLIP_AMEND || message->type == MSG_PICK_UP || message->type == MSG_PATIENT_LINK ||
         message->type == MSG_DISASTER_SET) {
         memcpy(&result.request, &message->body, sizeof(result.request));
         rig_send(rig, MSG_ACTION_RESULT, &result, -1);
@@ -195,6 +195,24 @@ static void who_picks_up_is_noted(void **state)
     assert_int_equal(post(rig, "/api/visits/12/pick-up", BOARD, "{\"name\":\"x\",\"number\":\"1\"}")->status, 422);
 }
 
+static void who_the_patient_is_is_decided(void **state)
+{
+    struct rig *rig = *state;
+    const struct msg_patient_link *m = &rig->last.body.patient_link;
+
+    rig->on_desk = say_yes;
+    assert_int_equal(post(rig, "/api/visits/12/patient", BOARD, "{\"number\":\"PT000456\"}")->status, 200);
+    assert_int_equal(rig->last.type, MSG_PATIENT_LINK);
+    assert_int_equal(m->visit, 12);
+    assert_int_equal(m->what, PATIENT_IS);
+    assert_string_equal(m->number, "PT000456");
+    assert_int_equal(m->surface, 'B');
+    assert_int_equal(post(rig, "/api/visits/12/patient", BOARD, "{\"number\":\"PT000456\",\"same\":false}")->status, 200);
+    assert_int_equal(m->what, PATIENT_IS_NOT);
+    assert_int_equal(post(rig, "/api/visits/12/patient", BOARD, "{\"number\":456}")->status, 422);
+    assert_int_equal(post(rig, "/api/visits/12/patient", BOARD, "{\"number\":\"1\",\"who\":\"x\"}")->status, 422);
+}
+
 static void disaster_mode_is_shown_and_set(void **state)
 {
     struct msg_disaster_state on = {.cause = DISASTER_MINISTRY, .since = 1791159302, .until = 1791245702};
@@ -225,7 +243,8 @@ static void disaster_mode_is_shown_and_set(void **state)
 static void it_is_all_for_staff(void **state)
 {
     static const char *const gets[] = {"/api/slips", "/api/visits/12/slip", "/api/disaster"};
-    static const char *const posts[] = {"/api/slips", "/api/visits/12/slip", "/api/visits/12/pick-up", "/api/disaster"};
+    static const char *const posts[] = {"/api/slips", "/api/visits/12/slip", "/api/visits/12/pick-up", "/api/disaster",
+                                        "/api/visits/12/patient"};
     struct rig *rig = *state;
     unsigned before;
 
@@ -255,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_slip_is_amended_or_settled, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(slips_are_listed_for_the_board, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(who_picks_up_is_noted, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(who_the_patient_is_is_decided, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(disaster_mode_is_shown_and_set, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(it_is_all_for_staff, rig_setup, rig_teardown),
     };

@@ -242,6 +242,7 @@ export default {
     E026: "A recepção está concluída. Avise quando tiver o número.",
     E027: staff,
     E028: `A verificação está demorando. ${staff}`,
+    E029: "Confira o que digitou.",
     S001: ask,
     S002: "Espere um momento.",
     S003: "A tela está sendo atualizada.",

@@ -1,0 +1,789 @@
+#include "match.h"
+
+#include "action.h"
+#include "names.h"
+#include "person.h"
+#include "visit.h"
+
+#include "../common/log.h"
+#include "../common/utf8.h"
+#include "../common/xmlmsg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_MAX 800
+#define SHOWN 8 /* candidates that staff are shown */
+
+/* ---- keys
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct key {
+    char data[KEY_MAX];
+    size_t len;
+};
+
+static struct store_subject as_subject(const struct key *key)
+{
+    return (struct store_subject){key->data, key->len};
+}
+
+/* False: the answer lacks what the key is made of. */
+static bool numbers_key(const struct person *p, struct key *out)
+{
+    char insurer[PERSON_TEXT], symbol[PERSON_TEXT], number[PERSON_TEXT];
+    int n;
+
+    names_fold_code(p->text[PERSON_INSURER], insurer, sizeof(insurer));
+    names_fold_code(p->text[PERSON_SYMBOL], symbol, sizeof(symbol));
+    names_fold_code(p->text[PERSON_NUMBER], number, sizeof(number));
+    n = snprintf(out->data, sizeof(out->data), "%s\n%s\n%s\n%s", insurer + strspn(insurer, "0"),
+                 symbol, number, p->text[PERSON_BIRTH]);
+    out->len = n > 0 && (size_t)n < sizeof(out->data) ? (size_t)n : 0;
+    return out->len > 0 && insurer[0] != '\0' && number[0] != '\0' &&
+           p->text[PERSON_BIRTH][0] != '\0';
+}
+
+static bool birth_key(const struct person *p, struct key *out)
+{
+    out->len = strlen(p->text[PERSON_BIRTH]);
+    memcpy(out->data, p->text[PERSON_BIRTH], out->len);
+    return out->len == 8;
+}
+
+/* A name as it is written, of somebody of that birth date and sex. */
+static bool alias_key(const struct person *p, struct key *out)
+{
+    uint32_t folded[NAMES_MAX];
+    size_t n = names_fold(p->text[PERSON_NAME], folded);
+    int tail;
+
+    memcpy(out->data, folded, n * sizeof(folded[0]));
+    out->len = n * sizeof(folded[0]);
+    tail = snprintf(out->data + out->len, sizeof(out->data) - out->len, "\n%.8s\n%.1s",
+                    p->text[PERSON_BIRTH], p->text[PERSON_SEX]);
+    out->len += (size_t)tail;
+    return n > 0 && p->text[PERSON_BIRTH][0] != '\0';
+}
+
+/* The same with these numbers: another of that name and birth date is not meant. */
+static bool not_key(const struct person *p, struct key *out)
+{
+    char insurer[16], number[128];
+    int tail;
+
+    if (!alias_key(p, out))
+        return false;
+    names_fold_code(p->text[PERSON_INSURER], insurer, sizeof(insurer));
+    names_fold_code(p->text[PERSON_NUMBER], number, sizeof(number));
+    tail = snprintf(out->data + out->len, sizeof(out->data) - out->len, "\n%s\n%s",
+                    insurer + strspn(insurer, "0"), number);
+    out->len += (size_t)tail;
+    return true;
+}
+
+static struct store_subject card_of(const struct store_visit *record)
+{
+    return (struct store_subject){record->subject, sizeof(record->subject)};
+}
+
+/* ---- finding
+ * --------------------------------------------------------------------------------------------- */
+
+struct candidate {
+    uint64_t id;
+    enum visit_match by;
+};
+
+struct found {
+    enum visit_match match; /* NEW, DOUBT, or how it was found for sure */
+    uint64_t patient;       /* 0: none, or one of that 照会番号 that is not in the book yet */
+    struct candidate candidates[SHOWN];
+    size_t ncandidates;
+};
+
+struct search {
+    struct desk *desk;
+    const struct store_visit *record;
+    const struct person *now;
+    struct found *found;
+    uint64_t not_these[STORE_PATIENTS_MOST];
+    size_t nnot;
+    uint64_t aliases[STORE_PATIENTS_MOST];
+    size_t naliases;
+};
+
+static bool among(const uint64_t *ids, size_t n, uint64_t id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
+static void propose(struct search *s, uint64_t id, enum visit_match by)
+{
+    struct found *f = s->found;
+
+    f->match = MATCH_DOUBT;
+    f->patient = 0;
+    for (size_t i = 0; i < f->ncandidates; i++)
+        if (f->candidates[i].id == id)
+            return;
+    if (f->ncandidates < SHOWN)
+        f->candidates[f->ncandidates++] = (struct candidate){id, by};
+}
+
+static void sure(struct search *s, uint64_t id, enum visit_match by)
+{
+    s->found->match = by;
+    s->found->patient = id;
+    s->found->ncandidates = 0;
+}
+
+static int load(struct desk *desk, uint64_t id, struct store_patient *patient, struct person *said)
+{
+    int r = store_patient_load(desk->store, id, patient);
+
+    if (r == 0 && !person_unpack(said, (const char *)patient->state, patient->state_len))
+        r = -EBADMSG;
+    if (r < 0)
+        store_patient_free(patient);
+    return r;
+}
+
+static bool other(const char *a, const char *b)
+{
+    return a[0] != '\0' && b[0] != '\0' && strcmp(a, b) != 0;
+}
+
+static bool other_birth(const struct person *a, const struct person *b)
+{
+    return other(a->text[PERSON_BIRTH], b->text[PERSON_BIRTH]);
+}
+
+static bool name_alike(const struct person *a, const struct person *b)
+{
+    const char *x = a->text[PERSON_KANA], *y = b->text[PERSON_KANA];
+
+    return names_compare(a->text[PERSON_NAME], b->text[PERSON_NAME]) != NAMES_OTHER ||
+           (x[0] != '\0' && y[0] != '\0' && names_compare_kana(x, y) != NAMES_OTHER);
+}
+
+/* What names a patient by itself still has to agree with what the book says of that patient. */
+static int check_named(struct search *s, uint64_t id, enum visit_match by)
+{
+    struct store_patient patient;
+    struct person said;
+    int r = load(s->desk, id, &patient, &said);
+
+    if (r < 0)
+        return r;
+    if (other_birth(&said, s->now) || among(s->not_these, s->nnot, id) ||
+        (by == MATCH_REFERENCE && said.text[PERSON_NAME][0] != '\0' && !name_alike(&said, s->now) &&
+         !among(s->aliases, s->naliases, id)))
+        propose(s, id, by);
+    else
+        sure(s, id, by);
+    store_patient_free(&patient);
+    explicit_bzero(&said, sizeof(said));
+    return 0;
+}
+
+static int find_by_card(struct search *s)
+{
+    uint64_t ids[STORE_PATIENTS_MOST];
+    size_t n = 0;
+    int r = 0;
+
+    if (s->record->has_subject)
+        r = store_patients_by_key(s->desk->store, PATIENT_KEY_CARD, card_of(s->record), ids, &n);
+    return r < 0 || n == 0 ? r : check_named(s, ids[0], MATCH_CARD);
+}
+
+/* The clinic's own number came back with the answer. With a card of another patient it is a
+ * contradiction. */
+static int find_by_reference(struct search *s)
+{
+    const char *reference = s->record->person.reference;
+    struct store_patient patient;
+    uint64_t id;
+    int r;
+
+    if (reference[0] == '\0')
+        return 0;
+    r = store_patient_by_number(s->desk->store, reference, &patient);
+    id = patient.id;
+    store_patient_free(&patient);
+    if (r == -ENOENT) {
+        if (s->found->match == MATCH_NEW)
+            sure(s, 0, MATCH_REFERENCE);
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    if (s->found->match == MATCH_NEW)
+        return check_named(s, id, MATCH_REFERENCE);
+    if (s->found->patient != id) {
+        if (s->found->patient != 0)
+            propose(s, s->found->patient, s->found->match);
+        propose(s, id, MATCH_REFERENCE);
+    }
+    return 0;
+}
+
+static int find_by_numbers(struct search *s)
+{
+    uint64_t ids[STORE_PATIENTS_MOST];
+    struct key key;
+    size_t n = 0, left = 0;
+    uint64_t only = 0;
+    bool good = false;
+    int r = numbers_key(s->now, &key) ? store_patients_by_key(s->desk->store, PATIENT_KEY_NUMBERS,
+                                                              as_subject(&key), ids, &n)
+                                      : 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct store_patient patient;
+        struct person said;
+
+        if (among(s->not_these, s->nnot, ids[i]))
+            continue;
+        r = load(s->desk, ids[i], &patient, &said);
+        if (r < 0)
+            break;
+        /* A twin has another branch number. */
+        if (!other(said.text[PERSON_BRANCH], s->now->text[PERSON_BRANCH])) {
+            left++;
+            only = ids[i];
+            good = name_alike(&said, s->now) || among(s->aliases, s->naliases, ids[i]);
+            propose(s, ids[i], MATCH_NUMBERS);
+        }
+        store_patient_free(&patient);
+        explicit_bzero(&said, sizeof(said));
+    }
+    explicit_bzero(&key, sizeof(key));
+    if (r == 0 && left == 1 && good)
+        sure(s, only, MATCH_NUMBERS);
+    return r;
+}
+
+static int find_by_name(struct search *s)
+{
+    uint64_t ids[STORE_PATIENTS_MOST];
+    struct key key;
+    size_t n = 0;
+    int r = 0;
+
+    if (s->naliases == 1 && !among(s->not_these, s->nnot, s->aliases[0])) {
+        sure(s, s->aliases[0], MATCH_ALIAS);
+        return 0;
+    }
+    if (birth_key(s->now, &key))
+        r = store_patients_by_key(s->desk->store, PATIENT_KEY_BIRTH, as_subject(&key), ids, &n);
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        struct store_patient patient;
+        struct person said;
+
+        if (among(s->not_these, s->nnot, ids[i]))
+            continue;
+        r = load(s->desk, ids[i], &patient, &said);
+        if (r < 0)
+            break;
+        if (!other(said.text[PERSON_SEX], s->now->text[PERSON_SEX]) && name_alike(&said, s->now))
+            propose(s, ids[i], MATCH_NAME);
+        store_patient_free(&patient);
+        explicit_bzero(&said, sizeof(said));
+    }
+    explicit_bzero(&key, sizeof(key));
+    return r;
+}
+
+static int find(struct desk *desk, const struct store_visit *record, const struct person *now,
+                struct found *out)
+{
+    struct search s = {.desk = desk, .record = record, .now = now, .found = out};
+    struct key key;
+    int r = 0;
+
+    memset(out, 0, sizeof(*out));
+    out->match = MATCH_NEW;
+    if (alias_key(now, &key)) {
+        r = store_patients_by_key(desk->store, PATIENT_KEY_ALIAS, as_subject(&key), s.aliases,
+                                  &s.naliases);
+    }
+    if (r == 0 && not_key(now, &key))
+        r = store_patients_by_key(desk->store, PATIENT_KEY_NOT, as_subject(&key), s.not_these,
+                                  &s.nnot);
+    explicit_bzero(&key, sizeof(key));
+    if (r == 0)
+        r = find_by_card(&s);
+    if (r == 0)
+        r = find_by_reference(&s);
+    if (r == 0 && out->match == MATCH_NEW)
+        r = find_by_numbers(&s);
+    if (r == 0 && out->match == MATCH_NEW)
+        r = find_by_name(&s);
+    return r;
+}
+
+/* ---- the book
+ * -------------------------------------------------------------------------------------------- */
+
+static int put_key(struct desk *desk, enum store_patient_key kind, bool made, const struct key *key,
+                   uint64_t patient)
+{
+    return made ? store_patient_key(desk->store, kind, as_subject(key), patient) : 0;
+}
+
+static int put_keys(struct desk *desk, const struct store_visit *record, const struct person *now,
+                    uint64_t patient)
+{
+    struct key key;
+    int r = put_key(desk, PATIENT_KEY_NUMBERS, numbers_key(now, &key), &key, patient);
+
+    if (r == 0)
+        r = put_key(desk, PATIENT_KEY_BIRTH, birth_key(now, &key), &key, patient);
+    if (r == 0 && record->has_subject) {
+        r = store_patient_unkey(desk->store, PATIENT_KEY_CARD, card_of(record), 0);
+        if (r == 0)
+            r = store_patient_key(desk->store, PATIENT_KEY_CARD, card_of(record), patient);
+    }
+    explicit_bzero(&key, sizeof(key));
+    return r;
+}
+
+/* The state becomes what is known after this answer. `kept` is what was known before it. */
+static int put_state(struct desk *desk, struct store_patient *patient, struct person *kept,
+                     const struct person *now, const char *date)
+{
+    char packed[PERSON_PACKED];
+    int r;
+
+    person_merge(kept, now);
+    if (patient->state != NULL)
+        explicit_bzero(patient->state, patient->state_len);
+    free(patient->state);
+    patient->state_len = person_pack(kept, packed, sizeof(packed));
+    patient->state = malloc(patient->state_len + 1);
+    if (patient->state == NULL) {
+        patient->state_len = 0;
+        return -ENOMEM;
+    }
+    memcpy(patient->state, packed, patient->state_len);
+    explicit_bzero(packed, sizeof(packed));
+    (void)MESSAGE_TEXT(patient->date, date);
+    r = store_patient_put(desk->store, patient);
+    return r;
+}
+
+static void show_candidates(struct desk *desk, const struct found *found,
+                            struct store_visit *record)
+{
+    size_t used = 0, size = sizeof(record->candidates);
+
+    record->candidates[0] = '\0';
+    for (size_t i = 0; i < found->ncandidates; i++) {
+        struct store_patient patient;
+        struct person said;
+        char line[400];
+        size_t n;
+
+        if (load(desk, found->candidates[i].id, &patient, &said) < 0)
+            continue;
+        n = (size_t)snprintf(line, sizeof(line), "%s\t%s\t%s\n", patient.number,
+                             said.text[PERSON_NAME], visit_match_name(found->candidates[i].by));
+        if (n < sizeof(line) && used + n < size) {
+            memcpy(record->candidates + used, line, n + 1);
+            used += n;
+        }
+        store_patient_free(&patient);
+        explicit_bzero(&said, sizeof(said));
+        explicit_bzero(line, sizeof(line));
+    }
+}
+
+/* How the book writes the name, when the answer writes it otherwise. */
+static void show_alias(const struct person *said, const struct person *now,
+                       struct store_visit *record)
+{
+    const char *name = said->text[PERSON_NAME];
+    char book[PERSON_TEXT], answer[PERSON_TEXT];
+
+    record->alias[0] = '\0';
+    names_fold_code(name, book, sizeof(book));
+    names_fold_code(now->text[PERSON_NAME], answer, sizeof(answer));
+    if (strcmp(book, answer) != 0 && strstr(name, "\xe2\x97\x8f") == NULL)
+        (void)MESSAGE_TEXT(record->alias, name);
+}
+
+static void show_changes(const struct person *said, const struct person *now, const char *date,
+                         struct store_visit *record)
+{
+    record->changes[0] = record->since[0] = '\0';
+    record->flags &= ~(uint32_t)VISIT_FLAG_CHANGED;
+    (void)MESSAGE_TEXT(record->since, date);
+    if (person_compare(said, now, record->changes, sizeof(record->changes)) > 0)
+        record->flags |= VISIT_FLAG_CHANGED;
+}
+
+/* With the patient's own last state; the answer then takes its place, unless it is only proposed
+ * that it is this one. */
+static int against_book(struct desk *desk, struct store_visit *record, uint64_t id,
+                        const struct person *now, const struct match_answer *answer)
+{
+    bool proposed = record->match == MATCH_DOUBT;
+    struct store_patient patient;
+    struct person said;
+    int r = load(desk, id, &patient, &said);
+    bool older;
+
+    if (r < 0)
+        return r;
+    if (!proposed)
+        (void)MESSAGE_TEXT(record->patient, patient.number);
+    show_alias(&said, now, record);
+    older = patient.date[0] != '\0' && strcmp(answer->date, patient.date) < 0;
+    if (answer->fresh && !older && patient.date[0] != '\0')
+        show_changes(&said, now, patient.date, record);
+    if (answer->fresh && !older && answer->usable && !proposed) {
+        r = put_state(desk, &patient, &said, now, answer->date);
+        if (r == 0)
+            r = put_keys(desk, record, now, id);
+    }
+    store_patient_free(&patient);
+    explicit_bzero(&said, sizeof(said));
+    return r;
+}
+
+/* Nobody in the book yet, or nobody for sure: with the last answer about the same card or numbers.
+ */
+static int against_last(struct desk *desk, struct store_visit *record, const struct person *now,
+                        const struct match_answer *answer)
+{
+    struct store_answer last = {0};
+    struct xmlmsg *tree = NULL;
+    struct person said;
+    int r = store_answer_last(desk->store, answer->subject, desk->settings.institution, &last);
+
+    if (r == 0 && strcmp(answer->date, last.date) >= 0 &&
+        xmlmsg_unpack(&tree, last.tree, last.tree_len) == 0 && person_take(&said, tree))
+        show_changes(&said, now, last.date, record);
+    xmlmsg_free(&tree);
+    store_answer_free(&last);
+    explicit_bzero(&said, sizeof(said));
+    return r == -ENOENT || r == -EBADMSG ? 0 : r;
+}
+
+static int new_patient(struct desk *desk, const char *number, struct store_patient *out)
+{
+    memset(out, 0, sizeof(*out));
+    return message_text(out->number, sizeof(out->number), number) < 0
+               ? -EINVAL
+               : store_patient_put(desk->store, out);
+}
+
+static int take_found(struct desk *desk, struct store_visit *record, struct found *found,
+                      const struct person *now, const struct match_answer *answer)
+{
+    int r = 0;
+
+    record->match = (uint8_t)found->match;
+    show_candidates(desk, found, record);
+    if (found->match == MATCH_DOUBT)
+        record->flags |= VISIT_FLAG_WHO;
+    if (found->match == MATCH_REFERENCE && found->patient == 0 && answer->usable) {
+        struct store_patient patient;
+
+        r = new_patient(desk, record->person.reference, &patient);
+        found->patient = patient.id;
+        store_patient_free(&patient);
+    }
+    if (r == 0 && found->match == MATCH_DOUBT && found->ncandidates == 1)
+        found->patient = found->candidates[0].id;
+    if (r == 0 && found->patient != 0) {
+        r = against_book(desk, record, found->patient, now, answer);
+        if (record->since[0] != '\0')
+            return r;
+    }
+    return r == 0 && answer->fresh ? against_last(desk, record, now, answer) : r;
+}
+
+int match_take(struct desk *desk, struct store_visit *record, const struct match_answer *answer)
+{
+    struct person *now = malloc(sizeof(*now));
+    struct found found;
+    int r = now == NULL ? -ENOMEM : 0;
+
+    if (r == 0 && record->match == MATCH_STAFF) {
+        struct store_patient patient;
+
+        if (person_take(now, answer->tree) &&
+            store_patient_by_number(desk->store, record->patient, &patient) == 0) {
+            uint64_t id = patient.id;
+
+            store_patient_free(&patient);
+            r = against_book(desk, record, id, now, answer);
+        }
+    } else if (r == 0) {
+        record->match = MATCH_NONE;
+        record->patient[0] = record->alias[0] = record->candidates[0] = '\0';
+        record->since[0] = record->changes[0] = '\0';
+        record->flags &= ~(uint32_t)(VISIT_FLAG_WHO | VISIT_FLAG_CHANGED);
+        if (person_take(now, answer->tree)) {
+            r = find(desk, record, now, &found);
+            if (r == 0)
+                r = take_found(desk, record, &found, now, answer);
+        }
+    }
+    if (now != NULL)
+        explicit_bzero(now, sizeof(*now));
+    free(now);
+    return r;
+}
+
+int match_stored(struct desk *desk, struct store_visit *record, const struct store_answer *stored,
+                 bool usable, bool fresh, struct store_subject subject)
+{
+    struct match_answer answer = {
+        .date = stored->date, .usable = usable, .fresh = fresh, .subject = subject};
+    struct xmlmsg *tree = NULL;
+    int r = xmlmsg_unpack(&tree, stored->tree, stored->tree_len);
+
+    answer.tree = tree;
+    if (r == 0)
+        r = match_take(desk, record, &answer);
+    xmlmsg_free(&tree);
+    return r;
+}
+
+/* ---- staff
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* The clinic's number as staff key it in: one width, no blanks; what is left must be something. */
+static bool take_number(const char *text, char out[51])
+{
+    char folded[52];
+    const char *end;
+
+    names_fold_code(text, folded, sizeof(folded));
+    if (folded[0] == '\0' || strlen(folded) > 50)
+        return false;
+    end = folded + strlen(folded);
+    for (const char *at = folded; at < end;) {
+        uint32_t c = utf8_next(&at, end);
+
+        if (c == UINT32_MAX || (c >= 0x7f && c < 0xa0))
+            return false;
+    }
+    memcpy(out, folded, strlen(folded) + 1);
+    return true;
+}
+
+/* What the visit says of its person: the answer's words, else what else is known. */
+static int person_of(struct desk *desk, const struct store_visit *record, struct person *out,
+                     char date[9], bool *usable)
+{
+    struct store_answer answer = {0};
+    struct xmlmsg *tree = NULL;
+    bool told = false;
+    int r = 0;
+
+    memset(out, 0, sizeof(*out));
+    date[0] = '\0';
+    *usable = false;
+    if (record->answer != 0)
+        r = store_answer_load(desk->store, record->answer, &answer);
+    if (r == 0 && answer.tree != NULL && xmlmsg_unpack(&tree, answer.tree, answer.tree_len) == 0 &&
+        person_take(out, tree)) {
+        told = true;
+        memcpy(date, answer.date, sizeof(answer.date));
+        *usable = answer.usable != 0;
+    }
+    if (!told) {
+        (void)MESSAGE_TEXT(out->text[PERSON_NAME], record->person.name);
+        (void)MESSAGE_TEXT(out->text[PERSON_KANA], record->person.kana);
+        (void)MESSAGE_TEXT(out->text[PERSON_BIRTH], record->person.birth);
+        (void)MESSAGE_TEXT(out->text[PERSON_SEX], record->person.sex);
+    }
+    xmlmsg_free(&tree);
+    store_answer_free(&answer);
+    return r == -ENOENT || r == -EBADMSG ? 0 : r;
+}
+
+/* A patient that this person is not after all: found by nothing of this visit any more, and what it
+ * may have been given from there is forgotten, so that the next answer is compared with nothing
+ * wrong. */
+static int let_go(struct desk *desk, const struct store_visit *record, const struct person *now,
+                  const char *number)
+{
+    struct store_patient patient;
+    struct key key;
+    int r = store_patient_by_number(desk->store, number, &patient);
+
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    if (numbers_key(now, &key))
+        r = store_patient_unkey(desk->store, PATIENT_KEY_NUMBERS, as_subject(&key), patient.id);
+    if (r == 0 && alias_key(now, &key))
+        r = store_patient_unkey(desk->store, PATIENT_KEY_ALIAS, as_subject(&key), patient.id);
+    if (r == 0 && record->has_subject)
+        r = store_patient_unkey(desk->store, PATIENT_KEY_CARD, card_of(record), patient.id);
+    if (r == 0 && strcmp(record->patient, number) == 0) {
+        explicit_bzero(patient.state, patient.state_len);
+        patient.state_len = 0;
+        patient.date[0] = '\0';
+        r = store_patient_put(desk->store, &patient);
+    }
+    store_patient_free(&patient);
+    explicit_bzero(&key, sizeof(key));
+    return r;
+}
+
+static int link_to(struct desk *desk, struct store_visit *record, const struct person *now,
+                   const char *number, const char *date, bool usable)
+{
+    struct match_answer answer = {.date = date, .usable = usable, .fresh = true};
+    struct store_patient patient;
+    struct key key;
+    bool decided =
+        record->match == MATCH_DOUBT; /* between likenesses: that is what is remembered */
+    int r = 0;
+
+    if (record->patient[0] != '\0' && strcmp(record->patient, number) != 0)
+        r = let_go(desk, record, now, record->patient);
+    if (r == 0)
+        r = store_patient_by_number(desk->store, number, &patient);
+    if (r == -ENOENT)
+        r = new_patient(desk, number, &patient);
+    if (r < 0)
+        return r;
+    record->match = MATCH_STAFF;
+    record->candidates[0] = '\0';
+    record->flags &= ~(uint32_t)VISIT_FLAG_WHO;
+    if (not_key(now, &key))
+        r = store_patient_unkey(desk->store, PATIENT_KEY_NOT, as_subject(&key), patient.id);
+    if (r == 0 && decided && alias_key(now, &key))
+        r = store_patient_key(desk->store, PATIENT_KEY_ALIAS, as_subject(&key), patient.id);
+    explicit_bzero(&key, sizeof(key));
+    if (r == 0 && date[0] != '\0')
+        r = against_book(desk, record, patient.id, now, &answer);
+    else if (r == 0)
+        (void)MESSAGE_TEXT(record->patient, number);
+    /* Whatever the answer said of the entitlement, the person is this one from now on. */
+    if (r == 0)
+        r = put_keys(desk, record, now, patient.id);
+    store_patient_free(&patient);
+    return r;
+}
+
+static int not_this(struct desk *desk, struct store_visit *record, const struct person *now,
+                    const char *number)
+{
+    struct store_patient patient;
+    struct found found;
+    struct key key;
+    int r = store_patient_by_number(desk->store, number, &patient);
+    uint64_t id = patient.id;
+
+    store_patient_free(&patient);
+    if (r == 0)
+        r = let_go(desk, record, now, number);
+    if (r == 0 && not_key(now, &key))
+        r = store_patient_key(desk->store, PATIENT_KEY_NOT, as_subject(&key), id);
+    explicit_bzero(&key, sizeof(key));
+    if (r < 0)
+        return r;
+    record->patient[0] = record->alias[0] = record->since[0] = record->changes[0] = '\0';
+    record->flags &= ~(uint32_t)(VISIT_FLAG_WHO | VISIT_FLAG_CHANGED);
+    r = find(desk, record, now, &found);
+    if (r < 0)
+        return r;
+    /* What is left is proposed; for sure it is nobody before staff have said so. */
+    if (found.patient != 0)
+        found.candidates[found.ncandidates++] = (struct candidate){found.patient, found.match};
+    record->match = found.ncandidates > 0 ? MATCH_DOUBT : MATCH_NEW;
+    record->flags |= found.ncandidates > 0 ? VISIT_FLAG_WHO : 0u;
+    show_candidates(desk, &found, record);
+    return 0;
+}
+
+static int decide_who(struct desk *desk, struct store_visit *record,
+                      const struct msg_patient_link *entry, const char *number)
+{
+    struct person *now = malloc(sizeof(*now));
+    char date[9];
+    bool usable;
+    int r = now == NULL ? -ENOMEM : store_begin(desk->store);
+
+    if (r == 0)
+        r = person_of(desk, record, now, date, &usable);
+    if (r == 0)
+        r = entry->what == PATIENT_IS ? link_to(desk, record, now, number, date, usable)
+                                      : not_this(desk, record, now, number);
+    if (r == 0) {
+        (void)MESSAGE_TEXT(record->staff, entry->staff);
+        r = store_visit_save(desk->store, record);
+    }
+    if (r == 0)
+        r = store_audit(desk->store, entry->what == PATIENT_IS ? "patient_linked" : "patient_not",
+                        record->id, record->lane, entry->staff, "");
+    if (r == 0)
+        r = store_commit(desk->store);
+    if (r < 0)
+        store_rollback(desk->store);
+    if (now != NULL)
+        explicit_bzero(now, sizeof(*now));
+    free(now);
+    return r;
+}
+
+void match_link(struct desk *desk, const struct msg_patient_link *entry,
+                struct msg_action_result *out)
+{
+    struct visit *open = desk_visit(desk, entry->visit);
+    struct store_visit record;
+    struct msg_visit_item item;
+    char number[51];
+    int r;
+
+    memset(out, 0, sizeof(*out));
+    out->request = entry->request;
+    out->visit = entry->visit;
+    if ((entry->surface != 'B' && entry->surface != 'C') || entry->staff[0] == '\0' ||
+        entry->what < PATIENT_IS || entry->what > PATIENT_IS_NOT) {
+        action_refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
+        return;
+    }
+    if (!take_number(entry->number, number)) {
+        action_refuse(desk, out, FAILURE_PATIENT_NUMBER);
+        (void)MESSAGE_TEXT(out->field, "number");
+        return;
+    }
+    r = open != NULL ? 0 : store_visit_load(desk->store, entry->visit, &record);
+    if (open != NULL)
+        record = open->record;
+    if (r == 0 && (open == NULL ? record.closed_us == 0 : open->unsaved))
+        r = -ENOENT;
+    if (r == 0)
+        r = decide_who(desk, &record, entry, number);
+    if (r == 0) {
+        if (open != NULL)
+            open->record = record;
+        if (open != NULL) {
+            visit_publish(open);
+        } else {
+            visit_item(&record, 0, &item);
+            desk->ports.visit_changed(desk->ports.arg, &item);
+            explicit_bzero(&item, sizeof(item));
+        }
+        log_event(LOG_LEVEL_INFO, "patient decided", LOG_NUMBER("visit", record.id),
+                  LOG_NUMBER("is", entry->what == PATIENT_IS));
+    }
+    explicit_bzero(&record, sizeof(record));
+    action_end(desk, out, r);
+}

@@ -1,0 +1,152 @@
+/* Words of scripts about the clinic's books: what the service says of a person, who that is, what changed. README.md. */
+#include "script.h"
+
+#include "../../daemon/common/visit.h"
+#include "../../daemon/desk/match.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* `+` is a blank, "-" alone is nothing. */
+static void plain(const char *word, char *out, size_t size)
+{
+    snprintf(out, size, "%s", strcmp(word, "-") == 0 ? "" : word);
+    for (char *at = out; *at != '\0'; at++)
+        if (*at == '+')
+            *at = ' ';
+}
+
+static bool do_says(struct script *s)
+{
+    if (s->nwords == 1)
+        s->stage->nsaid = 0;
+    for (size_t i = 1; i < s->nwords; i++) {
+        const char *is = strchr(s->words[i], '=');
+        char name[100], value[200];
+
+        if (is == NULL)
+            return script_bad(s, "says", s->words[i]);
+        snprintf(name, sizeof(name), "%.*s", (int)(is - s->words[i]), s->words[i]);
+        plain(is + 1, value, sizeof(value));
+        if (!stage_say(s->stage, name, value))
+            return script_bad(s, "says too much", name);
+    }
+    return true;
+}
+
+static bool do_patient(struct script *s)
+{
+    const struct stage_lane *l = &s->stage->lanes[s->lane];
+    struct msg_patient_link m = {.request = 13, .surface = 'B', .what = PATIENT_IS};
+
+    m.visit = script_has(s, "closed") || s->lane == 0 ? l->item.visit : l->shown.visit;
+    if (!script_has(s, "nobody"))
+        message_text(m.staff, sizeof(m.staff), "佐藤");
+    if (script_has(s, "not"))
+        m.what = PATIENT_IS_NOT;
+    if (s->nwords > 1 && strcmp(s->words[1], "-") != 0)
+        message_text(m.number, sizeof(m.number), s->words[1]);
+    match_link(s->stage->desk, &m, &s->stage->result);
+    return true;
+}
+
+int books_run(struct script *s)
+{
+    static const struct {
+        const char *word;
+        bool (*run)(struct script *s);
+    } words[] = {{"says", do_says}, {"patient", do_patient}};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strcmp(words[i].word, s->words[0]) == 0)
+            return words[i].run(s);
+    return -1;
+}
+
+static const char *or_nothing(const char *text)
+{
+    return text[0] != '\0' ? text : "-";
+}
+
+static unsigned long lines(const char *text)
+{
+    unsigned long n = 0;
+
+    for (; *text != '\0'; text++)
+        n += *text == '\n';
+    return n;
+}
+
+/* Does a line begin with this? */
+static bool has_line(const char *text, const char *begins)
+{
+    size_t n = strlen(begins);
+
+    while (text[0] != '\0') {
+        if (strncmp(text, begins, n) == 0)
+            return true;
+        text = strchr(text, '\n') + 1;
+    }
+    return false;
+}
+
+static bool expect_changed(struct script *s, const char *changes, bool want)
+{
+    char line[500], old[200], now[200];
+
+    if (want) {
+        if (s->nwords < 5)
+            return script_bad(s, "changed", "FIELD OLD NEW");
+        plain(s->words[3], old, sizeof(old));
+        plain(s->words[4], now, sizeof(now));
+        snprintf(line, sizeof(line), "%s\t%s\t%s\n", s->words[2], old, now);
+    } else {
+        snprintf(line, sizeof(line), "%s\t", s->words[2]);
+    }
+    return has_line(changes, line) == want || script_bad(s, want ? "no such change among" : "is among", or_nothing(changes));
+}
+
+/* A candidate's line: number, name, how. */
+static bool expect_candidate(struct script *s, const char *candidates)
+{
+    char begins[80], ends[40];
+    const char *at;
+
+    if (s->nwords < 4)
+        return script_bad(s, "candidate", "NUMBER HOW");
+    snprintf(begins, sizeof(begins), "%s\t", s->words[2]);
+    snprintf(ends, sizeof(ends), "\t%s\n", s->words[3]);
+    for (at = candidates; at[0] != '\0'; at = strchr(at, '\n') + 1)
+        if (strncmp(at, begins, strlen(begins)) == 0 && strstr(at, ends) != NULL &&
+            strchr(at, '\n') == strstr(at, ends) + strlen(ends) - 1)
+            return true;
+    return script_bad(s, "not among the candidates", or_nothing(candidates));
+}
+
+int books_expect(struct script *s)
+{
+    const char *what = s->words[1];
+    const char *arg = s->nwords > 2 ? s->words[2] : "";
+    const struct msg_visit_item *item = &s->stage->lanes[s->lane].item;
+
+    if (strcmp(what, "match") == 0)
+        return script_name(s, what, visit_match_name(item->match), arg);
+    if (strcmp(what, "patient") == 0)
+        return script_name(s, what, or_nothing(item->patient), arg);
+    if (strcmp(what, "alias") == 0)
+        return script_name(s, what, or_nothing(item->alias), arg);
+    if (strcmp(what, "since") == 0)
+        return script_name(s, what, or_nothing(item->since), arg);
+    if (strcmp(what, "candidates") == 0)
+        return script_number(s, what, lines(item->candidates), arg);
+    if (strcmp(what, "candidate") == 0)
+        return expect_candidate(s, item->candidates);
+    if (strcmp(what, "changes") == 0)
+        return script_number(s, what, lines(item->changes), arg);
+    if (strcmp(what, "changed") == 0)
+        return expect_changed(s, item->changes, true);
+    if (strcmp(what, "unchanged") == 0)
+        return expect_changed(s, item->changes, false);
+    return -1;
+}
