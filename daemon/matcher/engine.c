@@ -461,19 +461,17 @@ enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len
 }
 
 enum failure engine_locate(struct engine *engine, const uint8_t *data, size_t len,
-                           const struct image **image, struct box *face)
+                           const struct image **image, struct frame_report *report)
 {
-    struct frame_report report;
     enum failure failure;
     struct warp_map map;
     bool jpeg;
 
-    memset(&report, 0, sizeof(report));
+    memset(report, 0, sizeof(*report));
     failure = decode_still(engine, data, len, &jpeg);
     if (failure == FAILURE_NONE)
-        failure = locate(engine, !jpeg, &map, &report);
+        failure = locate(engine, !jpeg, &map, report);
     *image = &engine->image;
-    *face = report.box;
     return failure;
 }
 

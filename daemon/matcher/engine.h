@@ -102,10 +102,10 @@ enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t
 enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
                           struct embedding *out, struct frame_report *report);
 
-/* Decode and find the face: picture and box are borrowed until the next call. FACE_NONE as above.
- */
+/* Decode and find the face, without embedding it: the picture is borrowed until the next call;
+ * `report` gets box, points and quality. FACE_NONE as above. */
 enum failure engine_locate(struct engine *engine, const uint8_t *data, size_t len,
-                           const struct image **image, struct box *face);
+                           const struct image **image, struct frame_report *report);
 
 /* Wipe pictures and buffers, and run the nets on nothing so that their own memory holds no face
  * either. */

@@ -27,18 +27,26 @@
 #define LIVES_LEAST 5
 #define WATCH_US 1000000
 #define WATCH_FRAMES 6
-#define THIN_US 2000000
+#define WAIT_US 1000000 /* for a quiet head, before it is told to keep still */
 
 #define ANSWER_US 4000000 /* for one challenge */
-#define PAUSE_US 600000   /* between two */
-#define GAP_US 700000     /* a face not seen for so long is another visit to the camera */
-#define JUMP_MOST 0.7f    /* parts of the box, from frame to frame */
+#define ASKS_MOST 6
+#define PAUSE_US 600000 /* between two */
+#define GAP_US 700000   /* a face not seen for so long is another visit to the camera */
+#define JUMP_MOST 0.7f  /* parts of the box, from frame to frame */
 #define TURN_LEAST 0.13f
+#define TURN_FRAMES 3
+#define DEPTH_LEAST 0.030
+#define QUIET_MOST 0.06f /* of yaw; nine of ten moments of the videos' men are quieter */
+#define QUIET_US 500000
+#define REACT_US 200000 /* picture, screen, eye and muscle: nobody is faster */
 #define NEARER_LEAST 1.20f
 #define NEARER_STAYS 6
+#define NEARER_REACH 1.6f /* a tablet's edge is farther from the face than its background */
+#define NEARER_FRAMES 2
+#define TWICE_US 1600000 /* between two blinks that belong together */
 #define SHUT_MOST 0.74f
 #define OPEN_LEAST 0.86f
-#define POINTS_PASS 2
 #define STRAIGHT 0.08f
 
 struct key {
@@ -50,14 +58,12 @@ struct key {
 };
 
 enum challenge { TURN_LEFT, TURN_RIGHT, NEARER, BLINK, CHALLENGES };
-static const struct {
-    enum failure ask;
-    unsigned points;
-} challenges[CHALLENGES] = {
-    [TURN_LEFT] = {FAILURE_FACE_TURN_LEFT, 2},
-    [TURN_RIGHT] = {FAILURE_FACE_TURN_RIGHT, 2},
-    [NEARER] = {FAILURE_FACE_COME_NEARER, 1},
-    [BLINK] = {FAILURE_FACE_BLINK, 1},
+#define TURNS (1u << TURN_LEFT | 1u << TURN_RIGHT)
+static const enum failure challenges[CHALLENGES] = {
+    [TURN_LEFT] = FAILURE_FACE_TURN_LEFT,
+    [TURN_RIGHT] = FAILURE_FACE_TURN_RIGHT,
+    [NEARER] = FAILURE_FACE_COME_NEARER,
+    [BLINK] = FAILURE_FACE_BLINK,
 };
 
 static struct key *key_at(const struct presence *p, unsigned i)
@@ -122,16 +128,12 @@ static struct point middle_of(const struct point *points, int n)
     return (struct point){sum.x / (float)n, sum.y / (float)n};
 }
 
-int presence_plane(const struct point *from, const struct point *to, int n, double *left_over,
-                   double *squeeze)
+static int fit_plane(const struct point *from, const struct point *to, int n, double scale,
+                     double *left_over, double *squeeze)
 {
     const struct point a = middle_of(from, n), b = middle_of(to, n);
-    double scale = 0, m[8][9] = {{0}}, sum = 0, e, f, g, h;
+    double m[8][9] = {{0}}, sum = 0, e, f, g, h;
 
-    for (int i = 0; i < n; i++)
-        scale = fmax(scale, hypot((double)(from[i].x - a.x), (double)(from[i].y - a.y)));
-    if (n == LANDMARKS) /* the outer corners of the eyes */
-        scale = hypot((double)(from[45].x - from[36].x), (double)(from[45].y - from[36].y));
     if (!(scale > 0))
         return -EDOM;
     for (int i = 0; i < n; i++) {
@@ -171,6 +173,27 @@ int presence_plane(const struct point *from, const struct point *to, int n, doub
 static double apart(const struct point *points, int a, int b)
 {
     return hypot((double)(points[a].x - points[b].x), (double)(points[a].y - points[b].y));
+}
+
+int presence_plane(const struct point from[LANDMARKS], const struct point to[LANDMARKS],
+                   double *left_over, double *squeeze)
+{
+    return fit_plane(from, to, LANDMARKS, apart(from, 36, 45), left_over, squeeze);
+}
+
+int presence_depth(const struct point from[LANDMARKS], const struct point to[LANDMARKS],
+                   double *depth)
+{
+    static const uint8_t rigid[] = {0,  1,  2,  3,  13, 14, 15, 16, 27, 28, 29,
+                                    30, 31, 32, 33, 34, 35, 36, 39, 42, 45};
+    struct point a[sizeof(rigid)], b[sizeof(rigid)];
+    double squeeze;
+
+    for (size_t i = 0; i < sizeof(rigid); i++) {
+        a[i] = from[rigid[i]];
+        b[i] = to[rigid[i]];
+    }
+    return fit_plane(a, b, (int)sizeof(rigid), apart(from, 36, 45), depth, &squeeze);
 }
 
 float presence_openness(const struct point points[LANDMARKS])
@@ -234,17 +257,18 @@ static bool cell_look(const uint8_t *before, const uint8_t *now, float x, float 
 
 /* Beside and above the head, in box sizes from its middle: not the shoulders, they are the person's
  * own. */
-static bool beside(float rx, float ry)
+static bool beside(float rx, float ry, float reach)
 {
-    return (fabsf(rx) > 0.68f && fabsf(rx) < 1.3f && ry > -0.9f && ry < 0.25f) ||
-           (ry < -0.72f && ry > -1.1f && fabsf(rx) < 0.9f);
+    return (fabsf(rx) > 0.68f && fabsf(rx) < 1.3f * reach && ry > -0.9f && ry < 0.25f) ||
+           (ry < -0.72f && ry > -1.1f * reach && fabsf(rx) < 0.9f);
 }
 
 #define TEXTURE 20.0f /* variance from which a cell can tell where it went */
 #define MOVED 0.7f    /* of a pixel of the small picture: less cannot be told */
 
-static void look_around(const struct key *before, const struct presence_frame *now, unsigned *stays,
-                        unsigned *along)
+/* reach: how far, 1 for what is next to the head. */
+static void look_around(const struct key *before, const struct presence_frame *now, float reach,
+                        unsigned *stays, unsigned *along)
 {
     const float kx = (float)TRACE_WIDTH / (float)now->width,
                 ky = (float)TRACE_HEIGHT / (float)now->height;
@@ -263,7 +287,7 @@ static void look_around(const struct key *before, const struct presence_frame *n
             const float dy = (map.d * fx + map.e * fy + map.f) * ky - (float)y;
             float v[3];
 
-            if (!beside((fx - cx) / w, (fy - cy) / h) || dx * dx + dy * dy < MOVED * MOVED ||
+            if (!beside((fx - cx) / w, (fy - cy) / h, reach) || dx * dx + dy * dy < MOVED * MOVED ||
                 !cell_look(before->small, now->small, (float)x, (float)y, dx, dy, v) ||
                 v[0] < TEXTURE)
                 continue;
@@ -285,7 +309,7 @@ static void compare_keys(struct presence *p, const struct presence_frame *frame)
         double left_over, squeeze;
 
         if (frame->captured_us < key->us + KEY_US ||
-            presence_plane(key->points, frame->points, LANDMARKS, &left_over, &squeeze) < 0)
+            presence_plane(key->points, frame->points, &left_over, &squeeze) < 0)
             continue;
         c->shape += left_over >= SHAPE_LEAST;
         if (squeeze - 1 >= TILT_LEAST) {
@@ -293,7 +317,7 @@ static void compare_keys(struct presence *p, const struct presence_frame *frame)
             c->flat += left_over < FLAT_MOST * (TILT_NOISE + squeeze - 1);
         }
         if (frame->small != NULL)
-            look_around(key, frame, &c->stays, &c->along);
+            look_around(key, frame, 1, &c->stays, &c->along);
     }
 }
 
@@ -336,9 +360,12 @@ static void judge(struct presence *p, const struct presence_rule *rule)
         set_state(p, LIVENESS_FAILED, PRESENCE_GRID);
     if (c->returns >= RETURNS)
         set_state(p, LIVENESS_FAILED, PRESENCE_RETURN);
-    if (presence_watched(p) && c->shape >= SHAPE_PAIRS && room_stays && no_grid && score)
+    p->strong = presence_watched(p) && c->shape >= SHAPE_PAIRS && room_stays && no_grid && score;
+    if (p->strong && !rule->answer)
         set_state(p, LIVENESS_PASSED, PRESENCE_BY_TIME);
-    if (p->points >= POINTS_PASS)
+    p->carried = c->along >= STAYS_LEAST && c->along > c->stays;
+    if (p->turned > 0 && p->turned + p->more >= (p->strong ? 1 : 2) + p->missed &&
+        (!p->carried || p->neared))
         set_state(p, LIVENESS_PASSED, PRESENCE_ANSWERED);
 }
 
@@ -347,10 +374,9 @@ bool presence_watched(const struct presence *p)
     return p->frames >= WATCH_FRAMES && p->last_us - p->first_us >= WATCH_US;
 }
 
-bool presence_thin(const struct presence *p)
+bool presence_open(const struct presence *p)
 {
-    return p->state == LIVENESS_NOT_CHECKED && presence_watched(p) &&
-           p->last_us - p->first_us >= THIN_US;
+    return p->state == LIVENESS_NOT_CHECKED && presence_watched(p);
 }
 
 /* ---- challenges
@@ -371,27 +397,65 @@ static void ask_end(struct presence *p, uint64_t now_us)
     p->quiet_until_us = now_us + PAUSE_US;
 }
 
-void presence_ask(struct presence *p, uint64_t now_us)
+/* The head has not turned for QUIET_US: what comes now is an answer, not something that was going
+ * on. */
+static bool quiet(const struct presence *p, uint64_t now_us)
 {
+    const unsigned n = p->nrecent < PRESENCE_RECENT ? p->nrecent : PRESENCE_RECENT;
+    float low = INFINITY, high = -INFINITY;
+
+    for (unsigned i = 1; i <= n; i++) {
+        const struct presence_yaw *r = &p->recent[(p->nrecent - i) % PRESENCE_RECENT];
+
+        low = fminf(low, r->yaw);
+        high = fmaxf(high, r->yaw);
+        if (r->us + QUIET_US <= now_us)
+            return high - low <= QUIET_MOST;
+    }
+    return false;
+}
+
+/* Something that was not asked yet; what is missing, when only one thing would do. */
+static enum challenge throw_challenge(struct presence *p)
+{
+    const bool turn = p->turned == 0 && (p->left & TURNS) != 0 && (p->strong || p->more > 0);
+    const bool nearer = !turn && p->carried && p->done > 0 && (p->left & 1u << NEARER) != 0;
+    const unsigned from = turn ? p->left & TURNS : nearer ? 1u << NEARER : p->left;
     unsigned which;
 
-    if (p->asked != FAILURE_NONE || p->left == 0 || now_us < p->quiet_until_us ||
-        p->state != LIVENESS_NOT_CHECKED || !(p->eyes_before > 0))
-        return;
     do
         which = (unsigned)(throw_dice(&p->dice) % CHALLENGES);
-    while ((p->left & (1u << which)) == 0);
+    while ((from & (1u << which)) == 0);
+    return (enum challenge)which;
+}
+
+void presence_ask(struct presence *p, uint64_t now_us)
+{
+    enum challenge which;
+
+    if (p->asked != FAILURE_NONE || p->left == 0 || p->done >= ASKS_MOST ||
+        now_us < p->quiet_until_us || p->state != LIVENESS_NOT_CHECKED || !(p->eyes_before > 0))
+        return;
+    if (!p->wanted)
+        p->wanted_us = now_us;
+    p->wanted = true;
+    if (!quiet(p, now_us))
+        return;
+    which = throw_challenge(p);
+    p->wanted = false;
     p->left &= ~(1u << which);
     p->done++;
-    p->asked = challenges[which].ask;
+    p->asked = challenges[which];
     p->asked_us = now_us;
     p->reached = p->shut = false;
-    p->answering = p->blinks = p->others = 0;
+    p->answering = p->contrary = p->early = p->blinks = p->others = 0;
 }
 
 enum failure presence_hint(const struct presence *p)
 {
-    return p->asked != FAILURE_NONE && p->reached ? FAILURE_FACE_TURNED : p->asked;
+    if (p->asked != FAILURE_NONE)
+        return p->reached ? FAILURE_FACE_TURNED : p->asked;
+    return p->wanted && p->last_us > p->wanted_us + WAIT_US ? FAILURE_FACE_TURNED : FAILURE_NONE;
 }
 
 static float blend(float before, float now)
@@ -419,43 +483,73 @@ static bool nearer_in_the_room(const struct presence *p, const struct presence_f
     if (frame->eyes < NEARER_LEAST * p->eyes_before || frame->small == NULL)
         return false;
     for (unsigned i = 0; i < p->nkeys; i++)
-        look_around(key_at(p, i), frame, &stays, &along);
+        look_around(key_at(p, i), frame, NEARER_REACH, &stays, &along);
     return stays >= NEARER_STAYS && along * 3 <= stays;
 }
 
-/* True when this frame shows what was asked for. */
-static bool answers(struct presence *p, const struct presence_frame *frame)
+/* What a plane cannot explain between before the question and now: over all that was kept. */
+static double depth_since(const struct presence *p, const struct presence_frame *frame)
 {
-    const float turn = frame->yaw - p->yaw_before;
-    float open;
+    double sum = 0, depth;
+    unsigned n = 0;
 
-    switch (p->asked) {
-    case FAILURE_FACE_TURN_LEFT: /* the person's own left is the picture's right */
-        return turn >= TURN_LEAST;
-    case FAILURE_FACE_TURN_RIGHT:
-        return turn <= -TURN_LEAST;
-    case FAILURE_FACE_COME_NEARER:
-        return nearer_in_the_room(p, frame);
-    case FAILURE_FACE_BLINK:
-        open = presence_openness(frame->points);
-        if (!p->shut && open <= SHUT_MOST * p->open_before) {
-            p->shut = true;
-        } else if (p->shut && open >= OPEN_LEAST * p->open_before) {
-            p->shut = false;
-            p->blinks++;
-        }
-        return p->blinks >= 2;
-    default:
-        return false;
+    for (unsigned i = 0; i < p->nkeys; i++) {
+        if (presence_depth(key_at(p, i)->points, frame->points, &depth) < 0)
+            continue;
+        sum += depth;
+        n++;
     }
+    return n > 0 ? sum / n : 0;
 }
 
-static unsigned worth(enum failure asked)
+/* Two blinks that belong together, none of them from before anybody could react. */
+static bool blinked_twice(struct presence *p, const struct presence_frame *frame)
 {
-    for (unsigned i = 0; i < CHALLENGES; i++)
-        if (challenges[i].ask == asked)
-            return challenges[i].points;
-    return 0;
+    const float open = presence_openness(frame->points);
+
+    if (frame->captured_us < p->asked_us + REACT_US)
+        return false;
+    if (!p->shut && open <= SHUT_MOST * p->open_before) {
+        p->shut = true;
+    } else if (p->shut && open >= OPEN_LEAST * p->open_before) {
+        p->shut = false;
+        p->blinks = p->blinks > 0 && frame->captured_us <= p->blinked_us + TWICE_US ? 2 : 1;
+        p->blinked_us = frame->captured_us;
+    }
+    return p->blinks >= 2;
+}
+
+static bool is_turn(enum failure asked)
+{
+    return asked == FAILURE_FACE_TURN_LEFT || asked == FAILURE_FACE_TURN_RIGHT;
+}
+
+/* A turn: the way that was asked, the other way, or before it could be one. */
+static void see_turn(struct presence *p, const struct presence_frame *frame)
+{
+    /* The person's own left is the picture's right. */
+    const float sign = p->asked == FAILURE_FACE_TURN_LEFT ? 1 : -1;
+    const float turn = sign * (frame->yaw - p->yaw_before);
+
+    if (fabsf(turn) >= TURN_LEAST && frame->captured_us < p->asked_us + REACT_US)
+        p->early++;
+    else if (turn <= -TURN_LEAST)
+        p->contrary++;
+    else if (turn >= TURN_LEAST && depth_since(p, frame) >= DEPTH_LEAST)
+        p->answering++;
+}
+
+/* True once this frame and those before it show what was asked for. */
+static bool answered(struct presence *p, const struct presence_frame *frame)
+{
+    if (is_turn(p->asked)) {
+        see_turn(p, frame);
+        return p->answering >= TURN_FRAMES;
+    }
+    if (p->asked == FAILURE_FACE_BLINK)
+        return blinked_twice(p, frame);
+    p->answering += nearer_in_the_room(p, frame);
+    return p->answering >= NEARER_FRAMES;
 }
 
 static void take_answer(struct presence *p, const struct presence_rule *rule,
@@ -469,14 +563,21 @@ static void take_answer(struct presence *p, const struct presence_rule *rule,
     }
     if (frame->score_known && frame->score < rule->different)
         p->others++;
-    if (!p->reached) {
-        p->answering += answers(p, frame);
-        p->reached = p->answering >= 2 || (p->asked == FAILURE_FACE_BLINK && p->answering >= 1);
+    if (!p->reached)
+        p->reached = answered(p, frame);
+    if (!p->reached && (p->contrary >= TURN_FRAMES || p->early > 0)) {
+        p->missed++;
+        p->left |= p->asked == FAILURE_FACE_TURN_LEFT ? 1u << TURN_LEFT : 1u << TURN_RIGHT;
+        ask_end(p, frame->captured_us);
+        return;
     }
     if (p->reached && (straight || p->asked == FAILURE_FACE_COME_NEARER) && frame->score_known &&
         frame->score >= rule->threshold) {
-        if (p->others < 2)
-            p->points += worth(p->asked);
+        if (p->others < 2 && is_turn(p->asked))
+            p->turned++;
+        else if (p->others < 2)
+            p->more++;
+        p->neared |= p->others < 2 && p->asked == FAILURE_FACE_COME_NEARER;
         ask_end(p, frame->captured_us);
     }
 }
@@ -511,6 +612,8 @@ void presence_add(struct presence *p, const struct presence_rule *rule,
     p->frames++;
     p->last_us = frame->captured_us;
     p->last_box = frame->box;
+    p->recent[p->nrecent++ % PRESENCE_RECENT] =
+        (struct presence_yaw){frame->captured_us, frame->yaw};
     compare_keys(p, frame);
     if (frame->grid > 0) {
         c->grids++;

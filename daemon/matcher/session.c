@@ -215,7 +215,8 @@ static void watch(struct session *session, const struct msg_match_frame *frame,
                   struct frame_report *report, unsigned ago)
 {
     const struct decision_rule *rule = &session->shared->rule;
-    const struct presence_rule bounds = {rule->live_pass, rule->threshold, rule->different};
+    const struct presence_rule bounds = {rule->live_pass, rule->threshold, rule->different,
+                                         rule->policy == PRESENCE_CHALLENGE};
     struct presence *presence = &session->presence;
     const struct presence_frame seen = {
         .captured_us = frame->captured_us,
@@ -243,7 +244,7 @@ static void watch(struct session *session, const struct msg_match_frame *frame,
     decision_presence(&session->decision, rule, presence->state, presence_watched(presence));
     if (session->decision.decision != DECISION_NOT_YET)
         return;
-    if (rule->policy == PRESENCE_CHALLENGE && session->decision.matches && presence_thin(presence))
+    if (rule->policy == PRESENCE_CHALLENGE && session->decision.matches && presence_open(presence))
         presence_ask(presence, frame->captured_us);
     hint = presence_hint(presence);
     if (hint != FAILURE_NONE &&

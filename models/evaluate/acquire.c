@@ -61,11 +61,11 @@ static int acquire_reference(struct work *work, struct room *room, struct result
 
     if (work->card != NULL) {
         const struct image *image;
-        struct box face;
+        struct frame_report found;
 
-        if (engine_locate(room->engine, data, len, &image, &face) != FAILURE_NONE)
+        if (engine_locate(room->engine, data, len, &image, &found) != FAILURE_NONE)
             return 0; /* not acquired */
-        r = card_like_make(work->card, image, &face, &made, &len);
+        r = card_like_make(work->card, image, &found.box, &made, &len);
         if (r < 0)
             return r;
         data = made;

@@ -46,7 +46,6 @@ static const char *sim;
 static struct session_shared shared;
 static struct manifest *manifest;
 static struct engine *finder; /* tells the generator where heads are; decides nothing */
-static struct embedding nobody;
 
 struct seen {
     bool ready, failed;
@@ -110,15 +109,15 @@ static char *photo_of(const struct video *video)
 
 static bool find_head(const char *path, struct presentation_head *head)
 {
+    const struct image *image;
     struct frame_report r;
-    struct frame frame = {.format = DECODE_MJPEG, .width = 640, .height = 480};
     struct point five[FACE_POINTS];
-    uint8_t *data = file_bytes(path, &frame.len);
+    size_t len;
+    uint8_t *data = file_bytes(path, &len);
+    const enum failure failure = engine_locate(finder, data, len, &image, &r);
 
-    frame.data = data;
-    engine_frame(finder, &frame, &nobody, 0, &r);
     free(data);
-    if (!r.points_known)
+    if (failure != FAILURE_NONE)
         return false;
     landmarks_five(r.points, five);
     *head = (struct presentation_head){(double)(r.box.x0 + r.box.x1) / 2,
@@ -344,7 +343,7 @@ int main(int argc, char **argv)
     dnn_setup();
     if (manifest_load(&manifest, argv[1], why) < 0 ||
         pool_new(&shared.pool, NULL, manifest, 1, why) < 0 ||
-        engine_new(&finder, manifest, why) < 0 || embedding_new(&nobody, manifest) < 0) {
+        engine_new(&finder, manifest, why) < 0) {
         fprintf(stderr, "%s\n", why);
         return 1;
     }
@@ -371,7 +370,6 @@ int main(int argc, char **argv)
     }
     pool_free(&shared.pool);
     engine_free(&finder);
-    embedding_free(&nobody);
     manifest_free(&manifest);
     return 0;
 }

@@ -42,7 +42,7 @@ static void one_frame(struct fuzz_input *in, struct decision_state *decision,
                                               .live_pass = 0.5f,
                                               .live_fail = 0.2f,
                                               .policy = PRESENCE_CHALLENGE};
-    static const struct presence_rule bounds = {0.5f, 0.41f, 0.24f};
+    static const struct presence_rule bounds = {0.5f, 0.41f, 0.24f, true};
     const unsigned want =
         WANT_LIVENESS | WANT_TRACE | (fuzz_u8(in) & (WANT_PREVIEW | WANT_GRID | WANT_ANYWAY));
     struct frame frame = {.format = fuzz_u8(in), .width = fuzz_u16(in), .height = fuzz_u16(in)};
@@ -78,7 +78,7 @@ static void one_frame(struct fuzz_input *in, struct decision_state *decision,
                                           .score_known = r.score_known,
                                           .live = r.live,
                                           .score = r.score});
-    if (presence_thin(presence))
+    if (presence_open(presence))
         presence_ask(presence, *now);
     decision_presence(decision, &rule, presence->state, presence_watched(presence));
     FUZZ_CHECK(before == DECISION_NOT_YET || decision->decision == before);
