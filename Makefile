@@ -382,7 +382,7 @@ cards: videos
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PORT ?= 8620
 LANES ?= 4
-.PHONY: run check voice unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-programs evaluate install
+.PHONY: run check voice unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-desk rig-programs evaluate install
 run: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/sim/run-desk.sh build $(BIN) build/desk $(LANES) $(PORT) $(if $(ONCE),once,serve)
@@ -470,13 +470,16 @@ faults: cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage
 	@tests/faults.sh $(BIN)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
-# BENCH=1: and our driver against pcscd with libccid, the same APDUs on the same device.
+RIG_ONLY ?=
 rig: models cards
 	@tests/setup/packages.sh check rig
 	@$(MAKE) -s --no-print-directory -j$(JOBS) rig-programs
-	@BENCH="$(BENCH)" RIG_ONLY="$(RIG_ONLY)" tests/rig/run.sh build $(BIN)
+	@RIG_ONLY="$(RIG_ONLY)" tests/rig/run.sh build $(BIN)
+# There as well: our driver against pcscd with libccid, the same APDUs on the same device; a whole desk on that bus.
 rig-bench:
 	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
+rig-desk:
+	@$(MAKE) -s --no-print-directory rig RIG_ONLY=desk
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
 	@$(BIN)/uketsuke-evaluate --models build/models$(MODELS:%=-%) --pairs $(PAIRS)

@@ -2,9 +2,9 @@
 # run.sh BUILD BIN
 # Boots of Debian's stock kernel in QEMU, two at a time, each a guest whose root is this machine's (read-only, changes
 # stay in memory): "composite" has our simulated device on the kernel's virtual USB controller, "camera" has it with the
-# camera left to the kernel's driver, "qemu" has QEMU's own reader with our simulated card, "desk" the whole house on our
-# device. One line a check, "N passed, N failed" at the end. Logs stay in BUILD/rig. RIG_ONLY="NAME..." boots some of
-# them; BENCH=1 adds "desk" and "bench", our driver against pcscd with libccid, alone on the machine.
+# camera left to the kernel's driver, "qemu" has QEMU's own reader with our simulated card. One line a check, "N passed,
+# N failed" at the end. Logs stay in BUILD/rig. RIG_ONLY="NAME..." boots some of them, or what is not part of the whole:
+# "bench", our driver against pcscd with libccid, alone on the machine; "desk", the whole house on our device.
 #
 # Emulated (TCG) unless the processor says that it can virtualise: /dev/kvm alone proves nothing. Emulated time goes
 # as slowly as the machine is busy, so the limit is generous; an idle machine stays far below five minutes.
@@ -111,12 +111,9 @@ turn() { # turn NAME: what it says goes to log/NAME/said
 
 # ---- all of them -----------------------------------------------------------------------------------------------------
 
-wanted() { # wanted NAME: desk and bench, which take long, only when they are asked for
-    if [ -n "${RIG_ONLY:-}" ]; then
-        [[ " $RIG_ONLY " == *" $1 "* ]]
-    else
-        [[ "$1" != desk && "$1" != bench ]] || [ -n "${BENCH:-}" ]
-    fi
+wanted() { # wanted NAME
+    local all=${RIG_ONLY:-composite camera qemu}
+    [[ " $all " == *" $1 "* ]]
 }
 
 row() { # row NAME...: one after the other
@@ -129,9 +126,10 @@ row() { # row NAME...: one after the other
 for name in composite camera qemu desk bench; do
     if wanted "$name"; then rm -rf "${rig:?}/log/$name" && mkdir -p "$rig/log/$name"; fi
 done
-row composite qemu &
+# Each row has about half of the work.
+row composite &
 turns+=($!)
-row camera desk &
+row camera qemu desk &
 turns+=($!)
 wait "${turns[@]}"
 turns=()
