@@ -287,19 +287,22 @@ $(BIN)/visit-figures: $(OUT)/tests/bench/figures_visits.c.o $(OUT)/lib/simpresen
 # ---- fuzzing: libFuzzer plays the outside world (clang); everything stands under build/fuzz ---------------------------
 
 # tests/fuzz/fuzz_NAME.c is a target, linked with the rooms and the helpers named here.
-FUZZ_HELPERS := tests/fuzz/fuzz.c tests/fuzz/fuzz_usb.c tests/fuzz/fuzz_server.c
+FUZZ_HELPERS := tests/fuzz/fuzz.c tests/fuzz/fuzz_usb.c tests/fuzz/fuzz_server.c tests/fuzz/fuzz_shortage.c
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(filter-out $(FUZZ_HELPERS),$(wildcard tests/fuzz/fuzz_*.c)))
+# Where the input also makes calls for memory and into the cryptographic library fail.
+FUZZ_SHORTAGE := tests/fuzz/fuzz_shortage.c tests/unit/lane_wrap.c
 FUZZ_ROOMS_fuzz_card_engine := driver common
-FUZZ_WITH_fuzz_card_engine := tests/unit/card_rig.c
+FUZZ_WITH_fuzz_card_engine := tests/unit/card_rig.c $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_card_files := driver common
-FUZZ_WITH_fuzz_card_files := tests/unit/card_rig.c
+FUZZ_WITH_fuzz_card_files := tests/unit/card_rig.c $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_ccid := driver common
-FUZZ_WITH_fuzz_ccid := tests/fuzz/fuzz_usb.c
+FUZZ_WITH_fuzz_ccid := tests/fuzz/fuzz_usb.c $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_ccid_t1 := driver common
 FUZZ_WITH_fuzz_ccid_t1 := tests/sim/reader/tpdu_t1.c tests/sim/reader/faults.c tests/sim/reader/util.c
 FUZZ_ROOMS_fuzz_desk := desk store common
 FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/answers.c tests/unit/fake_store.c
 FUZZ_ROOMS_fuzz_envelope := driver common
+FUZZ_WITH_fuzz_envelope := $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_matcher_decode := matcher common
 FUZZ_ROOMS_fuzz_matcher_frame := matcher common
 FUZZ_WITH_fuzz_matcher_frame := tests/unit/matcher_nets.c
@@ -307,21 +310,24 @@ FUZZ_ROOMS_fuzz_relay_json := relay common
 FUZZ_ROOMS_fuzz_relay_slip := relay common
 FUZZ_ROOMS_fuzz_usb_descriptor := driver common
 FUZZ_ROOMS_fuzz_usb_usbip := driver common
+FUZZ_WITH_fuzz_usb_usbip := $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_uvc_camera := driver common
-FUZZ_WITH_fuzz_uvc_camera := tests/fuzz/fuzz_usb.c
+FUZZ_WITH_fuzz_uvc_camera := tests/fuzz/fuzz_usb.c $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_uvc_payload := driver common
 FUZZ_ROOMS_fuzz_v4l2_driver := driver common
+FUZZ_WITH_fuzz_v4l2_driver := $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_web := web common
 FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_WITH_fuzz_web := tests/fuzz/fuzz_server.c
 fuzz_rooms = $(or $(FUZZ_ROOMS_$(1)),common)
+FUZZ_WRAPS := $(patsubst %,-Wl$(comma)--wrap=%,$(filter-out usb_libusb_new,$(LANE_WRAPPED)))
 define fuzz_rule
 $(BIN)/$(1): $(patsubst %,$(OUT)/%.o,tests/fuzz/$(1).c tests/fuzz/fuzz.c $(FUZZ_WITH_$(1))) \
     $(foreach r,$(call fuzz_rooms,$(1)),$(call archive,$(r)))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$(CXX) $(LDFLAGS) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $(call libs,$(call fuzz_rooms,$(1))) -lcmocka
+	@$(CXX) $(LDFLAGS) $(if $(filter %/fuzz_shortage.c,$(FUZZ_WITH_$(1))),$(FUZZ_WRAPS)) -o $$@ -Wl,--start-group $$^ -Wl,--end-group $(call libs,$(call fuzz_rooms,$(1))) -lcmocka
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz_rule,$(f))))
 fuzz-programs: $(FUZZ:%=$(BIN)/%)
@@ -438,10 +444,11 @@ soak: models cards
 # Every target (or TARGET=name) for SECONDS each; counts and crashes: tests/fuzz/run.sh. COVERAGE=1: lines reached.
 SECONDS ?= 20
 TARGET ?= $(FUZZ)
+FUZZ_WANTED = $(patsubst fuzz_fuzz_%,fuzz_%,$(patsubst %,fuzz_%,$(patsubst fuzz_%,%,$(TARGET))))
 fuzz:
 	@tests/setup/packages.sh build check fuzz
-	@$(call FUZZ_MAKE,build/fuzz,-fsanitize=fuzzer-no-link$(comma)$(FUZZ_SANITIZE) -fno-sanitize-recover=all,-fsanitize=fuzzer$(comma)$(FUZZ_SANITIZE)) fuzz-programs
-	@tests/fuzz/run.sh build/fuzz $(SECONDS) $(patsubst fuzz_fuzz_%,fuzz_%,$(patsubst %,fuzz_%,$(patsubst fuzz_%,%,$(TARGET))))
+	@$(call FUZZ_MAKE,build/fuzz,-fsanitize=fuzzer-no-link$(comma)$(FUZZ_SANITIZE) -fno-sanitize-recover=all,-fsanitize=fuzzer$(comma)$(FUZZ_SANITIZE)) $(FUZZ_WANTED:%=build/fuzz/bin/%)
+	@tests/fuzz/run.sh build/fuzz $(SECONDS) $(FUZZ_WANTED)
 fuzz-coverage:
 	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)

@@ -9,6 +9,7 @@
 #include "daemon/common/log.h"
 
 static const char *seed_folder;
+size_t fuzz_seed_tail;
 
 _Noreturn void fuzz_broken(const char *what, const char *file, int line)
 {
@@ -171,6 +172,8 @@ void seed_write(struct fuzz_seed *seed, const char *name)
     char path[512];
     FILE *file;
 
+    for (size_t i = 0; i < fuzz_seed_tail; i++)
+        seed_u8(seed, 0);
     snprintf(path, sizeof(path), "%s/%s", seed_folder, name);
     file = fopen(path, "wb");
     if (file == NULL || fwrite(seed->data, 1, seed->len, file) != seed->len || fclose(file) != 0) {

@@ -61,6 +61,8 @@ void seed_hex(struct fuzz_seed *seed, const char *hex);
 void seed_piece(struct fuzz_seed *seed, const void *data, size_t len);
 void seed_piece_hex(struct fuzz_seed *seed, const char *hex);
 void seed_text(struct fuzz_seed *seed, const char *text);
+/* Bytes of zero that seed_write() puts behind each seed (fuzz_shortage.h). */
+extern size_t fuzz_seed_tail;
 /* Into a file of the seed folder; the seed is empty afterwards. */
 void seed_write(struct fuzz_seed *seed, const char *name);
 

@@ -12,6 +12,7 @@
 #include "driver/card/card_record.h"
 #include "driver/card/card_trust.h"
 #include "driver/card/tlv.h"
+#include "fuzz_shortage.h"
 #include "tests/unit/card_rig.h"
 
 static void inside(const uint8_t *file, size_t len, const uint8_t *at, size_t at_len)
@@ -84,7 +85,7 @@ static const struct rig_world *the_world(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct card_trust *trust;
-    struct fuzz_input in = {data, size};
+    struct fuzz_input in = {data, (fuzz_shortage_take(data, &size), size)};
     unsigned what = fuzz_u8(&in);
     struct card_signer signer;
     uint8_t *file, *second;
@@ -100,6 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     file = fuzz_piece_copy(&in, 0x8000, &len);
     second = fuzz_piece_copy(&in, 2048, &second_len);
+    fuzz_shortage_arm();
     switch (what % 5) {
     case 0:
         try_tlv(file, len);
@@ -124,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_certificate(trust, file, len);
         break;
     }
+    (void)fuzz_shortage_disarm();
     free(file);
     free(second);
     return 0;

@@ -3,6 +3,7 @@
  * commands, notifications, stalls, unplugging, with operations begun in between. Each operation must end exactly
  * once, whatever the reader says, when its time is over.
  */
+#include "fuzz_shortage.h"
 #include "fuzz_usb.h"
 
 #include <stdlib.h>
@@ -115,7 +116,9 @@ static void operate(struct world *w, struct fuzz_input *in, unsigned what, unsig
         ccid_slot_status(w->ccid, slot, deadline, on_done, w);
         break;
     default:
+        fuzz_shortage_pause();
         apdu = fuzz_piece_copy(in, 2048, &len);
+        fuzz_shortage_resume();
         ccid_transmit(w->ccid, slot, apdu, len, deadline, on_done, w);
         free(apdu);
         break;
@@ -176,7 +179,7 @@ static void step(struct world *w, struct fuzz_input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct fuzz_input in = {data, size};
+    struct fuzz_input in = {data, (fuzz_shortage_take(data, &size), size)};
     struct world w = {.clock = clock_new_simulated(0, 0)};
     enum usb_status started = USB_STATUS_COUNT;
     uint8_t device[18] = {18, 1, 0, 2, 0, 0, 0, 64, 0x4c, 0x05, 0xc8, 0x0d, 0, 1, 1, 2, 3, 1};
@@ -193,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < 20 && started == USB_STATUS_COUNT; i++)
         settle(&w, 100 * CLOCK_MS);
     FUZZ_CHECK(started != USB_STATUS_COUNT);
+    fuzz_shortage_arm();
     if (started == USB_OK && ccid_count(w.usb) > 0)
         w.ccid = ccid_new(w.usb, 0);
     if (w.ccid != NULL) {
@@ -209,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             FUZZ_CHECK(w.begun == w.ended);
         }
     }
+    (void)fuzz_shortage_disarm();
     ccid_free(&w.ccid);
     usb_free(&w.usb);
     clock_free(&w.clock);

@@ -7,11 +7,12 @@
 
 #include "daemon/common/secret.h"
 #include "driver/reader/envelope.h"
+#include "fuzz_shortage.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct envelope_key *key;
-    struct fuzz_input in = {data, size};
+    struct fuzz_input in = {data, (fuzz_shortage_take(data, &size), size)};
     struct secret text = {0};
     uint8_t scalar[32], *sealed;
     uint64_t visit = fuzz_u64(&in);
@@ -24,7 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(envelope_key_from(&key, scalar) == 0);
     }
     sealed = fuzz_piece_copy(&in, 4096, &len);
+    fuzz_shortage_arm();
     r = envelope_open(key, purpose, visit, sealed, len, &text);
+    (void)fuzz_shortage_disarm();
     /* Nobody knows how to seal to it here: the bytes come from the input alone. */
     FUZZ_CHECK(r == -EBADMSG || r == -ENOMEM);
     FUZZ_CHECK(text.data == NULL);

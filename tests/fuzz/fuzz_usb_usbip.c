@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE 1
 #include "fuzz.h"
+#include "fuzz_shortage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,8 +160,11 @@ static void begin(struct world *w, struct fuzz_input *in)
     if (w->flying[at])
         return;
     usb_transfer_free(&w->transfers[at]);
+    fuzz_shortage_arm();
     t = w->transfers[at] = usb_transfer_new(w->usb, capacity, packets, on_transfer, w);
-    FUZZ_CHECK(t != NULL);
+    FUZZ_CHECK(fuzz_shortage_disarm() == (t == NULL));
+    if (t == NULL)
+        return;
     t->kind = packets > 0 ? USB_ISOCHRONOUS : (what & 128) != 0 ? USB_CONTROL : (what & 32) != 0 ? USB_INTERRUPT : USB_BULK;
     t->endpoint = t->kind == USB_CONTROL ? 0 : (uint8_t)((fuzz_u8(in) & 0x8f) | 1);
     t->setup = (struct usb_setup){.request_type = fuzz_u8(in), .request = fuzz_u8(in), .value = 1};
@@ -277,7 +281,7 @@ static void step(struct world *w, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world w;
-    struct fuzz_input in = {data, size};
+    struct fuzz_input in = {data, (fuzz_shortage_take(data, &size), size)};
     int pair[2];
 
     memset(&w, 0, offsetof(struct world, stream));

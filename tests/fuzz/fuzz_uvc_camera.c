@@ -2,6 +2,7 @@
  * A camera that lies, over the whole driver: descriptors, probe and commit, isochronous or bulk streaming, stops and
  * starts, silence, unplugging. The listener hears started() or trouble() for each start, and nothing after a stop.
  */
+#include "fuzz_shortage.h"
 #include "fuzz_usb.h"
 
 #include <stdlib.h>
@@ -127,7 +128,7 @@ static void step(struct world *w, struct fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t device[18] = {18, 1, 0, 2, 0xef, 2, 1, 64, 0x09, 0x12, 0x02, 0, 0, 1, 1, 2, 3, 1};
-    struct fuzz_input in = {data, size};
+    struct fuzz_input in = {data, (fuzz_shortage_take(data, &size), size)};
     struct world w = {.clock = clock_new_simulated(0, 0)};
     enum usb_status started = USB_STATUS_COUNT;
     const uint8_t *config;
@@ -139,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < 20 && started == USB_STATUS_COUNT; i++)
         settle(&w, 100 * CLOCK_MS);
     FUZZ_CHECK(started != USB_STATUS_COUNT);
+    fuzz_shortage_arm();
     if (started == USB_OK && uvc_count(w.usb) > 0)
         w.camera = uvc_new(w.usb, 0);
     if (w.camera != NULL) {
@@ -150,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(!w.wanted || w.running);
         camera_free(&w.camera);
     }
+    (void)fuzz_shortage_disarm();
     usb_free(&w.usb);
     clock_free(&w.clock);
     return 0;

@@ -4,6 +4,7 @@
  * mapped and have the form that was announced; whatever was mapped is unmapped; trouble is told once a run.
  */
 #include "fuzz.h"
+#include "fuzz_shortage.h"
 
 #include <errno.h>
 #include <linux/videodev2.h>
@@ -83,12 +84,15 @@ static int control(int fd, unsigned long request, void *arg)
 
 static void *map(int fd, size_t length, size_t offset)
 {
-    uint8_t *memory = length <= MAP_MOST ? malloc(length) : NULL;
+    uint8_t *memory;
     size_t len;
     const uint8_t *piece;
 
     (void)fd;
     (void)offset;
+    fuzz_shortage_pause();
+    memory = length <= MAP_MOST ? malloc(length) : NULL;
+    fuzz_shortage_resume();
     if (memory == NULL)
         return NULL;
     memset(memory, 0, length);
@@ -211,11 +215,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct clock *clock = clock_new_simulated(100 * CLOCK_SECOND, 0);
     unsigned gone = 0;
 
+    fuzz_shortage_take(data, &size);
     in = (struct fuzz_input){data, size};
     calls_made = maps = 0;
     serial = 0;
     running = false;
     FUZZ_CHECK(clock != NULL && sd_event_new(&loop) >= 0);
+    fuzz_shortage_arm();
     camera = v4l2_new(loop, clock, NULL, &calls, eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
     if (camera != NULL) {
         camera_listen(camera, &listener, NULL);
@@ -251,6 +257,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     camera_free(&camera);
     for (unsigned i = 0; i < 4; i++)
         work();
+    (void)fuzz_shortage_disarm();
     FUZZ_CHECK(pending == NULL && maps == 0);
     clock_free(&clock);
     sd_event_unref(loop);

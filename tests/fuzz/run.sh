@@ -20,7 +20,7 @@ one() { # one TARGET
         return
     fi
     [ ! -e "$here/$target.dict" ] || dictionary=(-dict="$here/$target.dict")
-    "$build/bin/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3000 -max_len=16384 \
+    "$build/bin/$target" -max_total_time="$seconds" -timeout=120 -rss_limit_mb=3000 -max_len=16384 \
         -artifact_prefix="$build/crashes/$target-" -print_final_stats=1 "${dictionary[@]}" "$corpus" "$seeds" \
         >>"$log" 2>&1 || status=$?
     [ "$status" -eq 0 ] && echo passed >"$build/log/$target.status" || echo failed >"$build/log/$target.status"
