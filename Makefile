@@ -193,10 +193,10 @@ HELPERS_usb := umock mock sim
 HELPERS_ccid := umock mock sim
 HELPERS_uvc := umock mock sim
 HELPERS_card := umock mock sim
-HELPERS_reader := umock mock sim lane
-# Whole visits in one process put a model in the place of libusb (tests/unit/lane_rig.h), and let calls fail
+HELPERS_reader := umock mock sim lane v4l2
+# Whole visits in one process put a model in the place of libusb and of the kernel (tests/unit/lane_rig.h), and let calls fail
 # (tests/unit/lane_wrap.c names them).
-LANE_WRAPPED := usb_libusb_new malloc calloc free strdup $(shell sed -n 's/^WRAP.[A-Z]*, [^,]*, \([A-Za-z0-9_]*\),.*/\1/p' tests/unit/lane_wrap.c)
+LANE_WRAPPED := usb_libusb_new v4l2_new malloc calloc free strdup $(shell sed -n 's/^WRAP.[A-Z]*, [^,]*, \([A-Za-z0-9_]*\),.*/\1/p' tests/unit/lane_wrap.c)
 WRAPS_reader := $(LANE_WRAPPED:%=-Wl$(comma)--wrap=%)
 HELPERS_desk := fake
 helpers = $(sort $(foreach h,$(test_room) $(HELPERS_$(test_room)),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
@@ -321,7 +321,7 @@ FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_ROOMS_fuzz_xml := relay common
 FUZZ_WITH_fuzz_web := tests/fuzz/fuzz_server.c
 fuzz_rooms = $(or $(FUZZ_ROOMS_$(1)),common)
-FUZZ_WRAPS := $(patsubst %,-Wl$(comma)--wrap=%,$(filter-out usb_libusb_new,$(LANE_WRAPPED)))
+FUZZ_WRAPS := $(patsubst %,-Wl$(comma)--wrap=%,$(filter-out usb_libusb_new v4l2_new,$(LANE_WRAPPED)))
 define fuzz_rule
 $(BIN)/$(1): $(patsubst %,$(OUT)/%.o,tests/fuzz/$(1).c tests/fuzz/fuzz.c $(FUZZ_WITH_$(1))) \
     $(foreach r,$(call fuzz_rooms,$(1)),$(call archive,$(r)))
@@ -452,19 +452,21 @@ fuzz:
 fuzz-coverage:
 	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)
-# Lines that the unit tests (ROOMS_WANTED="usb ccid": of some rooms) and the kept fuzz inputs reach, by file and by folder.
+# Lines that the unit tests (ROOMS_WANTED="usb ccid": of some rooms) reach, and the seeds and kept inputs of the fuzz
+# targets of the same rooms, by file and by folder.
 .PHONY: coverage coverage-programs
 COVERAGE_ROOMS = $(or $(ROOMS_WANTED),$(sort $(foreach t,$(UNIT),$(call test_room,$(t)))))
 # Only the programs that those rooms make.
-coverage_rooms = $(COVERAGE_ROOMS) $(if $(filter usb ccid uvc card reader,$(COVERAGE_ROOMS)),driver)
+coverage_rooms = $(COVERAGE_ROOMS) $(if $(filter usb ccid uvc v4l2 card reader,$(COVERAGE_ROOMS)),driver)
+COVERAGE_FUZZ = $(foreach f,$(FUZZ),$(if $(filter $(coverage_rooms),$(or $(filter-out common,$(FUZZ_ROOMS_$(f))),common)),$(f)))
 coverage-programs: $(foreach p,$(PROGRAMS),$(if $(filter $(coverage_rooms),$(firstword $(ROOMS_$(p)))),$(BIN)/$(p))) sims $(foreach r,$(COVERAGE_ROOMS),$(patsubst %,$(BIN)/%,$(filter test_$(r)_%,$(UNIT))))
 coverage: cards
 	@tests/setup/packages.sh build check fuzz
 	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' coverage-programs
-	@[ ! -d build/fuzz/corpus ] || $(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
-	@tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
+	@[ -z '$(COVERAGE_FUZZ)' ] || $(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) $(COVERAGE_FUZZ:%=build/fuzz/coverage/bin/%)
+	@FUZZ_TARGETS='$(COVERAGE_FUZZ)' tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
 # The driver's unit tests (in one process) under memcheck.
-VALGRIND_TESTS = $(filter-out test_reader_faults test_reader_shortage test_reader_process test_reader_levels,$(filter test_usb_% test_ccid_% test_uvc_% test_card_% test_reader_%,$(UNIT)))
+VALGRIND_TESTS = $(filter-out test_reader_faults test_reader_shortage test_reader_process test_reader_levels test_broker_process test_v4l2_cage,$(filter test_usb_% test_ccid_% test_uvc_% test_v4l2_% test_card_% test_reader_% test_broker_%,$(UNIT)))
 .PHONY: valgrind
 valgrind: cards
 	@tests/setup/packages.sh build check bench

@@ -1,8 +1,9 @@
 #!/bin/bash
 # coverage.sh BUILD FUZZ ROOM...: which lines the unit tests of these rooms and the kept fuzz inputs reach. The tests
 # are BUILD/bin/test_ROOM_*, counted by llvm-cov while they run (also inside programs that are caged or killed: their
-# counters are a mapped file from the start); fuzz inputs are those of FUZZ/corpus and FUZZ/seeds, by the programs
-# under FUZZ/coverage, where there are any. Prints a line a file and a line a folder.
+# counters are a mapped file from the start). Fuzz inputs are the seeds that each of $FUZZ_TARGETS makes (the same each
+# time) and what FUZZ/corpus keeps of earlier runs, by the programs under FUZZ/coverage. Prints a line a file and a
+# line a folder.
 set -u
 build=$1 fuzz=$2
 shift 2
@@ -28,14 +29,18 @@ for program in "$build"/bin/test_* "$build"/bin/uketsuke*; do
     [ ! -x "$program" ] || objects+=(-object "$program")
 done
 inputs=0
-for program in "$fuzz"/coverage/bin/fuzz_*; do
-    [ -x "$program" ] || continue
-    target=$(basename "$program")
+for target in ${FUZZ_TARGETS:-}; do
+    program=$fuzz/coverage/bin/$target
+    mkdir -p "$fuzz/seeds" "$fuzz/corpus/$target"
+    rm -rf "$fuzz/seeds/$target"
+    LLVM_PROFILE_FILE=/dev/null "$program" --seeds "$fuzz/seeds/$target" >"$build/log/$target.log" 2>&1 ||
+        echo "$target: no seeds, see $build/log/$target.log"
     for kept in "$fuzz/corpus/$target" "$fuzz/seeds/$target"; do
         [ -d "$kept" ] || continue
         inputs=$((inputs + $(find "$kept" -type f | wc -l)))
-        LLVM_PROFILE_FILE="$PWD/$build/profiles/$target-%p.profraw" timeout 300 "$program" -runs=0 "$kept" >/dev/null 2>&1 ||
-            echo "$target: an input fails"
+        [ -n "$(ls "$kept")" ] || continue
+        LLVM_PROFILE_FILE="$PWD/$build/profiles/$target-%p.profraw" timeout 900 "$program" -runs=0 -timeout=300 "$kept" \
+            >"$build/log/$target.log" 2>&1 || echo "$target: an input fails, see $build/log/$target.log"
     done
     objects+=(-object "$program")
 done

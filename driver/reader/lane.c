@@ -164,6 +164,16 @@ static void device_ready(struct device *d)
     d->lane->listener->changed(d->lane->arg);
 }
 
+/* The engine looks at the slot with the card; while it is at work the slot stays. */
+static void choose_slot(struct device *d)
+{
+    if (card_engine_busy(d->lane->engine) || d->slots_with_card == 0 ||
+        (d->slots_with_card & UINT32_C(1) << d->channel.slot) != 0)
+        return;
+    d->channel.slot = (unsigned)__builtin_ctz(d->slots_with_card);
+    card_engine_card_gone(d->lane->engine);
+}
+
 static void on_card(struct ccid *ccid, unsigned slot, bool present, void *arg)
 {
     struct device *d = arg;
@@ -178,12 +188,7 @@ static void on_card(struct ccid *ccid, unsigned slot, bool present, void *arg)
         d->slots_with_card &= ~(UINT32_C(1) << slot);
     if (!present && slot == d->channel.slot)
         card_engine_card_gone(d->lane->engine);
-    /* The engine looks at the slot with the card; while it is at work the slot stays. */
-    if (!card_engine_busy(d->lane->engine) && d->slots_with_card != 0 &&
-        (d->slots_with_card & UINT32_C(1) << d->channel.slot) == 0) {
-        d->channel.slot = (unsigned)__builtin_ctz(d->slots_with_card);
-        card_engine_card_gone(d->lane->engine);
-    }
+    choose_slot(d);
     if (before != d->slots_with_card && d->step == DEVICE_READY)
         d->lane->listener->changed(d->lane->arg);
 }
@@ -458,6 +463,9 @@ void lane_card_result(struct lane *lane, uint16_t failure)
 {
     struct device *d = device_with(lane, USE_READER);
 
+    /* The card may have left its slot while it was at work, and lie on another one. */
+    if (d != NULL && d->step == DEVICE_READY)
+        choose_slot(d);
     /* A reader may turn out to have no PIN pad after all: whoever shows screens must know. */
     if (d != NULL && d->step == DEVICE_READY && d->channel.base.pin_pad != lane->pin_pad) {
         lane->pin_pad = d->channel.base.pin_pad;

@@ -19,6 +19,7 @@
 #include "driver/reader/lane.h"
 #include "driver/reader/outcome.h"
 #include "driver/usb/usb.h"
+#include "driver/v4l2/v4l2.h"
 #include "sim_rig.h"
 #include "sim_usb.h"
 #include "umock_device.h"
@@ -65,12 +66,30 @@ static void must(bool ok, const char *what)
     abort();
 }
 
-/* The linker puts these two around the driver's own (-Wl,--wrap). */
+struct usb *lane_rig_next_usb;
+const struct v4l2_calls *lane_rig_v4l2_calls;
+
+/* The linker puts these around the driver's own (-Wl,--wrap). */
+struct camera *__real_v4l2_new(struct sd_event *loop, struct clock *clock, struct v4l2_worker *worker,
+                               const struct v4l2_calls *calls, int fd);
+struct camera *__wrap_v4l2_new(struct sd_event *loop, struct clock *clock, struct v4l2_worker *worker,
+                               const struct v4l2_calls *calls, int fd);
+
+struct camera *__wrap_v4l2_new(struct sd_event *loop, struct clock *clock, struct v4l2_worker *worker,
+                               const struct v4l2_calls *calls, int fd)
+{
+    return __real_v4l2_new(loop, clock, worker, calls != NULL ? calls : lane_rig_v4l2_calls, fd);
+}
+
 struct usb *__real_usb_libusb_new(struct sd_event *loop, struct clock *clock, int fd);
 struct usb *__wrap_usb_libusb_new(struct sd_event *loop, struct clock *clock, int fd);
 
 struct usb *__wrap_usb_libusb_new(struct sd_event *loop, struct clock *clock, int fd)
 {
+    if (lane_rig_next_usb != NULL) {
+        close(fd);
+        return lane_rig_next_usb;
+    }
     if (opening == NULL || opening->options.wire == LANE_LIBUSB)
         return __real_usb_libusb_new(loop, clock, fd);
     close(fd);

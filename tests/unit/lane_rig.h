@@ -64,4 +64,13 @@ unsigned lane_rig_cards(struct lane_rig *rig);
 /* Let time pass; the number of timers that fired. */
 unsigned lane_rig_pass(struct lane_rig *rig, uint64_t us);
 
+/*
+ * For tests of the lane alone. What the next usb_libusb_new() gives (its descriptor is closed), NULL: what it would; and
+ * the calls of every v4l2_new(), NULL: the system's.
+ */
+struct usb;
+struct v4l2_calls;
+extern struct usb *lane_rig_next_usb;
+extern const struct v4l2_calls *lane_rig_v4l2_calls;
+
 #endif

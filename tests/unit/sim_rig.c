@@ -314,7 +314,8 @@ struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *
     rig->epoll_fd = rig->listen_fd = -1;
     pthread_mutex_init(&rig->mutex, NULL);
     /* A card's state is written to the disk at each change, which takes its time but in memory. */
-    strcpy(rig->dir, "/dev/shm/sim-rig-XXXXXX");
+    /* Not below /dev: there each file that is opened costs the mock a socket, which it keeps. */
+    strcpy(rig->dir, "/tmp/sim-rig-XXXXXX");
     if (mkdtemp(rig->dir) == NULL) {
         strcpy(rig->dir, "/tmp/sim-rig-XXXXXX");
         must(mkdtemp(rig->dir) != NULL, "mkdtemp");

@@ -2,6 +2,7 @@
  * Whole visits of the reader in this process: what they cost, what they leave behind, and what a lane does that
  * nobody uses. UKETSUKE_VISITS=10000 for more of them.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -165,12 +166,25 @@ static unsigned long resident_kib(void)
     return resident * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
+static unsigned open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
 static void visits_leave_nothing_behind(void **state)
 {
     const char *wish = getenv("UKETSUKE_VISITS");
     unsigned count = wish != NULL ? (unsigned)strtoul(wish, NULL, 10) : 100;
     struct lane_rig *rig = rig_of(LANE_DIRECT, "extended");
     unsigned long before, after;
+    unsigned descriptors = 0;
     long live = 0;
 
     (void)state;
@@ -181,14 +195,16 @@ static void visits_leave_nothing_behind(void **state)
         if (i == 20) { /* by now everything has been used once */
             live = lane_wrap_live();
             before = resident_kib();
+            descriptors = open_descriptors();
         }
         (i % 2 == 0 ? lane_rig_face : lane_rig_pin)(rig, &v);
         assert_true(untroubled(&v));
     }
     after = resident_kib();
-    print_message("%u visits: %ld blocks before, %ld after; %lu KiB resident before, %lu after\n", count, live,
-                  lane_wrap_live(), before, after);
+    print_message("%u visits: %ld blocks before, %ld after; %lu KiB resident before, %lu after; %u descriptors before, %u after\n",
+                  count, live, lane_wrap_live(), before, after, descriptors, open_descriptors());
     assert_int_equal(lane_wrap_live(), live);
+    assert_int_equal(open_descriptors(), descriptors);
     /* Blocks are counted; pages are the host's affair, but not by the megabyte (sanitizers keep what was freed). */
 #ifndef __SANITIZE_ADDRESS__
     assert_true(after < before + 1024);
