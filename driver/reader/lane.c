@@ -20,6 +20,8 @@
 #define DEVICES 2u
 #define OPEN_US (8 * CLOCK_SECOND)
 #define TROUBLES_MOST 3u
+/* As often in a row a reader may be closed for what it answers, or does not, before the next opening resets it. */
+#define CLOSINGS_MOST 2u
 
 #define KIND_USBFS 1
 #define KIND_USBIP 2
@@ -61,6 +63,7 @@ struct lane {
     uint16_t camera;       /* READER_STATE.camera */
     uint16_t camera_fault; /* what the last run found */
     unsigned troubles;     /* operations in a row that the reader failed */
+    unsigned closings;     /* times in a row that it was closed for that */
     bool pin_pad;          /* READER_STATE.pin_pad, as it was told last */
 };
 
@@ -116,6 +119,19 @@ static void device_free(struct device *d)
     d->lane = lane;
 }
 
+static bool is_trouble(uint16_t failure)
+{
+    return failure == FAILURE_READER_PROTOCOL || failure == FAILURE_READER_TIMEOUT;
+}
+
+static void count_closing(struct lane *lane, uint16_t failure)
+{
+    if (!is_trouble(failure))
+        lane->closings = 0;
+    else if (lane->closings < CLOSINGS_MOST)
+        lane->closings++;
+}
+
 static void device_close(struct device *d, uint16_t failure, bool refused)
 {
     if (d->step == DEVICE_CLOSING)
@@ -123,6 +139,8 @@ static void device_close(struct device *d, uint16_t failure, bool refused)
     d->step = DEVICE_CLOSING;
     d->failure = failure;
     d->refused = refused;
+    if ((d->use & USE_READER) != 0)
+        count_closing(d->lane, failure);
     log_event(LOG_LEVEL_NOTICE, "device closed", LOG_FAILURE(failure));
     disconnect(d);
     timer_set_after(d->closing, 0);
@@ -236,18 +254,10 @@ static bool open_camera(struct device *d)
     return true;
 }
 
-static void on_started(struct usb *usb, enum usb_status status, void *arg)
+static void open_parts(struct device *d)
 {
-    struct device *d = arg;
+    struct usb *usb = d->usb;
 
-    if (d->step != DEVICE_STARTING)
-        return;
-    if (status != USB_OK) {
-        log_event(LOG_LEVEL_WARNING, "device does not start", LOG_NAME("status", usb_status_name(status)));
-        device_close(d, status == USB_GONE ? FAILURE_READER_LOST : FAILURE_READER_PROTOCOL, false);
-        return;
-    }
-    usb_on_gone(usb, on_gone, d);
     if (!open_camera(d)) {
         device_close(d, FAILURE_DESK_BUSY, false);
         return;
@@ -271,6 +281,40 @@ static void on_started(struct usb *usb, enum usb_status status, void *arg)
     d->step = DEVICE_OPENING;
     ccid_on_card(d->ccid, on_card, d);
     ccid_open(d->ccid, d->deadline_us, on_opened, d);
+}
+
+static void on_reset(struct usb *usb, enum usb_status status, void *arg)
+{
+    struct device *d = arg;
+
+    (void)usb;
+    if (d->step != DEVICE_STARTING)
+        return;
+    log_event(LOG_LEVEL_NOTICE, "reader reset", LOG_NAME("status", usb_status_name(status)));
+    if (status == USB_GONE)
+        device_close(d, FAILURE_READER_LOST, false);
+    else /* A host that cannot do it has done no harm. */
+        open_parts(d);
+}
+
+static void on_started(struct usb *usb, enum usb_status status, void *arg)
+{
+    struct device *d = arg;
+
+    if (d->step != DEVICE_STARTING)
+        return;
+    if (status != USB_OK) {
+        log_event(LOG_LEVEL_WARNING, "device does not start", LOG_NAME("status", usb_status_name(status)));
+        device_close(d, status == USB_GONE ? FAILURE_READER_LOST : FAILURE_READER_PROTOCOL, false);
+        return;
+    }
+    usb_on_gone(usb, on_gone, d);
+    if ((d->use & USE_READER) != 0 && d->lane->closings == CLOSINGS_MOST) {
+        d->lane->closings = 0;
+        usb_reset(usb, d->deadline_us, on_reset, d);
+    } else {
+        open_parts(d);
+    }
 }
 
 /* A camera of the kernel's driver is usable as it comes. */
@@ -471,8 +515,8 @@ void lane_card_result(struct lane *lane, uint16_t failure)
         lane->pin_pad = d->channel.base.pin_pad;
         lane->listener->changed(lane->arg);
     }
-    if (failure != FAILURE_READER_PROTOCOL && failure != FAILURE_READER_TIMEOUT) {
-        lane->troubles = 0;
+    if (!is_trouble(failure)) {
+        lane->troubles = lane->closings = 0;
         return;
     }
     if (++lane->troubles >= TROUBLES_MOST && d != NULL && d->step == DEVICE_READY)

@@ -132,7 +132,9 @@ static void model_reset(void *model, uint64_t now)
 {
     struct sim_rig *rig = model;
 
+    /* As the kernel does after a reset: the configuration is set again. */
     sim_device_reset(rig->sim.device, now);
+    must(sim_device_control(rig->sim.device, now, (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0, "configure");
 }
 
 static bool model_plugged(void *model)

@@ -400,6 +400,44 @@ static void a_reader_that_breaks_its_protocol_is_closed_in_the_end(void **state)
     assert_int_equal(device_failure, FAILURE_READER_PROTOCOL);
 }
 
+static void break_three_times(void)
+{
+    for (unsigned i = 0; i < 3; i++)
+        lane_card_result(lane, FAILURE_READER_TIMEOUT);
+    pass(0);
+    assert_int_equal(device_state, LANE_DEVICE_CLOSED);
+}
+
+/* What closing and opening has not mended is mended by the reset that pulling the cable would be; but not sooner, for
+ * a reset costs the camera in the same device its picture. */
+static void a_reader_that_opening_does_not_mend_is_reset(void **state)
+{
+    struct usb *usb = plug(ONE_SLOT, empty, READER);
+
+    (void)state;
+    assert_null(strstr(mock_usb_log(usb), "reset"));
+    break_three_times();
+    usb = plug(ONE_SLOT, empty, READER);
+    assert_int_equal(device_state, LANE_DEVICE_IN_USE);
+    assert_null(strstr(mock_usb_log(usb), "reset"));
+    break_three_times();
+    usb = plug(ONE_SLOT, empty, READER);
+    assert_int_equal(device_state, LANE_DEVICE_IN_USE);
+    assert_non_null(strstr(mock_usb_log(usb), "reset"));
+    /* One word that makes sense, and all begins anew. */
+    lane_card_result(lane, FAILURE_NONE);
+    break_three_times();
+    usb = plug(ONE_SLOT, empty, READER);
+    assert_null(strstr(mock_usb_log(usb), "reset"));
+    /* So it does when it was pulled out meanwhile. */
+    mock_usb_unplug(usb);
+    pass(0);
+    usb = plug(ONE_SLOT, empty, READER);
+    break_three_times();
+    usb = plug(ONE_SLOT, empty, READER);
+    assert_null(strstr(mock_usb_log(usb), "reset"));
+}
+
 static void a_cable_pulled_is_told_once(void **state)
 {
     struct usb *usb = plug(ONE_SLOT, empty, READER);
@@ -490,6 +528,7 @@ int main(void)
         TEST(a_device_of_no_use_is_refused),
         TEST(a_reader_that_another_program_holds_is_refused),
         TEST(a_reader_that_breaks_its_protocol_is_closed_in_the_end),
+        TEST(a_reader_that_opening_does_not_mend_is_reset),
         TEST(a_cable_pulled_is_told_once),
         TEST(a_camera_of_the_kernels_is_a_lanes_camera),
         TEST(a_camera_of_the_kernels_that_is_pulled_out_is_told),

@@ -21,7 +21,7 @@
 #include "umock_device.h"
 
 #define ATR "\x3b\xe0\x00\xff\x81\x31\xfe\x45\x14"
-#define LONG_MS 10000 /* generous: the machine may be busy */
+#define LONG_MS 30000 /* generous: the machine may be busy */
 
 struct fixture {
     enum sim_transport transport;
@@ -316,6 +316,25 @@ static void a_transfer_can_be_cancelled_or_freed_in_flight(void **state)
     usb_transfer_free(&transfer);
     turn_for(f, 20);
     assert_int_equal(heard.count, 1);
+    finish(f);
+}
+
+/*
+ * The device begins anew, the handle lives on: what was claimed is, and a card answers once it has power again. A
+ * simulator's socket has no hub behind it that could do it, and says so.
+ */
+static void a_reset_is_carried_out_and_the_reader_works_on(void **state)
+{
+    struct fixture *f = begin_powered(state);
+    struct outcome outcome = {0};
+
+    usb_reset(f->usb, in_ms(f, LONG_MS), on_usb, &outcome);
+    WAIT_WHILE(f, outcome.count == 0);
+    assert_string_equal(usb_status_name(outcome.status), f->transport == SIM_LIBUSB ? "ok" : "stall");
+    assert_int_equal(f->gone, 0);
+    ccid_power_on(f->reader, 0, in_ms(f, LONG_MS), on_done, f);
+    wait_done(f, CCID_OK);
+    expect_works(f);
     finish(f);
 }
 
@@ -643,10 +662,13 @@ static void broken_frames_are_dropped_and_the_next_ones_come(void **state)
     WAIT_WHILE(f, f->frames < 1);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct camera_counters before = camera_counters(f->camera), after;
-        unsigned frames = f->frames;
+        unsigned frames;
 
         sim_rig_do(f->rig, rows[i].fault);
-        WAIT_WHILE(f, f->frames < frames + 4);
+        /* Some that were on their way already come first. */
+        WAIT_WHILE(f, camera_counters(f->camera).dropped == before.dropped);
+        frames = f->frames;
+        WAIT_WHILE(f, f->frames < frames + 2);
         after = camera_counters(f->camera);
         assert_int_equal(after.truncated - before.truncated, rows[i].truncated);
         assert_int_equal(after.dropped - before.dropped, 1);
@@ -674,6 +696,7 @@ static void a_truncated_frame_is_flagged(void **state)
     start(f);
     WAIT_WHILE(f, f->frames < 1);
     sim_rig_do(f->rig, "fault camera-truncate 1 200");
+    WAIT_WHILE(f, f->flagged == 0); /* some that were on their way already come first */
     WAIT_WHILE(f, f->frames < 5);
     assert_int_equal(f->flagged, 1);
     assert_int_equal(camera_counters(f->camera).truncated, 1);
@@ -741,6 +764,7 @@ int main(void)
         BOTH(a_control_request_is_answered_or_stalled),
         BOTH(a_silent_endpoint_times_out_at_its_deadline),
         BOTH(a_transfer_can_be_cancelled_or_freed_in_flight),
+        BOTH(a_reset_is_carried_out_and_the_reader_works_on),
         BOTH(unplugging_ends_every_transfer_and_is_told_once),
         BOTH(unplugging_is_noticed_though_nothing_is_in_flight),
         BOTH(closing_with_transfers_in_flight_calls_nobody_back),
