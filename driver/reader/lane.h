@@ -45,7 +45,8 @@ void lane_state(const struct lane *lane, struct msg_reader_state *out);
 /* Cards that lie on the reader (its slots). */
 unsigned lane_cards(const struct lane *lane);
 
-/* How a card operation went: a reader that breaks its protocol three times in a row is opened anew. */
+/* How a card operation went: a reader that breaks its protocol three times in a row is opened anew, and when that has
+ * not mended it twice, reset. */
 void lane_card_result(struct lane *lane, uint16_t failure);
 /* From the frames: what is wrong with the camera that is plugged in (FAILURE_NONE: nothing). */
 void lane_camera_result(struct lane *lane, uint16_t failure);
