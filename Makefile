@@ -88,12 +88,18 @@ libs = $(foreach r,$(1),$(LIBS_$(r)))
 
 all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program $(BIN)/uketsuke-convert $(OUT)/visit.dot
 
-# The visit table as a graph: visit.dot, and visit.svg where Graphviz is.
-$(OUT)/visit.dot: $(BIN)/uketsuked
-	@$(BIN)/uketsuked --print-table dot > $@.new && mv $@.new $@
-	@if command -v dot >/dev/null; then echo "  DOT     $(OUT)/visit.svg"; dot -Tsvg -o $(OUT)/visit.svg $@; fi
-table: $(OUT)/visit.dot
-	@ls $(OUT)/visit.dot $(wildcard $(OUT)/visit.svg)
+# The visit table as a graph: visit.dot has every edge; picture.dot is the same for people, drawn as visit.svg where
+# Graphviz is (make table installs it).
+$(OUT)/visit.dot: $(BIN)/uketsuked daemon/desk/picture.awk
+	@$(BIN)/uketsuked --print-table dot > $@.new
+	@$(BIN)/uketsuked --print-table text | awk -f daemon/desk/picture.awk $@.new - > $(OUT)/picture.dot
+	@if command -v dot >/dev/null; then echo "  DOT     $(OUT)/visit.svg"; dot -Tsvg -o $(OUT)/visit.svg $(OUT)/picture.dot; fi
+	@mv $@.new $@
+table:
+	@tests/setup/packages.sh build table
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(OUT)/visit.dot
+	@[ -e $(OUT)/visit.svg ] || dot -Tsvg -o $(OUT)/visit.svg $(OUT)/picture.dot
+	@ls $(OUT)/visit.dot $(OUT)/picture.dot $(OUT)/visit.svg
 
 # ---- compiling -----------------------------------------------------------------------------------------------------
 
@@ -364,7 +370,7 @@ setup-build:
 setup-sim: setup-build
 	@tests/setup/packages.sh build sim
 setup-check:
-	@tests/setup/packages.sh build sim check voice browser
+	@tests/setup/packages.sh build sim check table voice browser
 # MODELS=dlib: a set of models/sets instead of the shipped one.
 MODELS ?=
 models: setup-sim

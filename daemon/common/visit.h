@@ -85,6 +85,10 @@ enum disaster_cause {
     DISASTER_CAUSE_COUNT
 };
 
+/* card_identified.pin_tries, lane_state.pin_tries and the like: what is left, or one of these. */
+#define VISIT_TRIES_NO_KEY 254u
+#define VISIT_TRIES_UNKNOWN 255u
+
 /* lane_state.institution_kind, in the order of the setting institution-kind. */
 enum institution_kind { INSTITUTION_CLINIC, INSTITUTION_HOSPITAL, INSTITUTION_PHARMACY, INSTITUTION_DENTAL };
 

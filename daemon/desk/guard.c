@@ -35,12 +35,13 @@ static bool b_few(const struct visit *v)
 static bool pin_open(const struct visit *v)
 {
     return v->lane != NULL && !v->facts.pin_closed && v->facts.pin_tries != 0 &&
+           v->facts.pin_tries != VISIT_TRIES_NO_KEY &&
            v->facts.pins_sent < v->desk->settings.pin_tries;
 }
 
 static bool pin_last(const struct visit *v)
 {
-    return pin_open(v) && (v->facts.pin_tries == 1 || v->facts.pin_tries == 255);
+    return pin_open(v) && (v->facts.pin_tries == 1 || v->facts.pin_tries == VISIT_TRIES_UNKNOWN);
 }
 
 static bool was_at(const struct visit *v, uint32_t states)
@@ -141,6 +142,8 @@ bool guard_holds(enum desk_guard guard, const struct visit *v, const struct desk
         return other_card(v, e);
     case GUARD_EXPIRED:
         return expired(v, e);
+    case GUARD_PIN_NO_KEY:
+        return v->facts.pin_tries == VISIT_TRIES_NO_KEY;
     case GUARD_PHOTO_THERE:
         return v->facts.photo_there && (e->kind == EVENT_MATCHER_LOST || face_open(v));
     case GUARD_NUMBER_B_FEW:

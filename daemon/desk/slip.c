@@ -3,6 +3,7 @@
 #include "action.h"
 #include "ask.h"
 #include "disaster.h"
+#include "lane.h"
 #include "numbers.h"
 #include "reconcile.h"
 #include "slip_fields.h"
@@ -296,9 +297,12 @@ wipe:
     explicit_bzero(&record, sizeof(record));
 }
 
-static int settle(struct desk *desk, struct store_slip *slip, const struct msg_slip_amend *entry)
+/* The visit may be over, or its result may still stand at a lane (`open`): then the engine's own
+ * record changes with the row, so that its end stores the same. */
+static int settle(struct desk *desk, struct visit *open, struct store_slip *slip,
+                  const struct msg_slip_amend *entry)
 {
-    struct store_visit record;
+    struct store_visit record = {0};
     struct msg_visit_item item;
     int r = store_begin(desk->store);
 
@@ -307,7 +311,9 @@ static int settle(struct desk *desk, struct store_slip *slip, const struct msg_s
     slip->ended_us = (int64_t)desk_wall_us(desk);
     (void)MESSAGE_TEXT(slip->ended_by, entry->staff);
     (void)MESSAGE_TEXT(slip->note, entry->note);
-    if (r == 0)
+    if (r == 0 && open != NULL)
+        record = open->record;
+    else if (r == 0)
         r = store_visit_load(desk->store, slip->visit, &record);
     if (r == 0)
         r = store_slip_put(desk->store, slip);
@@ -323,7 +329,13 @@ static int settle(struct desk *desk, struct store_slip *slip, const struct msg_s
         r = store_commit(desk->store);
     if (r < 0) {
         store_rollback(desk->store);
+        explicit_bzero(&record, sizeof(record));
         return r;
+    }
+    if (open != NULL) {
+        open->record = record;
+        if (open->lane != NULL)
+            lane_publish(open->lane, false);
     }
     visit_item(&record, 0, &item);
     desk->ports.visit_changed(desk->ports.arg, &item);
@@ -384,11 +396,10 @@ void slip_amend(struct desk *desk, const struct msg_slip_amend *entry,
         return;
     }
     r = store_slip_load(desk->store, entry->visit, &slip);
-    /* What is over stays; while its visit is open or it is being asked about, it is not touched. */
+    /* What is over stays; while it is being asked about it is not touched. */
     if (r == 0 && slip.ended_us != 0)
         r = -ENOENT;
-    else if (r == 0 &&
-             (desk_visit(desk, entry->visit) != NULL || reconcile_asks(desk, entry->visit)))
+    else if (r == 0 && reconcile_asks(desk, entry->visit))
         r = -EAGAIN;
     if (r == 0 && entry->what == SLIP_AMEND_NUMBERS)
         wrong = amend_numbers(entry, &slip, &numbers);
@@ -403,7 +414,7 @@ void slip_amend(struct desk *desk, const struct msg_slip_amend *entry,
     }
     if (r == 0)
         r = entry->what == SLIP_AMEND_NUMBERS ? renumber(desk, &slip, &numbers, entry->staff)
-                                              : settle(desk, &slip, entry);
+                                              : settle(desk, desk_visit(desk, entry->visit), &slip, entry);
     if (r == 0)
         slip_publish(desk, entry->visit);
     action_end(desk, out, r);

@@ -164,6 +164,8 @@ uint16_t visit_refusal(const struct visit *v, unsigned action)
     if (action == ACTION_CHOOSE_PIN && v->record.state == VISIT_METHOD) {
         if (v->facts.pin_tries == 0)
             return FAILURE_PIN_LOCKED;
+        if (v->facts.pin_tries == VISIT_TRIES_NO_KEY)
+            return FAILURE_PIN_NOT_SET;
         if (v->facts.pin_closed)
             return v->facts.pin_closed_by;
     }

@@ -19,7 +19,7 @@ enum kind {
     KIND_ID,    /* u64 as text, 0 is null */
     KIND_TEXT,  /* "" stays "" */
     KIND_FLAG,  /* u8 as true or false */
-    KIND_TRIES, /* u8, 255 is null */
+    KIND_TRIES, /* u8; null where it is not known or there is no key */
     KIND_STATE,
     KIND_METHOD,
     KIND_OUTCOME,
@@ -392,7 +392,7 @@ static json_t *value(const uint8_t *at, enum kind kind)
     case KIND_FLAG:
         return json_boolean(*at != 0);
     case KIND_TRIES:
-        return *at == 255 ? json_null() : json_integer(*at);
+        return *at >= VISIT_TRIES_NO_KEY ? json_null() : json_integer(*at);
     case KIND_STATE:
         return json_string(visit_state_name(*at));
     case KIND_METHOD:

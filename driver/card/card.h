@@ -65,6 +65,7 @@ enum card_end {
 const char *card_end_name(enum card_end end);
 
 #define CARD_TRIES_UNKNOWN 255u
+#define CARD_TRIES_NO_KEY 254u /* the card has no such key */
 #define CARD_STATEMENT_MAX 512u
 #define CARD_SIGNATURE_MAX 512u
 
@@ -74,7 +75,7 @@ struct card_report {
     uint16_t status_word; /* the card's last one */
     uint32_t apdus;
     uint32_t elapsed_ms;
-    uint8_t pin_tries;      /* CARD_TRIES_UNKNOWN; 0 locked */
+    uint8_t pin_tries;      /* CARD_TRIES_UNKNOWN, CARD_TRIES_NO_KEY (identify); 0 locked */
     uint8_t number_b_tries;
     /* identify */
     const uint8_t *certificate;

@@ -60,10 +60,16 @@ enum card_end card_engine_on_certificate(struct card_engine *e, const struct car
     return CARD_END_OK;
 }
 
-/* A counter that cannot be asked is unknown; it is no reason to turn the card away. */
+/* A counter that cannot be asked is unknown; it is no reason to turn the card away. That there is no key is
+   said by the same answers as when signing, so that nobody is asked for a PIN first. */
 static enum card_end on_pin_tries(struct card_engine *e, const struct card_outcome *o)
 {
-    if (o->selected)
+    bool none = o->selected ? e->key_state == CARD_KEY_UNSET
+                            : o->sw == 0x6A82 && e->application != CARD_AP_NONE;
+
+    if (none)
+        e->report.pin_tries = CARD_TRIES_NO_KEY;
+    else if (o->selected)
         e->report.pin_tries = e->tries;
     return CARD_END_OK;
 }

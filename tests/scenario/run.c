@@ -1,9 +1,10 @@
 /*
  * run: whole visits as scripts: one file a behaviour, one line a thing that happens or must hold.
  * `scenarios FILE|DIRECTORY...` runs them all, prints each that fails with its line, and then which rows of
- * the visit table were taken (`--missing` names those that were not); then random walks (walk.h). README.md
- * lists the words.
+ * the visit table were taken (`--missing` names those that were not); then random walks (walk.h). INDEX of a
+ * folder is held against it (index.h). README.md lists the words.
  */
+#include "index.h"
 #include "script.h"
 #include "walk.h"
 
@@ -114,7 +115,8 @@ static bool do_reader(struct script *s)
     uint16_t failure;
 
     if (strcmp(what, "identified") == 0) {
-        struct stage_identified how = {(uint8_t)atoi(script_option(s, "pin", "3")),
+        const char *pin = script_option(s, "pin", "3");
+        struct stage_identified how = {(uint8_t)(strcmp(pin, "none") == 0 ? VISIT_TRIES_NO_KEY : (unsigned)atoi(pin)),
                                        (uint8_t)atoi(script_option(s, "b", "10")),
                                        genuine_of(script_option(s, "chain", "yes")), script_has(s, "expired")};
         stage_identified(s->stage, s->lane, &how);
@@ -643,6 +645,7 @@ static bool print_coverage(bool whole)
 }
 
 static unsigned ran, failed;
+static bool indexed = true;
 
 static int is_script(const struct dirent *entry)
 {
@@ -661,6 +664,7 @@ static void run_all(const char *path)
         failed += !run_file(path);
         return;
     }
+    indexed = index_check(path) && indexed;
     for (int i = 0; i < n; i++) {
         char file[600];
 
@@ -696,5 +700,5 @@ int main(int argc, char **argv)
         printf("with the walk: ");
         print_coverage(false);
     }
-    return failed > 0 || ran == 0 || !covered || !walked;
+    return failed > 0 || ran == 0 || !covered || !walked || !indexed;
 }

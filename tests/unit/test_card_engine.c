@@ -390,6 +390,27 @@ static void a_card_without_pin_is_told_as_such(void **state)
     assert_int_equal(rig_verifies(&rig), 0);
 }
 
+/* Known from the first look on, so that nobody is asked whether a last try may be spent. */
+static void a_card_without_pin_is_told_as_such_when_it_is_identified(void **state)
+{
+    static const uint16_t answers[] = {0x6A88, 0x6A82, 0x6985};
+    struct rig_file *pin = rig_file(&rig, 0x01, 0x0018);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        pin->query_sw = answers[i];
+        assert_int_equal(rig_identify(&rig), CARD_END_OK);
+        assert_int_equal(rig.report.pin_tries, CARD_TRIES_NO_KEY);
+    }
+    pin->id = 0x0099; /* no such file */
+    assert_int_equal(rig_identify(&rig), CARD_END_OK);
+    assert_int_equal(rig.report.pin_tries, CARD_TRIES_NO_KEY);
+    pin->id = 0x0018;
+    pin->query_sw = 0x6F00; /* says nothing about the key */
+    assert_int_equal(rig_identify(&rig), CARD_END_OK);
+    assert_int_equal(rig.report.pin_tries, CARD_TRIES_UNKNOWN);
+}
+
 static void an_unknown_counter_counts_as_the_last_try(void **state)
 {
     struct rig_file *pin = rig_file(&rig, 0x01, 0x0018);
@@ -758,6 +779,7 @@ int main(void)
         TEST(a_locked_pin_is_not_sent),
         TEST(a_pin_that_locks_meanwhile_is_told_as_locked),
         TEST(a_card_without_pin_is_told_as_such),
+        TEST(a_card_without_pin_is_told_as_such_when_it_is_identified),
         TEST(an_unknown_counter_counts_as_the_last_try),
         TEST(what_is_no_pin_is_not_sent),
         TEST(a_signature_of_another_key_is_found_out),
