@@ -380,14 +380,27 @@ static void slips_are_filed_shown_and_listed(void **state)
     assert_int_equal(m->body.slip_item.request, 22);
     assert_string_equal(m->body.slip_item.insured, "架空　太郎");
     forget(h);
-    /* Its visit is still on the board: it is settled when that is closed, and only with a word. */
+    /* Its result still stands on the board: it is settled all the same, but only with a word. */
     amend.visit = visit;
     strcpy(amend.staff, "佐藤");
+    say(h, MSG_SLIP_AMEND, &amend);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    assert_int_equal(m->body.action_result.failure, FAILURE_SLIP_FORMAT);
+    assert_string_equal(m->body.action_result.field, "note");
+    forget(h);
     strcpy(amend.note, "来院せず");
     say(h, MSG_SLIP_AMEND, &amend);
     m = wait_for(h, MSG_ACTION_RESULT);
     assert_non_null(m);
-    assert_int_equal(m->body.action_result.failure, FAILURE_DESK_BUSY);
+    assert_int_equal(m->body.action_result.accepted, 1);
+    m = wait_for(h, MSG_VISIT_ITEM);
+    assert_non_null(m);
+    assert_int_equal(m->body.visit_item.outcome, OUTCOME_STAFF);
+    assert_string_equal(m->body.visit_item.staff, "佐藤");
+    m = wait_for(h, MSG_SLIP_ITEM);
+    assert_non_null(m);
+    assert_int_equal(m->body.slip_item.state, SLIP_STATE_SETTLED);
 }
 
 static void disaster_mode_is_told_to_who_watches(void **state)
