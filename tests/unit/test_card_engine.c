@@ -375,14 +375,15 @@ static void a_pin_that_locks_meanwhile_is_told_as_locked(void **state)
     }
 }
 
+static const uint16_t no_pin[] = {0x6A88, 0x6A82, 0x6985};
+
 static void a_card_without_pin_is_told_as_such(void **state)
 {
-    static const uint16_t answers[] = {0x6A88, 0x6985};
     struct rig_file *pin = rig_file(&rig, 0x01, 0x0018);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        pin->query_sw = answers[i];
+    for (size_t i = 0; i < sizeof(no_pin) / sizeof(no_pin[0]); i++) {
+        pin->query_sw = no_pin[i];
         assert_int_equal(rig_sign(&rig, "1234", true), CARD_END_PIN_NOT_SET);
     }
     pin->id = 0x0099; /* no such file */
@@ -393,12 +394,11 @@ static void a_card_without_pin_is_told_as_such(void **state)
 /* Known from the first look on, so that nobody is asked whether a last try may be spent. */
 static void a_card_without_pin_is_told_as_such_when_it_is_identified(void **state)
 {
-    static const uint16_t answers[] = {0x6A88, 0x6A82, 0x6985};
     struct rig_file *pin = rig_file(&rig, 0x01, 0x0018);
 
     (void)state;
-    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        pin->query_sw = answers[i];
+    for (size_t i = 0; i < sizeof(no_pin) / sizeof(no_pin[0]); i++) {
+        pin->query_sw = no_pin[i];
         assert_int_equal(rig_identify(&rig), CARD_END_OK);
         assert_int_equal(rig.report.pin_tries, CARD_TRIES_NO_KEY);
     }
