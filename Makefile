@@ -4,6 +4,7 @@
 #   make check          all tests (installs and fetches what is missing)
 #   make                the programs only
 #   make kills          every program killed in every state of every family of visits, books compared afterwards
+#   make pulls          the card pulled at every command that it gets, books compared afterwards
 #   make lanes LANES=n   so many lanes (32) on one desk, three of them stuck
 #   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
 #   make bench | fuzz | coverage | faults | valgrind | lint | rig | evaluate PAIRS=FILE | install | clean
@@ -409,6 +410,14 @@ FAMILY ?=
 kills: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/kills.sh build $(BIN) $(PORT) $(DESKS) 0/1 $(FAMILY)
+
+# A card pulled at every command that it gets, before, during and after it, on PULL_LANES lanes; SLICE=K/N: a part.
+PULL_LANES ?= 16
+SLICE ?= 0/1
+.PHONY: pulls
+pulls: models cards
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/pulls.sh build $(BIN) $(PORT) $(PULL_LANES) $(SLICE) $(FAMILY)
 
 # The kiosk's guidance by voice, in every language, of the texts as they are (minutes, once; then only what changed).
 voice:

@@ -222,6 +222,13 @@ int run_part(struct site *site, const char *part, const char *method, unsigned s
 int run_kills(struct site *sites, int nsites, const char *file, const char *table,
               const char *family, int k, int n);
 
+/* ---- pulls.c: a card pulled at every command
+ * ------------------------------------------------------------------------ */
+
+/* `table`, `family`, k and n as above. Returns how many did not end as said. */
+int run_pulls(struct site *site, const char *file, const char *table, const char *family, int k,
+              int n);
+
 /* ---- soak.c: a long random day at many lanes
  * -------------------------------------------------------- */
 

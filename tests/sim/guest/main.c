@@ -2,6 +2,7 @@
  * sim-guest visits FILE [--family NAME] --desk DIRECTORY [--desk DIRECTORY...]
  * sim-guest kills FILE [--family NAME] [--slice K/N] --table FILE --desk DIRECTORY [--desk
  * DIRECTORY...]
+ * sim-guest pulls FILE [--family NAME] [--slice K/N] --table FILE --desk DIRECTORY
  * sim-guest part STATE|finish|loop [--method pin|face] [--seconds N] --desk DIRECTORY
  *
  * sim-guest soak SECONDS [--seed N] --desk DIRECTORY
@@ -31,7 +32,7 @@ struct options {
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: sim-guest visits|kills FILE [--family NAME] [--slice K/N] "
+    (void)fprintf(stderr, "usage: sim-guest visits|kills|pulls FILE [--family NAME] [--slice K/N] "
                           "[--table FILE] --desk DIRECTORY...\n"
                           "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n"
                           "       sim-guest part STATE|finish|loop [--method pin|face] --desk DIRECTORY\n"
@@ -119,6 +120,8 @@ int main(int argc, char **argv)
     } else if (good && strcmp(argv[optind], "kills") == 0 && o.table != NULL) {
         failed =
             run_kills(o.sites, o.nsites, argv[optind + 1], o.table, o.family, o.slice, o.slices);
+    } else if (good && strcmp(argv[optind], "pulls") == 0 && o.table != NULL) {
+        failed = run_pulls(&o.sites[0], argv[optind + 1], o.table, o.family, o.slice, o.slices);
     } else if (good && strcmp(argv[optind], "lanes") == 0) {
         failed = run_lanes(&o.sites[0], atoi(argv[optind + 1]));
     } else if (good && strcmp(argv[optind], "soak") == 0) {

@@ -61,6 +61,7 @@ static const struct {
     {"torn", ""},
     {"mute", ""},
     {"torn-in", ""},
+    {"torn-lost", ""},
     {"silent", ""},
     {"twice", ""},
     {"stale", ""},

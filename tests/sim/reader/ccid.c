@@ -274,7 +274,9 @@ bool sim_ccid_run_apdu(struct ccid *c, const uint8_t *apdu, size_t len)
     }
     trace_apdu(c, apdu, len);
     c->torn_next = f && f->kind == FAULT_TORN;
-    return true;
+    if (f && f->kind == FAULT_TORN_LOST)
+        c->torn = c->muted = true;
+    return !c->muted;
 }
 
 void sim_ccid_send_response(struct ccid *c, const uint8_t *msg)

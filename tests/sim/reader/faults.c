@@ -43,6 +43,7 @@ static const struct {
     { "mute", FAULT_MUTE, FAULT_AT_APDU, 0, 10, false, "mute N" },
     { "torn", FAULT_TORN, FAULT_AT_APDU, 0, 10, false, "torn N" },
     { "torn-in", FAULT_TORN_IN, FAULT_AT_APDU, 0, 10, false, "torn-in N" },
+    { "torn-lost", FAULT_TORN_LOST, FAULT_AT_APDU, 0, 10, false, "torn-lost N" },
     { "sw", FAULT_SW, FAULT_AT_APDU, 1, 16, false, "sw N STATUS(hex)" },
     { "block-lost", FAULT_BLOCK_LOST, FAULT_AT_BLOCK, 0, 10, false, "block-lost N" },
     { "block-silent", FAULT_BLOCK_SILENT, FAULT_AT_BLOCK, 0, 10, false, "block-silent N" },

@@ -38,7 +38,8 @@ enum fault_kind {
     FAULT_BERROR,   /* command fails with bError `arg` */
     FAULT_MUTE,     /* card stops answering: bError FE */
     FAULT_TORN,     /* card gone after this APDU was answered */
-    FAULT_TORN_IN,  /* card gone while this APDU runs */
+    FAULT_TORN_IN,  /* card gone before this APDU is executed */
+    FAULT_TORN_LOST, /* executed, and gone before the answer leaves */
     FAULT_SW,       /* card answers status word `arg` (hex) instead of executing */
     FAULT_BLOCK_LOST,    /* it does not reach the card */
     FAULT_BLOCK_SILENT,  /* the card's answer does not reach the reader */
