@@ -162,8 +162,9 @@ void lane_reader_down(struct lane *lane)
         lane_publish(lane, true);
 }
 
-/* `fresh`: the reader has just come (back), so a card that lies there may have lain there all the time. */
-static void card_changed(struct lane *lane, bool was, bool fresh)
+/* `fresh`: the reader has just come (back), so a card that lies there may have lain there all the time.
+ * `fewer`: of two cards one was taken away, and the visit that waits for "one only" looks at the other. */
+static void card_changed(struct lane *lane, bool was, bool fresh, bool fewer)
 {
     struct visit *v = lane->visit;
     bool ending = v->record.state == VISIT_DONE || v->record.state == VISIT_TAKE_CARD;
@@ -176,6 +177,8 @@ static void card_changed(struct lane *lane, bool was, bool fresh)
         lane->card_spent = false;
     } else if (!was && !(v->record.state == VISIT_IDLE && lane->card_spent)) {
         (void)visit_raise(v, EVENT_CARD_IN, FAILURE_NONE);
+    } else if (was && fewer && v->record.state == VISIT_CARD_LOST) {
+        (void)visit_raise(v, EVENT_CARD_IN, FAILURE_NONE);
     }
 }
 
@@ -184,6 +187,7 @@ static void take_reader_state(struct lane *lane, const struct msg_reader_state *
     uint16_t before = lane->reader.reader;
     uint16_t camera = lane->reader.camera;
     bool was = lane->card, fresh = !lane->heard || before != FAILURE_NONE;
+    bool fewer = body->card < lane->reader.card;
 
     lane->reader = *body;
     lane->heard = true;
@@ -192,7 +196,7 @@ static void take_reader_state(struct lane *lane, const struct msg_reader_state *
         if (before == FAILURE_NONE)
             (void)visit_raise(lane->visit, EVENT_READER_LOST, body->reader);
     } else {
-        card_changed(lane, was, fresh);
+        card_changed(lane, was, fresh, fewer);
     }
     if (camera == FAILURE_NONE && body->camera != FAILURE_NONE)
         (void)visit_raise(lane->visit, EVENT_CAMERA_FAILED, body->camera);

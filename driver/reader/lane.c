@@ -491,7 +491,7 @@ void lane_state(const struct lane *lane, struct msg_reader_state *out)
     memset(out, 0, sizeof(*out));
     out->reader = lane->reader;
     out->camera = lane->camera != FAILURE_NONE ? lane->camera : lane->camera_fault;
-    out->card = lane_cards(lane) > 0;
+    out->card = (uint8_t)lane_cards(lane);
     for (size_t i = 0; i < DEVICES; i++) {
         d = &lane->devices[i];
         if (d->step != DEVICE_READY || d->ccid == NULL)

@@ -103,6 +103,12 @@ static bool do_card(struct script *s)
     return true;
 }
 
+static bool do_second(struct script *s)
+{
+    stage_second_card(s->stage, s->lane, script_has(s, "on"));
+    return script_has(s, "on") || script_has(s, "off") || script_bad(s, "second", "on or off?");
+}
+
 static bool do_remove(struct script *s)
 {
     stage_card(s->stage, s->lane, "");
@@ -558,7 +564,7 @@ static const struct {
     const char *word;
     bool (*run)(struct script *s);
 } words[] = {
-    {"card", do_card},     {"remove", do_remove}, {"reader", do_reader}, {"camera", do_camera},
+    {"card", do_card},     {"second", do_second}, {"remove", do_remove}, {"reader", do_reader}, {"camera", do_camera},
     {"frame", do_frame},   {"matcher", do_matcher}, {"ocr", do_ocr},     {"relay", do_relay},
     {"kiosk", do_act},     {"board", do_act},     {"command", do_act},   {"lookup", do_lookup},
     {"link", do_lookup},   {"advance", do_advance}, {"restart", do_restart}, {"store", do_store},

@@ -329,7 +329,7 @@ void stage_reader_state(struct stage *stage, unsigned lane, uint16_t reader, uin
 
     l->reader.reader = reader;
     l->reader.camera = camera;
-    l->reader.card = reader == FAILURE_NONE && l->card[0] != '\0';
+    l->reader.card = reader != FAILURE_NONE ? 0 : (uint8_t)((l->card[0] != '\0') + l->second);
     body.reader_state = l->reader;
     if (reader != FAILURE_NONE)
         l->asked_reader = 0;
@@ -362,6 +362,12 @@ void stage_card(struct stage *stage, unsigned lane, const char *name)
     snprintf(l->card, sizeof(l->card), "%s", name);
     if (l->reader.reader == FAILURE_NONE)
         stage_reader_state(stage, lane, FAILURE_NONE, l->reader.camera);
+}
+
+void stage_second_card(struct stage *stage, unsigned lane, bool there)
+{
+    stage->lanes[lane].second = there;
+    stage_reader_state(stage, lane, stage->lanes[lane].reader.reader, stage->lanes[lane].reader.camera);
 }
 
 static uint64_t present(const struct stage *stage, unsigned lane)

@@ -24,6 +24,7 @@ struct stage_lane {
     struct msg_reader_state reader;
     bool reader_up;
     char card[32];           /* what lies there, "" nothing */
+    bool second;             /* another card beside it */
     unsigned pins_given, pins_sent, numbers_given, numbers_sent;
     uint16_t asked_reader;   /* operation under way */
     uint64_t reader_visit;   /* of the last VISIT_BEGIN, 0 none */
@@ -78,6 +79,7 @@ void stage_reader_program(struct stage *stage, unsigned lane, bool up);
 void stage_matcher_program(struct stage *stage, bool up);
 void stage_ocr_program(struct stage *stage, bool up);
 void stage_relay_program(struct stage *stage, bool up);
+void stage_second_card(struct stage *stage, unsigned lane, bool there);
 /* "" takes it away. */
 void stage_card(struct stage *stage, unsigned lane, const char *name);
 

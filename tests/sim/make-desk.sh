@@ -172,8 +172,10 @@ EOF
         state=card-state
         [ "$copies" != own ] || state=card-state/$n
         mkdir -p "$desk/$state"
+        second=''
+        [ "$place" != pair ] || second=' --second-slot'
         cat <<EOF
-program device-$n \$BIN/sim-reader --usbip \$DESK/run/usbip-$n.sock --control \$DESK/run/device-$n.control --cards \$DESK/cards --videos \$BUILD/sim/videos --state \$DESK/$state --serial SIM$n --trace \$DESK/log/trace-$n
+program device-$n \$BIN/sim-reader --usbip \$DESK/run/usbip-$n.sock --control \$DESK/run/device-$n.control --cards \$DESK/cards --videos \$BUILD/sim/videos --state \$DESK/$state --serial SIM$n --trace \$DESK/log/trace-$n$second
   ready file \$DESK/run/device-$n.control
 program reader-$n \$BIN/uketsuke-reader --config \$DESK/uketsuke.conf --instance $n
   listen reader seqpacket \$DESK/run/reader-$n.sock

@@ -100,7 +100,20 @@ void sim_ccid_reset(struct ccid *c)
     c->queued = 0;
     c->abort_control = c->abort_bulk = -1;
     c->notice = c->card != NULL;
+    c->second_notice = c->second;
     power_off(c);
+}
+
+void sim_ccid_add_slot(struct ccid *c)
+{
+    c->two_slots = true;
+}
+
+bool sim_ccid_set_second(struct ccid *c, bool card)
+{
+    c->second_notice = c->two_slots && (c->second_notice || c->second != card);
+    c->second = c->two_slots && card;
+    return c->two_slots;
 }
 
 void sim_ccid_set_card(struct ccid *c, struct card *card)
@@ -161,8 +174,10 @@ uint64_t sim_ccid_apdus(const struct ccid *c)
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-static unsigned icc_status(const struct ccid *c)
+static unsigned icc_status(const struct ccid *c, unsigned slot)
 {
+    if (slot == 1)
+        return c->second ? 1 : 2;
     return !c->card || c->torn ? 2 : c->powered ? 0 : 1;
 }
 
@@ -191,13 +206,13 @@ void sim_ccid_answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned
     m[0] = (uint8_t)type;
     m[5] = msg[5];
     m[6] = msg[6];
-    m[7] = (uint8_t)(status | icc_status(c));
+    m[7] = (uint8_t)(status | icc_status(c, msg[5]));
     m[8] = (uint8_t)error;
     m[9] = (uint8_t)specific;
     if (f && f->kind == FAULT_SILENT)
         return;
     if (f && f->kind == FAULT_BERROR) {
-        m[7] = (uint8_t)(0x40 | icc_status(c));
+        m[7] = (uint8_t)(0x40 | icc_status(c, msg[5]));
         m[8] = (uint8_t)f->arg;
         len = 0;
     }
@@ -209,7 +224,7 @@ void sim_ccid_answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned
         m[5]++;
     if (f && f->kind == FAULT_EXTEND) {
         uint8_t wait[HEADER] = { DATA_BLOCK, 0, 0, 0, 0, msg[5], msg[6],
-                                 (uint8_t)(0x80 | icc_status(c)), 1, 0 };
+                                 (uint8_t)(0x80 | icc_status(c, msg[5])), 1, 0 };
 
         for (i = 0; i < f->arg && i < QUEUE - 4; i++) {
             queue_push(c, wait, HEADER, ready);
@@ -494,6 +509,14 @@ static const struct {
     { SET_DATA_RATE, DATA_RATE, true, do_data_rate },
 };
 
+static void second_slot(struct ccid *c, const uint8_t *msg, unsigned answer)
+{
+    if (msg[0] == GET_SLOT_STATUS || msg[0] == POWER_OFF)
+        sim_ccid_answer(c, msg, SLOT_STATUS, 0, 0, 1, NULL, 0);
+    else
+        sim_ccid_fail(c, msg, answer, E_MUTE);
+}
+
 static bool busy(const struct ccid *c)
 {
     return c->queued > 0 && c->queue[c->queued - 1].ready_us > c->now_us;
@@ -509,8 +532,10 @@ static void dispatch(struct ccid *c, const uint8_t *msg, size_t len)
         sim_ccid_fail(c, msg, SLOT_STATUS, E_UNSUPPORTED);
     else if (util_get_le32(msg + 1) != len - HEADER || (!commands[i].carries_data && len > HEADER))
         sim_ccid_fail(c, msg, commands[i].answer, E_BAD_LENGTH);
-    else if (msg[5] != 0)
+    else if (msg[5] > (c->two_slots ? 1 : 0))
         sim_ccid_fail(c, msg, commands[i].answer, E_BAD_SLOT);
+    else if (msg[5] == 1)
+        second_slot(c, msg, commands[i].answer);
     else if (c->abort_control >= 0 && msg[0] != ABORT)
         sim_ccid_fail(c, msg, commands[i].answer, E_ABORTED);
     else if (busy(c) && msg[0] != ABORT)
@@ -603,17 +628,18 @@ int sim_ccid_bulk_in(struct ccid *c, uint64_t now_us, uint8_t *out, size_t cap)
 
 bool sim_ccid_notice_pending(const struct ccid *c)
 {
-    return c->notice;
+    return c->notice || c->second_notice;
 }
 
 int sim_ccid_interrupt_in(struct ccid *c, uint8_t *out, size_t cap)
 {
-    if (!c->notice)
+    if (!sim_ccid_notice_pending(c))
         return -EAGAIN;
     if (cap < 2)
         return -EOVERFLOW;
     out[0] = NOTIFY_SLOT_CHANGE;
-    out[1] = (uint8_t)(2 | (c->card && !c->torn ? 1 : 0));
-    c->notice = false;
+    out[1] = (uint8_t)((c->notice ? 2 : 0) | (c->card && !c->torn ? 1 : 0) |
+                       (c->second_notice ? 8 : 0) | (c->second ? 4 : 0));
+    c->notice = c->second_notice = false;
     return 2;
 }

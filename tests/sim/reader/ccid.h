@@ -1,5 +1,5 @@
 /*
- * ccid.h - the card reader function: CCID 1.1 messages on bulk pipes, one slot, slot-change
+ * ccid.h - the card reader function: CCID 1.1 messages on bulk pipes, one slot (or two), slot-change
  * notices on the interrupt pipe. Time comes from the caller, in monotonic microseconds.
  */
 #ifndef SIM_CCID_H
@@ -39,6 +39,9 @@ void sim_ccid_reset(struct ccid *c);
 void sim_ccid_set_card(struct ccid *c, struct card *card);
 struct card *sim_ccid_card(const struct ccid *c);
 bool sim_ccid_powered(const struct ccid *c);
+/* A second slot, in which a card may lie that stays mute. False: there is no such slot. */
+void sim_ccid_add_slot(struct ccid *c);
+bool sim_ccid_set_second(struct ccid *c, bool card);
 /* True once after a fault took the card out; the caller then removes it. */
 bool sim_ccid_take_torn(struct ccid *c);
 

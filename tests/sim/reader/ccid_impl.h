@@ -54,6 +54,7 @@ struct ccid {
     struct faults *faults;
     struct card *card;
     bool powered, muted, torn, torn_next, notice;
+    bool two_slots, second, second_notice; /* a card in the second; that it changed */
     uint64_t now_us;
 
     uint8_t in[CCID_MESSAGE_MAX]; /* message being received */

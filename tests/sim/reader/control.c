@@ -100,6 +100,19 @@ static void cmd_remove(struct sim *sim, size_t n, char **words, struct answer *a
     reply(a, "ok");
 }
 
+static void cmd_second(struct sim *sim, size_t n, char **words, struct answer *a)
+{
+    bool on = strcmp(words[1], "on") == 0;
+
+    (void)n;
+    if (!on && strcmp(words[1], "off") != 0)
+        reply(a, "error wrong words: second on | off");
+    else if (!sim_ccid_set_second(sim_device_reader(sim->device), on))
+        reply(a, "error this reader has one slot: start it with --second-slot");
+    else
+        reply(a, "ok");
+}
+
 static void cmd_camera(struct sim *sim, size_t n, char **words, struct answer *a)
 {
     static const struct {
@@ -353,6 +366,7 @@ static const struct {
 } commands[] = {
     { "insert", 2, 2, cmd_insert, "insert NAME" },
     { "remove", 1, 1, cmd_remove, "remove" },
+    { "second", 2, 2, cmd_second, "second on | off" },
     { "camera", 2, 3, cmd_camera, "camera NAME [FRAME] | off | freeze | dark" },
     { "status", 1, 1, cmd_status, "status" },
     { "counters", 2, 2, cmd_counters, "counters NAME" },

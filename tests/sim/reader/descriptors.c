@@ -70,12 +70,13 @@ static void put_endpoint(struct buf *b, unsigned address, unsigned attributes, u
     sim_buf_put_u8(b, interval);
 }
 
-static void put_reader(struct buf *b, const struct ccid_level *level, bool pin_pad)
+static void put_reader(struct buf *b, const struct ccid_level *level, bool pin_pad, unsigned slots)
 {
     uint8_t class_descriptor[CCID_DESCRIPTOR];
 
     put_interface(b, INTERFACE_CCID, 0, 3, CLASS_CCID, 0, STRING_READER);
     sim_ccid_descriptor(level, pin_pad, class_descriptor);
+    class_descriptor[4] = (uint8_t)(slots - 1); /* bMaxSlotIndex */
     sim_buf_put(b, class_descriptor, sizeof(class_descriptor));
     put_endpoint(b, ENDPOINT_OUT, 2, 512, 0);
     put_endpoint(b, ENDPOINT_IN, 2, 512, 0);
@@ -148,13 +149,14 @@ static void put_camera_streaming(struct buf *b)
     }
 }
 
-void sim_descriptors_configuration(struct buf *out, const struct ccid_level *level, bool pin_pad)
+void sim_descriptors_configuration(struct buf *out, const struct ccid_level *level, bool pin_pad,
+                                   unsigned slots)
 {
     size_t start = out->len;
 
     /* bus powered, 500 mA */
     PUT(out, 9, DT_CONFIGURATION, 0, 0, INTERFACES, 1, 0, 0x80, 250);
-    put_reader(out, level, pin_pad);
+    put_reader(out, level, pin_pad, slots);
     PUT(out, 8, DT_ASSOCIATION, INTERFACE_CONTROL, 2, CLASS_VIDEO, SC_COLLECTION, 0, STRING_CAMERA);
     put_camera_control(out);
     put_camera_streaming(out);

@@ -19,7 +19,7 @@ enum {
 void sim_descriptors_device(uint8_t out[DEVICE_DESCRIPTOR]);
 /* The whole configuration, appended. */
 void sim_descriptors_configuration(struct buf *out, const struct ccid_level *level,
-                                   bool pin_pad);
+                                   bool pin_pad, unsigned slots);
 /* String i in USB form (0 = languages), appended; false when there is none. */
 bool sim_descriptors_string(struct buf *out, unsigned i, const char *serial);
 

@@ -55,7 +55,10 @@ int sim_device_new(struct device **out, const struct device_options *options)
     d->faults = sim_faults_new();
     d->ccid = d->faults ? sim_ccid_new(level, options->pin_pad, d->faults) : NULL;
     d->camera = d->faults ? sim_camera_new(d->faults, options->seed + 1) : NULL;
-    sim_descriptors_configuration(&d->configuration_descriptor, level, options->pin_pad);
+    if (d->ccid && options->second_slot)
+        sim_ccid_add_slot(d->ccid);
+    sim_descriptors_configuration(&d->configuration_descriptor, level, options->pin_pad,
+                                  options->second_slot ? 2 : 1);
     if (!d->ccid || !d->camera || d->configuration_descriptor.failed) {
         sim_device_free(&d);
         return -ENOMEM;

@@ -23,6 +23,7 @@ struct device_options {
     const char *serial; /* string descriptor */
     const char *level;  /* see sim_ccid_level_find() */
     bool pin_pad;
+    bool second_slot; /* knows only whether a card lies in it: one that stays mute */
     uint64_t seed;
 };
 

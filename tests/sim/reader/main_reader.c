@@ -56,7 +56,7 @@ struct options {
 
 static const char usage[] =
     "usage: sim-reader --usbip PATH --control PATH --cards DIR --videos DIR [--usbip-tcp PORT]\n"
-    "                  [--state DIR] [--serial S] [--seed N] [--pin-pad]\n"
+    "                  [--state DIR] [--serial S] [--seed N] [--pin-pad] [--second-slot]\n"
     "                  [--level extended|short|tpdu-t1|tpdu-t0|tpdu-bare]\n"
     "                  [--camera NAME] [--card NAME] [--trace FILE]\n"
     "Sockets named 'usbip' and 'control' may be handed over instead (LISTEN_FDS).\n";
@@ -314,6 +314,7 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         { "serial", required_argument, NULL, 'n' },  { "level", required_argument, NULL, 'l' },
         { "seed", required_argument, NULL, 'r' },    { "camera", required_argument, NULL, 'm' },
         { "card", required_argument, NULL, 'i' },    { "pin-pad", no_argument, NULL, 'p' },
+        { "second-slot", no_argument, NULL, '2' },
         { "trace", required_argument, NULL, 'a' },
         { 0 },
     };
@@ -333,6 +334,7 @@ static bool parse_options(struct program *p, struct options *o, int argc, char *
         case 'i': o->card = optarg; break;
         case 'a': o->trace = optarg; break;
         case 'p': o->device.pin_pad = true; break;
+        case '2': o->device.second_slot = true; break;
         case 't':
             if (sim_util_parse_u64(optarg, 10, 65535, &o->tcp_port) < 0)
                 return false;
