@@ -313,6 +313,7 @@ FUZZ_WITH_fuzz_envelope := $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_matcher_decode := matcher common
 FUZZ_ROOMS_fuzz_matcher_frame := matcher common
 FUZZ_WITH_fuzz_matcher_frame := tests/unit/matcher_nets.c
+FUZZ_ROOMS_fuzz_ocr_frame := ocr common
 FUZZ_ROOMS_fuzz_relay_json := relay common
 FUZZ_ROOMS_fuzz_relay_slip := relay common
 FUZZ_ROOMS_fuzz_usb_descriptor := driver common

@@ -215,24 +215,15 @@ static enum failure judge_face(struct engine *engine, const struct warp_map *map
     return failure;
 }
 
-/* The frame is decoded; everything up to the score. */
-static enum failure compare(struct engine *engine, const struct embedding *reference, unsigned want,
-                            struct frame_report *report, uint64_t *clock)
+/* The face is at report->box: points, quality, score. */
+static enum failure compare_face(struct engine *engine, const struct embedding *reference,
+                                 unsigned want, struct frame_report *report, uint64_t *clock)
 {
-    struct detection found[DETECT_MOST];
     struct point five[FACE_POINTS];
     struct warp_map map;
     enum failure failure;
-    size_t count;
     int r;
 
-    r = find_faces(engine, 0, found, &count);
-    report->detect_us = lap(clock);
-    if (r < 0)
-        return FAILURE_FACE_UNAVAILABLE;
-    failure = choose_face(found, count, report);
-    if (failure != FAILURE_NONE)
-        return failure;
     r = find_points(engine, &report->box, report->points, five);
     report->points_known = r == 0;
     if (r == 0)
@@ -243,7 +234,6 @@ static enum failure compare(struct engine *engine, const struct embedding *refer
     }
     failure = judge_face(engine, &map, five, report);
     report->landmarks_us = lap(clock);
-    leave_trace(engine, want, report, clock);
     if (failure != FAILURE_NONE &&
         !((want & WANT_ANYWAY) != 0 &&
           (failure == FAILURE_FACE_TURNED || failure == FAILURE_FACE_TOO_LARGE)))
@@ -255,15 +245,107 @@ static enum failure compare(struct engine *engine, const struct embedding *refer
     report->score = embed_cosine(embedding_floats(&engine->probe), embedding_floats(reference),
                                  reference->dimensions);
     report->score_known = true;
+    return failure;
+}
+
+/* What only a face that is there gets: its trace and the liveness score. */
+static void look_closer(struct engine *engine, unsigned want, enum failure failure,
+                        struct frame_report *report, uint64_t *clock)
+{
+    if (!report->points_known)
+        return;
+    leave_trace(engine, want, report, clock);
     if (failure == FAILURE_NONE && (want & WANT_LIVENESS) != 0) {
         report->live_known = score_liveness(engine, &report->box, &report->live) == 0;
         report->live_us = lap(clock);
     }
+}
+
+#define FOLLOW_FRAMES 2
+#define FOLLOW_GAP_US 200000
+
+/* The box goes where the points go. False: they went nowhere sensible. */
+static bool track_move(struct track *track, const struct frame_report *report)
+{
+    const struct box *b = &track->box;
+    const float x = (b->x0 + b->x1) / 2, y = (b->y0 + b->y1) / 2;
+    struct warp_map map;
+    float scale, w, h, nx, ny;
+
+    if (align_similarity(track->points, report->points, LANDMARKS, &map) < 0)
+        return false;
+    scale = sqrtf(map.a * map.a + map.d * map.d);
+    w = box_width(b) * scale / 2;
+    h = box_height(b) * scale / 2;
+    nx = map.a * x + map.b * y + map.c;
+    ny = map.d * x + map.e * y + map.f;
+    if (!(scale > 0.8f && scale < 1.25f) || nx < 0 || ny < 0 || nx > (float)report->width ||
+        ny > (float)report->height)
+        return false;
+    track->box = (struct box){nx - w, ny - h, nx + w, ny + h};
+    return true;
+}
+
+/* The frame by the last one's face. False: it has to be searched. */
+static bool follow(struct engine *engine, const struct embedding *reference, unsigned want,
+                   struct track *track, enum failure *failure, struct frame_report *report,
+                   uint64_t *clock)
+{
+    const struct frame_report fresh = *report;
+
+    if (track->left == 0 || track->width != report->width || track->height != report->height ||
+        track->now_us < track->last_us || track->now_us - track->last_us > FOLLOW_GAP_US)
+        return false;
+    report->box = track->box;
+    *failure = compare_face(engine, reference, want, report, clock);
+    if (!report->score_known || report->score < track->least || !track_move(track, report)) {
+        *report = fresh;
+        return false;
+    }
+    report->faces = 1;
+    report->followed = true;
+    track->left--;
+    return true;
+}
+
+/* The frame is decoded; everything up to the score. */
+static enum failure compare(struct engine *engine, const struct embedding *reference, unsigned want,
+                            struct track *track, struct frame_report *report, uint64_t *clock)
+{
+    struct detection found[DETECT_MOST];
+    enum failure failure;
+    size_t count;
+    int r;
+
+    if (track == NULL || !follow(engine, reference, want, track, &failure, report, clock)) {
+        if (track != NULL)
+            track->left = 0;
+        r = find_faces(engine, 0, found, &count);
+        report->detect_us = lap(clock);
+        if (r < 0)
+            return FAILURE_FACE_UNAVAILABLE;
+        failure = choose_face(found, count, report);
+        if (failure != FAILURE_NONE)
+            return failure;
+        failure = compare_face(engine, reference, want, report, clock);
+        if (track != NULL && count == 1 && report->score_known && report->score >= track->least) {
+            track->left = FOLLOW_FRAMES;
+            track->box = report->box;
+        }
+    }
+    if (track != NULL) {
+        track->last_us = track->now_us;
+        track->width = report->width;
+        track->height = report->height;
+        memcpy(track->points, report->points, sizeof(track->points));
+    }
+    look_closer(engine, want, failure, report, clock);
     return failure;
 }
 
-void engine_frame(struct engine *engine, const struct frame *frame,
-                  const struct embedding *reference, unsigned want, struct frame_report *out)
+void engine_follow(struct engine *engine, const struct frame *frame,
+                   const struct embedding *reference, unsigned want, struct track *track,
+                   struct frame_report *out)
 {
     uint64_t clock = now_us();
 
@@ -275,13 +357,19 @@ void engine_frame(struct engine *engine, const struct frame *frame,
         return;
     out->width = engine->image.width;
     out->height = engine->image.height;
-    out->failure = compare(engine, reference, want, out, &clock);
+    out->failure = compare(engine, reference, want, track, out, &clock);
     if ((want & WANT_PREVIEW) != 0) {
         lap(&clock);
         if (preview_make(engine->preview, &engine->image, &out->preview, &out->preview_len) < 0)
             out->preview = NULL;
         out->preview_us = lap(&clock);
     }
+}
+
+void engine_frame(struct engine *engine, const struct frame *frame,
+                  const struct embedding *reference, unsigned want, struct frame_report *out)
+{
+    engine_follow(engine, frame, reference, want, NULL, out);
 }
 
 /* Of a portrait: the face nearest to the middle of the picture, however large somebody behind may

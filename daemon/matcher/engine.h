@@ -70,6 +70,7 @@ struct frame_report {
     bool points_known;
     struct point points[LANDMARKS];
     struct quality quality;
+    bool followed; /* the frame was not searched */
     uint32_t decode_us, detect_us, landmarks_us, embed_us, live_us, preview_us, trace_us;
     const uint8_t *preview; /* borrowed until the next call; NULL: none */
     size_t preview_len;
@@ -80,6 +81,29 @@ struct frame_report {
 /* One camera frame against a reference. */
 void engine_frame(struct engine *engine, const struct frame *frame,
                   const struct embedding *reference, unsigned want, struct frame_report *out);
+
+/*
+ * Where the face was, so that not every frame has to be searched: its box goes with its points from
+ * frame to frame, and the whole frame is searched again every third frame, after a gap, when the
+ * picture's size changed, and at once when what stands there does not score at least `least` (so
+ * whoever is not the photo's person is always searched for, and a face that has gone costs one
+ * embedding more). Of a second face one hears two frames later. Zeroed: nothing known. Of a
+ * session; a picture's positions, no picture.
+ */
+struct track {
+    float least;     /* set by the caller: the threshold that decides */
+    uint64_t now_us; /* set by the caller: of the frame */
+    uint64_t last_us;
+    int width, height;
+    unsigned left; /* frames that need not be searched */
+    struct box box;
+    struct point points[LANDMARKS]; /* of the last frame */
+};
+
+/* As engine_frame(), following. */
+void engine_follow(struct engine *engine, const struct frame *frame,
+                   const struct embedding *reference, unsigned want, struct track *track,
+                   struct frame_report *out);
 
 /*
  * A chip photo: decode, find the face (tight crops are tried again with room around), embed.

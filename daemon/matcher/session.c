@@ -49,6 +49,7 @@ struct session {
     enum failure photo_failure;
     struct pending current;
     unsigned want;
+    struct track track;
     struct frame_report report;
     struct secret small; /* TRACE_BYTES: of the frame that runs */
     uint64_t digest;
@@ -177,7 +178,10 @@ static void run_frame(struct job *job, struct engine *engine)
     const struct frame frame = {f->format, f->width, f->height, session->current.map, f->bytes};
 
     session->digest = digest_of(frame.data, frame.len);
-    engine_frame(engine, &frame, &session->reference, session->want, &session->report);
+    session->track.least = session->shared->rule.threshold;
+    session->track.now_us = f->captured_us;
+    engine_follow(engine, &frame, &session->reference, session->want, &session->track,
+                  &session->report);
     if (session->report.small != NULL) {
         /* Borrowed from the engine, which goes on to others' frames. */
         memcpy(session->small.data, session->report.small, TRACE_BYTES);

@@ -16,7 +16,7 @@
  * right) and what the lines say.
  */
 static const struct zone dates = {25, 16, 84, 43, 1.5, 4.6, 14, 60};
-static const struct zone code = {24, 39, 46, 53, 1.4, 4.4, 4, 14};
+static const struct zone code = {23.4, 39, 46, 53, 1.4, 4.4, 4, 14};
 
 /* Below this the networks' own certainty is not believed. Measured by tests/ocr-figures.sh. */
 #define SURE_DATE 15.0f

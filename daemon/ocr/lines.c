@@ -11,6 +11,7 @@
     2.3 /* the widest gap within a line: an empty place and the sides of its neighbours */
 #define SPECK_MM 0.35 /* what is smaller either way is no stroke */
 #define MARGIN_MM 0.45
+#define EDGE_MM 0.15 /* ink so near to the zone's edge goes on beyond it */
 
 static int px(double mm)
 {
@@ -64,6 +65,15 @@ static bool fits(const struct zone *zone, int w, int h)
            h <= px(zone->most_height);
 }
 
+/* A digit that the zone's edge cuts can look like another, in every frame and to every network: a
+ * 3 without its left side is a 5. */
+static bool whole(int x, int y, int w, int h, int width, int height)
+{
+    const int edge = px(EDGE_MM);
+
+    return x >= edge && y >= edge && x + w + edge <= width && y + h + edge <= height;
+}
+
 unsigned lines_find(const struct plane *flat, const struct zone *zone,
                     struct line_box out[LINES_FOUND_MOST])
 {
@@ -80,7 +90,8 @@ unsigned lines_find(const struct plane *flat, const struct zone *zone,
         int x, y, w, h;
         unsigned at;
 
-        if (boxaGetBoxGeometry(boxes, i, &x, &y, &w, &h) != 0 || !fits(zone, w, h))
+        if (boxaGetBoxGeometry(boxes, i, &x, &y, &w, &h) != 0 || !fits(zone, w, h) ||
+            !whole(x, y, w, h, x1 - x0, y1 - y0))
             continue;
         box.x0 = clip(x0 + x - px(MARGIN_MM), 0, flat->width);
         box.x1 = clip(x0 + x + w + px(MARGIN_MM), 0, flat->width);

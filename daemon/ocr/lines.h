@@ -16,7 +16,8 @@ struct line_box {
 
 #define LINES_FOUND_MOST 8
 
-/* From top to bottom. Returns how many, 0 also when memory runs out. */
+/* From top to bottom; those that stand wholly within the zone. Returns how many, 0 also when memory
+ * runs out. */
 unsigned lines_find(const struct plane *flat, const struct zone *zone,
                     struct line_box out[LINES_FOUND_MOST]);
 

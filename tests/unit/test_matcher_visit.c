@@ -212,7 +212,8 @@ static void the_right_person_is_accepted_within_few_frames(void **state)
         assert_true(last->good_frames >= 2);
         assert_true(seen.nresults <= 10);
         assert_true(last->score_milli >= 600); /* the measurement saw 0.66 to 0.86 */
-        assert_true(last->decode_us > 0 && last->detect_us > 0 && last->embed_us > 0);
+        assert_true(last->decode_us > 0 && last->embed_us > 0);
+        assert_true(seen.results[0].detect_us > 0); /* later ones may be followed (engine.h) */
         session_free(&session);
     }
 }
@@ -555,6 +556,73 @@ static void a_camera_that_changes_its_size_in_the_middle_costs_nothing(void **st
     shared.rule = before;
 }
 
+/* In the middle of one visit: a flood, a frozen picture, another size, noise, a JPEG that is cut
+ * off, one that says it is enormous, an empty one. Each costs its reason; the visit ends as it
+ * would have. */
+static void a_camera_that_misbehaves_in_the_middle_costs_reasons_and_not_the_visit(void **state)
+{
+    /* SOF0 of 65500 x 65500: more than any frame may have (ITU-T T.81, B.2.2). */
+    static const uint8_t enormous[] = {0xff, 0xd8, 0xff, 0xc0, 0, 11,   8,    0xff, 0xdc,
+                                       0xff, 0xdc, 1,    1,    0, 0x11, 0xff, 0xd9};
+    const struct decision_rule before = shared.rule;
+    unsigned n = 0, sent = 0, reasons[FAILURE_COUNT] = {0};
+    uint8_t noise[3000];
+    struct session *session;
+    uint8_t *data;
+    size_t len;
+
+    (void)state;
+    shared.rule.policy = PRESENCE_PASSIVE;
+    session = begin("franck", false, &seen);
+    for (; n < 3; n++) {
+        data = video_frame("franck", 40 + n, &len);
+        send_frame(session, sent++, 1000000 + n * UINT64_C(66667), data, len);
+        free(data);
+        while (seen.nresults < sent)
+            pool_drain(shared.pool, true);
+    }
+    assert_int_equal(seen.results[2].decision, DECISION_NOT_YET);
+    for (unsigned i = 0; i < 30; i++) { /* within a millisecond */
+        data = video_frame("franck", 45 + i, &len);
+        send_frame(session, sent++, 1300000 + i * 30, data, len);
+        free(data);
+    }
+    data = video_frame("franck", 80, &len);
+    for (unsigned i = 0; i < 12; i++) {
+        send_frame(session, sent++, 1400000 + i * 1000, data, len);
+        while (seen.nresults < sent)
+            pool_drain(shared.pool, true);
+    }
+    for (unsigned i = 0; i < sizeof(noise); i++)
+        noise[i] = (uint8_t)(i * 2654435761u >> 13);
+    send_frame(session, sent++, 1500000, noise, sizeof(noise));
+    send_frame(session, sent++, 1510000, data, len / 3);
+    while (seen.nresults < sent)
+        pool_drain(shared.pool, true);
+    send_frame(session, sent++, 1520000, enormous, sizeof(enormous));
+    send_frame(session, sent++, 1530000, noise, 1);
+    free(data);
+    while (seen.nresults < sent)
+        pool_drain(shared.pool, true);
+    assert_int_equal(seen.results[sent - 1].decision, DECISION_NOT_YET);
+    for (unsigned i = 0; i < sent; i++)
+        reasons[seen.results[i].failure]++;
+    assert_true(reasons[FAILURE_DESK_BUSY] > 0);              /* the flood */
+    assert_true(reasons[FAILURE_FACE_FRAME_UNREADABLE] >= 5); /* frozen, and the four */
+    for (n = 0; n < 60 && seen.results[sent - 1].decision == DECISION_NOT_YET; n++) {
+        data = video_frame(n % 5 == 0 ? "franck/half" : "franck", 100 + n, &len);
+        send_frame(session, sent++, 1600000 + n * UINT64_C(66667), data, len);
+        free(data);
+        while (seen.nresults < sent)
+            pool_drain(shared.pool, true);
+    }
+    assert_int_equal(seen.nresults, sent); /* every frame has had its one answer */
+    assert_int_equal(seen.results[sent - 1].decision, DECISION_SAME);
+    assert_int_not_equal(seen.results[sent - 1].liveness, LIVENESS_FAILED);
+    session_free(&session);
+    shared.rule = before;
+}
+
 static int setup(void **state)
 {
     const struct model *liveness;
@@ -608,6 +676,7 @@ int main(void)
         cmocka_unit_test(a_camera_that_freezes_is_told_and_is_no_attack),
         cmocka_unit_test(a_photo_held_still_is_asked_for_a_movement_and_never_accepted),
         cmocka_unit_test(a_camera_that_changes_its_size_in_the_middle_costs_nothing),
+        cmocka_unit_test(a_camera_that_misbehaves_in_the_middle_costs_reasons_and_not_the_visit),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -29,6 +29,7 @@ const char *const presentation_names[PRESENT_KINDS] = {
     [PRESENT_FROZEN] = "frozen",
     [PRESENT_LOOP] = "loop",
     [PRESENT_ANIMATED] = "animated",
+    [PRESENT_RECORDED] = "recorded",
 };
 
 /* What is fixed for one presentation, thrown at its beginning. */
@@ -65,7 +66,7 @@ static bool shows_still(enum presentation_kind kind)
 static bool is_screen(enum presentation_kind kind)
 {
     return (kind >= PRESENT_SCREEN_STAND && kind <= PRESENT_SCREEN_CLOSE) ||
-           kind == PRESENT_ANIMATED;
+           kind == PRESENT_ANIMATED || kind == PRESENT_RECORDED;
 }
 
 static bool fills_view(enum presentation_kind kind)
@@ -262,6 +263,15 @@ static struct answer answer_of(const struct presentation *p, double seconds,
     return a;
 }
 
+/* What the person of a recording answered then: something every 3.5 s. */
+static struct answer answer_recorded(const struct presentation *p, double seconds)
+{
+    const unsigned n = (unsigned)(seconds / 3.5);
+    struct dice d = {p->set.seed + n * UINT64_C(0x9E3779B97F4A7C15)};
+
+    return answer_of(p, seconds, (enum presentation_asked)(1 + dice_next(&d) % 4), 3.5 * n);
+}
+
 /* ---- light and sensor
  * -----------------------------------------------------------------------------------------------------
  */
@@ -414,7 +424,7 @@ static void shine(const struct presentation *p, const struct artefact *f, double
 {
     const double gx = (x - p->glare_x) / 90, gy = (y - p->glare_y) / 50,
                  glare = 70 * exp(-gx * gx - gy * gy);
-    const double m = p->set.kind == PRESENT_ANIMATED ? 0.01 : p->moire;
+    const double m = p->set.kind >= PRESENT_ANIMATED ? 0.01 : p->moire; /* a fine screen */
 
     (void)f;
     for (int c = 0; c < 3; c++) {
@@ -442,7 +452,7 @@ static void draw_artefact(struct presentation *p, double t, const struct present
     const double o[3] = {-(ax[0] * q.x + ax[1] * q.y + ax[2] * q.z),
                          -(ay[0] * q.x + ay[1] * q.y + ay[2] * q.z),
                          -(az[0] * q.x + az[1] * q.y + az[2] * q.z)};
-    const struct answer moves = {.turn = 0.25 * wobble(p, 0, t)};
+    const struct answer moves = {.turn = 0.25 * wobble(p, 0, t)}, then = answer_recorded(p, t);
     const double since = fmod(t + p->phase[0], 2.7);
     const double eye = hypot(h->right_x - h->left_x, h->right_y - h->left_y);
 
@@ -494,6 +504,10 @@ static void draw_artefact(struct presentation *p, double t, const struct present
                       exp(-mx * mx - my * my);
                 head_warp(h, &moves, &sx, &sY);
                 (void)lid(h, blink_at(since), sx, &sY);
+            }
+            if (kind == PRESENT_RECORDED) {
+                head_warp(h, &then, &sx, &sY);
+                (void)lid(h, then.blink, sx, &sY);
             }
             picture_sample(f.shown, sx, sY, rgb);
             if (is_screen(kind))

@@ -31,8 +31,9 @@ enum presentation_kind {
     PRESENT_SCREEN_CLOSE, /* so near that no bezel is in the picture */
     PRESENT_FROZEN,       /* injected: one frame, again and again */
     PRESENT_LOOP,         /* injected: a second of frames, again and again */
-    PRESENT_ANIMATED, /* a still made to blink, nod and speak by a program, on a good screen; never
-                         used in tuning */
+    PRESENT_ANIMATED,     /* a still made to blink, nod and speak by a program, on a good screen */
+    PRESENT_RECORDED,     /* a film of a visit of that person, who answers what was asked then, on a
+                             good screen; never used in tuning */
     PRESENT_KINDS,
 };
 extern const char *const presentation_names[PRESENT_KINDS];
