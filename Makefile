@@ -362,7 +362,7 @@ $(RIG):
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CC) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(call libs,common) $(if $(filter %rig-bench,$@),$(call libs,driver) -lpcsclite) -lcmocka -lcrypto
-rig-programs: $(RIG) $(PROGRAMS:%=$(BIN)/%) $(SIMS) $(BIN)/test_reader_process
+rig-programs: $(RIG) $(BIN)/uketsuke $(BIN)/uketsuke-reader $(BIN)/uketsuke-broker $(BIN)/sim-reader $(BIN)/test_reader_process
 
 # ---- set-up: installs and fetches what is missing, never twice ------------------------------------------------------
 
@@ -396,7 +396,7 @@ cards: videos
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 PORT ?= 8620
 LANES ?= 4
-.PHONY: run check voice unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-desk rig-programs evaluate install
+.PHONY: run check voice unit system fuzz fuzz-coverage fuzz-programs bench lint rig rig-bench rig-programs evaluate install
 run: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/sim/run-desk.sh build $(BIN) build/desk $(LANES) $(PORT) $(if $(ONCE),once,serve)
@@ -496,15 +496,13 @@ faults: cards
 	@tests/faults.sh $(BIN)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
 RIG_ONLY ?=
-rig: models cards
+rig: cards
 	@tests/setup/packages.sh check rig
 	@$(MAKE) -s --no-print-directory -j$(JOBS) rig-programs
 	@RIG_ONLY="$(RIG_ONLY)" tests/rig/run.sh build $(BIN)
-# There as well: our driver against pcscd with libccid, the same APDUs on the same device; a whole desk on that bus.
+# There as well: our driver against pcscd with libccid, the same APDUs on the same device.
 rig-bench:
 	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
-rig-desk:
-	@$(MAKE) -s --no-print-directory rig RIG_ONLY=desk
 evaluate: models
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
 	@$(BIN)/uketsuke-evaluate --models build/models$(MODELS:%=-%) --pairs $(PAIRS)

@@ -4,7 +4,7 @@
 # stay in memory): "composite" has our simulated device on the kernel's virtual USB controller, "camera" has it with the
 # camera left to the kernel's driver, "qemu" has QEMU's own reader with our simulated card. One line a check, "N passed,
 # N failed" at the end. Logs stay in BUILD/rig. RIG_ONLY="NAME..." boots some of them, or what is not part of the whole:
-# "bench", our driver against pcscd with libccid, alone on the machine; "desk", the whole house on our device.
+# "bench", our driver against pcscd with libccid, alone on the machine.
 #
 # Emulated (TCG) unless the processor says that it can virtualise: /dev/kvm alone proves nothing. Emulated time goes
 # as slowly as the machine is busy, so the limit is generous; an idle machine stays far below five minutes.
@@ -31,9 +31,7 @@ exec 8> "$rig/lock"
 flock -n 8 || { echo "rig: another one is running in $rig" >&2; exit 1; }
 kernel=$("$here/kernel.sh" "$rig") || { echo "0 passed, 1 failed"; exit 1; }
 # The guest sees files change under it when somebody builds: it gets its own copies.
-for program in uketsuke uketsuked uketsuke-reader uketsuke-broker uketsuke-matcher uketsuke-ocr uketsuke-relay uketsuke-web \
-    sim-reader sim-launcher sim-service sim-guest test_reader_process \
-    rig-attach rig-v4l2 rig-vscard rig-lane rig-camera rig-bench; do
+for program in uketsuke uketsuke-reader uketsuke-broker sim-reader test_reader_process rig-attach rig-v4l2 rig-vscard rig-lane rig-camera rig-bench; do
     cp -f "$from/$program" "$bin/" || exit 1
 done
 
@@ -104,7 +102,6 @@ turn() { # turn NAME: what it says goes to log/NAME/said
             kill "$vscard" 2> /dev/null # it ends with QEMU, unless that never came up
             wait "$vscard"
             ;;
-        desk) guest desk 2048 ;;
         *) guest "$name" 768 ;;
     esac
 }
@@ -123,13 +120,13 @@ row() { # row NAME...: one after the other
     done
 }
 
-for name in composite camera qemu desk bench; do
+for name in composite camera qemu bench; do
     if wanted "$name"; then rm -rf "${rig:?}/log/$name" && mkdir -p "$rig/log/$name"; fi
 done
 # Each row has about half of the work.
 row composite &
 turns+=($!)
-row camera qemu desk &
+row camera qemu &
 turns+=($!)
 wait "${turns[@]}"
 turns=()
@@ -139,7 +136,7 @@ wait "${turns[@]}"
 turns=()
 
 passed=0 failed=0
-for name in composite camera qemu desk bench; do
+for name in composite camera qemu bench; do
     wanted "$name" || continue
     while IFS= read -r line; do
         echo "$line"
