@@ -1,5 +1,6 @@
 #include "ask.h"
 
+#include "hub.h"
 #include "numbers.h"
 #include "reconcile.h"
 #include "visit.h"
@@ -489,6 +490,21 @@ static int take_answer(struct visit *v, const struct message *message)
     return 0;
 }
 
+int ask_answered(struct visit *v, const struct message *message)
+{
+    struct desk_event e = {.kind = EVENT_ANSWERED, .fd = -1};
+    int r;
+
+    /* Begun by an earlier run of the desk, and not sent again yet: it named the day it was begun on. */
+    if (v->ask.date[0] == '\0')
+        desk_day(v->ask.row.asked_us, v->ask.date);
+    r = take_answer(v, message);
+    if (r < 0)
+        return r;
+    e.failure = v->answer.decision.failure;
+    return visit_event(v, &e);
+}
+
 static bool take_eligibility_answer(struct desk *desk, const struct message *message)
 {
     const struct msg_eligibility_answer *body = &message->body.eligibility_answer;
@@ -541,17 +557,8 @@ bool ask_relay_message(struct desk *desk, unsigned upstream, const struct messag
     case MSG_ELIGIBILITY_ANSWER:
         return reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
     case MSG_ELIGIBILITY_LATE:
-        /* Its visit has gone on without it; the relay keeps what was written, and tells it again.
-         */
-        log_event(LOG_LEVEL_NOTICE, "an answer came late", LOG_NUMBER("upstream", upstream),
-                  LOG_NUMBER("kind", message->body.eligibility_late.kind),
-                  LOG_NUMBER("writes", message->body.eligibility_late.writes));
-        return true;
     case MSG_TERMINAL_VISIT:
-        /* Not kept here yet, so no receipt: the relay tells it again. */
-        log_event(LOG_LEVEL_NOTICE, "a visit at an official terminal",
-                  LOG_NUMBER("upstream", upstream));
-        return true;
+        return hub_take(desk, upstream, message);
     default:
         return false;
     }

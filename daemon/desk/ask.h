@@ -44,6 +44,11 @@ void ask_relay_down(struct desk *desk, unsigned upstream);
 /* False: the relay broke the rules. */
 bool ask_relay_message(struct desk *desk, unsigned upstream, const struct message *message);
 
+/*
+ * An answer with its two descriptors that the visit waits for, told late. 0, or what visit_event() says; -EBADMSG and the
+ * like when it cannot be read.
+ */
+int ask_answered(struct visit *visit, const struct message *message);
 void ask_drop_answer(struct visit *visit);
 /* The bytes of an ELIGIBILITY_ANSWER with two descriptors, as tree and raw of `out`. */
 int ask_read_answer(const struct message *message, struct store_answer *out);

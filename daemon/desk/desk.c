@@ -1,6 +1,7 @@
 #include "desk.h"
 
 #include "disaster.h"
+#include "hub.h"
 #include "lane.h"
 #include "reconcile.h"
 #include "visit.h"
@@ -31,7 +32,8 @@ int desk_new(struct desk **out, struct clock *clock, struct store *store,
     (void)desk_check_clock(desk);
     desk->reconcile.timer = timer_new(clock, reconcile_on_timer, desk);
     desk->disaster.timer = timer_new(clock, disaster_on_timer, desk);
-    if (desk->reconcile.timer == NULL || desk->disaster.timer == NULL) {
+    desk->hub.timer = timer_new(clock, hub_on_timer, desk);
+    if (desk->reconcile.timer == NULL || desk->disaster.timer == NULL || desk->hub.timer == NULL) {
         desk_free(out);
         return -ENOMEM;
     }
@@ -54,6 +56,7 @@ void desk_free(struct desk **desk)
     }
     timer_free(&d->reconcile.timer);
     timer_free(&d->disaster.timer);
+    hub_free(d);
     explicit_bzero(&d->disaster, sizeof(d->disaster));
     free(d);
     *desk = NULL;

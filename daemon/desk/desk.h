@@ -138,6 +138,18 @@ struct reconcile {
     uint64_t not_before_us; /* after an attempt that came to nothing */
 };
 
+/* What the relays told and the store refused; see hub.h. */
+#define HUB_WAITING_MAX 32
+struct hub_waiting {
+    unsigned upstream;
+    struct message message; /* with descriptors of its own */
+};
+struct hub {
+    struct timer *timer;
+    struct hub_waiting waiting[HUB_WAITING_MAX];
+    size_t n;
+};
+
 /* Disaster mode as it stands in the store; cause 0: off. See disaster.h. */
 struct disaster {
     struct store_disaster open;
@@ -210,6 +222,7 @@ struct desk {
     struct metrics metrics;
     struct reconcile reconcile;
     struct disaster disaster;
+    struct hub hub;
     /* The wall clock as last believed, and when that was; see desk_check_clock(). */
     uint64_t wall_us, wall_monotonic_us;
     bool clock_doubtful;

@@ -132,6 +132,8 @@ char *metrics_text(const struct desk *desk, size_t *len)
     counter(out, "last_known_total", "Older answers shown.", m->last_known);
     counter(out, "slips_filed_total", "Visits accepted without an answer of their day.", m->slips_filed);
     counter(out, "slips_answered_total", "Slips that the service answered later.", m->slips_answered);
+    counter(out, "terminal_visits_total", "Visits at official terminals.", m->terminal_visits);
+    counter(out, "late_answers_total", "Answers that came after their question had ended.", m->late_answers);
     counter(out, "asks_total", "Questions to an upstream.", m->asks);
     counter(out, "frames_total", "Camera frames passed on.", m->frames);
     counter(out, "actions_refused_total", "Actions that came out of turn.", m->actions_refused);

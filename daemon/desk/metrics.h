@@ -29,6 +29,7 @@ struct metrics {
     uint64_t failures[FAILURE_COUNT]; /* shown on a lane */
     uint64_t cache_hits, cache_misses, last_known;
     uint64_t slips_filed, slips_answered;
+    uint64_t terminal_visits, late_answers;
     uint64_t asks, store_failures, actions_refused, frames, resumed;
     struct {
         uint64_t bucket[METRICS_BUCKETS + 1];

@@ -1,6 +1,9 @@
 #include "numbers.h"
 
+#include "names.h"
+
 #include "../common/utf8.h"
+#include "../common/xmlmsg.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -156,11 +159,32 @@ const char *numbers_check(const struct numbers_entry *entry, const char *today,
     return NULL;
 }
 
+bool numbers_of_answer(const struct xmlmsg *tree, const char *today, struct store_numbers *out)
+{
+    const struct xmlmsg *result =
+        xmlmsg_find(tree, "MessageBody/ResultList/ResultOfQualificationConfirmation");
+    struct numbers_entry entry;
+
+    if (result == NULL)
+        return false;
+    entry = (struct numbers_entry){
+        xmlmsg_get(result, "InsurerNumber"), xmlmsg_get(result, "InsuredCardSymbol"),
+        xmlmsg_get(result, "InsuredIdentificationNumber"),
+        xmlmsg_get(result, "InsuredBranchNumber"), xmlmsg_get(result, "Birthdate")};
+    return numbers_check(&entry, today, out) == NULL;
+}
+
 size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t size)
 {
     const char *insurer = numbers->insurer + strspn(numbers->insurer, "0");
-    int n = snprintf(out, size, "numbers\n%s\n%s\n%s\n%s\n%s", insurer, numbers->symbol,
-                     numbers->number, numbers->branch, numbers->birth);
+    char symbol[sizeof(numbers->symbol)], number[sizeof(numbers->number)];
+    int n;
+
+    /* The same certificate in another width is the same certificate. */
+    names_fold_code(numbers->symbol, symbol, sizeof(symbol));
+    names_fold_code(numbers->number, number, sizeof(number));
+    n = snprintf(out, size, "numbers\n%s\n%s\n%s\n%s\n%s", insurer, symbol, number,
+                 numbers->branch, numbers->birth);
 
     return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

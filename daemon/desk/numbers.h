@@ -32,6 +32,10 @@ bool numbers_birth(const char *text, const char *today, char out[9]);
 /* `today` YYYYMMDD: a birth date may not lie after it. NULL when good, else the name of the field that is not. */
 const char *numbers_check(const struct numbers_entry *entry, const char *today, struct store_numbers *out);
 
+/* The numbers that an answer's (first) result names; false when it lacks some, or they cannot be. */
+struct xmlmsg;
+bool numbers_of_answer(const struct xmlmsg *tree, const char *today, struct store_numbers *out);
+
 /* One canonical text of the numbers for the cache: never the same for two different persons' numbers. */
 size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t size);
 

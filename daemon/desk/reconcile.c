@@ -158,7 +158,7 @@ static void give_up(struct desk *desk, uint8_t outcome, uint16_t failure, uint64
         r = store_ask_end(desk->store, late->row.id, outcome);
     if (r == 0)
         r = store_slip_load(desk->store, visit, &slip);
-    if (r == 0) {
+    if (r == 0 && slip.ended_us == 0) { /* an answer told late may have ended it meanwhile */
         slip.failure = failure;
         r = store_slip_put(desk->store, &slip);
     }
@@ -177,7 +177,7 @@ static void give_up(struct desk *desk, uint8_t outcome, uint16_t failure, uint64
 }
 
 /* What the answer makes of slip and visit. */
-static void settle(const struct decision *d, struct store_slip *slip, struct store_visit *record)
+void reconcile_settle(const struct decision *d, struct store_slip *slip, struct store_visit *record)
 {
     slip->failure = d->failure;
     slip->different[0] = '\0';
@@ -239,10 +239,17 @@ static int finish(struct desk *desk, const struct decision *d, struct store_answ
         r = store_ask_end(desk->store, desk->reconcile.row.id, OUTCOME_ANSWERED);
     if (r == 0)
         r = store_slip_load(desk->store, desk->reconcile.row.visit, &slip);
+    if (r == 0 && slip.ended_us != 0) {
+        explicit_bzero(&slip, sizeof(slip));
+        r = store_commit(desk->store);
+        if (r < 0)
+            store_rollback(desk->store);
+        return r;
+    }
     if (r == 0)
         r = store_visit_load(desk->store, slip.visit, record);
     if (r == 0)
-        settle(d, &slip, record);
+        reconcile_settle(d, &slip, record);
     if (r == 0 && statement)
         r = keep_answer(desk, &slip, record, d, answer);
     if (r == 0) {
@@ -293,6 +300,8 @@ static void answered(struct desk *desk, const struct message *message)
         goto done;
     }
     memset(&late->row, 0, sizeof(late->row));
+    if (record.id == 0) /* it had been settled by an answer told late */
+        goto done;
     desk->metrics.slips_answered++;
     log_event(LOG_LEVEL_INFO, "slip answered", LOG_NUMBER("visit", record.id),
               LOG_FAILURE(record.failure));

@@ -30,24 +30,13 @@ bool slip_may_follow(const struct store_visit *record)
  * --------------------------------------------------------------------------------------- */
 
 /* A usable answer names the entitlement it is about: what a look-up would be keyed in with. */
-static bool numbers_of_answer(const struct store_answer *answer, const char *today,
+static bool numbers_of_stored(const struct store_answer *answer, const char *today,
                               struct store_numbers *out)
 {
-    const struct xmlmsg *result;
     struct xmlmsg *tree;
-    bool good = false;
+    bool good = xmlmsg_unpack(&tree, answer->tree, answer->tree_len) == 0 &&
+                numbers_of_answer(tree, today, out);
 
-    if (xmlmsg_unpack(&tree, answer->tree, answer->tree_len) < 0)
-        return false;
-    result = xmlmsg_find(tree, "MessageBody/ResultList/ResultOfQualificationConfirmation");
-    if (result != NULL) {
-        struct numbers_entry entry = {
-            xmlmsg_get(result, "InsurerNumber"), xmlmsg_get(result, "InsuredCardSymbol"),
-            xmlmsg_get(result, "InsuredIdentificationNumber"),
-            xmlmsg_get(result, "InsuredBranchNumber"), xmlmsg_get(result, "Birthdate")};
-
-        good = numbers_check(&entry, today, out) == NULL;
-    }
     xmlmsg_free(&tree);
     return good;
 }
@@ -71,7 +60,7 @@ bool slip_find_numbers(struct desk *desk, const struct store_visit *record,
     if (store_answer_last(desk->store,
                           (struct store_subject){record->subject, sizeof(record->subject)},
                           desk->settings.institution, &answer) == 0)
-        good = numbers_of_answer(&answer, today, out);
+        good = numbers_of_stored(&answer, today, out);
     store_answer_free(&answer);
     return good;
 }

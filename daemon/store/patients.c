@@ -246,7 +246,7 @@ int store_patients_by_key(struct store *store, enum store_patient_key kind,
     return statement_end(&s, r < 0 ? r : 0);
 }
 
-int store_relay_keep(struct store *store, const uint8_t hash[32], bool *before)
+int store_relay_keep(struct store *store, const uint8_t hash[STORE_RELAY_HASH], bool *before)
 {
     struct statement s;
     int r;

@@ -149,6 +149,35 @@ int store_ask_end(struct store *store, uint64_t id, uint8_t outcome)
     return r == 0 && sqlite3_changes(store->db) != 1 ? -ENOENT : r;
 }
 
+static int read_ask(struct statement *s, struct store_ask *ask)
+{
+    memset(ask, 0, sizeof(*ask));
+    ask->id = (uint64_t)statement_get_int(s);
+    ask->visit = (uint64_t)statement_get_int(s);
+    ask->kind = (uint8_t)statement_get_int(s);
+    ask->writes = (uint8_t)statement_get_int(s);
+    statement_get_text(s, ask->correlation, sizeof(ask->correlation));
+    ask->asked_us = statement_get_int(s);
+    ask->ended_us = statement_get_int(s);
+    ask->outcome = (uint8_t)statement_get_int(s);
+    return statement_error(s);
+}
+
+int store_ask_find(struct store *store, const char *correlation, struct store_ask *out)
+{
+    struct statement s;
+    int r;
+
+    statement_start(&s, store, QUERY_ASK_FIND);
+    statement_text(&s, correlation);
+    r = statement_step(&s);
+    if (r > 0)
+        r = read_ask(&s, out);
+    else if (r == 0)
+        r = -ENOENT;
+    return statement_end(&s, r);
+}
+
 int store_asks_open(struct store *store, store_ask_fn *each, void *arg)
 {
     struct statement s;
@@ -158,16 +187,7 @@ int store_asks_open(struct store *store, store_ask_fn *each, void *arg)
     while ((r = statement_step(&s)) > 0) {
         struct store_ask ask;
 
-        memset(&ask, 0, sizeof(ask));
-        ask.id = (uint64_t)statement_get_int(&s);
-        ask.visit = (uint64_t)statement_get_int(&s);
-        ask.kind = (uint8_t)statement_get_int(&s);
-        ask.writes = (uint8_t)statement_get_int(&s);
-        statement_get_text(&s, ask.correlation, sizeof(ask.correlation));
-        ask.asked_us = statement_get_int(&s);
-        ask.ended_us = statement_get_int(&s);
-        ask.outcome = (uint8_t)statement_get_int(&s);
-        r = statement_error(&s);
+        r = read_ask(&s, &ask);
         if (r < 0 || each(&ask, arg) != 0)
             break;
     }

@@ -36,6 +36,7 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_ASK_BEGIN] = "ask_begin",
     [QUERY_ASK_END] = "ask_end",
     [QUERY_ASKS_OPEN] = "asks_open",
+    [QUERY_ASK_FIND] = "ask_find",
     [QUERY_AUDIT_ADD] = "audit_add",
     [QUERY_AUDIT_WALK_FROM] = "audit_walk_from",
     [QUERY_AUDIT_HASH] = "audit_hash",

@@ -195,7 +195,8 @@ int store_patients_by_key(struct store *store, enum store_patient_key kind,
                           size_t *count);
 
 /* ---- what a relay told, by the hash of its bytes: *before says that it is kept already ------------------- */
-int store_relay_keep(struct store *store, const uint8_t hash[32], bool *before);
+#define STORE_RELAY_HASH 32
+int store_relay_keep(struct store *store, const uint8_t hash[STORE_RELAY_HASH], bool *before);
 
 /* ---- slips: accepted without an answer of the day, asked for later -------------------------------------- */
 
@@ -271,6 +272,8 @@ struct store_ask {
 };
 int store_ask_begin(struct store *store, struct store_ask *ask);
 int store_ask_end(struct store *store, uint64_t id, uint8_t outcome);
+/* The question of that correlation, open or not. */
+int store_ask_find(struct store *store, const char *correlation, struct store_ask *out);
 typedef int store_ask_fn(const struct store_ask *ask, void *arg);
 int store_asks_open(struct store *store, store_ask_fn *each, void *arg);
 

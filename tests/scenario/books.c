@@ -51,12 +51,33 @@ static bool do_patient(struct script *s)
     return true;
 }
 
+/* terminal KIND [n=1] [at=YYYYMMDDhhmmss]: the same n is the same file. */
+static bool do_terminal(struct script *s)
+{
+    unsigned n = (unsigned)atoi(script_option(s, "n", "1"));
+
+    if (s->nwords < 2 || !stage_terminal(s->stage, s->words[1], n, script_option(s, "at", "")))
+        return script_bad(s, "terminal", "which answer?");
+    return true;
+}
+
+/* told_late KIND [n=1] [unknown]: the answer to the lane's last question, or to one that nobody knows. */
+static bool do_told_late(struct script *s)
+{
+    unsigned n = (unsigned)atoi(script_option(s, "n", "1"));
+
+    if (s->nwords < 2 ||
+        !stage_told_late(s->stage, s->lane, s->words[1], 1000 + n, script_has(s, "unknown") ? "U999-1-1" : NULL))
+        return script_bad(s, "told_late", "which answer?");
+    return true;
+}
+
 int books_run(struct script *s)
 {
     static const struct {
         const char *word;
         bool (*run)(struct script *s);
-    } words[] = {{"says", do_says}, {"patient", do_patient}};
+    } words[] = {{"says", do_says}, {"patient", do_patient}, {"terminal", do_terminal}, {"told_late", do_told_late}};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)

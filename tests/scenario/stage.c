@@ -42,6 +42,9 @@ static void check_durable(struct stage *stage, uint64_t visit, uint16_t type)
 
     if (only_stops(type))
         return;
+    /* A receipt says that something is on the disk, whatever visit that became. */
+    if (type == MSG_RELAY_TAKEN && !fake_store_in_transaction(stage->store))
+        return;
     /* What is asked later is about a visit that is over. */
     if (type == MSG_ELIGIBILITY_ASK && v == NULL && stored != NULL && stored->closed_us != 0 &&
         (stored->flags & VISIT_FLAG_SLIP) != 0 && !fake_store_in_transaction(stage->store))
@@ -627,6 +630,59 @@ bool stage_answer(struct stage *stage, unsigned lane, const char *kind)
 bool stage_answer_late(struct stage *stage, const char *kind)
 {
     return answer(stage, &stage->late, kind);
+}
+
+/* What a relay tells unasked: the tree with the header of such a file, and the hash that stands for its bytes. */
+static bool tell(struct stage *stage, struct message *message, const char *kind, const char *at, uint8_t hash[32],
+                 unsigned n)
+{
+    struct xmlmsg *tree = stage_answer_tree(kind);
+    size_t len;
+
+    if (tree == NULL)
+        return false;
+    for (size_t i = 0; i < stage->nsaid; i++)
+        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
+    if (at != NULL && at[0] != '\0') {
+        char day[9];
+
+        snprintf(day, sizeof(day), "%.8s", at);
+        xmlmsg_set(tree, "MessageHeader/ProcessExecutionTime", at);
+        xmlmsg_set(tree, "MessageHeader/QualificationConfirmationDate", day);
+    }
+    memset(hash, 0, 32);
+    hash[0] = (uint8_t)n;
+    hash[1] = (uint8_t)(n >> 8);
+    message->nfds = 2;
+    message->fds[0] = xmlmsg_to_memfd(tree, &len);
+    message->fds[1] = memfd_seal("raw", "raw", 3);
+    xmlmsg_free(&tree);
+    from_relay(stage, message);
+    close(message->fds[0]);
+    close(message->fds[1]);
+    return true;
+}
+
+bool stage_terminal(struct stage *stage, const char *kind, unsigned n, const char *at)
+{
+    struct message message = {.type = MSG_TERMINAL_VISIT};
+
+    message.body.terminal_visit.hash.len = 32;
+    return tell(stage, &message, kind, at, message.body.terminal_visit.hash.data, n);
+}
+
+bool stage_told_late(struct stage *stage, unsigned lane, const char *kind, unsigned n, const char *correlation)
+{
+    struct message message = {.type = MSG_ELIGIBILITY_LATE};
+    struct msg_eligibility_late *late = &message.body.eligibility_late;
+    const struct msg_eligibility_ask *ask = &stage->lanes[lane].ask;
+
+    late->hash.len = 32;
+    late->kind = ask->kind != 0 ? ask->kind : UPSTREAM_BY_NUMBERS;
+    late->writes = ask->writes;
+    late->asked = (int64_t)(clock_realtime_us(stage->clock) / CLOCK_SECOND);
+    strcpy(late->correlation, correlation != NULL ? correlation : ask->correlation);
+    return tell(stage, &message, kind, NULL, late->hash.data, n);
 }
 
 static void no_answer(struct stage *stage, struct msg_eligibility_ask *ask, uint8_t outcome, uint16_t failure)

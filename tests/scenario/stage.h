@@ -109,6 +109,11 @@ void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16
 bool stage_answer_late(struct stage *stage, const char *kind);
 void stage_no_answer_late(struct stage *stage, uint8_t outcome, uint16_t failure);
 
+/* A face file of an official terminal; `n` stands for its bytes. False: no such kind of answer. */
+bool stage_terminal(struct stage *stage, const char *kind, unsigned n, const char *at);
+/* The answer to the lane's last question after its end (correlation NULL), or to one that nobody knows. */
+bool stage_told_late(struct stage *stage, unsigned lane, const char *kind, unsigned n, const char *correlation);
+
 struct stage_act {
     char surface;
     unsigned action;

@@ -428,6 +428,16 @@ int store_ask_end(struct store *s, uint64_t id, uint8_t outcome)
     return 0;
 }
 
+int store_ask_find(struct store *s, const char *correlation, struct store_ask *out)
+{
+    for (size_t i = 0; i < s->asks.n; i++)
+        if (strcmp(s->asks.at[i].correlation, correlation) == 0) {
+            *out = s->asks.at[i];
+            return 0;
+        }
+    return -ENOENT;
+}
+
 int store_asks_open(struct store *s, store_ask_fn *each, void *arg)
 {
     for (size_t i = 0; i < s->asks.n; i++)
