@@ -149,8 +149,18 @@ static bool subject_known(const struct visit *v)
     return v->record.has_subject || v->facts.has_numbers;
 }
 
-/* Today's answer of the same consents serves today; only a usable one, others may have changed
- * since. */
+/* A negative one may have changed since: it spares the service a card that is laid down again at once, no more. Staff
+ * who key in numbers want to know anew. */
+static bool still_serves(const struct visit *v, const struct store_answer *stored)
+{
+    int64_t age_us = (int64_t)desk_wall_us(v->desk) - stored->answered_us;
+
+    return stored->usable != 0 ||
+           (v->lane != NULL && age_us >= 0 && age_us < (int64_t)v->desk->settings.negative_us);
+}
+
+/* Today's answer of the same consents serves today. Yesterday's never does, so neither does last month's: at a month's
+ * turn, when insurers change, everybody is asked about anew. */
 static bool serve_today(struct visit *v)
 {
     char buffer[ASK_SUBJECT_MAX], today[9];
@@ -164,7 +174,7 @@ static bool serve_today(struct visit *v)
     if (store_answer_today(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
                            today, v->record.consents, &answer->stored) == 0) {
         served =
-            answer->stored.usable != 0 && decide_stored(v, &answer->stored, &answer->decision) == 0;
+            still_serves(v, &answer->stored) && decide_stored(v, &answer->stored, &answer->decision) == 0;
         if (!served)
             ask_drop_answer(v);
     }

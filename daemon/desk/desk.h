@@ -51,6 +51,7 @@ struct desk_settings {
     uint32_t consents;
     unsigned pin_tries;
     uint64_t again_us; /* the same card within this time was perhaps received already */
+    uint64_t negative_us; /* for so long a negative answer serves the same card again */
     uint64_t limit_us[VISIT_STATE_COUNT]; /* CLOCK_NEVER for IDLE and CLOSED */
 };
 

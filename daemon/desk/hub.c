@@ -19,7 +19,8 @@
 
 #define AGAIN_US (2 * CLOCK_SECOND)
 #define OUTCOME_ANSWERED 0
-#define AHEAD_US (INT64_C(10) * 60 * 1000000) /* a terminal's clock may be that far ahead of ours */
+#define AHEAD_US (INT64_C(10) * 60 * 1000000) /* a terminal's clock may be that far ahead of ours  \
+                                               */
 
 /* One telling, while it is made into a visit. */
 struct told {
@@ -44,7 +45,8 @@ static bool is_day(const char *text)
     return strlen(text) == 8 && strspn(text, "0123456789") == 8;
 }
 
-/* What was told, read and decided, as an answer about whoever it names; otherwise about nobody but its own bytes. */
+/* What was told, read and decided, as an answer about whoever it names; otherwise about nobody but
+ * its own bytes. */
 static int told_read(struct desk *desk, const struct message *message,
                      const uint8_t hash[STORE_RELAY_HASH], int64_t when_us, struct told *t)
 {
@@ -219,7 +221,8 @@ static int take_terminal(struct desk *desk, const struct message *message)
 static void settle_change(const struct told *t, struct store_visit *record)
 {
     if (record->failure == FAILURE_ELIGIBILITY_DOUBTFUL)
-        record->failure = t->decision.result == DECIDE_REGISTERED ? FAILURE_NONE : t->decision.failure;
+        record->failure =
+            t->decision.result == DECIDE_REGISTERED ? FAILURE_NONE : t->decision.failure;
     record->flags |= VISIT_FLAG_LATE;
 }
 
@@ -231,12 +234,12 @@ static bool wants_an_answer(const struct store_visit *record)
 
 static struct store_subject subject_of(const struct store_visit *record, const struct told *t)
 {
-    return record->has_subject
-               ? (struct store_subject){record->subject, sizeof(record->subject)}
-               : (struct store_subject){t->subject, t->subject_len};
+    return record->has_subject ? (struct store_subject){record->subject, sizeof(record->subject)}
+                               : (struct store_subject){t->subject, t->subject_len};
 }
 
-/* The visit is over. If it has no answer of its day yet, this is it; its slip is settled with it. */
+/* The visit is over. If it has no answer of its day yet, this is it; its slip is settled with it.
+ */
 static int settle_closed(struct desk *desk, const struct store_ask *ask, struct told *t,
                          struct store_visit *record)
 {
@@ -377,7 +380,8 @@ static void receipt(struct desk *desk, unsigned upstream, const uint8_t hash[STO
     (void)desk->ports.send(desk->ports.arg, PEER_RELAY, upstream, MSG_RELAY_TAKEN, &taken, NULL, 0);
 }
 
-/* What reads the relay forgets once it was heard; faces and changes it tells until they are taken. */
+/* What reads the relay forgets once it was heard; faces and changes it tells until they are taken.
+ */
 static int take(struct desk *desk, unsigned upstream, const struct message *message)
 {
     bool terminal = message->type == MSG_TERMINAL_VISIT;

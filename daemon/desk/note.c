@@ -320,7 +320,7 @@ void note_decision(struct store_visit *r, const struct decision *d)
     if (d->person.name[0] != '\0' || d->person.birth[0] != '\0')
         r->person = d->person;
     r->flags &= ~(uint32_t)(VISIT_FLAG_NOTICE | VISIT_FLAG_MASKED_NAME | VISIT_FLAG_CACHED |
-                            VISIT_FLAG_LAST_KNOWN);
+                            VISIT_FLAG_LAST_KNOWN | VISIT_FLAG_LAST_MONTH);
     r->flags |= d->notice ? VISIT_FLAG_NOTICE : 0u;
     r->flags |= d->masked ? VISIT_FLAG_MASKED_NAME : 0u;
 }
@@ -389,6 +389,7 @@ static int note_answer_kept(struct visit *v, const struct desk_event *e)
 
 static int note_old_answer(struct visit *v, const struct desk_event *e)
 {
+    char today[9];
     int r = ask_load_last(v);
 
     (void)e;
@@ -401,6 +402,9 @@ static int note_old_answer(struct visit *v, const struct desk_event *e)
         return r;
     v->record.answer = v->answer.stored.id;
     v->record.flags |= VISIT_FLAG_LAST_KNOWN;
+    desk_today(v->desk, today);
+    if (strncmp(v->answer.stored.date, today, 6) != 0)
+        v->record.flags |= VISIT_FLAG_LAST_MONTH; /* the month's first answer is still wanted */
     v->desk->metrics.last_known++;
     decided(v, OUTCOME_LAST_KNOWN);
     return 0;

@@ -63,6 +63,8 @@ int settings_read(const struct config *config, struct desk_settings *out, FILE *
     out->institution_kind = (uint8_t)config_number(config, CFG_desk_INSTITUTION_KIND, NULL);
     out->genuineness = (enum genuineness_policy)config_number(config, CFG_desk_GENUINENESS, NULL);
     out->again_us = (uint64_t)config_number(config, CFG_desk_AGAIN_SECONDS, NULL) * CLOCK_SECOND;
+    out->negative_us =
+        (uint64_t)config_number(config, CFG_desk_NEGATIVE_SECONDS, NULL) * CLOCK_SECOND;
     out->pin_tries = (unsigned)config_number(config, CFG_desk_PIN_TRIES, NULL);
     for (unsigned state = 0; state < VISIT_STATE_COUNT; state++) {
         struct table_limit limit = table_limit(state);

@@ -326,11 +326,14 @@ static bool do_set(struct script *s)
     const char *lanes = script_option(s, "lanes", NULL);
     const char *upstream = script_option(s, "upstream", NULL);
     const char *kind = script_option(s, "kind", NULL);
+    const char *negative = script_option(s, "negative", NULL);
 
     if (policy != NULL)
         s->stage->settings.genuineness = strcmp(policy, "require") == 0          ? POLICY_REQUIRE
                                          : strcmp(policy, "challenge-only") == 0 ? POLICY_CHALLENGE_ONLY
                                                                                  : POLICY_OFF;
+    if (negative != NULL)
+        s->stage->settings.negative_us = script_span_us(negative);
     if (consents != NULL)
         s->stage->settings.consents = (uint32_t)atoi(consents);
     if (tries != NULL)
