@@ -389,6 +389,8 @@ cards: videos
 	@tests/sim/make-stills.sh build/videos build/sim/stills
 	@$(MAKE) -s --no-print-directory $(BIN)/sim-makecards
 	@$(BIN)/sim-makecards tests/sim/cards build/sim/stills build/sim/cards
+	@$(MAKE) -s --no-print-directory $(BIN)/sim-cardface
+	@[ build/sim/videos/card-franck/fps -nt tests/sim/cards/franck.card ] || $(BIN)/sim-cardface --card tests/sim/cards/franck.card build/sim/videos/card-franck
 	@tests/sim/service/make-pki.sh build/sim/pki
 
 # ---- what a user types ------------------------------------------------------------------------------------------------

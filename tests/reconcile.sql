@@ -114,7 +114,8 @@ FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'pi
       FROM (SELECT card, lane, total(status LIKE '63C_') AS sent FROM verifies WHERE kind = 'pin' GROUP BY card, lane) v);
 
 INSERT INTO verdicts SELECT 'no card got 照合番号B more often than it was keyed in', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')
-FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE b.entry = 'number-b' AND b.card = v.card AND b.lane = v.lane AND b.accepted <> 'no') AS wrong
+-- (or the card shown to the camera)
+FROM (SELECT card, lane, sent > (SELECT count(*) FROM book b WHERE (b.entry = 'number-b' OR b.action = 'show_card') AND b.card = v.card AND b.lane = v.lane AND b.accepted <> 'no') AS wrong
       FROM (SELECT card, lane, count(*) AS sent FROM verifies WHERE kind = 'b' GROUP BY card, lane) v);
 
 INSERT INTO verdicts SELECT 'nor a wrong one more often than it was keyed in wrong', count(*), total(wrong), group_concat(CASE WHEN wrong THEN card || '@' || lane END, ' ')

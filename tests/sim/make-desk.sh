@@ -13,7 +13,7 @@
 #   consents=all           every consent is asked
 #   name=PLACE             what its lanes are called in `places` (main)
 #   places=storm,numbers   one lane more for each: `storm` asks a service of its own, which may be ill-treated;
-#                          `numbers` asks an upstream that knows no card
+#                          `numbers` asks an upstream that knows no card; the reader of `pair` has two slots
 #   copies=own             each lane has cards of its own, with counters of their own
 #   people=DIR descriptions=DIR cards=DIR  other than those of the tree
 set -eu

@@ -69,6 +69,9 @@ struct cardface {
  * missing. */
 struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles,
                               enum cardface_fault fault, int width, int height, int today);
+/* The card of a description in tests/sim/cards, without trouble. */
+struct cardface *cardface_of_card(const char *card_file, uint64_t seed, unsigned font, int width,
+                                  int height);
 void cardface_free(struct cardface **face);
 /* Frame `n` of the film: a JPEG in memory of malloc(); the caller frees it. 0 bytes: none. */
 size_t cardface_frame(const struct cardface *face, unsigned n, uint8_t **jpeg);

@@ -140,8 +140,10 @@ void face_print(struct picture *p, struct type *type, const struct cardface *fac
         draw_wear(p, lot);
 }
 
-struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles,
-                              enum cardface_fault fault, int width, int height, int today)
+/* person NULL: by lot. */
+static struct cardface *make(const struct cardface_person *person, uint64_t seed, unsigned font,
+                             unsigned troubles, enum cardface_fault fault, int width, int height,
+                             int today)
 {
     struct cardface *face;
     struct type *type;
@@ -165,11 +167,30 @@ struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles,
     face->height = height;
     face->seed = seed;
     lot_seed(&lot, seed, 1);
-    person_draw(&face->person, &lot, fault, today);
+    if (person != NULL)
+        face->person = *person;
+    else
+        person_draw(&face->person, &lot, fault, today);
     lot_seed(&lot, seed, 2);
     face_print(face->print, type, face, &lot);
     type_close(&type);
     return face;
+}
+
+struct cardface *cardface_new(uint64_t seed, unsigned font, unsigned troubles,
+                              enum cardface_fault fault, int width, int height, int today)
+{
+    return make(NULL, seed, font, troubles, fault, width, height, today);
+}
+
+struct cardface *cardface_of_card(const char *card_file, uint64_t seed, unsigned font, int width,
+                                  int height)
+{
+    struct cardface_person person;
+
+    return person_read(&person, card_file)
+               ? make(&person, seed, font, 0, CARDFACE_RIGHT, width, height, 0)
+               : NULL;
 }
 
 void cardface_free(struct cardface **face)

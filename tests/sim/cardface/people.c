@@ -89,3 +89,34 @@ void person_draw(struct cardface_person *p, struct lot *lot, enum cardface_fault
     (void)snprintf(p->number_b, sizeof(p->number_b), "%.6s%04d%.4s", digits, expiry % 10000,
                    p->code);
 }
+
+bool person_read(struct cardface_person *p, const char *card_file)
+{
+    FILE *file = fopen(card_file, "re");
+    char line[512], digits[40] = "";
+    int birth = 0, expiry = 0;
+
+    memset(p, 0, sizeof(*p));
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        (void)sscanf(line, "birth = %8d", &birth);
+        (void)sscanf(line, "expiry = %8d", &expiry);
+        (void)sscanf(line, "security-code = %4s", p->code);
+        (void)sscanf(line, "number-b = %14s", p->number_b);
+        p->woman = p->woman || strcmp(line, "sex = 2") == 0;
+        if (strncmp(line, "name = ", 7) == 0)
+            (void)snprintf(p->name, sizeof(p->name), "%.31s", line + 7);
+        if (strncmp(line, "address = ", 10) == 0)
+            (void)snprintf(p->address, sizeof(p->address), "%.95s", line + 10);
+    }
+    if (file != NULL)
+        (void)fclose(file);
+    if (birth < eras[0].first || expiry == 0 || p->code[0] == '\0' || p->number_b[0] != '\0')
+        return false; /* what is printed does not give the number */
+    print_birth(p, CARDFACE_RIGHT, birth / 10000, birth / 100 % 100, birth % 100, digits);
+    (void)snprintf(p->expiry, sizeof(p->expiry), "%4d年%2d月%2d日まで有効", expiry / 10000,
+                   expiry / 100 % 100, expiry % 100);
+    (void)snprintf(p->number_b, sizeof(p->number_b), "%.6s%04d%.4s", digits,
+                   expiry / 10000 % 10000, p->code);
+    return true;
+}

@@ -212,6 +212,7 @@ static bool post_action_once(struct stage *stage, enum surface surface, json_t *
     (void)json_object_set_new(note, "action", json_string(action));
     (void)json_object_set_new(note, "surface", json_string(surface == BOARD ? "board" : "kiosk"));
     (void)json_object_set_new(note, "accepted", json_string(accepted(status)));
+    (void)json_object_set_new(note, "card", json_string(stage->card));
     site_note(stage->site, note);
     if (stale != NULL)
         *stale = status == 409 && strcmp(text(json_object_get(answer, "error"), "code"), "S003") == 0;
