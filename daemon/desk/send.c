@@ -16,6 +16,11 @@
 #define FRAME_WIDTH 640
 #define FRAME_HEIGHT 480
 #define FRAME_FPS 30
+/* The printed side has small letters: at 640 pixels most cards cannot be read. A camera that has no such size gives its
+ * nearest. */
+#define SCAN_WIDTH 1280
+#define SCAN_HEIGHT 720
+#define SCAN_FPS 15
 #define CREDIT 2
 #define PURPOSE "eligibility"
 #define ASK_LATER_US CLOCK_SECOND
@@ -163,12 +168,12 @@ static void send_match(struct visit *v, const struct desk_event *e)
         log_event(LOG_LEVEL_WARNING, "photo not passed on", LOG_NUMBER("visit", v->record.id));
 }
 
-static void start_camera(struct visit *v)
+static void start_camera(struct visit *v, bool scan)
 {
     struct msg_camera_start body = {.visit = v->record.id,
-                                    .width = FRAME_WIDTH,
-                                    .height = FRAME_HEIGHT,
-                                    .fps = FRAME_FPS,
+                                    .width = scan ? SCAN_WIDTH : FRAME_WIDTH,
+                                    .height = scan ? SCAN_HEIGHT : FRAME_HEIGHT,
+                                    .fps = scan ? SCAN_FPS : FRAME_FPS,
                                     .credit = CREDIT};
 
     if (v->filming)
@@ -181,7 +186,7 @@ static void start_camera(struct visit *v)
 static void send_camera(struct visit *v, const struct desk_event *e)
 {
     (void)e;
-    start_camera(v);
+    start_camera(v, false);
 }
 
 static void send_scan(struct visit *v, const struct desk_event *e)
@@ -194,7 +199,7 @@ static void send_scan(struct visit *v, const struct desk_event *e)
     memcpy(body.key.data, v->lane->key.data, sizeof(body.key.data));
     v->scanning = true;
     (void)v->desk->ports.send(v->desk->ports.arg, PEER_OCR, 0, MSG_OCR_BEGIN, &body, NULL, 0);
-    start_camera(v);
+    start_camera(v, true);
 }
 
 static void send_cancel_ask(struct visit *v, const struct desk_event *e)

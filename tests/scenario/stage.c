@@ -87,6 +87,10 @@ static void to_reader(struct stage *stage, struct stage_lane *lane, uint16_t typ
     if (type == MSG_CAMERA_START) {
         if (lane->filming)
             broke(stage, "the camera was started twice");
+        /* Small letters: at 640 pixels most cards cannot be read. */
+        if (desk_visit(stage->desk, *visit) != NULL &&
+            (body->camera_start.width >= 1280) != (desk_visit(stage->desk, *visit)->record.state == VISIT_SHOW_CARD))
+            broke(stage, "%u pixels are asked of the camera", body->camera_start.width);
         lane->filming = true;
     }
     if (type == MSG_CAMERA_STOP || type == MSG_VISIT_END || type == MSG_VISIT_BEGIN)

@@ -187,10 +187,14 @@ struct cardface *cardface_of_card(const char *card_file, uint64_t seed, unsigned
                                   int height)
 {
     struct cardface_person person;
+    struct cardface *face = person_read(&person, card_file)
+                                ? make(&person, seed, font, 0, CARDFACE_RIGHT, width, height, 0)
+                                : NULL;
 
-    return person_read(&person, card_file)
-               ? make(&person, seed, font, 0, CARDFACE_RIGHT, width, height, 0)
-               : NULL;
+    /* Held as near as the whole card allows: 640 pixels are few for its small print. */
+    if (face != NULL)
+        face->fill = 0.92;
+    return face;
 }
 
 void cardface_free(struct cardface **face)

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define FILM_FONT 2 /* one that 640 pixels suffice for */
+
 static bool write_frame(const struct cardface *face, unsigned n, const char *path)
 {
     uint8_t *jpeg;
@@ -30,13 +32,14 @@ static bool write_frame(const struct cardface *face, unsigned n, const char *pat
 
 static int film(const char *card, const char *directory, unsigned frames)
 {
-    struct cardface *faces[2] = {cardface_of_card(card, 1, 0, 640, 480), cardface_of_card(card, 1, 0, 320, 240)};
+    struct cardface *faces[2] = {cardface_of_card(card, 1, FILM_FONT, 640, 480),
+                                  cardface_of_card(card, 1, FILM_FONT, 320, 240)};
     char path[512];
     bool good = faces[0] != NULL && faces[1] != NULL;
     FILE *fps;
 
     if (!good)
-        (void)fprintf(stderr, "sim-cardface: %s: no such description, or font %s is not installed\n", card, cardface_font_name(0));
+        (void)fprintf(stderr, "sim-cardface: %s: no such description, or font %s is not installed\n", card, cardface_font_name(FILM_FONT));
     (void)snprintf(path, sizeof(path), "%s/half", directory);
     (void)mkdir(directory, 0777);
     (void)mkdir(path, 0777);

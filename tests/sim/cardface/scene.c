@@ -238,6 +238,8 @@ static struct pose pose_of(const struct cardface *face, unsigned n)
     lot_seed(&lot, face->seed, 3);
     lot_seed(&hand, face->seed, 100 + n);
     fill = t & CARDFACE_FAR ? lot_range(&lot, 0.42, 0.55) : lot_range(&lot, 0.58, 0.78);
+    if (face->fill > 0)
+        fill = face->fill;
     pose.scale = fill * face->width / FACE_WIDTH_MM;
     pose.roll = lot_range(&lot, -0.12, 0.12);
     pose.yaw = pose.pitch = 0;
