@@ -206,7 +206,9 @@ HELPERS_reader := umock mock sim lane v4l2
 LANE_WRAPPED := usb_libusb_new v4l2_new malloc calloc free strdup $(shell sed -n 's/^WRAP.[A-Z]*, [^,]*, \([A-Za-z0-9_]*\),.*/\1/p' tests/unit/lane_wrap.c)
 WRAPS_reader := $(LANE_WRAPPED:%=-Wl$(comma)--wrap=%)
 HELPERS_desk := fake
-helpers = $(sort $(foreach h,$(test_room) $(HELPERS_$(test_room)),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
+test_rooms = $(or $(TEST_ROOMS_$(1)),$(TEST_ROOMS_$(call test_room,$(1))))
+test_helpers = $(or $(HELPERS_$(1)),$(HELPERS_$(call test_room,$(1))))
+helpers = $(sort $(foreach h,$(test_room) $(test_helpers),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
 TEST_ROOMS_common := common
 TEST_ROOMS_xmlmsg := common
 TEST_ROOMS_question := common
@@ -224,7 +226,21 @@ TEST_ROOMS_desk := desk store common
 TEST_ROOMS_store := store common
 # The power goes, and the disk forgets (tests/unit/power_disk.h).
 TEST_ROOMS_power := desk store common
-HELPERS_power := store
+HELPERS_power := store whole
+# Each call to the host and to the libraries fails in turn (tests/unit/short_calls.h).
+TEST_ROOMS_test_short_desk := desk store common
+HELPERS_test_short_desk := store whole
+WRAPS_test_short_desk := $(patsubst %,-Wl$(comma)--wrap=%,lane_reader_message lane_matcher_message ask_relay_message action_lane action_lookup clock_advance)
+TEST_ROOMS_test_short_web := web common
+HELPERS_test_short_web := web
+WRAPS_test_short_web := -Wl,--wrap=sd_event_run -Wl,--wrap=clock_advance
+TEST_ROOMS_test_short_relay := relay common
+HELPERS_test_short_relay := relay
+$(BIN)/test_short_relay: $(BIN)/short.so
+$(BIN)/short.so: tests/unit/short_calls.c tests/unit/short_calls.h
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CC) -std=c17 -O2 -g -fPIC -shared $(DEFS) $(WARN_TEST) -DSHORT_PRELOADED -o $@ $< -ldl
 TEST_ROOMS_maintain := desk store common
 TEST_ROOMS_accounts := desk store common
 HELPERS_accounts := store
@@ -238,14 +254,14 @@ $(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
 $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
-    $(if $(filter test_desk_lanes test_power_%,$(1)),$(OUT)/tests/scenario/stage.c.o $(OUT)/tests/scenario/answers.c.o) \
-    $(foreach r,$(TEST_ROOMS_$(call test_room,$(1))),$(call archive,$(r))) \
-    $(if $(HELPERS_$(call test_room,$(1))),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
+    $(if $(filter test_desk_lanes test_power_% test_short_desk,$(1)),$(OUT)/tests/scenario/stage.c.o $(OUT)/tests/scenario/answers.c.o) \
+    $(foreach r,$(call test_rooms,$(1)),$(call archive,$(r))) \
+    $(if $(call test_helpers,$(1)),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
     $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
-	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) $(WRAPS_$(call test_room,$(1))) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
-	    $(call libs,$(TEST_ROOMS_$(call test_room,$(1)))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
+	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) $(WRAPS_$(call test_room,$(1))) $(WRAPS_$(1)) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
+	    $(call libs,$(call test_rooms,$(1))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures $(BIN)/visit-figures
@@ -490,11 +506,12 @@ valgrind: cards
 	@tests/setup/packages.sh build check bench
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(VALGRIND_TESTS:%=$(BIN)/%)
 	@tests/valgrind.sh $(BIN) $(VALGRIND_TESTS)
-# Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers).
+# Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers); each call
+# of desk, store, web and relay to memory, files, sockets, SQLite and OpenSSL.
 .PHONY: faults
 faults: cards
 	@tests/setup/packages.sh build check
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage $(BIN)/test_short_desk $(BIN)/test_short_web $(BIN)/test_short_relay $(BIN)/uketsuke-relay $(BIN)/sim-service
 	@tests/faults.sh $(BIN)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
 RIG_ONLY ?=

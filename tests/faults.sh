@@ -1,6 +1,7 @@
 #!/bin/bash
 # faults.sh BIN: every cell of the fault matrix (each transfer of a face visit and of a PIN visit, each fault), and
-# every call for memory and into the cryptographic library made to fail. Logs under BIN/../faults; the last line is
+# every call for memory and into the cryptographic library made to fail; the same for whole visits at the desk with its
+# store, for the web and for a relay, with files, sockets and SQLite besides (tests/unit/short_calls.h). Logs under BIN/../faults; the last line is
 # "N passed, N failed".
 set -u
 bin=$1
@@ -9,6 +10,7 @@ slices=16
 rm -rf "$logs"
 mkdir -p "$logs"
 preload=libumockdev-preload.so.0
+export UKETSUKE_SOURCE=$PWD UKETSUKE_BIN=$bin UKETSUKE_PKI=$PWD/build/sim/pki
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:detect_leaks=0 CMOCKA_MESSAGE_OUTPUT=STDOUT
 if readelf -d "$bin/test_reader_faults" | grep -q 'libasan\.so'; then
     preload="$(gcc -print-file-name=libasan.so) $preload"
@@ -17,7 +19,9 @@ export bin logs preload
 
 one() { # one PROGRAM SLICE
     local log=$logs/$1-${2/\//-of-}.log
-    LD_PRELOAD=$preload UKETSUKE_FAULTS=$2 timeout -k 10 3000 "$bin/$1" >"$log" 2>&1
+    local with=$preload
+    case $1 in test_short_*) with= ;; esac
+    LD_PRELOAD=$with UKETSUKE_FAULTS=$2 timeout -k 10 3000 "$bin/$1" >"$log" 2>&1
     echo "status $?" >>"$log"
 }
 export -f one
@@ -25,6 +29,7 @@ export -f one
 # shellcheck disable=SC2016 # the words are expanded by the inner shell
 {
     echo test_reader_shortage all
+    for program in desk web relay; do echo "test_short_$program all"; done
     for ((i = 0; i < slices; i++)); do echo "test_reader_faults $i/$slices"; done
 } | xargs -P "${FAULT_JOBS:-$(($(nproc) * 2))}" -L 1 bash -c 'one "$0" "$1"'
 
@@ -32,7 +37,12 @@ grep -h '^FAIL' "$logs"/*.log
 # Of the matrix, once; of the rest, what was made to fail.
 grep -hE '^(face|pin): (transfers|[0-9]+ cells)' "$logs/test_reader_faults-0-of-$slices.log" | sed 's/, [0-9]* of them run.*//'
 grep -hE '^(memory|library calls|memory of the library): ' "$logs"/test_reader_shortage-*.log
+grep -hE 'made to fail in turn' "$logs"/test_short_*.log
 # A program that did not come to its end has failed, whatever it counted.
 broken=$(grep -L '^status 0$' "$logs"/*.log | wc -l)
-grep -hE '^[0-9]+ passed, [0-9]+ failed$' "$logs"/*.log |
+{
+    grep -hE '^[0-9]+ passed, [0-9]+ failed$' "$logs"/*.log
+    sed -nE 's/.* ([0-9]+) of them made to fail in turn: .*, ([0-9]+) failed$/\1 \2/p' "$logs"/test_short_*.log |
+        awk '{ print $1 - $2 " passed, " $2 " failed" }'
+} |
     awk -v broken="$broken" '{ p += $1; f += $3 } END { if (f == 0) f = broken; print p + 0 " passed, " f + 0 " failed"; exit f > 0 || p == 0 }'

@@ -138,7 +138,10 @@ static int say_sqlite(struct store *store, int rc, char **message)
         i++;
     say(message, words[i].ja, words[i].en,
         store->db != NULL ? sqlite3_errmsg(store->db) : "out of memory");
-    return store->db != NULL ? store_errno(store, rc) : -ENOMEM;
+    if (store->db == NULL)
+        return -ENOMEM;
+    rc = store_errno(store, rc);
+    return rc < 0 ? rc : -EIO; /* whoever comes here could not go on, whatever SQLite remembers of it */
 }
 
 static int prepare_one(struct store *store, enum store_query query, char **message)

@@ -17,6 +17,7 @@
 #define HEADERS_MAX 4
 /* A page asks in milliseconds; whoever needs longer for a head and 8 KB of body is no page of ours. */
 #define REQUEST_US (10 * CLOCK_SECOND)
+#define LISTEN_US (2 * CLOCK_SECOND)
 #define KEEP_ALIVE_US (60 * CLOCK_SECOND)
 /* A reply that the peer does not take in this time is not wanted. */
 #define REPLY_US (20 * CLOCK_SECOND)
@@ -76,6 +77,7 @@ struct server {
     sd_event_source *io;
     sd_event_source *again;
     struct timer *timer;
+    struct timer *listen; /* always */
     struct server_handlers handlers;
     void *arg;
     struct connection *connections;
@@ -134,6 +136,16 @@ static int on_again(sd_event_source *source, void *arg)
     (void)source;
     run(arg);
     return 0;
+}
+
+/*
+ * When the host had no descriptor for a new connection MHD takes its listening socket out of its epoll set, puts it
+ * back in its next turn after a connection went, and nothing wakes anybody for that turn.
+ */
+static void on_listen(struct timer *timer, void *arg)
+{
+    run(arg);
+    (void)timer_set_after(timer, LISTEN_US);
 }
 
 static void on_timer(struct timer *timer, void *arg)
@@ -473,7 +485,8 @@ int server_new(struct server **out, struct sd_event *loop, struct clock *clock, 
     server->handlers = *handlers;
     server->arg = arg;
     server->timer = timer_new(clock, on_timer, server);
-    if (server->timer == NULL) {
+    server->listen = timer_new(clock, on_listen, server);
+    if (server->timer == NULL || server->listen == NULL || timer_set_after(server->listen, LISTEN_US) < 0) {
         (void)close(listen_fd);
         goto fail;
     }
@@ -530,6 +543,7 @@ void server_free(struct server **at)
     }
     server->again = sd_event_source_disable_unref(server->again);
     timer_free(&server->timer);
+    timer_free(&server->listen);
     free(server);
 }
 

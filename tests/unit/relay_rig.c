@@ -487,6 +487,12 @@ void rig_disconnect(struct rig *rig)
     ipc_free(&rig->ipc);
 }
 
+bool rig_is_connected(struct rig *rig)
+{
+    turn(rig, rig_now_ms());
+    return rig->ipc != NULL && !rig->closed && ipc_is_open(rig->ipc);
+}
+
 void rig_until(struct rig *rig, int64_t until)
 {
     rig->until = until;

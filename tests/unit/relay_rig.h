@@ -110,6 +110,8 @@ bool rig_wait_health(struct rig *rig, const char *component, const char *detail)
  */
 bool rig_send_raw(struct rig *rig, uint16_t type, const void *body, int fd);
 void rig_connect(struct rig *rig);
+/* Is the connection there, as far as was heard? */
+bool rig_is_connected(struct rig *rig);
 
 /* What the relay wrote to its standard error. The caller frees it. */
 char *rig_log(struct rig *rig);

@@ -5,8 +5,8 @@
  * each message); the day goes on to its end.
  */
 #include "power_disk.h"
-#include "power_stage.h"
 #include "store_rig.h"
+#include "whole_stage.h"
 
 #include "daemon/desk/desk.h"
 
@@ -133,11 +133,11 @@ static void judge(struct rig *rig)
 static void a_day_with_a_cut_at(unsigned n, unsigned *operations)
 {
     struct stage *stage = stage_new(1);
-    struct rig *rig = power_stage_rig();
+    struct rig *rig = whole_stage_rig();
     unsigned done = 0;
 
     ntold = 0;
-    power_disk_watch(power_stage_directory());
+    power_disk_watch(whole_stage_directory());
     power_disk_cut_at(n);
     for (unsigned i = 0; i < VISITS * (MOVES + 2) && !power_disk_is_cut(); i++) {
         move(stage);
@@ -152,7 +152,7 @@ static void a_day_with_a_cut_at(unsigned n, unsigned *operations)
         fake_store_free(&stage->store);
         power_disk_cut_at(0);
         power_disk_restore(draw(UINT64_MAX / 2));
-        power_stage_open(stage);
+        whole_stage_open(stage);
         judge(rig);
         stage_restart(stage);
     }
@@ -170,7 +170,7 @@ static void a_day_with_a_cut_at(unsigned n, unsigned *operations)
     judge(rig);
     power_disk_forget();
     stage_free(&stage);
-    power_stage_end();
+    whole_stage_end();
 }
 
 static void what_was_told_stands_after_a_cut_at_any_operation(void **state)

@@ -57,6 +57,7 @@ struct rig {
     /* Called for each message of the web to the desk; may answer. */
     void (*on_desk)(struct rig *rig, const struct message *message);
     uint32_t subscription;
+    bool lossy; /* the web may hang up on the desk at any time: it is waited for anew */
 };
 
 struct reply {
