@@ -9,7 +9,8 @@ int store_errno(struct store *store, int rc)
 {
     if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE)
         return 0;
-    log_event(LOG_LEVEL_ERROR, "database error", LOG_NUMBER("sqlite", sqlite3_extended_errcode(store->db)));
+    log_event(LOG_LEVEL_ERROR, "database error",
+              LOG_NUMBER("sqlite", sqlite3_extended_errcode(store->db)));
     return (rc & 0xff) == SQLITE_FULL ? -ENOSPC : (rc & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EIO;
 }
 
@@ -41,6 +42,13 @@ void statement_blob(struct statement *s, const void *data, size_t len)
 
 int statement_step(struct statement *s)
 {
+    /*
+     * After some errors (no memory, a full disk) SQLite rolls back by itself. What came after it in
+     * the same step, for whoever took the error for "there is none", would be committed one by one,
+     * and the step half done.
+     */
+    if (s->store->in_transaction && sqlite3_get_autocommit(s->store->db) != 0)
+        s->rc = SQLITE_ABORT;
     if (s->rc == SQLITE_OK || s->rc == SQLITE_ROW)
         s->rc = sqlite3_step(s->stmt);
     s->read = 0;

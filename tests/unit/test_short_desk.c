@@ -21,9 +21,9 @@
 
 static const char *const names[SHORT_KINDS] = {SHORT_NAMES};
 #ifdef __SANITIZE_ADDRESS__
-static const unsigned runs_wanted = 25;
+static const unsigned runs_wanted = 10;
 #else
-static const unsigned runs_wanted = 120;
+static const unsigned runs_wanted = 40;
 #endif
 
 /* -- where the desk begins and ends: the linker puts these around what the stage calls (see the

@@ -30,7 +30,7 @@
 #include "short_calls.h"
 
 enum { ANSWERED = 0 };
-#define RUNS 30
+#define RUNS 15
 #define BUDGET_MS 4000
 
 static const char *const names[SHORT_KINDS] = {SHORT_NAMES};

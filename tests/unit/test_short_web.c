@@ -12,9 +12,9 @@
 
 static const char *const names[SHORT_KINDS] = {SHORT_NAMES};
 #ifdef __SANITIZE_ADDRESS__
-static const unsigned runs_wanted = 20;
+static const unsigned runs_wanted = 10;
 #else
-static const unsigned runs_wanted = 100;
+static const unsigned runs_wanted = 40;
 #endif
 
 int __real_sd_event_run(sd_event *loop, uint64_t us);
