@@ -123,6 +123,14 @@ static void judge_again(struct decision_state *state, const struct decision_rule
     state->decision = judge(state, rule);
 }
 
+bool decision_doubtful(const struct decision_state *state, const struct decision_rule *rule)
+{
+    return state->decision == DECISION_NOT_YET && !state->matches &&
+           state->evidence >= DECISION_EVIDENCE_HINT &&
+           decision_mean(state) >= (double)rule->different &&
+           decision_mean(state) < (double)rule->threshold;
+}
+
 void decision_presence(struct decision_state *state, const struct decision_rule *rule,
                        enum liveness presence, bool watched)
 {

@@ -69,6 +69,7 @@
 #define DECISION_SPAN_REJECT_US 1500000
 #define DECISION_EVIDENCE_DOUBT 30.0
 #define DECISION_SPAN_DOUBT_US 6000000
+#define DECISION_EVIDENCE_HINT 6.0
 #define DECISION_EVIDENCE_LIVE 1.9
 
 /* As in MATCH_RESULT. */
@@ -120,6 +121,10 @@ void decision_add(struct decision_state *state, const struct decision_rule *rule
  * policy. */
 void decision_presence(struct decision_state *state, const struct decision_rule *rule,
                        enum liveness presence, bool watched);
+
+/* Neither accepted nor clearly somebody else after EVIDENCE_HINT: a mask, glasses, hair may be in the
+ * way, and there is still time to take them off. */
+bool decision_doubtful(const struct decision_state *state, const struct decision_rule *rule);
 
 /* Half width of what is not known about the mean: the boundary above divided by W. */
 double decision_radius(double evidence, double alpha);

@@ -270,6 +270,9 @@ static void weigh(struct session *session, const struct msg_match_frame *frame,
     watch(session, frame, report, ago);
     if (session->frozen >= FROZEN && report->failure == FAILURE_NONE)
         report->failure = FAILURE_FACE_FRAME_UNREADABLE;
+    if (report->failure == FAILURE_NONE &&
+        decision_doubtful(&session->decision, &session->shared->rule))
+        report->failure = FAILURE_FACE_COVERED;
 }
 
 static void photo_done(struct job *job)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh BUILD SECONDS TARGET...: makes the seeds, runs each target so long, and says what came of it. A crash is kept
-# under BUILD/crashes with the command that repeats it. As many at a time as there are processors (or FUZZ_JOBS); ends
-# with "N passed, N failed".
+# under BUILD/crashes with the command that repeats it. As many at a time as there are processors (or FUZZ_JOBS). An input
+# may take FUZZ_TIMEOUT seconds (120: of the clock, and the machine may be busy); ends with "N passed, N failed".
 set -u
 build=$1 seconds=$2
 shift 2

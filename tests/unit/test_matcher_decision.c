@@ -169,6 +169,30 @@ static void a_doubtful_person_has_time_to_take_off_the_mask(void **context)
 }
 
 /* Values worked out by hand from the formula in the header: sigma 0.06, rho 0.0072. */
+static void doubt_is_told_so_that_the_mask_can_come_off(void **context)
+{
+    struct decision_state state;
+
+    (void)context;
+    decision_init(&state);
+    (void)feed(&state, &rule, 0.33f, NULL, 5, 150000);
+    assert_false(decision_doubtful(&state, &rule)); /* a moment is none */
+    (void)feed(&state, &rule, 0.33f, NULL, 1, 150000);
+    for (unsigned i = 0; i < 3; i++)
+        decision_add(&state, &rule, 3000000 + i * 150000, false, 0.33f, NULL);
+    assert_true(decision_doubtful(&state, &rule));
+    /* It comes off: the doubt goes, the person is accepted. */
+    for (unsigned i = 0; i < 40 && state.decision == DECISION_NOT_YET; i++)
+        decision_add(&state, &rule, 4000000 + i * 150000, false, 0.85f, NULL);
+    assert_int_equal(state.decision, DECISION_SAME);
+    assert_false(decision_doubtful(&state, &rule));
+    /* Somebody else entirely is not told so. */
+    decision_init(&state);
+    (void)feed(&state, &rule, 0.05f, NULL, 7, 150000);
+    assert_int_equal(state.decision, DECISION_NOT_YET);
+    assert_false(decision_doubtful(&state, &rule));
+}
+
 static void the_boundary_is_the_published_one(void **context)
 {
     (void)context;
@@ -330,6 +354,7 @@ int main(void)
         cmocka_unit_test(at_the_threshold_itself_nobody_is_accepted),
         cmocka_unit_test(another_person_is_refused_only_after_frames_and_time),
         cmocka_unit_test(a_doubtful_person_has_time_to_take_off_the_mask),
+        cmocka_unit_test(doubt_is_told_so_that_the_mask_can_come_off),
         cmocka_unit_test(the_boundary_is_the_published_one),
         cmocka_unit_test(wrong_accepts_at_the_edge_stay_below_alpha),
         cmocka_unit_test(liveness_advises_by_default),
