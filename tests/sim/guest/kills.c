@@ -138,7 +138,7 @@ static bool run_cell(struct hand *hand, struct stage *stage, const struct cell *
     (void)line_ask(stage->service, "up", answer, sizeof(answer));
     if (!family_on_board(f) && (!stage_take(stage) || !stage_wait(stage, "idle", 20000)))
         return false;
-    return (site_ready(hand->site, 30) || stage_fail(stage, "not every program runs again")) &&
+    return (site_ready(hand->site, 120) || stage_fail(stage, "not every program runs again")) &&
            play_check(&play, play.card[0] != '\0' ? before : NULL) &&
            (f->last == NULL || play_steps(stage, f->last));
 }

@@ -10,7 +10,7 @@
 bool line_ask(const char *socket_path, const char *line, char *answer, size_t size)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct timeval patience = {.tv_sec = 10};
+    const struct timeval patience = {.tv_sec = 60}; /* a busy machine */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     size_t used = 0;
     bool good = false;

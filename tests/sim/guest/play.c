@@ -408,7 +408,7 @@ void play_tidy(struct stage *stage)
 {
     char answer[512];
 
-    (void)site_ready(stage->site, 30);
+    (void)site_ready(stage->site, 120);
     (void)line_ask(stage->service, "up", answer, sizeof(answer));
     (void)line_ask(stage->service, "normal", answer, sizeof(answer));
     (void)line_ask(stage->device, "faults off", answer, sizeof(answer));

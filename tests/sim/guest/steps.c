@@ -194,7 +194,7 @@ static bool do_slip(struct stage *stage, const struct words *w)
 static bool do_settle(struct stage *stage, const struct words *w)
 {
     (void)w;
-    return site_ready(stage->site, 30) || stage_fail(stage, "not every program runs again");
+    return site_ready(stage->site, 120) || stage_fail(stage, "not every program runs again");
 }
 
 static bool do_pause(struct stage *stage, const struct words *w)
