@@ -135,6 +135,30 @@ guest
 check "patients are served again, each visit with its outcome" [ "$(outcomes "$served")" = "$(outcomes 0)" ]
 stop
 
+# --- another configuration while a patient is there
+check "the desk starts once more" start
+"$bin/sim-guest" part consent --method pin --seconds 120 --desk "$desk" >"$desk/log/begun" 2>&1
+check "a visit is under way" grep -q '^visit' "$desk/log/begun"
+id=$(awk '$1 == "visit" {print $2}' "$desk/log/begun")
+cp "$desk/uketsuke.conf" "$desk/good.conf"
+sed -i '/^state-directory/a fase-seconds = 30' "$desk/uketsuke.conf"
+run "$bin/uketsuke" reload
+check "reload: an unknown key is refused with its line" says "did you mean face-seconds?"
+sed 's/^face-seconds.*/face-seconds = 31/; s/^listen = .*/&\nidle-minutes = 20/' "$desk/good.conf" >"$desk/uketsuke.conf"
+run "$bin/uketsuke" reload
+check "reload: status 0" [ $? -eq 0 ]
+check "reload: what can change at once is taken" says "[desk] face-seconds: すぐに有効"
+check "reload: what cannot is named with its unit" says "needs a restart of: uketsuke-web.service"
+run "$bin/uketsuke" reload
+check "reload: a second time nothing new is taken" says "0 taken, 1 after a restart"
+check "reload: who asked stands in the audit log" [ "$(sqlite3 "$database" "SELECT count(*) FROM audit WHERE event = 'configuration'")" -eq 2 ]
+desk_pid=$(pgrep -P "$launcher" -x uketsuked)
+kill -HUP "$desk_pid"
+"$bin/sim-guest" part finish --method pin --seconds 120 --desk "$desk" >"$desk/log/ended" 2>&1
+check "the visit goes on to its end" grep -q "^visit $id eligible" "$desk/log/ended"
+check "by the same desk" [ "$(pgrep -P "$launcher" -x uketsuked)" = "$desk_pid" ]
+stop
+
 no_names() { ! grep -rqaE '見本|例示|架空' "$desk/state" "$desk/backups"; }
 check "no patient's name lies in database, copies or backups in the clear" no_names
 no_sanitizer() { ! grep -laE 'Sanitizer|runtime error' "$desk"/log/*.log; }

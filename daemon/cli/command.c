@@ -28,6 +28,7 @@ static const struct {
     {"doctor", "", "すべてを調べ、次にすることを示す", "check everything and say what to do", command_doctor},
     {"bundle", "[FILE]", "問い合わせ用の記録をまとめる(患者の情報は入らない)", "logs and states for whoever helps, without patients' data", command_bundle},
     {"config", "check | list", "設定を調べる・一覧にする", "check or list the configuration", command_config},
+    {"reload", "", "設定を止めずに読み直す", "take the configuration anew without stopping", command_reload},
     {"failures", "[CODE]", "コードの意味", "what the codes mean", command_failures},
     {"eligibility", "show FILE", "資格確認のファイル(照会・回答・顔認証)をコードの意味とともに表示する", "what a request, answer or face file says, with the meaning of its codes",
      command_eligibility},

@@ -163,13 +163,18 @@ void link_close(struct link **at)
 
 int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take, void *arg)
 {
+    return link_ask_fd(link, type, body, -1, timeout_ms, take, arg);
+}
+
+int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned timeout_ms, link_take_fn *take, void *arg)
+{
     int r;
 
     link->wanted = ++link->request;
     memcpy(body, &link->wanted, sizeof(link->wanted));
     link->take = take;
     link->arg = arg;
-    r = ipc_send(link->ipc, type, body);
+    r = ipc_send_fds(link->ipc, type, body, &fd, fd >= 0);
     return r < 0 ? r : run(link, timeout_ms);
 }
 

@@ -384,7 +384,24 @@ static void fill_defaults(struct loading *l)
 
 int config_load(struct config **out, const char *path, char **message)
 {
-    struct loading l = {.path = path};
+    FILE *file = fopen(path, "re");
+    int error = errno, r;
+
+    *out = NULL;
+    *message = NULL;
+    if (file == NULL) {
+        if (asprintf(message, "%s: cannot be read (%s); check the path and its permissions\n", path, strerror(error)) < 0)
+            *message = NULL;
+        return -EINVAL;
+    }
+    r = config_load_stream(out, file, path, message);
+    (void)fclose(file);
+    return r;
+}
+
+int config_load_stream(struct config **out, FILE *file, const char *path, char **message)
+{
+    struct loading l = {.path = path, .file = file};
     const char *slash;
     size_t size = 0;
     int line, r = -ENOMEM;
@@ -400,14 +417,9 @@ int config_load(struct config **out, const char *path, char **message)
     l.config->directory = slash != NULL ? strndup(path, (size_t)(slash - path)) : strdup(".");
     if (l.config->instances == NULL || l.config->directory == NULL)
         goto fail;
-    l.file = fopen(path, "re");
-    line = l.file != NULL ? ini_parse_stream(read_line, &l, on_entry, &l) : -1;
-    if (l.file == NULL) {
-        (void)fprintf(l.errors, "%s: cannot be read (%s); check the path and its permissions\n", path, strerror(errno));
-        l.count++;
-    } else if (line > 0) {
+    line = ini_parse_stream(read_line, &l, on_entry, &l);
+    if (line > 0)
         complain(&l, line, "not of the form `name = value`", "line", "see uketsuke.conf(5)");
-    }
     fill_defaults(&l);
     if (l.out_of_memory)
         goto fail;
@@ -415,15 +427,12 @@ int config_load(struct config **out, const char *path, char **message)
         r = -EINVAL;
         goto fail;
     }
-    (void)fclose(l.file);
     (void)fclose(l.errors);
     free(*message);
     *message = NULL;
     *out = l.config;
     return 0;
 fail:
-    if (l.file != NULL)
-        (void)fclose(l.file);
     if (l.errors != NULL)
         (void)fclose(l.errors);
     config_free(&l.config);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum config_type {
     CONFIG_NUMBER, /* min..max */
@@ -33,6 +34,8 @@ struct config;
  * it) and the result is negative. *message is NULL on success.
  */
 int config_load(struct config **out, const char *path, char **message);
+/* The same from a stream (borrowed); path: where the text stands, for words and relative paths. */
+int config_load_stream(struct config **out, FILE *file, const char *path, char **message);
 void config_free(struct config **config);
 
 /* instance: NULL for sections without; values fall back to the table's default. The text lives as long as config. */

@@ -107,6 +107,16 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
+/* Most programs could not open the file any more: the command reads it and hands it to the desk. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+    (void)source;
+    (void)info;
+    (void)arg;
+    log_event(LOG_LEVEL_NOTICE, "SIGHUP changes nothing: use uketsuke reload");
+    return 0;
+}
+
 static int make_loop(struct service *service)
 {
     sigset_t stop;
@@ -115,6 +125,7 @@ static int make_loop(struct service *service)
     (void)sigemptyset(&stop);
     (void)sigaddset(&stop, SIGTERM);
     (void)sigaddset(&stop, SIGINT);
+    (void)sigaddset(&stop, SIGHUP);
     (void)signal(SIGPIPE, SIG_IGN);
     /* Blocked before any thread is made, so that every thread leaves them to the loop. */
     if (sigprocmask(SIG_BLOCK, &stop, NULL) != 0)
@@ -125,6 +136,8 @@ static int make_loop(struct service *service)
     r = sd_event_add_signal(service->loop, NULL, SIGTERM, on_signal, NULL);
     if (r >= 0)
         r = sd_event_add_signal(service->loop, NULL, SIGINT, on_signal, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(service->loop, NULL, SIGHUP, on_hangup, NULL);
     if (r < 0)
         return r;
     service->clock = clock_new_system(service->loop);

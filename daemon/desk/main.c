@@ -12,6 +12,7 @@
 #include "links.h"
 #include "maintain.h"
 #include "offline.h"
+#include "reload.h"
 #include "resume.h"
 #include "settings.h"
 #include "table.h"
@@ -36,6 +37,7 @@ struct program {
     struct control *control;
     struct maintain *maintain;
     struct accounts accounts;
+    struct reload reload;
     struct timer *upkeep;
 };
 
@@ -188,6 +190,14 @@ static int open_desk(struct program *p)
     return r;
 }
 
+/* What the control door leaves to others. */
+static bool on_other(void *arg, struct ipc *ipc, const struct message *message)
+{
+    struct program *p = arg;
+
+    return reload_message(&p->reload, ipc, message) || accounts_message(&p->accounts, ipc, message);
+}
+
 static int open_doors(struct program *p)
 {
     int fd = service_take_socket(&p->service, "desk");
@@ -212,7 +222,8 @@ static int open_doors(struct program *p)
     if (r < 0)
         return r;
     p->accounts = (struct accounts){p->store, p->service.clock};
-    control_other(p->control, accounts_message, &p->accounts);
+    p->reload = (struct reload){p->service.config, NULL, p->desk, p->maintain};
+    control_other(p->control, on_other, p);
     control_worker(p->control,
                    &(struct control_worker){p->maintain, maintain_start, maintain_forget});
     r = desk_resume(p->desk);
@@ -282,6 +293,7 @@ int main(int argc, char **argv)
     else
         log_event(LOG_LEVEL_ERROR, "cannot start", LOG_ERRNO(r));
     timer_free(&p.upkeep);
+    reload_end(&p.reload);
     maintain_free(&p.maintain);
     control_free(&p.control);
     links_free(&p.links);

@@ -355,6 +355,14 @@ void maintain_upkeep(struct maintain *m)
         finish(m, r);
 }
 
+void maintain_configure(struct maintain *m, const struct config *config)
+{
+    m->backup_hours = (unsigned)config_number(config, CFG_desk_BACKUP_HOURS, NULL);
+    m->backup_keep = (unsigned)config_number(config, CFG_desk_BACKUP_KEEP, NULL);
+    m->anchor_hours = (unsigned)config_number(config, CFG_desk_AUDIT_ANCHOR_HOURS, NULL);
+    m->retention_us = config_number(config, CFG_desk_RETENTION_DAYS, NULL) * DAY_US;
+}
+
 int maintain_new(struct maintain **out, struct clock *clock, struct store *store,
                  const struct config *config, const struct maintain_ports *ports)
 {
@@ -367,10 +375,7 @@ int maintain_new(struct maintain **out, struct clock *clock, struct store *store
     m->store = store;
     m->ports = *ports;
     m->backup_directory = config_text(config, CFG_desk_BACKUP_DIRECTORY, NULL);
-    m->backup_hours = (unsigned)config_number(config, CFG_desk_BACKUP_HOURS, NULL);
-    m->backup_keep = (unsigned)config_number(config, CFG_desk_BACKUP_KEEP, NULL);
-    m->anchor_hours = (unsigned)config_number(config, CFG_desk_AUDIT_ANCHOR_HOURS, NULL);
-    m->retention_us = config_number(config, CFG_desk_RETENTION_DAYS, NULL) * DAY_US;
+    maintain_configure(m, config);
     m->timer = timer_new(clock, on_step, m);
     if (m->timer != NULL)
         return 0;

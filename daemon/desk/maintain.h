@@ -39,6 +39,8 @@ struct maintain_ports {
 /* `store` and `config` are borrowed. */
 int maintain_new(struct maintain **out, struct clock *clock, struct store *store,
                  const struct config *config, const struct maintain_ports *ports);
+/* Other intervals and another retention from now on; where backups go stays. Nothing of `config` is kept. */
+void maintain_configure(struct maintain *maintain, const struct config *config);
 void maintain_free(struct maintain **maintain);
 /*
  * (For control_worker, so it comes without its type.) Begin a task for somebody. The end is told in
