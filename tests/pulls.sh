@@ -6,7 +6,7 @@ build=$1 bin=$2 port=$3 lanes=${4:-16} slice=${5:-0/1} family=${6:-}
 here=$(dirname "$0")
 desk=$build/pulls
 rm -rf "$desk"
-"$here/sim/make-desk.sh" "$build" "$bin" "$desk" "$lanes" "$port" copies=own consents=all card-back=10 || exit 1
+"$here/sim/make-desk.sh" "$build" "$bin" "$desk" "$lanes" "$port" copies=own consents=all card-back=20 || exit 1
 desk=$(realpath "$desk")
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!
