@@ -13,7 +13,7 @@ one() { # one TEST
     local preload=
     if readelf -d "$bin/$1" | grep -q 'libumockdev\.so'; then preload=libumockdev-preload.so.0; fi
     # What a reader tells of itself (descriptors, lengths) is what a test is about: uninitialised memory is an error.
-    LD_PRELOAD=$preload timeout -k 10 1200 valgrind -q --error-exitcode=99 --leak-check=full \
+    LD_PRELOAD=$preload timeout -k 10 3600 valgrind -q --error-exitcode=99 --leak-check=full \
         --errors-for-leak-kinds=definite --show-leak-kinds=definite --num-callers=20 --child-silent-after-fork=yes \
         "$bin/$1" >"$logs/$1.log" 2>&1
     echo $? >"$logs/$1.status"
