@@ -268,8 +268,15 @@ static bool tell_service(struct stage *stage, const char *command)
 {
     char answer[512];
 
-    return line_ask(stage->service, command, answer, sizeof(answer)) ||
-           stage_fail(stage, "service: %s: %s", command, answer);
+    uint64_t end = guest_now_ms() + PATIENCE_MS;
+
+    /* One that was killed is back in a moment. */
+    while (!line_ask(stage->service, command, answer, sizeof(answer))) {
+        if (answer[0] != '\0' || guest_now_ms() >= end)
+            return stage_fail(stage, "service: %s: %s", command, answer);
+        guest_sleep_ms(50);
+    }
+    return true;
 }
 
 bool step_take(struct stage *stage, struct stage *beside, const char *step)
