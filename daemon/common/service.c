@@ -148,6 +148,7 @@ int service_start(struct service *service, const char *program, int argc, char *
 {
     const char *path = "/etc/uketsuke/uketsuke.conf";
     char *message = NULL;
+    struct stat st;
     int r;
 
     memset(service, 0, sizeof(*service));
@@ -157,6 +158,9 @@ int service_start(struct service *service, const char *program, int argc, char *
     r = parse(service, argc, argv, &path);
     if (r != 0)
         return r;
+    service->config_path = path;
+    if (stat(path, &st) == 0)
+        service->config_read = st.st_mtim;
     r = config_load(&service->config, path, &message);
     if (r < 0) {
         (void)fprintf(stderr, "%s: 設定に誤りがあります / the configuration has errors:\n%s", program,
@@ -338,6 +342,39 @@ void service_health_item(struct ipc *ipc, uint32_t request, uint8_t state, uint1
     (void)MESSAGE_TEXT(item.detail, detail);
     (void)MESSAGE_TEXT(item.next, next);
     (void)ipc_send(ipc, MSG_HEALTH_ITEM, &item);
+}
+
+void service_health_ends(struct service *service, struct ipc *ipc, uint32_t request,
+                         const char *component, int64_t until, const char *next)
+{
+    struct msg_health_item item = {.request = request, .until = until};
+    int64_t left = until - (int64_t)(clock_realtime_us(service->clock) / CLOCK_SECOND);
+
+    if (until == 0)
+        return;
+    item.state = left <= 0 ? 2 : left < SERVICE_ENDS_SOON_S ? 1 : 0;
+    (void)MESSAGE_TEXT(item.component, component);
+    (void)snprintf(item.detail, sizeof(item.detail), left > 0 ? "ends in %lld days" : "ended %lld days ago",
+                   (long long)((left > 0 ? left : -left) / 86400));
+    (void)MESSAGE_TEXT(item.next, item.state > 0 ? next : "");
+    (void)ipc_send(ipc, MSG_HEALTH_ITEM, &item);
+}
+
+void service_health_config(struct service *service, struct ipc *ipc, uint32_t request)
+{
+    static const char next[] =
+        "uketsuke config check で確かめ、プログラムを再起動します / run uketsuke config check, then restart the programs";
+    struct stat now;
+
+    if (service->config_path == NULL || stat(service->config_path, &now) != 0)
+        service_health_item(ipc, request, 1, FAILURE_NONE, "configuration",
+                            "起動後に読めなくなりました / cannot be read any more", next);
+    else if (now.st_mtim.tv_sec != service->config_read.tv_sec || now.st_mtim.tv_nsec != service->config_read.tv_nsec)
+        service_health_item(ipc, request, 1, FAILURE_NONE, "configuration",
+                            "起動後に書き換えられました / was changed after the start", next);
+    else
+        service_health_item(ipc, request, 0, FAILURE_NONE, "configuration",
+                            "誤りなし、起動時のまま / no errors, as read at the start", "");
 }
 
 void service_health_common(struct service *service, struct ipc *ipc, uint32_t request)

@@ -16,12 +16,16 @@
 #include "config.h"
 #include "ipc.h"
 
+#include <time.h>
+
 struct service {
     const char *program;
     const char *instance; /* "" when not given */
     struct sd_event *loop;
     struct clock *clock;
     struct config *config;
+    const char *config_path;
+    struct timespec config_read; /* when the file that was read had been written */
     bool try_cage;
     /* sockets by name, -1 after service_take_socket() */
     struct {
@@ -55,6 +59,15 @@ void service_stop(struct service *service);
 struct secret;
 int service_credential(const char *name, struct secret *out, size_t most);
 
+#define SERVICE_ENDS_SOON_S (30 * 86400)
+/*
+ * What comes to an end by itself (a certificate, seconds since 1970; 0: says nothing): told with its end, as a warning
+ * in the last thirty days with what to do next.
+ */
+void service_health_ends(struct service *service, struct ipc *ipc, uint32_t request, const char *component,
+                         int64_t until, const char *next);
+/* Is the configuration still the one that was read? Needs a cage that may look at files. */
+void service_health_config(struct service *service, struct ipc *ipc, uint32_t request);
 /* Answer a HEALTH_QUERY: items of the process itself (cage, memory), then the caller's own, then service_health_end(). */
 void service_health_common(struct service *service, struct ipc *ipc, uint32_t request);
 void service_health_item(struct ipc *ipc, uint32_t request, uint8_t state, uint16_t failure,

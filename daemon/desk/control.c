@@ -257,6 +257,7 @@ static void take_health(struct client *client, uint32_t request)
     service_health_common(c->service, client->ipc, request);
     health_store(c, client->ipc, request);
     health_clock(c, client->ipc, request);
+    service_health_config(c->service, client->ipc, request);
     health_programs(c, client->ipc, request);
     health_lanes(c, client->ipc, request);
     body.request = q->id;
@@ -343,6 +344,29 @@ static void take_visits(struct client *client, const struct msg_visits_query *qu
         explicit_bzero(&record, sizeof(record));
     }
     (void)ipc_send(client->ipc, MSG_VISITS_END, &end);
+}
+
+static int list_trouble(const struct store_trouble *trouble, void *arg)
+{
+    struct listing *listing = arg;
+    struct msg_trouble_item item = {.request = listing->request, .failure = trouble->failure, .count = trouble->count};
+
+    (void)MESSAGE_TEXT(item.day, trouble->day);
+    listing->count++;
+    return ipc_send(listing->client->ipc, MSG_TROUBLE_ITEM, &item) < 0;
+}
+
+static void take_troubles(struct client *client, const struct msg_troubles_query *query)
+{
+    struct listing listing = {client, query->request, 0};
+    struct msg_troubles_end end = {.request = query->request};
+    char since[9];
+
+    desk_day(query->since > 0 && query->since < INT64_MAX / 1000000 ? query->since * 1000000 : 0, since);
+    if (store_troubles(client->control->desk->store, since, VISITS_MOST, list_trouble, &listing) < 0)
+        log_event(LOG_LEVEL_ERROR, "troubles cannot be read");
+    end.count = listing.count;
+    (void)ipc_send(client->ipc, MSG_TROUBLES_END, &end);
 }
 
 static int list_slip(const struct store_slip *slip, void *arg)
@@ -554,6 +578,9 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case MSG_SLIPS_QUERY:
         take_slips(client, &body->slips_query);
+        break;
+    case MSG_TROUBLES_QUERY:
+        take_troubles(client, &body->troubles_query);
         break;
     case MSG_VISITS_QUERY:
         take_visits(client, &body->visits_query);

@@ -148,6 +148,17 @@ void lane_reader_up(struct lane *lane)
     lane->heard = false;
 }
 
+/* A reader or camera that goes away while no visit is there to show it: counted all the same. Said again with the next
+ * one if the store does not take it. */
+static void count_trouble(struct lane *lane, uint16_t failure)
+{
+    char today[9];
+
+    desk_today(lane->desk, today);
+    if (store_trouble_add(lane->desk->store, today, failure) < 0)
+        lane->desk->metrics.store_failures++;
+}
+
 void lane_reader_down(struct lane *lane)
 {
     struct visit *v = lane->visit;
@@ -158,8 +169,10 @@ void lane_reader_down(struct lane *lane)
     lane->reader.camera = FAILURE_CAMERA_ABSENT;
     lane->key.len = 0;
     v->begun = v->busy = v->filming = false;
-    if (visit_raise(v, EVENT_READER_LOST, FAILURE_READER_RESTARTED) == -ENOENT)
+    if (visit_raise(v, EVENT_READER_LOST, FAILURE_READER_RESTARTED) == -ENOENT) {
+        count_trouble(lane, FAILURE_READER_RESTARTED);
         lane_publish(lane, true);
+    }
 }
 
 /* `fresh`: the reader has just come (back), so a card that lies there may have lain there all the time.
@@ -193,13 +206,15 @@ static void take_reader_state(struct lane *lane, const struct msg_reader_state *
     lane->heard = true;
     lane->card = body->card != 0 && body->reader == FAILURE_NONE;
     if (body->reader != FAILURE_NONE) {
-        if (before == FAILURE_NONE)
-            (void)visit_raise(lane->visit, EVENT_READER_LOST, body->reader);
+        if (before == FAILURE_NONE &&
+            visit_raise(lane->visit, EVENT_READER_LOST, body->reader) == -ENOENT)
+            count_trouble(lane, body->reader);
     } else {
         card_changed(lane, was, fresh, fewer);
     }
-    if (camera == FAILURE_NONE && body->camera != FAILURE_NONE)
-        (void)visit_raise(lane->visit, EVENT_CAMERA_FAILED, body->camera);
+    if (camera == FAILURE_NONE && body->camera != FAILURE_NONE &&
+        visit_raise(lane->visit, EVENT_CAMERA_FAILED, body->camera) == -ENOENT)
+        count_trouble(lane, body->camera);
     lane_publish(lane, false);
 }
 

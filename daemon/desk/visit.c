@@ -350,13 +350,15 @@ static void show(struct visit *v, const struct table_row *row, const struct desk
         v->facts.shown = row->failure;
 }
 
-static int store_step(struct visit *v, const struct table_row *row, const struct desk_event *e)
+/* before: the failure that was shown until now; a new one is counted in the same step. */
+static int store_step(struct visit *v, const struct table_row *row, const struct desk_event *e,
+                      uint16_t before)
 {
     struct desk *desk = v->desk;
     unsigned from = v->record.state;
     uint8_t to = row->to == TABLE_STAY ? v->record.state : row->to;
     int outcome = ask_outcome(v, row, e);
-    char detail[64];
+    char detail[64], today[9];
     int r = store_begin(desk->store);
 
     if (r == 0 && outcome >= 0)
@@ -369,6 +371,10 @@ static int store_step(struct visit *v, const struct table_row *row, const struct
     if (v->record.outcome == OUTCOME_OPEN)
         v->record.failure = v->facts.shown;
     r = store_visit_save(desk->store, &v->record);
+    if (r == 0 && v->facts.shown != before && v->facts.shown != FAILURE_NONE) {
+        desk_today(desk, today);
+        r = store_trouble_add(desk->store, today, v->facts.shown);
+    }
     (void)snprintf(detail, sizeof(detail), "%s>%s", visit_state_name(from), visit_state_name(to));
     if (r == 0)
         r = store_audit(desk->store, table_event_name(e->kind), v->record.id, v->record.lane,
@@ -442,7 +448,7 @@ static int take(struct visit *v, const struct table_row *row, const struct desk_
     int r;
 
     show(v, row, e);
-    r = store_step(v, row, e);
+    r = store_step(v, row, e, shown);
     if (r < 0) {
         store_rollback(v->desk->store);
         if (opened && v->record.id != 0)

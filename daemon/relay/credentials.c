@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -143,10 +144,18 @@ out:
 static int check_ca(struct credentials *c, const struct config *config, const char *name)
 {
     BIO *text = BIO_new_mem_buf(c->ca, (int)c->ca_len);
-    X509 *certificate = text != NULL ? PEM_read_bio_X509(text, NULL, no_pass_phrase, NULL) : NULL;
-    bool good = certificate != NULL;
+    X509 *certificate;
+    bool good = false;
 
-    X509_free(certificate);
+    while (text != NULL && (certificate = PEM_read_bio_X509(text, NULL, no_pass_phrase, NULL)) != NULL) {
+        int64_t until = asn1_time(X509_get0_notAfter(certificate));
+
+        if (!good || until < c->ca_until)
+            c->ca_until = until;
+        good = true;
+        X509_free(certificate);
+    }
+    ERR_clear_error(); /* the end of the file is none */
     BIO_free(text);
     return good ? 0
                 : complain(name, CFG_upstream_CA, config_text(config, CFG_upstream_CA, name),

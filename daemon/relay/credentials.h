@@ -17,6 +17,7 @@ struct credentials {
     struct secret key;         /* PEM */
     struct secret password;    /* text, NUL-terminated, len without the NUL */
     int64_t certificate_until; /* seconds since 1970 */
+    int64_t ca_until;          /* of the first CA certificate to end */
 };
 
 /*

@@ -355,9 +355,18 @@ static void health_item(void *arg, uint8_t state, uint16_t failure, const char *
 static void on_health(struct relay *relay, struct ipc *ipc, uint32_t request)
 {
     struct health_to to = {ipc, request};
+    struct upstream_state state = {0};
+    char component[48];
 
     service_health_common(relay->service, ipc, request);
     relay->ops->health(relay->upstream, health_item, &to);
+    relay->ops->state(relay->upstream, &state);
+    (void)snprintf(component, sizeof(component), "certificate of %.32s", relay->name);
+    service_health_ends(relay->service, ipc, request, component, state.certificate_until,
+                        "クライアント証明書を更新します / renew the client certificate");
+    (void)snprintf(component, sizeof(component), "CA of %.32s", relay->name);
+    service_health_ends(relay->service, ipc, request, component, state.ca_until,
+                        "サービスの新しいCA証明書を入れます / install the service's new CA certificate");
     service_health_end(ipc, request);
 }
 

@@ -54,6 +54,7 @@ struct upstream_state {
     uint16_t failure;      /* why it cannot be used now */
     uint64_t retry_us;     /* when it is tried again; 0: now */
     int64_t certificate_until;
+    int64_t ca_until; /* of the first of its CA certificates to end; 0: it has none */
 };
 
 #define UPSTREAM_HASH 32 /* SHA-256 of the raw bytes */

@@ -25,7 +25,6 @@
 #define BREAKER_LIMIT 4
 #define BREAKER_OPEN_US (3 * CLOCK_SECOND)
 #define BREAKER_OPEN_MAX_US (30 * CLOCK_SECOND)
-#define CERTIFICATE_WARN_S (30 * 86400)
 
 static const struct retry_policy policy = {
     .attempts = 4,
@@ -580,6 +579,7 @@ static void webapi_state(struct upstream *upstream, struct upstream_state *out)
     out->breaker = (uint8_t)breaker_state(&w->breaker, now_us(w));
     out->retry_us = breaker_left_us(&w->breaker, now_us(w));
     out->certificate_until = w->credentials.certificate_until;
+    out->ca_until = w->credentials.ca_until;
     if (out->breaker != BREAKER_CLOSED)
         out->failure = w->last_failure;
     if (login_held_us(w->login) > 0) {
@@ -662,30 +662,10 @@ static void health_token(struct webapi *w, upstream_health_fn *item, void *arg)
     item(arg, 0, FAILURE_NONE, "upstream token", detail, "");
 }
 
-static void health_certificate(struct webapi *w, upstream_health_fn *item, void *arg)
-{
-    int64_t left = w->credentials.certificate_until -
-                   (int64_t)(clock_realtime_us(w->setup.clock) / CLOCK_SECOND);
-    char detail[200];
-
-    (void)snprintf(detail, sizeof(detail),
-                   left > 0 ? "client certificate ends in %lld days"
-                            : "client certificate ended %lld days ago",
-                   (long long)((left > 0 ? left : -left) / 86400));
-    item(arg,
-         left <= 0                   ? 2
-         : left < CERTIFICATE_WARN_S ? 1
-                                     : 0,
-         left <= 0 ? FAILURE_ELIGIBILITY_REFUSED : FAILURE_NONE, "upstream certificate", detail,
-         left < CERTIFICATE_WARN_S ? "クライアント証明書を更新します / renew the client certificate"
-                                   : "");
-}
-
 static void webapi_health(struct upstream *upstream, upstream_health_fn *item, void *arg)
 {
     health_service(webapi_of(upstream), item, arg);
     health_token(webapi_of(upstream), item, arg);
-    health_certificate(webapi_of(upstream), item, arg);
 }
 
 /* ---- opening: everything that can be wrong with the configuration is said here

@@ -64,6 +64,9 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_PATIENT_KEY_DROP] = "patient_key_drop",
     [QUERY_PATIENT_KEY_FIND] = "patient_key_find",
     [QUERY_RELAY_KEPT_PUT] = "relay_kept_put",
+    [QUERY_TROUBLE_ADD] = "trouble_add",
+    [QUERY_TROUBLES_SINCE] = "troubles_since",
+    [QUERY_TROUBLE_RETIRE] = "trouble_retire",
 };
 
 /*

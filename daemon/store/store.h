@@ -303,6 +303,21 @@ struct store_audit_anchor {
 };
 int store_audit_anchor(struct store *store, uint64_t row, struct store_audit_anchor *out);
 
+/* ---- troubles: how often a failure was shown, by day
+ * --------------------------------------------- */
+
+struct store_trouble {
+    char day[9]; /* YYYYMMDD in Japan */
+    uint16_t failure;
+    uint32_t count;
+};
+/* One more of this failure on that day. */
+int store_trouble_add(struct store *store, const char *day, uint16_t failure);
+/* From that day on, the newest day first, on each the most frequent first. */
+typedef int store_trouble_fn(const struct store_trouble *trouble, void *arg);
+int store_troubles(struct store *store, const char *since, uint32_t limit, store_trouble_fn *each,
+                   void *arg);
+
 /* ---- keys
  * ------------------------------------------------------------------------------------------------
  */

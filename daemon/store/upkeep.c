@@ -53,6 +53,8 @@ int store_retire(struct store *store, int64_t before_us, unsigned most)
     if (visits >= 0)
         answers = retire(store, QUERY_ANSWER_RETIRE, before_us, most);
     r = visits < 0 ? visits : answers < 0 ? answers : 0;
+    if (r == 0 && (r = retire(store, QUERY_TROUBLE_RETIRE, before_us, most)) > 0)
+        r = 0; /* a day's counts are no rows that are waited for */
     r = store_leave(store, alone, r);
     return r < 0 ? r : visits + answers;
 }

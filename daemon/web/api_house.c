@@ -6,6 +6,7 @@
 #include "memfd.h"
 #include "server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,4 +107,28 @@ void api_devices(struct web *web, struct request *request, struct call *call)
     struct msg_devices_query query = {0};
 
     asking_start(web, request, call, MSG_DEVICES_QUERY, &query, take_devices);
+}
+
+static void take_troubles(struct asking *asking, struct message *message, bool last)
+{
+    if (!last)
+        (void)json_array_append_new(asking->items, json_trouble(&message->body.trouble_item));
+    else
+        reply_json(asking->request, 200, json_pack("{s:O}", "troubles", asking->items));
+}
+
+/* GET ?since=: seconds since 1970; without, all that is kept. */
+void api_troubles(struct web *web, struct request *request, struct call *call)
+{
+    const char *since = request_query(request, "since");
+    struct msg_troubles_query query = {0};
+    char *end = NULL;
+
+    errno = 0;
+    if (since != NULL)
+        query.since = strtoll(since, &end, 10);
+    if (since != NULL && (end == since || *end != '\0' || errno != 0 || query.since < 0))
+        reply_field(web, request, "since");
+    else
+        asking_start(web, request, call, MSG_TROUBLES_QUERY, &query, take_troubles);
 }

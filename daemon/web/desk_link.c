@@ -37,6 +37,7 @@ static const struct {
     {MSG_PATIENT_LINK, 0, MSG_ACTION_RESULT},
     {MSG_DISASTER_SET, 0, MSG_ACTION_RESULT},
     {MSG_SLIPS_QUERY, MSG_SLIP_ITEM, MSG_SLIPS_END},
+    {MSG_TROUBLES_QUERY, MSG_TROUBLE_ITEM, MSG_TROUBLES_END},
     {MSG_ACCOUNT_QUERY, 0, MSG_ACCOUNT},
     {MSG_SIGN_IN, 0, MSG_ACCOUNT_RESULT},
     {MSG_ACCOUNT_CHANGE, 0, MSG_ACCOUNT_RESULT},
@@ -71,6 +72,9 @@ REQUEST_FIRST(disaster_set);
 REQUEST_FIRST(slips_query);
 REQUEST_FIRST(slip_item);
 REQUEST_FIRST(slips_end);
+REQUEST_FIRST(troubles_query);
+REQUEST_FIRST(trouble_item);
+REQUEST_FIRST(troubles_end);
 
 struct question {
     uint32_t request; /* 0: free */

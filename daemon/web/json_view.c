@@ -195,6 +195,13 @@ static const struct row health_rows[] = {
     ROW(health_item, component, "component", KIND_TEXT),
     ROW(health_item, detail, "detail", KIND_TEXT),
     ROW(health_item, next, "next", KIND_TEXT),
+    ROW(health_item, until, "until", KIND_TIME),
+};
+
+static const struct row trouble_rows[] = {
+    ROW(trouble_item, day, "day", KIND_TEXT),
+    ROW(trouble_item, failure, "failure", KIND_TROUBLE),
+    ROW(trouble_item, count, "count", KIND_U32),
 };
 
 static const struct row device_rows[] = {
@@ -528,6 +535,11 @@ int json_disaster_cause(const char *name)
 json_t *json_health(const struct msg_health_item *item)
 {
     return object(health_rows, ROWS(health_rows), item);
+}
+
+json_t *json_trouble(const struct msg_trouble_item *item)
+{
+    return object(trouble_rows, ROWS(trouble_rows), item);
 }
 
 json_t *json_device(const struct msg_device_item *item)

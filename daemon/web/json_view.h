@@ -23,6 +23,7 @@ json_t *json_visit(const struct msg_visit_item *visit);
 json_t *json_slip(const struct msg_slip_item *slip);
 json_t *json_disaster(const struct msg_disaster_state *state);
 json_t *json_health(const struct msg_health_item *item);
+json_t *json_trouble(const struct msg_trouble_item *item);
 json_t *json_device(const struct msg_device_item *item);
 
 /* {"code", "kind", "ja", "en"} in the words for patients or (staff) for staff; null for

@@ -22,12 +22,14 @@ enum who {
     WHO_KIOSK_OR_STAFF /* for changes: the surface named in X-Uketsuke */
 };
 
-/* Which accounts; a token may do what reception may. */
+/* Which accounts. */
 enum {
+    TOKEN = 1 << 0, /* the shared one, where nobody has an account */
     RECEPTION = 1 << 1,
     CLINICIAN = 1 << 2, /* and what is consented for treatment (json_view.h) */
     ADMINISTRATOR = 1 << 3,
-    EVERYBODY = RECEPTION | CLINICIAN | ADMINISTRATOR,
+    EVERYBODY = TOKEN | RECEPTION | CLINICIAN | ADMINISTRATOR,
+    OVERSIGHT = TOKEN | ADMINISTRATOR,
 };
 
 struct route { /* NOLINT(clang-analyzer-optin.performance.Padding): in the order it is read */
@@ -71,6 +73,7 @@ static const struct route routes[] = {
     {"GET", "/api/sessions", WHO_STAFF, api_sessions, ADMINISTRATOR},
     {"DELETE", "/api/sessions/{visit}", WHO_STAFF, api_sessions_end, ADMINISTRATOR},
     {"GET", "/api/devices", WHO_STAFF, api_devices, EVERYBODY},
+    {"GET", "/api/troubles", WHO_STAFF, api_troubles, OVERSIGHT},
 };
 #define ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -242,9 +245,9 @@ static bool allowed(const struct route *route, const struct call *call, const st
 /* A session of a token has no role: it may do all but what only accounts have. */
 static bool role_may(const struct web *web, const struct call *call)
 {
-    if (!session_has_accounts(web->session))
-        return (call->route->roles & RECEPTION) != 0;
-    return (call->route->roles & (1u << call->who.role)) != 0;
+    unsigned role = session_has_accounts(web->session) ? 1u << call->who.role : TOKEN;
+
+    return (call->route->roles & role) != 0;
 }
 
 /* By its token, sent with each request (programs). */

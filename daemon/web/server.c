@@ -31,7 +31,7 @@ struct connection {
     struct connection *next, **link;
     int fd;
     uint64_t deadline_us;
-    bool busy;  /* a request is under way */
+    bool busy;  /* a request is complete and not yet answered: one that is still coming may go */
     bool ended; /* shut by us; MHD will notice */
 };
 
@@ -393,7 +393,6 @@ static struct request *request_begin(struct server *server, struct MHD_Connectio
         free(request);
         return NULL;
     }
-    request->connection->busy = true;
     request->next = server->requests;
     request->link = &server->requests;
     if (request->next != NULL)
@@ -441,6 +440,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         return MHD_YES;
     }
     if (!request->replied && request->hooks == NULL) {
+        request->connection->busy = true;
         set_deadline(request->connection, CLOCK_NEVER);
         server->handlers.complete(request, server->arg);
         if (!request->replied && request->hooks == NULL)

@@ -103,7 +103,7 @@ void reply_json(struct request *request, unsigned status, json_t *json);
 /* ---- api_*.c: what the routes do ------------------------------------------------------------------- */
 api_fn api_sign_in, api_setup, api_session_touch, api_accounts, api_account_change, api_sessions, api_sessions_end;
 api_fn api_session_make, api_session_show, api_session_end;
-api_fn api_health, api_metrics, api_failures, api_devices;
+api_fn api_health, api_metrics, api_failures, api_devices, api_troubles;
 api_fn api_lanes, api_lane, api_lane_action, api_lane_events, api_lane_preview;
 api_fn api_visits, api_visit, api_visit_answer, api_board_events, api_lookup;
 api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, api_disaster, api_disaster_set, api_patient;

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "card_record.h"
 
@@ -176,4 +178,21 @@ EVP_PKEY *card_trust_issuer(const struct card_trust *trust, const uint8_t *digit
 X509 *card_trust_authority(const struct card_trust *trust, size_t i)
 {
     return i < trust->nauthorities ? trust->authorities[i] : NULL;
+}
+
+int64_t card_trust_until(const struct card_trust *trust)
+{
+    int64_t first = 0;
+
+    for (size_t i = 0; i < trust->nauthorities; i++) {
+        struct tm tm;
+        int64_t until;
+
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(trust->authorities[i]), &tm) != 1)
+            continue;
+        until = (int64_t)timegm(&tm);
+        if (first == 0 || until < first)
+            first = until;
+    }
+    return first;
 }

@@ -31,4 +31,7 @@ EVP_PKEY *card_trust_issuer(const struct card_trust *trust, const uint8_t *digit
 /* The i-th CA certificate, NULL past the end. Borrowed. */
 X509 *card_trust_authority(const struct card_trust *trust, size_t i);
 
+/* When the first of the CA certificates ends, seconds since 1970; 0: there is none. */
+int64_t card_trust_until(const struct card_trust *trust);
+
 #endif

@@ -101,6 +101,9 @@ static void answer_health(struct reader *r, struct ipc *ipc, uint32_t request)
     service_health_item(ipc, request, usable ? 0 : 1, usable ? FAILURE_NONE : FAILURE_CARD_UNCHECKED, component,
                         usable ? "configured" : "none: cards cannot be proven genuine",
                         usable ? "" : "[card] kenkaku-issuers");
+    snprintf(component, sizeof(component), "CA of cards %.16s", r->service.instance);
+    service_health_ends(&r->service, ipc, request, component, card_trust_until(r->trust),
+                        "[card] user-ca に新しいCA証明書を入れます / put the new CA certificate into [card] user-ca");
     service_health_end(ipc, request);
 }
 

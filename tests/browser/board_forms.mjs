@@ -292,6 +292,24 @@ export async function boardForms(stage, short) {
     await form.closed();
     await page.waitForSelector("#banner", { state: "hidden" });
     checks.check("board: disaster mode is ended by staff too", (await page.locator("#disaster").innerText()) === "災害モード");
+    /* --- administration: what has gone wrong above is counted, what ends is told --- */
+    await page.locator("#administration").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#admin table tbody tr");
+    await page.waitForFunction(() => document.querySelectorAll("#admin section").length === 5);
+    const said = await page.locator("#admin").innerText();
+    checks.check("board, administration: the lane and its reader", /1 窓口1/.test(said) && /usbip|SIM|Reader/i.test(said), said.slice(0, 400));
+    const counts = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll(".wide-table tbody tr")].map((r) => [r.querySelector("b").textContent, Number(r.lastElementChild.textContent)])));
+    const bars = await page.evaluate(() => [...document.querySelectorAll(".chart rect.bar title")].reduce((n, e) => n + Number(e.textContent.split(": ")[1]), 0));
+    const sum = Object.values(counts).reduce((a, b) => a + b, 0);
+    checks.check("board, administration: the slips of today are counted by cause", counts.E024 >= 1 && counts.E025 >= 1 && counts.E026 >= 1 && counts.V008 >= 1, JSON.stringify(counts));
+    checks.check("board, administration: picture and table say the same", sum > 0 && bars === sum, `${bars} ${sum}`);
+    checks.check("board, administration: what ends, and in how many days", ["certificate of main", "CA of main", "CA of cards 1"].every((w) => said.includes(w)) && /\d+日/.test(said), said);
+    checks.check("board, administration: the configuration is the one that was read; how to check and to bundle", ["誤りなし、起動時のまま", "uketsuke config check", "uketsuke bundle"].every((w) => said.includes(w)), said);
+    checks.check("board, administration: nobody's name stands there", !/架空|見本|例示/.test(said));
+    await stage.look(view, "admin", { pictures: !short });
+    await page.keyboard.press("Escape");
+    checks.check("board, administration: Escape goes back to reception", (await page.isVisible("#main")) && (await focus()) === "administration", await focus());
     view.heard.errors = view.heard.errors.filter((words) => !words.includes("409")); // each wrong entry above is one
     stage.quiet(view, " through all forms");
     await kioskView.context.close();

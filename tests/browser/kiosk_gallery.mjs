@@ -255,6 +255,21 @@ export async function kioskEntry(stage) {
     await page.waitForTimeout(150);
     checks.check("kiosk: Enter says yes", posted.some((p) => p.action === "still_here"), JSON.stringify(posted));
 
+    /* the card has fallen down: who looks for it is asked late, and not answered for */
+    posted.length = 0;
+    await tell(quietLane);
+    await tell(visitNow({ state: "card_lost", card: false, offers: ["cancel", "choose_staff", "still_here"], ends_ms: 15000 }));
+    await page.waitForTimeout(1300);
+    checks.check("kiosk, card away: at first nothing stands over the screen, and nothing is put off unasked", (await page.isHidden("#veil")) && posted.length === 0, JSON.stringify(posted));
+    await tell(visitNow({ state: "card_lost", step: 2, card: false, offers: ["cancel", "choose_staff", "still_here"], ends_ms: 7500 }));
+    await page.waitForSelector("#veil:not([hidden])");
+    await page.keyboard.press("Enter");
+    await page.waitForTimeout(150);
+    checks.check("kiosk, card away: before the visit ends the patient is asked, and may say yes", posted.some((p) => p.action === "still_here" && p.step === 2), JSON.stringify(posted));
+    await tell(visitNow({ state: "card", step: 3, card: true, offers: ["cancel", "choose_staff"] }));
+    await page.waitForSelector("#veil", { state: "hidden" });
+    checks.check("kiosk, card away: the card is back, the question is gone", (await words()).includes("カードを動かさないでください"));
+
     /* nobody answers any more */
     await tell(quietLane);
     await page.evaluate(() => globalThis.tell("desk", { up: false }));

@@ -35,7 +35,7 @@ export function kioskScreens(all) {
         ["eligibility", { state: "eligibility", offers: ["choose_staff"] }, "資格を確認しています"],
         ["link", { state: "link", failure: of("E016"), offers: ["cancel"] }, "はじめての方ですね"],
         ["staff", { state: "staff", failure: of("E001"), offers: ["cancel"] }, "係の者がまいります"],
-        ["card-lost", { state: "card_lost", failure: of("C002"), offers: ["cancel", "choose_staff"] }, "マイナンバーカードではないようです"],
+        ["card-lost", { state: "card_lost", failure: of("C002"), offers: ["cancel", "choose_staff", "still_here"] }, "マイナンバーカードではないようです"],
         ["done", { state: "done", outcome: "eligible", card: true }, "カードをお取りください"],
         ["done-no-card", { state: "done", outcome: "eligible" }, "受付が終わりました"],
         ["done-look", { state: "done", outcome: "eligible", card: true, failure: of("V005") }, "係の者が確認します"],
@@ -58,8 +58,8 @@ export function screenOf(failure) {
             P: { state: "pin", pin_tries: 2, failure, offers: ["send_pin", "no", "cancel", "choose_staff"] },
             N: { state: "number_b", number_b_tries: 9, failure, offers: ["send_number_b", "no", "choose_pin", "choose_staff", "cancel"] },
             F: { state: "face", hint: failure, offers: ways.slice(1) },
-            C: { state: "card_lost", failure, offers: ["cancel", "choose_staff"] },
-            R: { state: "card_lost", failure, offers: ["cancel", "choose_staff"] },
+            C: { state: "card_lost", failure, offers: ["cancel", "choose_staff", "still_here"] },
+            R: { state: "card_lost", failure, offers: ["cancel", "choose_staff", "still_here"] },
         }[letter] ?? { state: "method", failure, offers: ways };
     if (kind === "other")
         return { state: "method", failure, offers: ways };

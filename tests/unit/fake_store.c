@@ -73,6 +73,7 @@ struct store {
     LIST(answer, answers);
     LIST(consent, consents);
     LIST(store_slip, slips);
+    LIST(store_trouble, troubles);
     LIST(undo, undos);
     struct store_disaster disaster; /* cause 0: none is open */
     struct fake_patients patients, patients_before;
@@ -116,6 +117,7 @@ void fake_store_free(struct store **store)
     free(s->answers.at);
     free(s->consents.at);
     free(s->slips.at);
+    free(s->troubles.at);
     free(s->undos.at);
     free(s);
     *store = NULL;
@@ -473,6 +475,33 @@ int store_visits_again(struct store *s, const uint8_t subject[32], int64_t since
         *count += v->has_subject && memcmp(v->subject, subject, 32) == 0 && v->opened_us >= since_us && v->id != but &&
                   (v->outcome == 1 || v->outcome == 4 || v->outcome == 8);
     }
+    return 0;
+}
+
+int store_trouble_add(struct store *s, const char *day, uint16_t failure)
+{
+    struct store_trouble *row;
+    int r = write_call(s);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < s->troubles.n; i++)
+        if (strcmp(s->troubles.at[i].day, day) == 0 && s->troubles.at[i].failure == failure) {
+            s->troubles.at[i].count++;
+            return 0;
+        }
+    row = PUSH(s->troubles);
+    strncpy(row->day, day, sizeof(row->day) - 1);
+    row->failure = failure;
+    row->count = 1;
+    return 0;
+}
+
+int store_troubles(struct store *s, const char *since, uint32_t limit, store_trouble_fn *each, void *arg)
+{
+    for (size_t i = 0; i < s->troubles.n && limit > 0; i++, limit--)
+        if (strcmp(s->troubles.at[i].day, since) >= 0 && each(&s->troubles.at[i], arg) != 0)
+            break;
     return 0;
 }
 

@@ -579,11 +579,14 @@ static void health_names_service_token_certificate_and_cage(void **state)
     assert_int_equal(item.state, 0);
     assert_true(rig_health(rig, "upstream token", &item));
     assert_int_equal(item.state, 0);
-    assert_true(rig_health(rig, "upstream certificate", &item));
+    assert_true(rig_health(rig, "certificate of main", &item));
     assert_int_equal(item.state, 0);
     /* make-pki.sh gives it at least 30 days and at most 730. */
     assert_in_range(rig_state(rig)->certificate_until, time(NULL) + 29 * 86400,
                     time(NULL) + 731 * 86400);
+    assert_int_equal(item.until, rig_state(rig)->certificate_until);
+    assert_true(rig_health(rig, "CA of main", &item));
+    assert_in_range(item.until, time(NULL) + 29 * 86400, time(NULL) + 3700 * INT64_C(86400));
     assert_true(rig_health(rig, "cage of uketsuke-relay main", &item));
     assert_true(item.state < 2);
     assert_non_null(strstr(item.detail, "seccomp on"));

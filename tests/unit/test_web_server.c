@@ -383,15 +383,17 @@ static void an_idle_connection_is_closed(void **state)
     close(fd);
 }
 
-static void silent_connections_do_not_shut_the_pages_out(void **state)
+/* More connections than there is room for, each of which has said this much and says no more (slowloris). */
+static void many_that_say(struct rig *rig, const char *text)
 {
-    struct rig *rig = *state;
     static int silent[SERVER_CONNECTIONS_MAX + 40];
     struct reply reply = {0};
     int fd;
 
     for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {
         silent[i] = client_open(rig);
+        if (text[0] != '\0')
+            client_send(rig, silent[i], text, strlen(text));
         rig_pump(rig);
     }
     assert_true(server_connections(rig->web.server) < SERVER_CONNECTIONS_MAX);
@@ -401,6 +403,29 @@ static void silent_connections_do_not_shut_the_pages_out(void **state)
     close(fd);
     for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++)
         close(silent[i]);
+    rig_pump(rig);
+}
+
+static void silent_connections_do_not_shut_the_pages_out(void **state)
+{
+    many_that_say(*state, "");
+}
+
+static void half_a_head_does_not_shut_the_pages_out(void **state)
+{
+    many_that_say(*state, "GET /api/health HTTP/1.1\r\nX-Drip: a");
+}
+
+/* A sign-in whose body never comes: anybody may begin one. */
+static void half_a_body_does_not_shut_the_pages_out(void **state)
+{
+    struct rig *rig = *state;
+    char text[300];
+
+    (void)snprintf(text, sizeof(text),
+                   "POST /api/session HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n" JSON_OF("board") "%sContent-Length: 100\r\n\r\n{",
+                   rig->port, origin_line(rig));
+    many_that_say(rig, text);
 }
 
 int main(void)
@@ -425,6 +450,8 @@ int main(void)
         T(a_body_that_drips_is_cut_off),
         T(an_idle_connection_is_closed),
         T(silent_connections_do_not_shut_the_pages_out),
+        T(half_a_head_does_not_shut_the_pages_out),
+        T(half_a_body_does_not_shut_the_pages_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

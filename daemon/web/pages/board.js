@@ -13,6 +13,7 @@ import { slipsOf } from "./slips.js";
 import { disasterOf } from "./disaster.js";
 import { helpOf } from "./help.js";
 import { printSheet } from "./print.js";
+import { adminOf } from "./admin.js";
 
 const other = () => (chosen() === "ja" ? "en" : "ja");
 speak({ ja, en }, other);
@@ -83,6 +84,19 @@ const print = (visit, slip = null) => printSheet($("sheet"), visit, slip);
 const slipForms = slipsOf({ api, open: openDialog, words, say, people: (visit) => visits.get(visit) ?? {}, print });
 const disaster = disasterOf({ api, open: openDialog, words, say });
 const help = helpOf({ dialog: $("dialog"), open: openDialog, words, lane: (n) => lanes.get(n), buttons: (lane) => actionButtons(lane, () => $("dialog").close()) });
+
+const admin = adminOf({ place: $("admin"), api, words, complain, lanes: () => [...lanes.values()].sort((a, b) => a.lane - b.lane) });
+
+// Reception, or administration in its place.
+function toggleAdmin(shown) {
+    $("admin").hidden = !shown;
+    $("main").hidden = shown;
+    renderFrame();
+    if (shown)
+        admin.open();
+    else
+        admin.close();
+}
 
 // Somebody else came for the patient; also after the visit is over.
 function pickUp(visit) {
@@ -395,6 +409,8 @@ function renderFrame() {
     for (const part of ["link", "lookup", "slip", "disaster", "out", "who", "keys"])
         $(part).hidden = !inside();
     $("disaster").hidden ||= disaster.on(); // it is ended where it stands
+    $("administration").textContent = t($("admin").hidden ? "admin.title" : "admin.back");
+    $("administration").hidden = !inside() || (accounts && role !== "administrator");
     $("accounts").hidden = !inside() || role !== "administrator";
     $("lanes-title").textContent = t("board.lanes");
     $("visits-title").textContent = t("board.visits");
@@ -428,6 +444,7 @@ function renderAll() {
     renderFrame();
     renderLanes();
     renderVisits();
+    admin.render();
     if (!$("detail").hidden)
         renderDetail();
 }
@@ -452,6 +469,8 @@ function door(why = null) {
     if ($("dialog").open)
         $("dialog").close();
     say("");
+    admin.close();
+    $("admin").hidden = true;
     $("main").hidden = true;
     $("door").hidden = false;
     renderFrame();
@@ -553,6 +572,10 @@ async function start() {
 
 document.addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
+    if (event.key === "Escape" && !$("admin").hidden && !$("dialog").open) {
+        toggleAdmin(false);
+        $("administration").focus();
+    }
     if ($("main").hidden || $("dialog").open || event.ctrlKey || event.altKey || event.metaKey)
         return;
     if (event.key === "Escape" && typing)
@@ -589,19 +612,20 @@ $("search").addEventListener("input", renderVisits);
 $("lookup").addEventListener("click", () => lookup());
 $("slip").addEventListener("click", () => slipForms.choose({}, disaster.on()));
 $("disaster").addEventListener("click", () => disaster.open());
+$("administration").addEventListener("click", () => toggleAdmin($("admin").hidden));
 $("accounts").addEventListener("click", () => accountsDialog($("dialog"), openDialog, { api, words }).catch((refused) => notice(words(refused.error) || refused.message)));
 // The board locks when nobody does anything: what is done by hand is told, at most twice a minute; when it has
 // locked, nothing of the day stays on the screen.
 let touched = 0;
 for (const kind of ["pointerdown", "keydown"])
     document.addEventListener(kind, async () => {
-        if (!accounts || $("main").hidden || Date.now() - touched < 30000)
+        if (!accounts || !inside() || Date.now() - touched < 30000)
             return;
         touched = Date.now();
         await api.post("/api/session/touch", {}).catch((refused) => refused.status === 401 && door("ended"));
     });
 setInterval(async () => {
-    if (accounts && !$("main").hidden)
+    if (accounts && inside())
         await api.get("/api/lanes").catch((refused) => refused.status === 401 && (stopListening?.(), door("ended")));
 }, 20000);
 $("out").addEventListener("click", async () => {
@@ -611,10 +635,10 @@ $("out").addEventListener("click", async () => {
 });
 $("language").addEventListener("click", () => {
     choose(other());
-    if ($("main").hidden)
-        door();
-    else
+    if (inside())
         renderAll();
+    else
+        door();
 });
 setInterval(() => ($("clock").textContent = new Date().toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" })), 1000);
 renderFrame();

@@ -173,14 +173,16 @@ function watch() {
     const still = performance.now() - touched < 10000;
     /* Who has just pressed something is there, and who asked for time gets it: nobody is asked in the middle of an
        entry. */
-    if (open && left <= 30 && kept !== endsAt && over !== "still" && (still || (ease.slow && spared < 2))) {
+    /* A card comes back in seconds or not at all: there the question comes late, and nothing is put off unasked. */
+    const soon = lane?.state === "card_lost" ? 8 : 20;
+    if (open && soon === 20 && left <= 30 && kept !== endsAt && over !== "still" && (still || (ease.slow && spared < 2))) {
         kept = endsAt;
         spared += still ? 0 : 1;
         act("still_here");
         return;
     }
     forget();
-    if (!open || left > 20) {
+    if (!open || left > soon) {
         if (over === "still")
             lift();
         return;
