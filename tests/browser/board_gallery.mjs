@@ -1,7 +1,7 @@
 // Every state and every failure on the board.
 import { ownEvents, quietLane } from "./told.mjs";
 
-const quietVisit = {
+export const quietVisit = {
     visit: "1", lane: 1, opened: 1800000000, closed: null, state: "closed", method: "face", outcome: "eligible", failure: null, flags: [], name: "見本　太郎",
     kana: "ミホン　タロウ", birth: "19750604", sex: "1", validity: "1", ratio: "030", limit_class: "A03", insurer: "99000010 架空健康保険組合", notice: "",
     reference: "PT000123", consents: ["limit", "drugs"], answered: 1800000000, record: "yes", challenge: "yes", liveness: "passed", score_milli: 612,

@@ -8,7 +8,9 @@ import { Stage } from "./stage.mjs";
 import { visits } from "./visits.mjs";
 import { bench } from "./bench.mjs";
 import { boardForms } from "./board_forms.mjs";
+import { boards } from "./boards.mjs";
 import { boardGallery } from "./board_gallery.mjs";
+import { hostile } from "./hostile.mjs";
 import { kioskEase } from "./kiosk_ease.mjs";
 import { kioskEntry, kioskJapanese, kioskLanguages } from "./kiosk_gallery.mjs";
 import { failures } from "./told.mjs";
@@ -35,7 +37,7 @@ try {
     checks.check("the pages are served", await stage.ready(90));
     const wanted = (name) => !values.only || values.only.split(",").includes(name);
     if (values.bench) {
-        const good = await bench(stage, Number(values.bench));
+        const good = (await bench(stage, Number(values.bench))) && (await boards(stage, { rounds: 10, print: true }));
         await browser.close();
         process.exit(good && checks.failed === 0 ? 0 : 1);
     }
@@ -47,6 +49,9 @@ try {
         languages: () => kioskLanguages(stage, all.filter(forPatients), values.short),
         entry: () => kioskEntry(stage),
         ease: () => kioskEase(stage),
+        /* What comes next has rows of its own in the list, and the lane to itself. */
+        boards: async () => (await begun.forms?.catch(() => {}), boards(stage)),
+        hostile: () => hostile(stage, all, begun.boards?.catch(() => {})),
         board: () => !values.short && boardGallery(stage, all),
     };
     checks.check("the table of failures was read", all.length > 70, String(all.length));
