@@ -37,7 +37,7 @@ class Form {
                 const field = document.querySelector(`#dialog [data-field="${n}"]`);
                 return field.querySelector(".wrong").textContent !== "" && field.contains(document.activeElement) && document.activeElement.getAttribute("aria-invalid") === "true" &&
                     document.activeElement.getAttribute("aria-describedby").includes(field.querySelector(".wrong").id);
-            }, name, { timeout: 10000 })
+            }, name, { timeout: 60000 })
             .then(() => true, () => false);
         this.checks.check(`board, ${words}: the fault stands beside ${name}, and the cursor in it`, found, found ? "" : await this.page.locator("#dialog").innerText());
     }
@@ -58,7 +58,7 @@ export async function boardForms(stage, short) {
     const row = (visit) => page.locator(`#visits tr[data-visit="${visit}"]`);
     const newest = () => page.evaluate(() => document.querySelector("#visits tr[data-visit]")?.dataset.visit ?? "");
     const rowSays = async (words, visit, ...expected) => {
-        const good = await page.waitForFunction(([v, all]) => all.every((e) => document.querySelector(`#visits tr[data-visit="${v}"]`)?.innerText.includes(e)), [visit, expected], { timeout: 15000 }).then(() => true, () => false);
+        const good = await page.waitForFunction(([v, all]) => all.every((e) => document.querySelector(`#visits tr[data-visit="${v}"]`)?.innerText.includes(e)), [visit, expected], { timeout: 60000 }).then(() => true, () => false);
         checks.check(`board, ${words}: the row says ${expected.join(", ")}`, good, good ? "" : await page.locator("#visits").innerText());
     };
     const focus = () => page.evaluate(() => document.activeElement.id || document.activeElement.dataset.action || document.activeElement.dataset.visit || document.activeElement.tagName);
@@ -151,7 +151,7 @@ export async function boardForms(stage, short) {
     await form.fill({ insurer: "99000010", symbol: "見本", branch: "01" });
     await form.submit();
     await form.closed();
-    await page.waitForFunction((v) => !document.querySelector(`#visits tr[data-visit="${v}"]`), statement, { timeout: 20000 }).catch(() => {});
+    await page.waitForFunction((v) => !document.querySelector(`#visits tr[data-visit="${v}"]`), statement, { timeout: 60000 }).catch(() => {});
     checks.check("board, statement: asked and the same, it waits for nobody any more", (await row(statement).count()) === 0, await page.locator("#visits").innerText());
 
     /* --- settled by other means; it must be said how --- */
@@ -165,7 +165,7 @@ export async function boardForms(stage, short) {
     await form.fill({ note: "後日来院し番号を確認" });
     await form.submit();
     await form.closed();
-    await page.waitForFunction((v) => !document.querySelector(`#visits tr[data-visit="${v}"]`), intake, { timeout: 15000 }).catch(() => {});
+    await page.waitForFunction((v) => !document.querySelector(`#visits tr[data-visit="${v}"]`), intake, { timeout: 60000 }).catch(() => {});
     checks.check("board, intake: settled, it is gone from what waits", (await row(intake).count()) === 0);
     await page.click("#filters button:nth-child(1)");
     await rowSays("intake settled", intake, "係が対応");
@@ -217,10 +217,10 @@ export async function boardForms(stage, short) {
     /* --- a patient at the kiosk: help from the other side, consent by word of mouth --- */
     const kioskView = await stage.open("kiosk", `/kiosk/1#token=${counter.token("lane-1")}`);
     const kiosk = new Kiosk(stage, kioskView);
-    await kiosk.at("idle", 30);
+    await kiosk.at("idle", 90);
     await device("camera off");
     await device("insert locked-pin");
-    await kiosk.at("method", 30);
+    await kiosk.at("method", 90);
     await page.locator('.lane [data-action="help"]').focus();
     await page.keyboard.press("Enter");
     await form.is("help");
@@ -229,7 +229,7 @@ export async function boardForms(stage, short) {
     await look("f-help");
     await page.locator('#dialog [data-action="choose_staff"]').focus();
     await kiosk.press("係の者に頼む");
-    await page.waitForFunction(() => document.getElementById("dialog").innerText.includes("目視確認"), null, { timeout: 15000 }).catch(() => {});
+    await page.waitForFunction(() => document.getElementById("dialog").innerText.includes("目視確認"), null, { timeout: 60000 }).catch(() => {});
     checks.check("board, help: it follows the patient, and the focus stays inside", (await helped()).includes("目視確認を待っています") && (await page.evaluate(() => document.activeElement.closest("#dialog") !== null)), await helped());
     const html = await page.evaluate(() => document.documentElement.outerHTML);
     const card = counter.card("locked-pin");
@@ -237,7 +237,7 @@ export async function boardForms(stage, short) {
     await page.locator('#dialog [data-action="staff_confirm"]').focus();
     await page.keyboard.press("Enter");
     await form.closed();
-    await kiosk.at("consent", 30);
+    await kiosk.at("consent", 90);
     await page.waitForSelector('.lane [data-action="staff_consent"]');
     await page.locator('.lane [data-action="staff_consent"]').focus();
     await page.keyboard.press("Enter");
@@ -245,9 +245,9 @@ export async function boardForms(stage, short) {
     await page.keyboard.press("Space");
     await form.submit();
     await form.closed();
-    await kiosk.at("done", 30);
+    await kiosk.at("done", 90);
     await device("remove");
-    await kiosk.at("idle", 30);
+    await kiosk.at("idle", 90);
     const seen = await newest();
     await rowSays("staff check under disaster mode", seen, "見本　三郎", "目視", "資格あり");
 
@@ -270,7 +270,7 @@ export async function boardForms(stage, short) {
 
     /* --- a visit at the counter becomes a slip: what is known of the person is there already --- */
     await device("insert locked-pin");
-    await kiosk.at("method", 30);
+    await kiosk.at("method", 90);
     await kiosk.press("係の者に頼む");
     await page.waitForSelector('.lane [data-action="slip"]');
     await page.keyboard.press("1");
@@ -282,9 +282,9 @@ export async function boardForms(stage, short) {
     checks.check("board: from a lane's form the focus goes back to the lane's button", (await focus()) === "slip", await focus());
     await page.locator('.lane [data-action="staff_end"]').focus();
     await page.keyboard.press("Enter");
-    await kiosk.at("take_card", 30);
+    await kiosk.at("take_card", 90);
     await device("remove");
-    await kiosk.at("idle", 30);
+    await kiosk.at("idle", 90);
     await page.locator("#disaster-end").focus();
     await page.keyboard.press("Enter");
     await form.is("disaster-end");

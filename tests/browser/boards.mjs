@@ -95,7 +95,7 @@ export async function boards(stage, { n = 50, rounds = 4, print = false } = {}) 
         const { visit } = JSON.parse(answer.text);
         const ended = await new Promise((done) => {
             wanted = { visit, done };
-            const timer = setTimeout(() => done(null), 30000);
+            const timer = setTimeout(() => done(null), 60000);
             if (heard.get(visit) === n)
                 done(performance.now());
             wanted.timer = timer;

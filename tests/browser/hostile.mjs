@@ -198,7 +198,7 @@ async function slowConnections(stage) {
     const { checks, counter, port } = stage;
     const there = await stage.open("kiosk", `/kiosk/1#token=${counter.token("lane-1")}`);
     const first = new Kiosk(stage, there);
-    await first.at("idle", 30);
+    await first.at("idle", 90);
     const halves = ["", "GET /api/health HTTP/1.1\r\nX-Drip: a", `POST /api/session HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nOrigin: http://127.0.0.1:${port}\r\nX-Uketsuke: board\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`];
     const sockets = [];
     for (let i = 0; i < 360; i++) {
@@ -210,16 +210,16 @@ async function slowConnections(stage) {
     await new Promise((done) => setTimeout(done, 500));
     const came = await stage.open("kiosk", `/kiosk/1#token=${counter.token("lane-1")}`);
     const second = new Kiosk(stage, came);
-    await second.at("idle", 30);
+    await second.at("idle", 90);
     checks.check(`${sockets.length} slow connections: a kiosk that is opened then is served`, true);
     await counter.device("insert locked-pin");
-    await first.at("method", 30);
-    await second.at("method", 30);
+    await first.at("method", 90);
+    await second.at("method", 90);
     checks.check("and one that was there hears of the next card", true);
     sockets.forEach((socket) => socket.destroy());
     await first.press("受付をやめる");
     await counter.device("remove");
-    await first.at("idle", 30);
+    await first.at("idle", 90);
     await there.context.close();
     await came.context.close();
 }

@@ -50,6 +50,11 @@ export class Told {
     sent(action) {
         return this.posted.find((p) => p.action === action);
     }
+    // The page has sent this; what must come may take its time on a busy machine.
+    async until(action) {
+        for (const end = Date.now() + 30000; Date.now() < end && !this.sent(action); )
+            await this.page.waitForTimeout(50);
+    }
     close() {
         return this.view.context.close();
     }
@@ -243,17 +248,22 @@ export async function kioskEntry(stage) {
     await tell(quietLane);
     await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
     await tell(visitNow({ state: "method", offers: ["choose_face", "choose_pin", "choose_staff", "still_here", "cancel"], ends_ms: 28000 }));
-    await page.waitForTimeout(1200);
+    await told.until("still_here");
     checks.check("kiosk: who has just pressed something is not asked, the desk is told", posted.some((p) => p.action === "still_here") && (await page.isHidden("#veil")), JSON.stringify(posted));
     posted.length = 0;
     await page.waitForTimeout(9500);
     await tell(visitNow({ state: "method", step: 2, offers: ["choose_face", "choose_pin", "choose_staff", "still_here", "cancel"], ends_ms: 15000 }));
     await page.waitForSelector("#veil:not([hidden])");
+    await page.evaluate(() => { // its clock stands while it is looked at
+        const now = performance.now();
+        performance.now = () => now;
+    });
     await stage.look(view, "g-still");
     checks.check("kiosk: before time runs out the patient is asked, and the focus is on the answer", (await words()).includes("まだ続けますか") && (await page.evaluate(() => document.activeElement.closest("#veil") !== null)));
     await page.keyboard.press("Enter");
-    await page.waitForTimeout(150);
+    await told.until("still_here");
     checks.check("kiosk: Enter says yes", posted.some((p) => p.action === "still_here"), JSON.stringify(posted));
+    await page.evaluate(() => delete performance.now);
 
     /* the card has fallen down: who looks for it is asked late, and not answered for */
     posted.length = 0;
@@ -264,7 +274,7 @@ export async function kioskEntry(stage) {
     await tell(visitNow({ state: "card_lost", step: 2, card: false, offers: ["cancel", "choose_staff", "still_here"], ends_ms: 7500 }));
     await page.waitForSelector("#veil:not([hidden])");
     await page.keyboard.press("Enter");
-    await page.waitForTimeout(150);
+    await told.until("still_here");
     checks.check("kiosk, card away: before the visit ends the patient is asked, and may say yes", posted.some((p) => p.action === "still_here" && p.step === 2), JSON.stringify(posted));
     await tell(visitNow({ state: "card", step: 3, card: true, offers: ["cancel", "choose_staff"] }));
     await page.waitForSelector("#veil", { state: "hidden" });

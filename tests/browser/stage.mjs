@@ -51,7 +51,7 @@ export class Stage {
             if (["document", "script", "stylesheet", "image"].includes(r.request().resourceType()))
                 heard.bytes += Number(r.headers()["content-length"] ?? 0);
         });
-        page.setDefaultTimeout(30000);
+        page.setDefaultTimeout(60000);
         await page.addInitScript(coverFaces);
         await prepare?.(page);
         await page.goto(`${this.origin}${address}`, { waitUntil: "load" });
