@@ -52,6 +52,33 @@ export async function boardGallery(stage, all) {
     await page.keyboard.press("Escape");
     checks.check("board: Escape closes the details, the focus is back in the list", await page.evaluate(() => document.activeElement.closest("#visits") !== null && document.getElementById("detail").hidden));
 
+    /* who it is in the clinic's books, and what is not as last time */
+    await tell("visit", { ...quietVisit, visit: "98", opened: quietVisit.opened + 99999, flags: ["who", "changed"], match: "doubt", patient: null, alias: "", since: "20260901",
+        candidates: [{ number: "P-1001", name: "見本　太郎", match: "name" }, { number: "P-2002", name: "見本　太朗", match: "name" }],
+        changes: [{ field: "insurer_name", old: "架空市", new: "架空健康保険組合" }, { field: "ratio", old: "020", new: "030" }] });
+    const sent = [];
+    await page.route("**/api/visits/98/patient", (route) => {
+        sent.push(route.request().postDataJSON());
+        return route.fulfill({ status: 200, contentType: "application/json", body: '{"accepted":true,"visit":"98"}' });
+    });
+    await page.locator('#visits [data-visit="98"]').focus();
+    await page.keyboard.press("Enter");
+    const who = await page.evaluate(() => document.getElementById("detail").innerText);
+    checks.check("board: candidates and differences stand in the details", ["P-1001", "この施設のどの患者ですか", "前回(2026-09-01)の回答との違い", "架空市", "架空健康保険組合", "一部負担金の割合"].every((w) => who.includes(w)), who);
+    await stage.look(view, "g-who");
+    await page.locator('#detail [data-action="not-P-2002"]').focus();
+    await page.keyboard.press("Enter");
+    await page.locator('#detail [data-action="is-P-1001"]').focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.getElementById("spoken").textContent.includes("P-1001"));
+    checks.check("board: staff say who it is and who it is not", JSON.stringify(sent) === JSON.stringify([{ number: "P-2002", same: false }, { number: "P-1001", same: true }]), JSON.stringify(sent));
+    await page.locator('#detail [data-action="patient"]').focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('#dialog[open][data-what="patient"]');
+    await stage.look(view, "g-patient");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+
     /* only what needs somebody */
     await page.click("#filters button:nth-child(3)");
     const shown = await page.locator("#visits tr[data-visit]").count();

@@ -27,5 +27,16 @@ trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 sleep 0.3
 kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }
 voice=$(find "$build/voice/vi" -name '*.opus' -print -quit 2>/dev/null)
+# What stands in the README about the pages, as pictures: the way of a visit first, then all.
+album() {
+    local name
+    echo '<!doctype html><meta charset="utf-8"><title>uketsuke</title><style>img{max-width:48%;border:1px solid #888;margin:2px}</style>'
+    for name in kiosk-g-idle kiosk-g-method kiosk-g-number-b kiosk-g-face-good kiosk-g-pin kiosk-g-consent kiosk-g-done board-g-full board-f-statement board-f-help board-admin; do
+        [ ! -f "$out/pictures/$name-1280x800.jpg" ] || echo "<img src=\"$name-1280x800.jpg\" alt=\"$name\">"
+    done
+    echo '<hr>'
+    for name in "$out"/pictures/*.jpg; do echo "<a href=\"${name##*/}\">${name##*/}</a><br>"; done
+}
+trap 'album >"$out/pictures/index.html"; kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 node "$here/main.mjs" ${ONLY:+--only "$ONLY"} ${SHORT:+--short} ${BENCH:+--bench "$BENCH"} ${voice:+--voice} --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \
     --pictures "$(realpath "$out/pictures")" --cards "$(realpath "$build/sim/cards")"

@@ -12,6 +12,7 @@ import { formDialog, title, trap } from "./form.js";
 import { slipsOf } from "./slips.js";
 import { disasterOf } from "./disaster.js";
 import { helpOf } from "./help.js";
+import { patientOf } from "./patient.js";
 import { printSheet } from "./print.js";
 import { adminOf } from "./admin.js";
 
@@ -82,6 +83,7 @@ function notice(message, code) {
 
 const print = (visit, slip = null) => printSheet($("sheet"), visit, slip);
 const slipForms = slipsOf({ api, open: openDialog, words, say, people: (visit) => visits.get(visit) ?? {}, print });
+const patients = patientOf({ api, open: openDialog, words, say, complain });
 const disaster = disasterOf({ api, open: openDialog, words, say });
 const help = helpOf({ dialog: $("dialog"), open: openDialog, words, lane: (n) => lanes.get(n), buttons: (lane) => actionButtons(lane, () => $("dialog").close()) });
 
@@ -189,7 +191,7 @@ function renderLanes() {
 
 /* ---- visits ---- */
 
-const needsSomebody = (visit) => visit.flags.includes("look") || (visit.outcome === "open" && calling.includes(visit.state)) || (visit.failure !== null && visit.failure.kind !== "notice");
+const needsSomebody = (visit) => visit.flags.includes("look") || visit.flags.includes("who") || (visit.outcome === "open" && calling.includes(visit.state)) || (visit.failure !== null && visit.failure.kind !== "notice");
 
 function fits(visit) {
     const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
@@ -197,7 +199,7 @@ function fits(visit) {
         return false;
     if (filter === "look" && !needsSomebody(visit))
         return false;
-    return wanted === "" || `${visit.name} ${visit.kana} ${visit.reference} ${visit.visit}`.normalize("NFKC").toLowerCase().includes(wanted);
+    return wanted === "" || `${visit.name} ${visit.kana} ${visit.reference} ${visit.patient ?? ""} ${visit.alias ?? ""} ${visit.visit}`.normalize("NFKC").toLowerCase().includes(wanted);
 }
 
 function row(visit) {
@@ -284,6 +286,7 @@ function laterButtons(visit, lane) {
         over && ["unknown", "last_known", "staff"].includes(visit.outcome) && !visit.flags.includes("slip") && button("slip", () => slipForms.choose({ visit: visit.visit, lane: visit.lane }, disaster.on())),
         over && pharmacy && !["refused", "abandoned"].includes(visit.outcome) && button("proxy", () => pickUp(visit.visit)),
         visit.flags.includes("slip") && button("slip_view", () => slipForms.show(visit.visit).catch(complain)),
+        visit.outcome !== "open" && visit.name !== "" && "patient" in visit && button("patient", () => patients.enter(visit)),
         button("print", () => print(visit)),
     ];
 }
@@ -314,9 +317,11 @@ function renderDetail(answer = null) {
                 h("button", { type: "button", class: "main", "data-action": "staff_looked", onclick: () => act(visit.lane, visit.visit, "staff_looked", lane?.step ?? 0) }, t("action.staff_looked")),
             laterButtons(visit, lane),
         ),
+        patients.parts(visit),
         h(
             "dl",
             {},
+            patients.rows(visit).map(([key, value]) => line(key, value)),
             line("detail.kana", visit.kana),
             line("col.birth", date(visit.birth)),
             line("detail.sex", visit.sex && t(`sex.${visit.sex}`)),
