@@ -85,7 +85,7 @@ try {
     const picture = `${values.desk}/qr.png`;
     await page.locator("#door svg.qr").screenshot({ path: picture });
     const link = await page.locator("#door a").getAttribute("href");
-    const read = execFileSync("zbarimg", ["-q", "--raw", picture], { encoding: "utf8" }).trim();
+    const read = execFileSync("zbarimg", ["-q", "--raw", picture], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
     rmSync(picture);
     checks.check("the QR code holds the link of the authenticator app, and the link the secret", read === link && read.startsWith("otpauth://totp/") && new URL(read).searchParams.get("secret") === secret.replaceAll(" ", ""), read.length === 0 ? "nothing was read" : `${read.length} characters`);
     await stage.look(board, "setup");
@@ -167,21 +167,27 @@ try {
     }));
     await page.keyboard.press("Escape");
 
+    /* The first board must not lock while a slow machine sets up the second. */
+    const awake = () => page.evaluate(() => fetch("/api/session/touch", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: "{}" }).then(() => {}));
+    await awake();
     const other = await stage.open("board", "/board");
     const setUpOther = await other.page.evaluate(async ({ code }) => {
         const answer = await fetch("/api/setup", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ name: "鈴木", setup: code }) });
         return answer.json();
     }, { code: second });
     const theirs = setUpOther.secret;
+    await awake();
     used = 0;
     await other.page.evaluate(async ({ code, secret, digits }) => {
         await fetch("/api/setup", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ name: "鈴木", setup: code, secret, password: "a colleague's long sentence", code: digits }) });
     }, { code: second, secret: theirs, digits: totp(theirs, Math.floor(Date.now() / 30000)) });
+    await awake();
     const theirDoor = other.page.locator("#door form");
     for (const [i, text] of ["鈴木", "a colleague's long sentence", totp(theirs, Math.floor(Date.now() / 30000))].entries())
         await theirDoor.locator("input").nth(i).fill(text);
     await theirDoor.locator("button.main").click();
     await other.page.waitForSelector("#main:not([hidden])");
+    await awake();
     checks.check("reception does not see the accounts", await other.page.locator("#accounts").isHidden());
     checks.check("and is not served them either", (await other.page.evaluate(() => fetch("/api/accounts", { headers: { "X-Uketsuke": "board" } }).then((a) => a.status))) === 403);
     checks.check("reception may work", (await other.page.evaluate(() => fetch("/api/lanes", { headers: { "X-Uketsuke": "board" } }).then((a) => a.status))) === 200);
