@@ -54,7 +54,7 @@ export async function boardGallery(stage, all) {
 
     /* who it is in the clinic's books, and what is not as last time */
     await tell("visit", { ...quietVisit, visit: "98", opened: quietVisit.opened + 99999, flags: ["who", "changed"], match: "doubt", patient: null, alias: "", since: "20260901",
-        candidates: [{ number: "P-1001", name: "見本　太郎", match: "name" }, { number: "P-2002", name: "見本　太朗", match: "name" }],
+        candidates: [{ number: "P-1001", name: "見本　太郎", by: "name" }, { number: "P-2002", name: "見本　太朗", by: "name" }],
         changes: [{ field: "insurer_name", old: "架空市", new: "架空健康保険組合" }, { field: "ratio", old: "020", new: "030" }] });
     const sent = [];
     await page.route("**/api/visits/98/patient", (route) => {
@@ -64,7 +64,7 @@ export async function boardGallery(stage, all) {
     await page.locator('#visits [data-visit="98"]').focus();
     await page.keyboard.press("Enter");
     const who = await page.evaluate(() => document.getElementById("detail").innerText);
-    checks.check("board: candidates and differences stand in the details", ["P-1001", "この施設のどの患者ですか", "前回(2026-09-01)の回答との違い", "架空市", "架空健康保険組合", "一部負担金の割合"].every((w) => who.includes(w)), who);
+    checks.check("board: candidates and differences stand in the details", ["P-1001", "この施設のどの患者ですか", "前回(2026-09-01)の回答との違い", "架空市", "架空健康保険組合", "一部負担金の割合", "2割", "今回"].every((w) => who.includes(w)), who);
     await stage.look(view, "g-who");
     await page.locator('#detail [data-action="not-P-2002"]').focus();
     await page.keyboard.press("Enter");

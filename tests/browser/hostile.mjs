@@ -58,7 +58,7 @@ async function markupEverywhere(stage, failure) {
     await tell("ready", {});
     /* In a state and with an outcome that nobody knows, too. */
     for (const [visit, keep] of [["70", ["method", "outcome", "state", "kind"]], ["72", []]])
-        await tell("visit", { ...poison({ ...quietVisit, failure, notice: "x", proxy: "x", relation: "x", alias: "x", patient: "x", changes: [{ field: "x", old: "x", new: "x" }], candidates: [{ number: "x", name: "x", match: "x" }], flags: ["x"], consents: ["x"] }, keep), visit });
+        await tell("visit", { ...poison({ ...quietVisit, failure, notice: "x", proxy: "x", relation: "x", alias: "x", patient: "x", changes: [{ field: "x", old: "x", new: "x" }], candidates: [{ number: "x", name: "x", by: "x" }], flags: ["x"], consents: ["x"] }, keep), visit });
     const faults = [];
     const look = async (where) => (await page.evaluate(harmed)).forEach((one) => faults.push(`${where}: ${one}`));
     await look("list");

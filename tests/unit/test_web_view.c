@@ -166,6 +166,11 @@ static void a_visit_is_shown_whole(void **state)
     MESSAGE_TEXT(m.staff, "佐藤");
     MESSAGE_TEXT(m.proxy, "高橋 二郎");
     MESSAGE_TEXT(m.relation, "弟");
+    m.match = MATCH_DOUBT;
+    MESSAGE_TEXT(m.alias, "髙橋");
+    MESSAGE_TEXT(m.candidates, "P-1\t高橋 一\tname\nP-2\t髙橋 一\talias");
+    MESSAGE_TEXT(m.since, "20260901");
+    MESSAGE_TEXT(m.changes, "ratio\t030\t020\nlimit_class\tB09\t");
     is(json_visit(&m),
        "{\"visit\":\"12\",\"lane\":2,\"opened\":1795338000,\"closed\":null,\"state\":\"closed\",\"method\":\"pin\",\"outcome\":\"eligible\","
        "\"failure\":{\"code\":\"V005\",\"kind\":\"notice\",\"ja\":\"顔が一致しなかった後に暗証番号が正しかった受付です。本人か目で確認してください。\","
@@ -174,7 +179,9 @@ static void a_visit_is_shown_whole(void **state)
        "\"ratio\":\"020\",\"limit_class\":\"B09\",\"insurer\":\"東京\",\"notice\":\"\",\"reference\":\"\",\"consents\":[\"limit\"],"
        "\"answered\":1795338007,\"record\":\"yes\",\"challenge\":\"no\",\"liveness\":\"failed\",\"score_milli\":-12,\"card_ms\":1,\"photo_ms\":2,"
        "\"face_ms\":3,\"pin_ms\":4,\"ask_ms\":5,\"total_ms\":6,\"apdus\":7,\"frames\":8,\"staff\":\"佐藤\","
-       "\"proxy\":\"高橋 二郎\",\"relation\":\"弟\"}");
+       "\"proxy\":\"高橋 二郎\",\"relation\":\"弟\",\"match\":\"doubt\",\"patient\":null,\"alias\":\"髙橋\","
+       "\"candidates\":[{\"number\":\"P-1\",\"name\":\"高橋 一\",\"by\":\"name\"},{\"number\":\"P-2\",\"name\":\"髙橋 一\",\"by\":\"alias\"}],"
+       "\"since\":\"20260901\",\"changes\":[{\"field\":\"ratio\",\"old\":\"030\",\"new\":\"020\"},{\"field\":\"limit_class\",\"old\":\"B09\",\"new\":\"\"}]}");
 }
 
 static void the_tree_of_an_answer_keeps_everything(void **state)

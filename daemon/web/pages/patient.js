@@ -5,6 +5,8 @@ import { known, t } from "./text.js";
 import { formDialog } from "./form.js";
 
 const date = (text) => (/^\d{8}$/.test(text ?? "") ? `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}` : text);
+// As people read it: a day, a share, or as it came.
+const value = (field, text) => (field.endsWith("ratio") && /^\d{3}$/.test(text) ? t("slip.ratio.of", { n: Number(text) / 10 }) : date(text) || "−");
 const fieldWords = (field) => (known(`change.${field}`) ? t(`change.${field}`) : field);
 
 export function patientOf({ api, open, words, say, complain }) {
@@ -41,7 +43,7 @@ export function patientOf({ api, open, words, say, complain }) {
             { class: "who", "aria-label": t("patient.who") },
             h("h3", {}, t("patient.who")),
             h("ul", {}, list.map((one) =>
-                h("li", {}, h("b", {}, one.number), ` ${one.name} `, one.match && h("small", {}, known(`match.${one.match}`) ? t(`match.${one.match}`) : one.match), h(
+                h("li", {}, h("b", {}, one.number), ` ${one.name} `, one.by && h("small", {}, known(`match.${one.by}`) ? t(`match.${one.by}`) : one.by), h(
                     "span",
                     { class: "row" },
                     h("button", { type: "button", class: "main", "data-action": `is-${one.number}`, "aria-label": t("patient.same.label", one), onclick: () => decide(visit.visit, one.number, true) }, t("patient.same")),
@@ -60,7 +62,7 @@ export function patientOf({ api, open, words, say, complain }) {
             { class: "changes" },
             h("caption", {}, t("change.title", { date: date(visit.since) ?? "" })),
             h("thead", {}, h("tr", {}, ["change.field", "change.old", "change.new"].map((key) => h("th", { scope: "col" }, t(key))))),
-            h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row" }, fieldWords(one.field)), h("td", {}, date(one.old) || "−"), h("td", {}, date(one.new) || "−")))),
+            h("tbody", {}, list.map((one) => h("tr", {}, h("th", { scope: "row" }, fieldWords(one.field)), h("td", {}, value(one.field, one.old)), h("td", {}, value(one.field, one.new))))),
         );
     }
 
