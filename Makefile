@@ -242,6 +242,10 @@ $(BIN)/short.so: tests/unit/short_calls.c tests/unit/short_calls.h
 	@echo "  LINK    $@"
 	@$(CC) -std=c17 -O2 -g -fPIC -shared $(DEFS) $(WARN_TEST) -DSHORT_PRELOADED -o $@ $< -ldl
 TEST_ROOMS_maintain := desk store common
+# The whole way of what is handed over, in one process.
+TEST_ROOMS_handover := desk store relay common
+HELPERS_handover := store
+WRAPS_handover := -Wl,--wrap=store_commit
 TEST_ROOMS_accounts := desk store common
 HELPERS_accounts := store
 HELPERS_maintain := store
@@ -457,6 +461,11 @@ browser: models cards voice
 folder-walk: setup-check
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_relay_folder_walk
 	@UKETSUKE_WALK_ALL=1 $(BIN)/test_relay_folder_walk
+# A crash at every pair of steps of the outbox and the hand-over (make check has every single one).
+.PHONY: handover-walk
+handover-walk: setup-check
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_handover_walk
+	@UKETSUKE_WALK_ALL=1 $(BIN)/test_handover_walk
 lint:
 	@tests/setup/packages.sh build sim check lint
 	@tests/lint.sh

@@ -62,7 +62,7 @@ check "a model that is not the manifest's is refused" spoilt
 mv "$root/models/.keep" "$root/models/fr_detect.onnx"
 check "models from a local directory, checked" inside uketsuke-fetch-models /models
 check "... and they stand where the matcher looks" inside test -s /usr/share/uketsuke/models/manifest.ini
-users() { local n; for n in desk broker reader matcher relay web ocr sim; do inside getent passwd "uketsuke-$n" || return 1; done; }
+users() { local n; for n in desk broker reader matcher relay handover web ocr sim; do inside getent passwd "uketsuke-$n" || return 1; done; }
 check "every program has its user" users
 no_model() { ! inside dpkg -L uketsuke uketsuke-models uketsuke-sim | grep -q '\.onnx$'; }
 check "no model is in a package" no_model

@@ -51,10 +51,10 @@ while IFS=$'\t' read -r code name kind patient_ja patient_en staff_ja staff_en; 
     [ "$(field "$page" staff-en)" = "$staff_en" ] || wrong="$wrong staff-en"
     if [ -z "$wrong" ]; then pass; else fail "$page: not the table's words:$wrong (packaging/failure-codes/quote.sh)"; fi
 
-    # Accounts of staff (A...) are nothing that a kiosk says.
+    # Accounts of staff (A...) and handing over (H...) are nothing that a kiosk says.
     wrong=
     for catalogue in daemon/web/pages/text.*.js; do
-        case $code:$catalogue in A* | *text.ja.js | *text.en.js) continue ;; esac
+        case $code:$catalogue in A* | H* | *text.ja.js | *text.en.js) continue ;; esac
         grep -q "^    $code: " "$catalogue" || wrong="$wrong $(basename "$catalogue")"
     done
     if [ -z "$wrong" ]; then pass; else fail "$code has no words for patients in$wrong (below daemon/web/pages)"; fi

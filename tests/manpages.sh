@@ -73,7 +73,7 @@ messages=0
 while IFS='^' read -r name from to _; do
     [[ $name != HE* ]] || continue
     messages=$((messages + 1))
-    for pair in D:uketsuked B:uketsuke-broker R:uketsuke-reader M:uketsuke-matcher Y:uketsuke-relay; do
+    for pair in D:uketsuked B:uketsuke-broker R:uketsuke-reader M:uketsuke-matcher Y:uketsuke-relay H:uketsuke-relay; do
         [[ $from$to == *${pair%%:*}* ]] || continue
         page=$(page_of "${pair#*:}")
         must "$page: the message $name is missing" grep -qE "^\.Sy $name( ,)?$" "$page"
@@ -84,7 +84,7 @@ must "message.def has messages" test "$messages" -gt 40
 codes=$(rows daemon/common/failure.def 'FAILURE(N, c, k, a, b, d, e) @@ c ^' | tr -d '"^')
 for page in "$pages"/*.[1-8]; do
     # shellcheck disable=SC2013 # words, not lines
-    for code in $(grep -oP '(?<![-\w])[ACPNFRKESV][0-9]{3}\b' "$page" | sort -u); do
+    for code in $(grep -oP '(?<![-\w])[ACPNFRKESHV][0-9]{3}\b' "$page" | sort -u); do
         must "$page: $code is no failure code" grep -qxF "$code" <<<"$codes"
     done
     if command -v mandoc >/dev/null; then

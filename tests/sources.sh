@@ -29,6 +29,7 @@ codes_unraised() { # a row that no program names is a promise that nobody keeps
             --include='*.c' --include='*.h' --include='*.def' || echo "$name"
     done
 }
+routes_undescribed() { node tests/openapi.mjs 2>&1; }
 broken_scripts() { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n 2>&1; }
 rule "no file is longer than 800 lines" long_files
 rule "nothing is left for later" unfinished
@@ -36,6 +37,7 @@ rule "every file is in a room" strays
 rule "no binary data is tracked" binaries
 rule "no failure code is given twice" codes_twice
 rule "every failure code is raised somewhere" codes_unraised
+rule "the API's document has every route of the router, and no other" routes_undescribed
 rule "every script parses" broken_scripts
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

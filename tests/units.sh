@@ -14,6 +14,7 @@ cp "$bin"/uketsuke* "$root/usr/bin"
 # Instances, as `systemctl enable` would name them.
 cp "$units/uketsuke-reader@.service" "$units/uketsuke-reader@1.service"
 cp "$units/uketsuke-relay@.service" "$units/uketsuke-relay@main.service"
+cp "$units/uketsuke-handover@.service" "$units/uketsuke-handover@receipt.service"
 passed=0 failed=0
 say() { # say GOOD WORDS
     if [ "$1" = 0 ]; then echo "ok    $2"; passed=$((passed + 1)); else echo "FAIL  $2"; failed=$((failed + 1)); fi
@@ -37,9 +38,10 @@ uketsuke-reader@1 uketsuke-reader
 uketsuke-matcher uketsuke-matcher
 uketsuke-ocr uketsuke-ocr
 uketsuke-relay@main uketsuke-relay
+uketsuke-handover@receipt uketsuke-relay
 uketsuke-web uketsuke-web
 EOF
-[ "$(tr ' ' '\n' <<<"$users" | sed '/^$/d' | sort -u | wc -l)" = 7 ]
+[ "$(tr ' ' '\n' <<<"$users" | sed '/^$/d' | sort -u | wc -l)" = 8 ]
 say $? "every program has a user of its own"
 for user in $users; do grep -q "^u $user " "$here/../packaging/sysusers.conf" || echo "$user"; done | grep -q . && bad=1 || bad=0
 say "$bad" "every user is made by sysusers.conf"

@@ -58,7 +58,7 @@ static void list_section(const struct command_options *options, const struct con
 
 static bool has_instances(const char *section)
 {
-    return strcmp(section, "lane") == 0 || strcmp(section, "upstream") == 0;
+    return strcmp(section, "lane") == 0 || strcmp(section, "upstream") == 0 || strcmp(section, "output") == 0;
 }
 
 static void list(const struct command_options *options, const struct config *config)

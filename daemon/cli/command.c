@@ -33,6 +33,8 @@ static const struct {
     {"eligibility", "show FILE", "資格確認のファイル(照会・回答・顔認証)をコードの意味とともに表示する", "what a request, answer or face file says, with the meaning of its codes",
      command_eligibility},
     {"account", "list | add NAME ROLE | role NAME ROLE | reset|disable|enable|remove NAME", "受付の画面に入れる人(役割: reception clinician administrator)", "who may sign in at the board", command_account},
+    {"outbox", "[list [all]] | resend|arrived ENTRY", "レセコンなどに渡したもの・渡せなかったもの", "what was handed over and what was not",
+     command_outbox},
     {"audit", "verify [ANCHOR] | anchor", "監査ログの鎖を確かめる・控えを出す", "walk the chain of the audit log; print an anchor of it", command_audit},
     {"backup", "", "いまバックアップを取る", "make a backup now", command_backup},
     {"key", "rotate", "患者データを新しい鍵で封じ直す", "seal patients' data anew under a new key", command_key},

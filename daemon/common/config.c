@@ -18,7 +18,7 @@ static const struct config_row rows[CONFIG_KEY_COUNT] = {
 };
 
 /* Sections that come once per instance: "[lane 1]". All others stand alone. */
-static const char *const instanced[] = {"lane", "upstream"};
+static const char *const instanced[] = {"lane", "upstream", "output"};
 
 struct value {
     bool given;

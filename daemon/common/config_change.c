@@ -9,6 +9,7 @@ static const enum config_key live[] = {
     CFG_desk_CARD_BACK_SECONDS, CFG_desk_TAKE_CARD_SECONDS, CFG_desk_ASK_SECONDS,
     CFG_desk_PIN_TRIES,         CFG_desk_AGAIN_SECONDS,     CFG_desk_BACKUP_HOURS,
     CFG_desk_BACKUP_KEEP,       CFG_desk_RETENTION_DAYS,    CFG_desk_AUDIT_ANCHOR_HOURS,
+    CFG_desk_OUTBOX_DAYS,
 };
 
 /* Whose section it is. A lane's label, reader and token concern several programs. */
@@ -35,6 +36,8 @@ void config_unit(enum config_key key, const char *instance, char *out, size_t si
     const char *section = config_row(key)->section;
 
     (void)snprintf(out, size, "uketsuke.target");
+    if (strcmp(section, "output") == 0)
+        (void)snprintf(out, size, "uketsuke-handover@%s.service", instance);
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
         if (strcmp(units[i].section, section) == 0 && units[i].instance)
             (void)snprintf(out, size, "uketsuke-relay@%s.service", instance);

@@ -47,7 +47,7 @@ static const struct {
 } roles[] = {
     {IPC_DESK, "desk"},       {IPC_BROKER, "broker"}, {IPC_READER, "reader"},
     {IPC_MATCHER, "matcher"}, {IPC_OCR, "ocr"},       {IPC_RELAY, "relay"},
-    {IPC_WEB, "web"},         {IPC_COMMAND, "command"},
+    {IPC_HANDOVER, "handover"}, {IPC_WEB, "web"},     {IPC_COMMAND, "command"},
 };
 
 const char *ipc_role_name(uint8_t role)

@@ -29,6 +29,7 @@ enum ipc_role {
     IPC_MATCHER = 'M',
     IPC_OCR = 'O',
     IPC_RELAY = 'Y',
+    IPC_HANDOVER = 'H',
     IPC_WEB = 'W',
     IPC_COMMAND = 'C',
 };

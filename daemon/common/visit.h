@@ -140,6 +140,7 @@ enum visit_flag {
     VISIT_FLAG_CHANGED = 1 << 15,    /* the answer says something else than last time */
     VISIT_FLAG_LATE = 1 << 16,       /* the answer came after its visit was over */
     VISIT_FLAG_LAST_MONTH = 1 << 17, /* the older answer that is shown is of an earlier month */
+    VISIT_FLAG_HANDOVER = 1 << 18,   /* something of it was not, or perhaps not, handed over: staff decide */
 };
 
 /* Names as text; "?" for a value out of range. */

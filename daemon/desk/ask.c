@@ -2,6 +2,7 @@
 
 #include "hub.h"
 #include "numbers.h"
+#include "outbox.h"
 #include "reconcile.h"
 #include "visit.h"
 
@@ -435,12 +436,14 @@ void ask_relay_up(struct desk *desk, unsigned upstream)
     desk->upstreams[upstream].up = true;
     each_asking(desk, upstream, EVENT_RELAY_BACK);
     reconcile_wake(desk, true);
+    outbox_relay_changed(desk, upstream);
 }
 
 void ask_relay_down(struct desk *desk, unsigned upstream)
 {
     desk->upstreams[upstream].up = false;
     reconcile_relay_lost(desk, upstream);
+    outbox_relay_down(desk, upstream);
     each_asking(desk, upstream, EVENT_RELAY_LOST);
 }
 
@@ -563,10 +566,20 @@ bool ask_relay_message(struct desk *desk, unsigned upstream, const struct messag
         u->breaker = state->breaker;
         u->failure = state->failure;
         reconcile_wake(desk, better);
+        outbox_relay_changed(desk, upstream);
         return true;
     case MSG_ELIGIBILITY_ANSWER:
-        return reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
+        return outbox_relay_answer(desk, upstream, message) || reconcile_answer(desk, upstream, message) ||
+               take_eligibility_answer(desk, message);
     case MSG_ELIGIBILITY_LATE:
+        if (outbox_relay_late(desk, message)) {
+            struct msg_relay_taken taken = {.hash = {.len = message->body.eligibility_late.hash.len}};
+
+            memcpy(taken.hash.data, message->body.eligibility_late.hash.data, taken.hash.len);
+            (void)desk->ports.send(desk->ports.arg, PEER_RELAY, upstream, MSG_RELAY_TAKEN, &taken, NULL, 0);
+            return true;
+        }
+        return hub_take(desk, upstream, message);
     case MSG_TERMINAL_VISIT:
         return hub_take(desk, upstream, message);
     default:

@@ -5,6 +5,7 @@
 #include "lane.h"
 #include "links.h"
 #include "match.h"
+#include "outbox.h"
 #include "slip.h"
 #include "visit.h"
 
@@ -214,6 +215,30 @@ static void health_store(struct control *c, struct ipc *ipc, uint32_t request)
         service_health_item(ipc, request, 0, FAILURE_NONE, "database", detail, "");
 }
 
+/* Said by somebody who must act: what is doubtful or refused waits for staff, not for time. */
+static void health_outbox(struct control *c, struct ipc *ipc, uint32_t request)
+{
+    struct store_outbox_counts counts;
+    uint64_t waiting = 0, staff = 0;
+    char detail[200];
+
+    if (outbox_outputs(c->desk) == 0 && c->desk->metrics.handover_tries == 0)
+        return;
+    if (store_outbox_counts(c->desk->store, &counts) < 0)
+        return; /* the database's own line says why */
+    for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++) {
+        waiting += counts.count[k][OUTBOX_WAITING] + counts.count[k][OUTBOX_SENT_MAYBE];
+        staff += counts.count[k][OUTBOX_DOUBTFUL] + counts.count[k][OUTBOX_REFUSED];
+    }
+    (void)snprintf(detail, sizeof(detail), "%llu on their way, %llu wait for a decision", (unsigned long long)waiting,
+                   (unsigned long long)staff);
+    if (staff > 0)
+        service_health_item(ipc, request, 1, FAILURE_HANDOVER_DOUBTFUL, "outbox", detail,
+                            "uketsuke outbox で確かめます / see uketsuke outbox");
+    else
+        service_health_item(ipc, request, 0, FAILURE_NONE, "outbox", detail, "");
+}
+
 /* The web program is a client here, yet a program like the others: its cage and state are asked
  * too. */
 static unsigned ask_web(struct control *c, const struct client *asker,
@@ -260,6 +285,7 @@ static void take_health(struct client *client, uint32_t request)
     service_health_config(c->service, client->ipc, request);
     health_programs(c, client->ipc, request);
     health_lanes(c, client->ipc, request);
+    health_outbox(c, client->ipc, request);
     body.request = q->id;
     q->pending = links_send_all(c->links, MSG_HEALTH_QUERY, &body) + ask_web(c, client, &body);
     if (q->pending == 0)
@@ -724,6 +750,11 @@ void control_preview(struct control *c, const struct msg_lane_preview *preview, 
 void control_slip_changed(struct control *c, const struct msg_slip_item *item)
 {
     tell(c, WATCH_VISITS, MSG_SLIP_ITEM, item, NULL, 0);
+}
+
+void control_outbox_changed(struct control *c, const struct msg_outbox_item *item)
+{
+    tell(c, WATCH_VISITS, MSG_OUTBOX_ITEM, item, NULL, 0);
 }
 
 void control_disaster_changed(struct control *c, const struct msg_disaster_state *state)

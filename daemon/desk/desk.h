@@ -28,11 +28,11 @@ struct desk;
 struct lane;
 struct visit;
 
-enum desk_peer { PEER_READER, PEER_MATCHER, PEER_OCR, PEER_RELAY };
+enum desk_peer { PEER_READER, PEER_MATCHER, PEER_OCR, PEER_RELAY, PEER_HANDOVER };
 
 struct desk_ports {
     void *arg;
-    /* index: of the lane for PEER_READER, of the upstream for PEER_RELAY. 0 or negative errno (not there). */
+    /* index: of the lane for PEER_READER, of the upstream for PEER_RELAY, of the output for PEER_HANDOVER. 0 or negative errno (not there). */
     int (*send)(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
                 const int *fds, unsigned nfds);
     void (*lane_changed)(void *arg, const struct msg_lane_state *state);
@@ -40,6 +40,7 @@ struct desk_ports {
     void (*preview)(void *arg, const struct msg_lane_preview *preview, int fd);
     void (*slip_changed)(void *arg, const struct msg_slip_item *item);
     void (*disaster_changed)(void *arg, const struct msg_disaster_state *state);
+    void (*outbox_changed)(void *arg, const struct msg_outbox_item *item); /* NULL: nobody looks */
 };
 
 enum genuineness_policy { POLICY_REQUIRE, POLICY_CHALLENGE_ONLY, POLICY_OFF };
@@ -224,6 +225,7 @@ struct desk {
     struct reconcile reconcile;
     struct disaster disaster;
     struct hub hub;
+    struct outbox *outbox; /* see outbox.h */
     /* The wall clock as last believed, and when that was; see desk_check_clock(). */
     uint64_t wall_us, wall_monotonic_us;
     bool clock_doubtful;

@@ -4,6 +4,7 @@
 #include "match.h"
 #include "note.h"
 #include "numbers.h"
+#include "outbox.h"
 #include "reconcile.h"
 #include "slip.h"
 #include "visit.h"
@@ -167,6 +168,8 @@ static int record_visit(struct desk *desk, struct told *t, struct store_visit *r
         r = store_visit_record(desk->store, record);
     if (r == 0)
         r = store_audit(desk->store, event, record->id, 0, "", t->stored.date);
+    if (r == 0)
+        r = outbox_visit_over(desk, record, OUTBOX_FINISHED);
     return r;
 }
 
@@ -206,6 +209,7 @@ static int take_terminal(struct desk *desk, const struct message *message)
     } else if (!before) {
         desk->metrics.terminal_visits++;
         publish(desk, &record, t.stored.answered_us);
+        outbox_wake_soon(desk);
         log_event(LOG_LEVEL_INFO, "terminal visit", LOG_NUMBER("visit", record.id),
                   LOG_FAILURE(record.failure));
     }
@@ -274,7 +278,9 @@ static int settle_closed(struct desk *desk, const struct store_ask *ask, struct 
             record->failure = failure; /* what the slip came to */
     }
     record->flags |= VISIT_FLAG_LATE;
-    return r < 0 ? r : store_visit_save(desk->store, record);
+    if (r == 0)
+        r = store_visit_save(desk->store, record);
+    return r < 0 ? r : outbox_visit_over(desk, record, OUTBOX_RECONCILED);
 }
 
 /* It goes on without it: the next question is answered from the cache. */
@@ -338,6 +344,7 @@ static int take_unwaited(struct desk *desk, const struct message *message,
         store_rollback(desk->store);
     } else if (!before) {
         desk->metrics.late_answers++;
+        outbox_wake_soon(desk);
         if (record.id != 0)
             publish(desk, &record, t.stored.answered_us);
         if (record.id != 0 && (record.flags & VISIT_FLAG_SLIP) != 0)

@@ -2,6 +2,7 @@
 
 #include "ask.h"
 #include "lane.h"
+#include "outbox.h"
 
 #include "../common/ipc.h"
 #include "../common/log.h"
@@ -12,12 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINKS_MAX (DESK_LANES_MAX + DESK_UPSTREAMS_MAX + 3)
+#define LINKS_MAX (DESK_LANES_MAX + DESK_UPSTREAMS_MAX + OUTBOX_OUTPUTS_MAX + 3)
 
 struct link {
     struct links *links;
     enum link_kind kind;
-    unsigned index;    /* of the lane or the upstream */
+    unsigned index;    /* of the lane, the upstream or the output */
     char instance[33]; /* "1", "main", "" */
     struct ipc_client *client;
     bool up;
@@ -34,6 +35,7 @@ struct links {
     /* by peer: where in all[] */
     struct link *readers[DESK_LANES_MAX];
     struct link *relays[DESK_UPSTREAMS_MAX];
+    struct link *carriers[OUTBOX_OUTPUTS_MAX];
     struct link *matcher, *ocr, *broker;
 };
 
@@ -42,7 +44,7 @@ static const struct {
     const char *role;
 } kinds[] = {
     [LINK_READER] = {"reader", "R"}, [LINK_MATCHER] = {"matcher", "M"}, [LINK_OCR] = {"ocr", "O"},
-    [LINK_RELAY] = {"relay", "Y"},   [LINK_BROKER] = {"broker", "B"},
+    [LINK_RELAY] = {"relay", "Y"},   [LINK_BROKER] = {"broker", "B"},   [LINK_HANDOVER] = {"handover", "H"},
 };
 
 static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
@@ -67,6 +69,9 @@ static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
         break;
     case LINK_RELAY:
         ask_relay_up(desk, link->index);
+        break;
+    case LINK_HANDOVER:
+        outbox_carrier_up(desk, link->index);
         break;
     case LINK_BROKER:
         break;
@@ -96,6 +101,9 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
         break;
     case LINK_RELAY:
         ask_relay_down(desk, link->index);
+        break;
+    case LINK_HANDOVER:
+        outbox_carrier_down(desk, link->index);
         break;
     case LINK_BROKER:
         break;
@@ -136,6 +144,9 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         break;
     case LINK_RELAY:
         good = ask_relay_message(desk, link->index, message);
+        break;
+    case LINK_HANDOVER:
+        good = outbox_carrier_message(desk, link->index, message);
         break;
     case LINK_BROKER:
         break;
@@ -204,6 +215,8 @@ int links_open(struct links *links, struct desk *desk)
     }
     for (unsigned i = 0; r == 0 && i < desk->nupstreams; i++)
         r = open_one(links, LINK_RELAY, i, desk->upstreams[i].name, &links->relays[i]);
+    for (unsigned i = 0; r == 0 && i < outbox_outputs(desk); i++)
+        r = open_one(links, LINK_HANDOVER, i, outbox_output(desk, i)->name, &links->carriers[i]);
     if (r == 0)
         r = open_one(links, LINK_MATCHER, 0, "", &links->matcher);
     if (r == 0)
@@ -238,6 +251,9 @@ int links_send(struct links *links, enum desk_peer peer, unsigned index, uint16_
         break;
     case PEER_RELAY:
         link = links->relays[index];
+        break;
+    case PEER_HANDOVER:
+        link = links->carriers[index];
         break;
     }
     return send_to(link, type, body, fds, nfds);

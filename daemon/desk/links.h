@@ -10,7 +10,7 @@
 struct links;
 struct service;
 
-enum link_kind { LINK_READER, LINK_MATCHER, LINK_OCR, LINK_RELAY, LINK_BROKER };
+enum link_kind { LINK_READER, LINK_MATCHER, LINK_OCR, LINK_RELAY, LINK_BROKER, LINK_HANDOVER };
 
 /* Answers to queries that control passed on: HEALTH_*, DEVICE*. */
 typedef void links_answer_fn(void *arg, const struct message *message);

@@ -12,6 +12,7 @@
 #include "links.h"
 #include "maintain.h"
 #include "offline.h"
+#include "outbox.h"
 #include "reload.h"
 #include "resume.h"
 #include "settings.h"
@@ -82,6 +83,13 @@ static void port_disaster(void *arg, const struct msg_disaster_state *state)
     struct program *p = arg;
 
     control_disaster_changed(p->control, state);
+}
+
+static void port_outbox(void *arg, const struct msg_outbox_item *item)
+{
+    struct program *p = arg;
+
+    control_outbox_changed(p->control, item);
 }
 
 static void on_answer(void *arg, const struct message *message)
@@ -179,7 +187,8 @@ static int open_store(struct program *p)
 
 static int open_desk(struct program *p)
 {
-    struct desk_ports ports = {p, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
+    struct desk_ports ports = {p,         port_send,     port_lane,  port_visit, port_preview,
+                               port_slip, port_disaster, port_outbox};
     struct desk_settings settings;
     int r = settings_read(p->service.config, &settings, stderr);
 
@@ -195,7 +204,8 @@ static bool on_other(void *arg, struct ipc *ipc, const struct message *message)
 {
     struct program *p = arg;
 
-    return reload_message(&p->reload, ipc, message) || accounts_message(&p->accounts, ipc, message);
+    return reload_message(&p->reload, ipc, message) ||
+           accounts_message(&p->accounts, ipc, message) || outbox_message(p->desk, ipc, message);
 }
 
 static int open_doors(struct program *p)

@@ -3,6 +3,7 @@
 #include "../common/config.h"
 #include "../common/log.h"
 #include "../store/backup.h"
+#include "../store/outbox.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ struct maintain {
     struct timer *timer;
     const char *backup_directory; /* of the configuration; "" none */
     unsigned backup_hours, backup_keep, anchor_hours;
-    int64_t retention_us;
+    int64_t retention_us, outbox_us;
     uint64_t last_anchor_us;        /* monotonic; 0: none yet */
     uint64_t backup_pause_until_us; /* after one that failed */
 
@@ -327,7 +328,10 @@ static void retire(struct maintain *m)
 {
     int r = store_retire(m->store, (int64_t)clock_realtime_us(m->clock) - m->retention_us,
                          RETIRED_A_STEP);
+    int done = store_outbox_retire(m->store, (int64_t)clock_realtime_us(m->clock) - m->outbox_us, RETIRED_A_STEP);
 
+    if (r >= 0)
+        r = done < 0 ? done : r + done;
     if (r > 0) {
         log_event(LOG_LEVEL_INFO, "retention over", LOG_NUMBER("rows", r));
         r = store_settle(m->store);
@@ -361,6 +365,7 @@ void maintain_configure(struct maintain *m, const struct config *config)
     m->backup_keep = (unsigned)config_number(config, CFG_desk_BACKUP_KEEP, NULL);
     m->anchor_hours = (unsigned)config_number(config, CFG_desk_AUDIT_ANCHOR_HOURS, NULL);
     m->retention_us = config_number(config, CFG_desk_RETENTION_DAYS, NULL) * DAY_US;
+    m->outbox_us = config_number(config, CFG_desk_OUTBOX_DAYS, NULL) * DAY_US;
 }
 
 int maintain_new(struct maintain **out, struct clock *clock, struct store *store,

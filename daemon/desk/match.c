@@ -3,6 +3,7 @@
 #include "action.h"
 #include "names.h"
 #include "person.h"
+#include "outbox.h"
 #include "visit.h"
 
 #include "../common/log.h"
@@ -729,6 +730,8 @@ static int decide_who(struct desk *desk, struct store_visit *record,
         (void)MESSAGE_TEXT(record->staff, entry->staff);
         r = store_visit_save(desk->store, record);
     }
+    if (r == 0 && entry->what == PATIENT_IS)
+        r = outbox_patient_known(desk, record, true);
     if (r == 0)
         r = store_audit(desk->store, entry->what == PATIENT_IS ? "patient_linked" : "patient_not",
                         record->id, record->lane, entry->staff, "");
@@ -774,6 +777,7 @@ void match_link(struct desk *desk, const struct msg_patient_link *entry,
     if (r == 0) {
         if (open != NULL)
             open->record = record;
+        outbox_wake_soon(desk);
         if (open != NULL) {
             visit_publish(open);
         } else {

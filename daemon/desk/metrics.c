@@ -1,6 +1,7 @@
 #include "metrics.h"
 
 #include "desk.h"
+#include "outbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,46 @@ static void print_lanes(FILE *out, const struct desk *desk)
     fprintf(out, "uketsuke_matcher_up %d\n", desk->matcher_up);
 }
 
+static void print_outbox(FILE *out, const struct desk *desk)
+{
+    struct store_outbox_counts counts;
+    int64_t now = (int64_t)clock_realtime_us(desk->clock);
+    bool stored = store_outbox_counts(desk->store, &counts) == 0;
+
+    counter(out, "handover_tries_total", "Attempts to hand something over.", desk->metrics.handover_tries);
+    counter(out, "handover_failures_total", "Attempts that did not arrive, or perhaps not.",
+            desk->metrics.handover_failed);
+    head(out, "handover_ended_total", "counter", "What was handed over, and what was left to staff, by kind.");
+    for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++)
+        for (unsigned s = OUTBOX_DONE; s < OUTBOX_STATE_COUNT; s++)
+            fprintf(out, "uketsuke_handover_ended_total{kind=\"%s\",state=\"%s\"} %llu\n", outbox_kind_name(k),
+                    outbox_state_name(s), (unsigned long long)desk->metrics.handover_ended[k][s]);
+    if (!stored)
+        return;
+    head(out, "outbox_entries", "gauge", "Entries of the outbox that are not done, by kind and state.");
+    for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++)
+        for (unsigned s = 0; s < OUTBOX_STATE_COUNT; s++)
+            if (s != OUTBOX_DONE)
+                fprintf(out, "uketsuke_outbox_entries{kind=\"%s\",state=\"%s\"} %llu\n", outbox_kind_name(k),
+                        outbox_state_name(s), (unsigned long long)counts.count[k][s]);
+    head(out, "outbox_oldest_age_seconds", "gauge", "Age of the oldest entry that is on its way, by kind.");
+    for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++) {
+        int64_t oldest = 0;
+
+        for (unsigned s = 0; s <= OUTBOX_SENT_MAYBE; s++)
+            if (counts.oldest_us[k][s] > 0 && (oldest == 0 || counts.oldest_us[k][s] < oldest))
+                oldest = counts.oldest_us[k][s];
+        fprintf(out, "uketsuke_outbox_oldest_age_seconds{kind=\"%s\"} %lld\n", outbox_kind_name(k),
+                (long long)(oldest > 0 && now > oldest ? (now - oldest) / (int64_t)CLOCK_SECOND : 0));
+    }
+    head(out, "output_up", "gauge", "1 when the carrier of an output runs and can work.");
+    for (unsigned i = 0; i < outbox_outputs(desk); i++) {
+        uint16_t failure;
+
+        fprintf(out, "uketsuke_output_up{output=\"%u\"} %d\n", i, outbox_output_good(desk, i, &failure));
+    }
+}
+
 static void print_store(FILE *out, const struct desk *desk)
 {
     struct store_status status;
@@ -140,6 +181,7 @@ char *metrics_text(const struct desk *desk, size_t *len)
     counter(out, "store_failures_total", "Steps that the store refused.", m->store_failures);
     print_lanes(out, desk);
     print_store(out, desk);
+    print_outbox(out, desk);
     good = !ferror(out);
     if (fclose(out) != 0 || !good) {
         free(text);

@@ -6,6 +6,7 @@
 #define UKETSUKE_DESK_METRICS_H
 
 #include "../common/failure.h"
+#include "../common/outbox.h"
 #include "../common/visit.h"
 
 #include <stddef.h>
@@ -30,6 +31,8 @@ struct metrics {
     uint64_t cache_hits, cache_misses, last_known;
     uint64_t slips_filed, slips_answered;
     uint64_t terminal_visits, late_answers;
+    uint64_t handover_tries, handover_failed;
+    uint64_t handover_ended[OUTBOX_KIND_COUNT][OUTBOX_STATE_COUNT];
     uint64_t asks, store_failures, actions_refused, frames, resumed;
     struct {
         uint64_t bucket[METRICS_BUCKETS + 1];

@@ -4,6 +4,7 @@
 #include "match.h"
 #include "note.h"
 #include "numbers.h"
+#include "outbox.h"
 #include "slip.h"
 #include "slip_fields.h"
 #include "visit.h"
@@ -261,11 +262,15 @@ static int finish(struct desk *desk, const struct decision *d, struct store_answ
     if (r == 0)
         r = store_audit(desk->store, "slip_answered", slip.visit, slip.lane, "",
                         visit_slip_state_name(slip.state));
+    if (r == 0 && statement)
+        r = outbox_visit_over(desk, record, OUTBOX_RECONCILED);
     if (r == 0)
         r = store_commit(desk->store);
     explicit_bzero(&slip, sizeof(slip));
     if (r < 0)
         store_rollback(desk->store);
+    else
+        outbox_wake_soon(desk);
     return r;
 }
 

@@ -2,6 +2,7 @@
 
 #include "ask.h"
 #include "disaster.h"
+#include "outbox.h"
 #include "reconcile.h"
 #include "visit.h"
 
@@ -93,6 +94,8 @@ static int end_orphan(struct desk *desk, struct store_visit *record)
     if (r == 0)
         r = store_audit(desk->store, "orphaned", record->id, record->lane, "", "closed");
     if (r == 0)
+        r = outbox_visit_over(desk, record, OUTBOX_FINISHED);
+    if (r == 0)
         r = store_commit(desk->store);
     if (r < 0)
         store_rollback(desk->store);
@@ -161,6 +164,8 @@ int desk_resume(struct desk *desk)
         r = end_asks(desk, &found);
     if (r == 0)
         r = disaster_load(desk);
+    if (r == 0)
+        r = outbox_resume(desk);
     if (r == 0)
         reconcile_wake(desk, true);
     if (found.visits != NULL)

@@ -1,5 +1,7 @@
 #include "settings.h"
 
+#include "outbox.h"
+
 #include "../common/config.h"
 #include "../common/xmlmsg.h"
 
@@ -116,6 +118,34 @@ static int apply_lane(const struct config *config, struct desk *desk, const char
     return r;
 }
 
+#define ATTEMPT_SLOW 4 /* a file is handed over in several operations, each as slow as it may be */
+
+static int apply_output(const struct config *config, struct desk *desk, const char *name, FILE *errors)
+{
+    static const uint8_t kinds[] = {OUTBOX_FACE_FILE, OUTBOX_HOOK, OUTBOX_ORCA};
+    struct outbox_output output = {
+        .kind = kinds[config_number(config, CFG_output_KIND, name)],
+        .details = config_number(config, CFG_output_DETAILS, name) == 1,
+        .give_up_us = (uint64_t)config_number(config, CFG_output_GIVE_UP_HOURS, name) * CLOCK_HOUR,
+    };
+    int r;
+
+    output.seconds_us = output.kind == OUTBOX_FACE_FILE
+                            ? (uint64_t)config_number(config, CFG_output_FOLDER_SECONDS, name) * CLOCK_SECOND * ATTEMPT_SLOW
+                            : (uint64_t)config_number(config, CFG_output_SECONDS, name) * CLOCK_SECOND;
+    for (unsigned i = 0; i < desk->nupstreams; i++)
+        if (strcmp(desk->upstreams[i].name, name) == 0) {
+            fprintf(errors, "[output %s]: 同じ名前の [upstream] があります / an upstream has that name\n", name);
+            return -EEXIST;
+        }
+    r = MESSAGE_TEXT(output.name, name);
+    if (r == 0)
+        r = outbox_add_output(desk, &output);
+    if (r < 0)
+        fprintf(errors, "[output %s]: 渡し先を作れません / the output cannot be made (%s)\n", name, strerror(-r));
+    return r;
+}
+
 int settings_apply(const struct config *config, struct desk *desk, FILE *errors)
 {
     const char *name;
@@ -125,6 +155,10 @@ int settings_apply(const struct config *config, struct desk *desk, FILE *errors)
         r = apply_upstream(config, desk, name, errors);
     for (size_t i = 0; r >= 0 && (name = config_instance(config, "lane", i)) != NULL; i++)
         r = apply_lane(config, desk, name, errors);
+    for (size_t i = 0; r >= 0 && (name = config_instance(config, "output", i)) != NULL; i++)
+        r = apply_output(config, desk, name, errors);
+    outbox_references(desk, config_flag(config, CFG_desk_REGISTER_REFERENCES, NULL),
+                      (unsigned)config_number(config, CFG_desk_REFERENCE_BULK, NULL));
     if (r >= 0 && (desk->nlanes == 0 || desk->nupstreams == 0)) {
         fprintf(errors, "[lane 1] と [upstream main] が要ります / both sections are needed\n");
         r = -EINVAL;

@@ -2,6 +2,7 @@
 
 #include "ask.h"
 #include "lane.h"
+#include "outbox.h"
 #include "slip.h"
 
 #include "../common/log.h"
@@ -350,6 +351,11 @@ static void show(struct visit *v, const struct table_row *row, const struct desk
         v->facts.shown = row->failure;
 }
 
+static bool is_over(unsigned state)
+{
+    return state == VISIT_DONE || state == VISIT_TAKE_CARD || state == VISIT_CLOSED;
+}
+
 /* before: the failure that was shown until now; a new one is counted in the same step. */
 static int store_step(struct visit *v, const struct table_row *row, const struct desk_event *e,
                       uint16_t before)
@@ -379,6 +385,8 @@ static int store_step(struct visit *v, const struct table_row *row, const struct
     if (r == 0)
         r = store_audit(desk->store, table_event_name(e->kind), v->record.id, v->record.lane,
                         e->staff != NULL ? e->staff : "", detail);
+    if (r == 0 && is_over(to) && !is_over(from) && v->record.outcome != OUTCOME_OPEN)
+        r = outbox_visit_over(desk, &v->record, OUTBOX_FINISHED);
     if (r == 0)
         r = store_commit(desk->store);
     return r;
@@ -479,6 +487,8 @@ static int take(struct visit *v, const struct table_row *row, const struct desk_
         if (v->lane != NULL)
             lane_publish(v->lane, true);
         visit_publish(v);
+        if (is_over(v->record.state) && !is_over(from))
+            outbox_wake_soon(v->desk);
         /* No card lies there to be taken. */
         if (row->to == VISIT_TAKE_CARD && v->lane != NULL && v->lane->heard && !v->lane->card)
             v->next = EVENT_CARD_OUT;

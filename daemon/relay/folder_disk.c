@@ -135,6 +135,13 @@ int folder_disk_move(const struct folder_disk *disk, enum folder_place from, con
     return error != 0 ? error : sync_place(disk, to);
 }
 
+int folder_disk_sync(const struct folder_disk *disk, enum folder_place place)
+{
+    int error = step(disk, "sync");
+
+    return error != 0 ? error : sync_place(disk, place);
+}
+
 int folder_disk_remove(const struct folder_disk *disk, enum folder_place place, const char *name)
 {
     char path[PATH_MAX];

@@ -47,6 +47,8 @@ int folder_disk_move(const struct folder_disk *disk, enum folder_place from, con
                      enum folder_place to, const char *new_name);
 /* 0 also when it was not there. */
 int folder_disk_remove(const struct folder_disk *disk, enum folder_place place, const char *name);
+/* What names the folder has outlives a loss of power. */
+int folder_disk_sync(const struct folder_disk *disk, enum folder_place place);
 /* -ENOENT... */
 int folder_disk_stat(const struct folder_disk *disk, enum folder_place place, const char *name,
                      struct folder_stat *out);

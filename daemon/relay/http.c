@@ -378,10 +378,14 @@ static int add_header(struct http_exchange *x, const char *name, const char *val
 
 static int set_headers(struct http_exchange *x, const struct http_request *request)
 {
-    int error = add_header(x, "Accept", "application/json");
+    int error = add_header(x, "Accept", request->accept != NULL ? request->accept : "application/json");
 
     if (error == 0 && request->body != NULL)
-        error = add_header(x, "Content-Type", "application/json;charset=UTF-8");
+        error = add_header(x, "Content-Type",
+                           request->content_type != NULL ? request->content_type
+                                                         : "application/json;charset=UTF-8");
+    for (size_t i = 0; error == 0 && i < request->nheaders; i++)
+        error = add_header(x, request->headers[i].name, request->headers[i].value);
     if (error == 0 && request->authorization != NULL)
         error = add_header(x, "Authorization", request->authorization);
     if (error == 0 && request->request_id != NULL)
@@ -414,9 +418,9 @@ static CURLcode set_tls(CURL *easy, const struct http_tls *tls)
         r = curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
     if (r == CURLE_OK)
         r = curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    if (r == CURLE_OK)
+    if (r == CURLE_OK && tls->certificate_len > 0)
         r = curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
-    if (r == CURLE_OK)
+    if (r == CURLE_OK && tls->certificate_len > 0)
         r = curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
     return r;
 }
@@ -433,7 +437,7 @@ static CURLcode set_options(struct http_exchange *x, const struct http_request *
     SET(CURLOPT_PRIVATE, (char *)(void *)x);
     SET(CURLOPT_ERRORBUFFER, x->error);
     SET(CURLOPT_URL, request->url);
-    SET(CURLOPT_PROTOCOLS_STR, "https");
+    SET(CURLOPT_PROTOCOLS_STR, request->cleartext ? "http" : "https");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_NOSIGNAL, 1L);
@@ -455,7 +459,7 @@ static CURLcode set_options(struct http_exchange *x, const struct http_request *
     } else {
         SET(CURLOPT_HTTPGET, 1L);
     }
-    return set_tls(x->easy, &x->http->tls);
+    return request->cleartext ? CURLE_OK : set_tls(x->easy, &x->http->tls);
 }
 
 int http_send(struct http *http, const struct http_request *request, http_done_fn *done, void *arg,

@@ -2,7 +2,7 @@
  * http: HTTPS requests on the event loop (libcurl's multi interface, driven by our loop and our
  * timers).
  *
- * Fixed here, not by callers: https only; TLS 1.2 at least with forward-secret AEAD ciphers; the
+ * Fixed here, not by callers: https only (http where a request says that cleartext will do); TLS 1.2 at least with forward-secret AEAD ciphers; the
  * server's certificate and name always checked; the client's certificate always shown; no
  * redirects, proxies, cookies, compression, .netrc, prompts or signals; a bounded answer
  * (HTTP_BODY_MAX, HTTP_HEADERS_MAX). A name look-up that hangs is left behind with its thread and
@@ -24,7 +24,10 @@
 struct http;
 struct http_exchange;
 
-/* PEM texts; borrowed for as long as the struct http lives (the key stays in secret memory). */
+/*
+ * PEM texts; borrowed for as long as the struct http lives (the key stays in secret memory). certificate_len 0: we
+ * show none (hooks, ORCA).
+ */
 struct http_tls {
     const void *ca;
     size_t ca_len;
@@ -59,8 +62,13 @@ struct http_result {
 /* The exchange is over: its handle must not be used any more. May send the next one. */
 typedef void http_done_fn(const struct http_result *result, void *arg);
 
+struct http_header {
+    const char *name;
+    const char *value; /* visible ASCII and blanks */
+};
+
 struct http_request {
-    const char *url;  /* https://... */
+    const char *url;  /* https://..., or http://... with cleartext */
     const void *body; /* copied; NULL: a GET */
     size_t len;
     const char *authorization; /* NULL: none */
@@ -72,6 +80,11 @@ struct http_request {
      * repeat a request that met that. With `once` each request gets a new connection.
      */
     bool once;
+    bool cleartext;           /* the configuration says that http:// will do */
+    const char *content_type; /* NULL: JSON */
+    const char *accept;       /* NULL: JSON */
+    const struct http_header *headers; /* more of them */
+    size_t nheaders;
 };
 
 /*

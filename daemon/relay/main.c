@@ -1,9 +1,12 @@
 /*
- * uketsuke-relay: one process for each upstream; alone in speaking TLS and the upstream's formats.
+ * uketsuke-relay: one process for each upstream, alone in speaking TLS and the upstream's formats; and one for each
+ * output, which carries to the receipt computer or a hook what the desk hands over (handover.h). Which of the two it is
+ * is said by the section of the configuration that bears the instance's name.
  */
 #include "../common/log.h"
 #include "codec_json.h"
 #include "http.h"
+#include "handover.h"
 #include "relay.h"
 #include "resolver.h"
 #include "show.h"
@@ -27,25 +30,61 @@ static uint32_t next_random(void *arg)
     return (uint32_t)((z ^ z >> 31) >> 32);
 }
 
-static bool configured(const struct service *service)
+static bool has_section(const struct service *service, const char *section)
 {
     const char *name;
 
-    for (size_t i = 0; (name = config_instance(service->config, "upstream", i)) != NULL; i++)
+    for (size_t i = 0; (name = config_instance(service->config, section, i)) != NULL; i++)
         if (strcmp(name, service->instance) == 0)
             return true;
-    (void)fprintf(stderr,
-                  PROGRAM ": --instance %s: 設定に [upstream %s] がありません / the configuration "
-                          "has no such section\n",
-                  service->instance[0] != '\0' ? service->instance : "NAME",
-                  service->instance[0] != '\0' ? service->instance : "NAME");
     return false;
+}
+
+static bool configured(const struct service *service, bool *output)
+{
+    const char *instance = service->instance[0] != '\0' ? service->instance : "NAME";
+    bool upstream = has_section(service, "upstream");
+
+    *output = has_section(service, "output");
+    if (upstream != *output)
+        return true;
+    (void)fprintf(stderr,
+                  upstream ? PROGRAM ": [upstream %s] [output %s]: 同じ名前は使えません / both sections have that name\n"
+                           : PROGRAM ": --instance %s: 設定に [upstream %s] も [output] もありません / the "
+                                     "configuration has no such section\n",
+                  instance, instance);
+    return false;
+}
+
+/* Until it is told to end; the exit status. */
+static int run_relay(struct service *service, int fd, const struct retry_random *random)
+{
+    struct relay *relay = NULL;
+    int status = 1;
+
+    if (relay_new(&relay, service, service->instance, fd, random) == 0 &&
+        service_cage(service, relay_cage(relay)) == 0 && relay_start(relay) == 0)
+        status = service_run(service);
+    relay_free(&relay);
+    return status;
+}
+
+static int run_handover(struct service *service, int fd, const struct retry_random *random)
+{
+    struct handover *handover = NULL;
+    int status = 1;
+
+    if (handover_new(&handover, service, service->instance, fd, random) == 0 &&
+        service_cage(service, handover_cage(handover)) == 0 && handover_start(handover) == 0)
+        status = service_run(service);
+    handover_free(&handover);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
     struct service service;
-    struct relay *relay = NULL;
+    bool output = false;
     uint64_t seed = 0;
     const struct retry_random random = {next_random, &seed};
     int status = 1;
@@ -58,7 +97,7 @@ int main(int argc, char **argv)
     r = service_start(&service, PROGRAM, argc, argv);
     if (r != 0)
         return r < 0 ? 1 : 0;
-    if (!configured(&service))
+    if (!configured(&service, &output))
         goto out;
     codec_json_protect();
     resolver_load_modules();
@@ -66,19 +105,18 @@ int main(int argc, char **argv)
         log_event(LOG_LEVEL_ERROR, "libraries do not start");
         goto out;
     }
-    fd = service_take_socket(&service, "relay");
+    fd = service_take_socket(&service, output ? "handover" : "relay");
     if (fd < 0 && !service.try_cage) {
-        (void)fprintf(stderr, PROGRAM ": ソケット「relay」が渡されていません / the supervisor "
-                                      "passed no socket named relay\n");
+        const char *name = output ? "handover" : "relay";
+
+        (void)fprintf(stderr,
+                      PROGRAM ": ソケット「%s」が渡されていません / the supervisor passed no socket "
+                              "named %s\n",
+                      name, name);
         goto out;
     }
-    if (relay_new(&relay, &service, service.instance, fd, &random) < 0)
-        goto out;
-    if (service_cage(&service, relay_cage(relay)) < 0 || relay_start(relay) < 0)
-        goto out;
-    status = service_run(&service);
+    status = output ? run_handover(&service, fd, &random) : run_relay(&service, fd, &random);
 out:
-    relay_free(&relay);
     curl_global_cleanup();
     service_stop(&service);
     return status;

@@ -30,6 +30,8 @@ static const struct sealed_column {
      "UPDATE links SET payload = ?2 WHERE subject_hash = ?1", true},
     {"slips.payload", "SELECT visit, payload FROM slips WHERE visit > ?1 ORDER BY visit LIMIT ?2",
      "UPDATE slips SET payload = ?2 WHERE visit = ?1", false},
+    {"outbox.payload", "SELECT id, payload FROM outbox WHERE id > ?1 ORDER BY id LIMIT ?2",
+     "UPDATE outbox SET payload = ?2 WHERE id = ?1", false},
     {"disasters.payload",
      "SELECT since_us, payload FROM disasters WHERE since_us > ?1 ORDER BY since_us LIMIT ?2",
      "UPDATE disasters SET payload = ?2 WHERE since_us = ?1", false},

@@ -67,6 +67,17 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_TROUBLE_ADD] = "trouble_add",
     [QUERY_TROUBLES_SINCE] = "troubles_since",
     [QUERY_TROUBLE_RETIRE] = "trouble_retire",
+    [QUERY_OUTBOX_ADD] = "outbox_add",
+    [QUERY_OUTBOX_SAVE] = "outbox_save",
+    [QUERY_OUTBOX_LOAD] = "outbox_load",
+    [QUERY_OUTBOX_NEXT] = "outbox_next",
+    [QUERY_OUTBOX_DUE] = "outbox_due",
+    [QUERY_OUTBOX_ALL] = "outbox_all",
+    [QUERY_OUTBOX_OPEN] = "outbox_open",
+    [QUERY_OUTBOX_VISIT] = "outbox_visit",
+    [QUERY_OUTBOX_BEGUN] = "outbox_begun",
+    [QUERY_OUTBOX_COUNTS] = "outbox_counts",
+    [QUERY_OUTBOX_RETIRE] = "outbox_retire",
 };
 
 /*

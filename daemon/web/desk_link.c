@@ -38,6 +38,8 @@ static const struct {
     {MSG_DISASTER_SET, 0, MSG_ACTION_RESULT},
     {MSG_SLIPS_QUERY, MSG_SLIP_ITEM, MSG_SLIPS_END},
     {MSG_TROUBLES_QUERY, MSG_TROUBLE_ITEM, MSG_TROUBLES_END},
+    {MSG_OUTBOX_QUERY, MSG_OUTBOX_ITEM, MSG_OUTBOX_END},
+    {MSG_OUTBOX_DECIDE, 0, MSG_ACTION_RESULT},
     {MSG_ACCOUNT_QUERY, 0, MSG_ACCOUNT},
     {MSG_SIGN_IN, 0, MSG_ACCOUNT_RESULT},
     {MSG_ACCOUNT_CHANGE, 0, MSG_ACCOUNT_RESULT},
@@ -75,6 +77,10 @@ REQUEST_FIRST(slips_end);
 REQUEST_FIRST(troubles_query);
 REQUEST_FIRST(trouble_item);
 REQUEST_FIRST(troubles_end);
+REQUEST_FIRST(outbox_query);
+REQUEST_FIRST(outbox_item);
+REQUEST_FIRST(outbox_end);
+REQUEST_FIRST(outbox_decide);
 
 struct question {
     uint32_t request; /* 0: free */
@@ -315,6 +321,11 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     if (message->type == MSG_SLIP_ITEM && request == 0) {
         if (link->up)
             link->events.slip(&message->body.slip_item, link->arg);
+        return;
+    }
+    if (message->type == MSG_OUTBOX_ITEM && request == 0) {
+        if (link->up)
+            link->events.outbox(&message->body.outbox_item, link->arg);
         return;
     }
     question = find_question(link, request, message->type);

@@ -47,6 +47,7 @@ struct desk_link_events {
     void (*link)(bool up, void *arg);
     /* The desk asks how we are: answer with HEALTH_ITEM..., HEALTH_END on `ipc`. */
     void (*health)(struct ipc *ipc, uint32_t request, void *arg);
+    void (*outbox)(const struct msg_outbox_item *item, void *arg);
 };
 
 int desk_link_new(struct desk_link **out, struct sd_event *loop, struct clock *clock, const char *path,

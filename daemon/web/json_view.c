@@ -1,6 +1,7 @@
 #include "json_view.h"
 
 #include "failure.h"
+#include "outbox.h"
 #include "visit.h"
 #include "xmlmsg.h"
 
@@ -43,6 +44,9 @@ enum kind {
     KIND_NUMBER,     /* text, "" is null */
     KIND_CANDIDATES, /* lines of three texts */
     KIND_CHANGES,
+    KIND_OUTBOX,
+    KIND_OUTBOX_STATE,
+    KIND_OUTBOX_CAUSE,
 };
 
 struct row {
@@ -181,6 +185,25 @@ static const struct row slip_rows[] = {
     ROW(slip_item, ended_by, "ended_by", KIND_TEXT),
 };
 
+static const struct row outbox_rows[] = {
+    ROW(outbox_item, entry, "entry", KIND_ID),
+    ROW(outbox_item, visit, "visit", KIND_ID),
+    ROW(outbox_item, target, "target", KIND_TEXT),
+    ROW(outbox_item, kind, "kind", KIND_OUTBOX),
+    ROW(outbox_item, cause, "cause", KIND_OUTBOX_CAUSE),
+    ROW(outbox_item, state, "state", KIND_OUTBOX_STATE),
+    ROW(outbox_item, failure, "failure", KIND_TROUBLE),
+    ROW(outbox_item, tries, "tries", KIND_U32),
+    ROW(outbox_item, made, "made", KIND_TIME),
+    ROW(outbox_item, tried, "tried", KIND_TIME),
+    ROW(outbox_item, due, "due", KIND_TIME),
+    ROW(outbox_item, ended, "ended", KIND_TIME),
+    ROW(outbox_item, name, "name", KIND_TEXT),
+    ROW(outbox_item, detail, "detail", KIND_TEXT),
+    ROW(outbox_item, staff, "staff", KIND_TEXT),
+    ROW(outbox_item, patient, "patient", KIND_TEXT),
+};
+
 static const struct row disaster_rows[] = {
     ROW(disaster_state, cause, "cause", KIND_DISASTER),
     ROW(disaster_state, word, "word", KIND_TEXT),
@@ -242,6 +265,7 @@ static const struct bit flag_bits[] = {
     {VISIT_FLAG_CHANGED, "changed"},
     {VISIT_FLAG_LATE, "late"},
     {VISIT_FLAG_LAST_MONTH, "last_month"},
+    {VISIT_FLAG_HANDOVER, "handover"},
 };
 
 static const char *const genuine_names[] = {"not_checked", "yes", "no"};
@@ -444,6 +468,14 @@ static json_t *value(const uint8_t *at, enum kind kind)
         return lines((const char *)at, candidate_names);
     case KIND_CHANGES:
         return lines((const char *)at, change_names);
+    case KIND_OUTBOX:
+        return json_string(outbox_kind_name(*at));
+    case KIND_OUTBOX_STATE:
+        return json_string(outbox_state_name(*at));
+    case KIND_OUTBOX_CAUSE:
+        return json_string(*at >= OUTBOX_LINKED        ? "linked"
+                           : *at == OUTBOX_RECONCILED ? "reconciled"
+                                                      : "finished");
     case KIND_DISASTER:
         return *at == DISASTER_OFF ? json_null() : json_string(NAMED(disaster_names, *at));
     }
@@ -507,6 +539,11 @@ json_t *json_visit(const struct msg_visit_item *visit)
 json_t *json_slip(const struct msg_slip_item *slip)
 {
     return object(slip_rows, ROWS(slip_rows), slip);
+}
+
+json_t *json_outbox(const struct msg_outbox_item *item)
+{
+    return object(outbox_rows, ROWS(outbox_rows), item);
 }
 
 json_t *json_disaster(const struct msg_disaster_state *state)

@@ -21,6 +21,7 @@ json_t *json_lane_kiosk(const struct msg_lane_state *lane, uint32_t left_ms);
 json_t *json_lane_board(const struct msg_lane_state *lane, uint32_t left_ms);
 json_t *json_visit(const struct msg_visit_item *visit);
 json_t *json_slip(const struct msg_slip_item *slip);
+json_t *json_outbox(const struct msg_outbox_item *item);
 json_t *json_disaster(const struct msg_disaster_state *state);
 json_t *json_health(const struct msg_health_item *item);
 json_t *json_trouble(const struct msg_trouble_item *item);

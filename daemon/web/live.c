@@ -55,6 +55,14 @@ static void on_slip(const struct msg_slip_item *slip, void *arg)
         tell(web, 0, "slip", json_slip(slip));
 }
 
+static void on_outbox(const struct msg_outbox_item *item, void *arg)
+{
+    struct web *web = arg;
+
+    if (events_count(web->events, 0) > 0)
+        tell(web, 0, "outbox", json_outbox(item));
+}
+
 static void on_disaster(const struct msg_disaster_state *state, void *arg)
 {
     struct web *web = arg;
@@ -89,7 +97,7 @@ static void on_health(struct ipc *ipc, uint32_t request, void *arg)
 }
 
 const struct desk_link_events live_events = {on_lane,     on_visit, on_preview, on_slip,
-                                             on_disaster, on_link,  on_health};
+                                             on_disaster, on_link,  on_health,  on_outbox};
 
 /* ---- the first words to a new listener
  * ------------------------------------------------------------- */

@@ -106,6 +106,7 @@ api_fn api_session_make, api_session_show, api_session_end;
 api_fn api_health, api_metrics, api_failures, api_devices, api_troubles;
 api_fn api_lanes, api_lane, api_lane_action, api_lane_events, api_lane_preview;
 api_fn api_visits, api_visit, api_visit_answer, api_board_events, api_lookup;
+api_fn api_outbox, api_visit_outbox, api_outbox_decide, api_openapi;
 api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, api_disaster, api_disaster_set, api_patient;
 
 /* ---- live.c: what the desk tells, told on ------------------------------------------------------------ */

@@ -160,6 +160,9 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
             to_relay(stage, &b->eligibility_ask);
         }
         break;
+    case PEER_HANDOVER:
+        broke(stage, "something is handed over although no output is configured");
+        break;
     }
     check_durable(stage, visit, type);
     if (stage->nsent == STAGE_SENT_MAX)
@@ -213,7 +216,7 @@ static void port_disaster(void *arg, const struct msg_disaster_state *state)
 
 static void start(struct stage *stage)
 {
-    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
+    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL};
 
     desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
     desk_add_upstream(stage->desk, "main", stage->capabilities);
@@ -297,7 +300,7 @@ void stage_restart(struct stage *stage)
     stage->lanes[0].ask.request = stage->late.request = 0;
     stage->matcher_up = stage->relay_up = stage->ocr_up = false;
     {
-        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
+        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL};
 
         desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
         desk_add_upstream(stage->desk, "main", stage->capabilities);

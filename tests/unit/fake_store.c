@@ -1,5 +1,7 @@
 #include "fake_store.h"
 
+#include "../../daemon/store/outbox.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -694,4 +696,79 @@ void fake_store_age_answers(struct store *s, const char *date)
 {
     for (size_t i = 0; i < s->answers.n; i++)
         strncpy(s->answers.at[i].answer.date, date, sizeof(s->answers.at[i].answer.date) - 1);
+}
+
+/* ---- outbox: nobody configures an output here, so that it stays empty; tests/unit/test_desk_outbox.c has the real store */
+
+void store_outbox_free(struct store_outbox *entry)
+{
+    free(entry->tree);
+    memset(entry, 0, sizeof(*entry));
+}
+
+int store_outbox_add(struct store *s, struct store_outbox *entry)
+{
+    (void)s;
+    (void)entry;
+    return -EIO;
+}
+
+int store_outbox_save(struct store *s, const struct store_outbox *entry)
+{
+    (void)s;
+    (void)entry;
+    return -EIO;
+}
+
+int store_outbox_load(struct store *s, uint64_t id, struct store_outbox *out)
+{
+    (void)s;
+    (void)id;
+    memset(out, 0, sizeof(*out));
+    return -ENOENT;
+}
+
+int store_outbox_next(struct store *s, const char *target, int64_t now_us, uint32_t limit, store_outbox_fn *each, void *arg)
+{
+    (void)s;
+    (void)target;
+    (void)now_us;
+    (void)limit;
+    (void)each;
+    (void)arg;
+    return 0;
+}
+
+int store_outbox_due(struct store *s, const char *target, int64_t *due_us)
+{
+    (void)s;
+    (void)target;
+    *due_us = 0;
+    return -ENOENT;
+}
+
+int store_outboxes(struct store *s, enum store_outboxes which, uint32_t limit, store_outbox_fn *each, void *arg)
+{
+    (void)s;
+    (void)which;
+    (void)limit;
+    (void)each;
+    (void)arg;
+    return 0;
+}
+
+int store_outbox_of_visit(struct store *s, uint64_t visit, store_outbox_fn *each, void *arg)
+{
+    (void)s;
+    (void)visit;
+    (void)each;
+    (void)arg;
+    return 0;
+}
+
+int store_outbox_counts(struct store *s, struct store_outbox_counts *out)
+{
+    (void)s;
+    memset(out, 0, sizeof(*out));
+    return 0;
 }

@@ -158,7 +158,7 @@ static int start(void **state)
     static const struct ipc_self web = {IPC_WEB, 0, "test", ""};
     static const struct ipc_handlers handlers = {NULL, on_message, on_closed};
     struct house *h = calloc(1, sizeof(*h));
-    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster};
+    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL};
     struct desk_settings settings = {.institution = "9910000017", .pin_tries = 3};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[200], *message = NULL;

@@ -320,7 +320,7 @@ static void no_disaster(void *arg, const struct msg_disaster_state *state)
 static int begin_and_end(struct rig *rig, const struct desk_settings *settings)
 {
     const struct desk_ports ports = {NULL,       nothing, no_lane,    no_visit,
-                                     no_preview, no_slip, no_disaster};
+                                     no_preview, no_slip, no_disaster, NULL};
     struct desk *desk = NULL;
     char *message = NULL;
     int r;

@@ -4,6 +4,7 @@
 #include "store_rig.h"
 
 #include "daemon/store/accounts.h"
+#include "daemon/store/outbox.h"
 
 #include <errno.h>
 #include <openssl/hmac.h>
@@ -256,6 +257,7 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
         "patient_keys.key_hash", "relay_kept.hash", /* of bytes that were kept */
     };
     struct store_account account = {.name = "sato", .role = 1};
+    struct store_outbox entry = {.visit = 1, .target = "receipt", .detail = "16"};
     struct rig rig;
     sqlite3 *db;
     sqlite3_stmt *s;
@@ -266,6 +268,7 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
     (void)state;
     some_visits(&rig);
     assert_int_equal(store_account_put(rig.store, &account), 0);
+    assert_int_equal(store_outbox_add(rig.store, &entry), 0);
     rotate(&rig, 100, &steps, &done);
     (void)snprintf(path, sizeof(path), "%s/uketsuke.db", rig.directory);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);

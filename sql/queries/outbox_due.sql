@@ -1,0 +1,1 @@
+SELECT min(due_us) FROM outbox WHERE target = ?1 AND state < 2;
