@@ -229,7 +229,7 @@ async function theRest() {
     };
     const visit = (await call("GET", "/api/visits")).json.visits[0].visit;
     for (const path of ["/api/health", "/metrics", "/api/failures", "/api/openapi.json", "/api/session", "/api/lanes", "/api/slips", "/api/slips?all=1", "/api/outbox",
-        "/api/outbox?all=1", "/api/outbox?all=2", "/api/disaster", "/api/devices", "/api/accounts", "/api/sessions", "/api/visits?limit=0"]) await call("GET", path);
+        "/api/outbox?all=1", "/api/outbox?all=2", "/api/troubles", "/api/troubles?since=x", "/api/disaster", "/api/devices", "/api/accounts", "/api/sessions", "/api/visits?limit=0"]) await call("GET", path);
     await call("GET", "/api/lanes/1", { as: "/api/lanes/{lane}" });
     await call("GET", "/api/lanes/9", { as: "/api/lanes/{lane}" });
     await call("GET", "/api/lanes/1", { as: "/api/lanes/{lane}", token: kiosk, surface: "kiosk" });
