@@ -16,8 +16,8 @@ function variants(key, words) {
     return values[place[1]].filter((v) => v <= most).map((v) => ({ name: `${key}.${v}`, words: words.replaceAll(place[0], String(v)) }));
 }
 
-// Accounts of staff (A...) are nothing that a kiosk says.
-export const forPatients = ({ code }) => !code.startsWith("A");
+// Accounts of staff (A...) and what is handed over (H...) are nothing that a kiosk says.
+export const forPatients = ({ code }) => !/^[AH]/.test(code);
 
 // [{ language, name, words }]; the words of failures in Japanese and English stand in the table of failures.
 export function prompts(failures) {
