@@ -328,6 +328,7 @@ FUZZ_ROOMS_fuzz_ccid_t1 := driver common
 FUZZ_WITH_fuzz_ccid_t1 := tests/sim/reader/tpdu_t1.c tests/sim/reader/faults.c tests/sim/reader/util.c
 FUZZ_ROOMS_fuzz_desk := desk store common
 FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/answers.c tests/unit/fake_store.c
+FUZZ_ROOMS_fuzz_csv := cli common
 FUZZ_ROOMS_fuzz_envelope := driver common
 FUZZ_WITH_fuzz_envelope := $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_matcher_decode := matcher common

@@ -25,6 +25,8 @@ static const struct {
     {"watch", "", "受付の動きを表示し続ける", "what happens, live", command_watch},
     {"lookup", "INSURER NUMBER --birth YYYYMMDD [--symbol S] [--branch NN] [--limit-consent] [--visit ID]",
      "カードなしで資格を照会する", "ask for an entitlement without card", command_lookup},
+    {"precheck", "FILE.csv [--output REPORT.csv]", "明日の予約の資格をまとめて調べる(途中から続けられる)",
+     "ask about tomorrow's appointments; can be taken up again", command_precheck},
     {"doctor", "", "すべてを調べ、次にすることを示す", "check everything and say what to do", command_doctor},
     {"bundle", "[FILE]", "問い合わせ用の記録をまとめる(患者の情報は入らない)", "logs and states for whoever helps, without patients' data", command_bundle},
     {"config", "check | list", "設定を調べる・一覧にする", "check or list the configuration", command_config},
@@ -68,7 +70,7 @@ static int number(const char *text, uint64_t most, uint64_t *out)
     return 0;
 }
 
-enum { OPT_SYMBOL = 256, OPT_BRANCH, OPT_BIRTH, OPT_LIMIT_CONSENT, OPT_VISIT, OPT_STAFF, OPT_DATE, OPT_LIMIT, OPT_KEY, OPT_CHECK, OPT_VERSION };
+enum { OPT_SYMBOL = 256, OPT_BRANCH, OPT_BIRTH, OPT_LIMIT_CONSENT, OPT_VISIT, OPT_STAFF, OPT_DATE, OPT_LIMIT, OPT_KEY, OPT_CHECK, OPT_OUTPUT, OPT_VERSION };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -83,6 +85,7 @@ static const struct option long_options[] = {
     {"limit", required_argument, NULL, OPT_LIMIT},
     {"key", required_argument, NULL, OPT_KEY},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"output", required_argument, NULL, OPT_OUTPUT},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -120,6 +123,9 @@ static int take_option(struct command_options *o, int c, int *status)
         return 1;
     case OPT_KEY:
         o->key = optarg;
+        return 1;
+    case OPT_OUTPUT:
+        o->output = optarg;
         return 1;
     case OPT_CHECK:
         o->check = true;

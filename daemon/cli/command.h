@@ -21,6 +21,7 @@ struct command_options {
     FILE *err;
     const char *birth, *symbol, *branch, *staff;
     const char *date;
+    const char *output; /* of precheck */
     const char *key; /* file with the master key */
     bool check;
     bool limit_consent;
@@ -31,7 +32,7 @@ struct command_options {
 typedef int command_fn(const struct command_options *options, int argc, char **argv);
 command_fn command_status, command_visits, command_watch, command_lookup, command_doctor, command_config, command_failures,
     command_eligibility, command_audit, command_backup, command_key, command_restore,
-    command_account, command_bundle, command_reload, command_outbox;
+    command_account, command_bundle, command_precheck, command_reload, command_outbox;
 
 /* Parse and run; argv[0] is the program. `out` and `err` are for tests. */
 int command_main(int argc, char **argv, FILE *out, FILE *err);

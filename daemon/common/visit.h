@@ -49,6 +49,15 @@ enum patient_link {
     PATIENT_IS_NOT = 2, /* this is somebody else: remembered too */
 };
 
+/* prechecked.result */
+enum precheck_result {
+    PRECHECK_VALID,
+    PRECHECK_INVALID,
+    PRECHECK_UNKNOWN, /* the service makes no statement: staff look */
+    PRECHECK_WRONG,   /* the row itself: `field` */
+    PRECHECK_LATER,   /* not asked, or not answered: the same row again later */
+};
+
 enum slip_kind {
 #define SLIP_KIND(name, text, meaning) SLIP_##name,
 #include "visit.def"

@@ -3,6 +3,7 @@
 #include "hub.h"
 #include "numbers.h"
 #include "outbox.h"
+#include "precheck.h"
 #include "reconcile.h"
 #include "visit.h"
 
@@ -187,12 +188,21 @@ static bool serve_today(struct visit *v)
 static int load_last(const struct visit *v, struct pending_answer *out)
 {
     char buffer[ASK_SUBJECT_MAX];
+    struct store_numbers linked;
     int r = -ENOENT;
 
     memset(out, 0, sizeof(*out));
     if (subject_known(v))
         r = store_answer_last(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
                               &out->stored);
+    if (r == -ENOENT && v->record.has_subject && find_numbers(v, &linked)) {
+        /* Asked about by numbers so far: looked up by staff, at a terminal, or before the visit. */
+        r = store_answer_last(
+            v->desk->store,
+            (struct store_subject){buffer, numbers_subject(&linked, buffer, sizeof(buffer))},
+            v->desk->settings.institution, &out->stored);
+        explicit_bzero(&linked, sizeof(linked));
+    }
     if (r == 0)
         r = decide_stored(v, &out->stored, &out->decision);
     if (r == 0 && (out->decision.result != DECIDE_USABLE || out->decision.other_person))
@@ -444,6 +454,7 @@ void ask_relay_down(struct desk *desk, unsigned upstream)
     desk->upstreams[upstream].up = false;
     reconcile_relay_lost(desk, upstream);
     outbox_relay_down(desk, upstream);
+    precheck_relay_lost(desk, upstream);
     each_asking(desk, upstream, EVENT_RELAY_LOST);
 }
 
@@ -569,8 +580,9 @@ bool ask_relay_message(struct desk *desk, unsigned upstream, const struct messag
         outbox_relay_changed(desk, upstream);
         return true;
     case MSG_ELIGIBILITY_ANSWER:
-        return outbox_relay_answer(desk, upstream, message) || reconcile_answer(desk, upstream, message) ||
-               take_eligibility_answer(desk, message);
+        return outbox_relay_answer(desk, upstream, message) ||
+               precheck_answer(desk, upstream, message) ||
+               reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
     case MSG_ELIGIBILITY_LATE:
         if (outbox_relay_late(desk, message)) {
             struct msg_relay_taken taken = {.hash = {.len = message->body.eligibility_late.hash.len}};

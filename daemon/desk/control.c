@@ -6,6 +6,7 @@
 #include "links.h"
 #include "match.h"
 #include "outbox.h"
+#include "precheck.h"
 #include "slip.h"
 #include "visit.h"
 
@@ -533,6 +534,7 @@ static void drop(struct client *client)
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         if (c->clients[i] == client)
             c->clients[i] = NULL;
+    precheck_forget(c->desk, client);
     if (c->worker.forget != NULL)
         c->worker.forget(c->worker.arg, client);
     ipc_free(&client->ipc);
@@ -593,6 +595,9 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     case MSG_PICK_UP:
         action_proxy(client->control->desk, &body->pick_up, &result);
         (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
+    case MSG_PRECHECK:
+        precheck_ask(client->control->desk, client, &body->precheck);
         break;
     case MSG_PATIENT_LINK:
         match_link(client->control->desk, &body->patient_link, &result);
@@ -755,6 +760,14 @@ void control_slip_changed(struct control *c, const struct msg_slip_item *item)
 void control_outbox_changed(struct control *c, const struct msg_outbox_item *item)
 {
     tell(c, WATCH_VISITS, MSG_OUTBOX_ITEM, item, NULL, 0);
+}
+
+void control_prechecked(struct control *c, void *asker, const struct msg_prechecked *prechecked)
+{
+    const struct client *client = asker;
+
+    (void)c;
+    (void)ipc_send(client->ipc, MSG_PRECHECKED, prechecked);
 }
 
 void control_disaster_changed(struct control *c, const struct msg_disaster_state *state)

@@ -35,6 +35,8 @@ void control_preview(struct control *control, const struct msg_lane_preview *pre
 void control_slip_changed(struct control *control, const struct msg_slip_item *item);
 void control_disaster_changed(struct control *control, const struct msg_disaster_state *state);
 void control_outbox_changed(struct control *control, const struct msg_outbox_item *item);
+void control_prechecked(struct control *control, void *asker,
+                        const struct msg_prechecked *prechecked);
 /* For maintain_ports; arg is the control. */
 void control_maintain_progress(void *arg, void *asker,
                                const struct msg_maintain_progress *progress);

@@ -4,6 +4,7 @@
 #include "hub.h"
 #include "lane.h"
 #include "outbox.h"
+#include "precheck.h"
 #include "reconcile.h"
 #include "visit.h"
 
@@ -34,8 +35,9 @@ int desk_new(struct desk **out, struct clock *clock, struct store *store,
     desk->reconcile.timer = timer_new(clock, reconcile_on_timer, desk);
     desk->disaster.timer = timer_new(clock, disaster_on_timer, desk);
     desk->hub.timer = timer_new(clock, hub_on_timer, desk);
+    desk->precheck.timer = timer_new(clock, precheck_on_timer, desk);
     if (desk->reconcile.timer == NULL || desk->disaster.timer == NULL || desk->hub.timer == NULL ||
-        outbox_new(&desk->outbox, desk) < 0) {
+        desk->precheck.timer == NULL || outbox_new(&desk->outbox, desk) < 0) {
         desk_free(out);
         return -ENOMEM;
     }
@@ -60,6 +62,7 @@ void desk_free(struct desk **desk)
     timer_free(&d->disaster.timer);
     hub_free(d);
     outbox_free(&d->outbox);
+    precheck_free(d);
     explicit_bzero(&d->disaster, sizeof(d->disaster));
     free(d);
     *desk = NULL;

@@ -41,6 +41,7 @@ struct desk_ports {
     void (*slip_changed)(void *arg, const struct msg_slip_item *item);
     void (*disaster_changed)(void *arg, const struct msg_disaster_state *state);
     void (*outbox_changed)(void *arg, const struct msg_outbox_item *item); /* NULL: nobody looks */
+    void (*prechecked)(void *arg, void *asker, const struct msg_prechecked *prechecked);
 };
 
 enum genuineness_policy { POLICY_REQUIRE, POLICY_CHALLENGE_ONLY, POLICY_OFF };
@@ -152,6 +153,19 @@ struct hub {
     size_t n;
 };
 
+/* A row of tomorrow's list that is asked about; see precheck.h. */
+struct precheck {
+    struct timer *timer;
+    void *asker; /* NULL: nobody waits for it (any more) */
+    uint32_t request;
+    uint64_t asked; /* request towards the relay, 0: nothing is under way */
+    uint64_t count;
+    unsigned upstream;
+    char date[9];
+    struct msg_precheck entry;
+    struct store_numbers numbers;
+};
+
 /* Disaster mode as it stands in the store; cause 0: off. See disaster.h. */
 struct disaster {
     struct store_disaster open;
@@ -226,6 +240,7 @@ struct desk {
     struct disaster disaster;
     struct hub hub;
     struct outbox *outbox; /* see outbox.h */
+    struct precheck precheck;
     /* The wall clock as last believed, and when that was; see desk_check_clock(). */
     uint64_t wall_us, wall_monotonic_us;
     bool clock_doubtful;

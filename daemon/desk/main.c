@@ -92,6 +92,13 @@ static void port_outbox(void *arg, const struct msg_outbox_item *item)
     control_outbox_changed(p->control, item);
 }
 
+static void port_prechecked(void *arg, void *asker, const struct msg_prechecked *prechecked)
+{
+    struct program *p = arg;
+
+    control_prechecked(p->control, asker, prechecked);
+}
+
 static void on_answer(void *arg, const struct message *message)
 {
     struct program *p = arg;
@@ -187,8 +194,8 @@ static int open_store(struct program *p)
 
 static int open_desk(struct program *p)
 {
-    struct desk_ports ports = {p,         port_send,     port_lane,  port_visit, port_preview,
-                               port_slip, port_disaster, port_outbox};
+    struct desk_ports ports = {p,         port_send,     port_lane,   port_visit, port_preview,
+                               port_slip, port_disaster, port_outbox, port_prechecked};
     struct desk_settings settings;
     int r = settings_read(p->service.config, &settings, stderr);
 

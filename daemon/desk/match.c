@@ -1,13 +1,7 @@
-#include "match.h"
+#include "match_internal.h"
 
-#include "action.h"
 #include "names.h"
-#include "person.h"
-#include "outbox.h"
-#include "visit.h"
 
-#include "../common/log.h"
-#include "../common/utf8.h"
 #include "../common/xmlmsg.h"
 
 #include <errno.h>
@@ -15,25 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_MAX 800
-#define SHOWN 8 /* candidates that staff are shown */
-
 /* ---- keys
  * ------------------------------------------------------------------------------------------------
  */
 
-struct key {
-    char data[KEY_MAX];
-    size_t len;
-};
-
-static struct store_subject as_subject(const struct key *key)
+struct store_subject match_subject(const struct match_key *key)
 {
     return (struct store_subject){key->data, key->len};
 }
 
 /* False: the answer lacks what the key is made of. */
-static bool numbers_key(const struct person *p, struct key *out)
+bool match_numbers_key(const struct person *p, struct match_key *out)
 {
     char insurer[PERSON_TEXT], symbol[PERSON_TEXT], number[PERSON_TEXT];
     int n;
@@ -48,7 +34,7 @@ static bool numbers_key(const struct person *p, struct key *out)
            p->text[PERSON_BIRTH][0] != '\0';
 }
 
-static bool birth_key(const struct person *p, struct key *out)
+static bool birth_key(const struct person *p, struct match_key *out)
 {
     out->len = strlen(p->text[PERSON_BIRTH]);
     memcpy(out->data, p->text[PERSON_BIRTH], out->len);
@@ -56,7 +42,7 @@ static bool birth_key(const struct person *p, struct key *out)
 }
 
 /* A name as it is written, of somebody of that birth date and sex. */
-static bool alias_key(const struct person *p, struct key *out)
+bool match_alias_key(const struct person *p, struct match_key *out)
 {
     uint32_t folded[NAMES_MAX];
     size_t n = names_fold(p->text[PERSON_NAME], folded);
@@ -71,12 +57,12 @@ static bool alias_key(const struct person *p, struct key *out)
 }
 
 /* The same with these numbers: another of that name and birth date is not meant. */
-static bool not_key(const struct person *p, struct key *out)
+bool match_not_key(const struct person *p, struct match_key *out)
 {
     char insurer[16], number[128];
     int tail;
 
-    if (!alias_key(p, out))
+    if (!match_alias_key(p, out))
         return false;
     names_fold_code(p->text[PERSON_INSURER], insurer, sizeof(insurer));
     names_fold_code(p->text[PERSON_NUMBER], number, sizeof(number));
@@ -86,7 +72,7 @@ static bool not_key(const struct person *p, struct key *out)
     return true;
 }
 
-static struct store_subject card_of(const struct store_visit *record)
+struct store_subject match_card(const struct store_visit *record)
 {
     return (struct store_subject){record->subject, sizeof(record->subject)};
 }
@@ -94,23 +80,11 @@ static struct store_subject card_of(const struct store_visit *record)
 /* ---- finding
  * --------------------------------------------------------------------------------------------- */
 
-struct candidate {
-    uint64_t id;
-    enum visit_match by;
-};
-
-struct found {
-    enum visit_match match; /* NEW, DOUBT, or how it was found for sure */
-    uint64_t patient;       /* 0: none, or one of that 照会番号 that is not in the book yet */
-    struct candidate candidates[SHOWN];
-    size_t ncandidates;
-};
-
 struct search {
     struct desk *desk;
     const struct store_visit *record;
     const struct person *now;
-    struct found *found;
+    struct match_found *found;
     uint64_t not_these[STORE_PATIENTS_MOST];
     size_t nnot;
     uint64_t aliases[STORE_PATIENTS_MOST];
@@ -127,15 +101,15 @@ static bool among(const uint64_t *ids, size_t n, uint64_t id)
 
 static void propose(struct search *s, uint64_t id, enum visit_match by)
 {
-    struct found *f = s->found;
+    struct match_found *f = s->found;
 
     f->match = MATCH_DOUBT;
     f->patient = 0;
     for (size_t i = 0; i < f->ncandidates; i++)
         if (f->candidates[i].id == id)
             return;
-    if (f->ncandidates < SHOWN)
-        f->candidates[f->ncandidates++] = (struct candidate){id, by};
+    if (f->ncandidates < MATCH_SHOWN)
+        f->candidates[f->ncandidates++] = (struct match_candidate){id, by};
 }
 
 static void sure(struct search *s, uint64_t id, enum visit_match by)
@@ -201,7 +175,7 @@ static int find_by_card(struct search *s)
     int r = 0;
 
     if (s->record->has_subject)
-        r = store_patients_by_key(s->desk->store, PATIENT_KEY_CARD, card_of(s->record), ids, &n);
+        r = store_patients_by_key(s->desk->store, PATIENT_KEY_CARD, match_card(s->record), ids, &n);
     return r < 0 || n == 0 ? r : check_named(s, ids[0], MATCH_CARD);
 }
 
@@ -239,13 +213,14 @@ static int find_by_reference(struct search *s)
 static int find_by_numbers(struct search *s)
 {
     uint64_t ids[STORE_PATIENTS_MOST];
-    struct key key;
+    struct match_key key;
     size_t n = 0, left = 0;
     uint64_t only = 0;
     bool good = false;
-    int r = numbers_key(s->now, &key) ? store_patients_by_key(s->desk->store, PATIENT_KEY_NUMBERS,
-                                                              as_subject(&key), ids, &n)
-                                      : 0;
+    int r = match_numbers_key(s->now, &key)
+                ? store_patients_by_key(s->desk->store, PATIENT_KEY_NUMBERS, match_subject(&key),
+                                        ids, &n)
+                : 0;
 
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct store_patient patient;
@@ -275,7 +250,7 @@ static int find_by_numbers(struct search *s)
 static int find_by_name(struct search *s)
 {
     uint64_t ids[STORE_PATIENTS_MOST];
-    struct key key;
+    struct match_key key;
     size_t n = 0;
     int r = 0;
 
@@ -284,7 +259,7 @@ static int find_by_name(struct search *s)
         return 0;
     }
     if (birth_key(s->now, &key))
-        r = store_patients_by_key(s->desk->store, PATIENT_KEY_BIRTH, as_subject(&key), ids, &n);
+        r = store_patients_by_key(s->desk->store, PATIENT_KEY_BIRTH, match_subject(&key), ids, &n);
     for (size_t i = 0; r == 0 && i < n; i++) {
         struct store_patient patient;
         struct person said;
@@ -303,21 +278,21 @@ static int find_by_name(struct search *s)
     return r;
 }
 
-static int find(struct desk *desk, const struct store_visit *record, const struct person *now,
-                struct found *out)
+int match_find(struct desk *desk, const struct store_visit *record, const struct person *now,
+               struct match_found *out)
 {
     struct search s = {.desk = desk, .record = record, .now = now, .found = out};
-    struct key key;
+    struct match_key key;
     int r = 0;
 
     memset(out, 0, sizeof(*out));
     out->match = MATCH_NEW;
-    if (alias_key(now, &key)) {
-        r = store_patients_by_key(desk->store, PATIENT_KEY_ALIAS, as_subject(&key), s.aliases,
+    if (match_alias_key(now, &key)) {
+        r = store_patients_by_key(desk->store, PATIENT_KEY_ALIAS, match_subject(&key), s.aliases,
                                   &s.naliases);
     }
-    if (r == 0 && not_key(now, &key))
-        r = store_patients_by_key(desk->store, PATIENT_KEY_NOT, as_subject(&key), s.not_these,
+    if (r == 0 && match_not_key(now, &key))
+        r = store_patients_by_key(desk->store, PATIENT_KEY_NOT, match_subject(&key), s.not_these,
                                   &s.nnot);
     explicit_bzero(&key, sizeof(key));
     if (r == 0)
@@ -334,24 +309,24 @@ static int find(struct desk *desk, const struct store_visit *record, const struc
 /* ---- the book
  * -------------------------------------------------------------------------------------------- */
 
-static int put_key(struct desk *desk, enum store_patient_key kind, bool made, const struct key *key,
-                   uint64_t patient)
+static int put_key(struct desk *desk, enum store_patient_key kind, bool made,
+                   const struct match_key *key, uint64_t patient)
 {
-    return made ? store_patient_key(desk->store, kind, as_subject(key), patient) : 0;
+    return made ? store_patient_key(desk->store, kind, match_subject(key), patient) : 0;
 }
 
-static int put_keys(struct desk *desk, const struct store_visit *record, const struct person *now,
-                    uint64_t patient)
+int match_put_keys(struct desk *desk, const struct store_visit *record, const struct person *now,
+                   uint64_t patient)
 {
-    struct key key;
-    int r = put_key(desk, PATIENT_KEY_NUMBERS, numbers_key(now, &key), &key, patient);
+    struct match_key key;
+    int r = put_key(desk, PATIENT_KEY_NUMBERS, match_numbers_key(now, &key), &key, patient);
 
     if (r == 0)
         r = put_key(desk, PATIENT_KEY_BIRTH, birth_key(now, &key), &key, patient);
     if (r == 0 && record->has_subject) {
-        r = store_patient_unkey(desk->store, PATIENT_KEY_CARD, card_of(record), 0);
+        r = store_patient_unkey(desk->store, PATIENT_KEY_CARD, match_card(record), 0);
         if (r == 0)
-            r = store_patient_key(desk->store, PATIENT_KEY_CARD, card_of(record), patient);
+            r = store_patient_key(desk->store, PATIENT_KEY_CARD, match_card(record), patient);
     }
     explicit_bzero(&key, sizeof(key));
     return r;
@@ -381,8 +356,8 @@ static int put_state(struct desk *desk, struct store_patient *patient, struct pe
     return r;
 }
 
-static void show_candidates(struct desk *desk, const struct found *found,
-                            struct store_visit *record)
+void match_show_candidates(struct desk *desk, const struct match_found *found,
+                           struct store_visit *record)
 {
     size_t used = 0, size = sizeof(record->candidates);
 
@@ -433,8 +408,8 @@ static void show_changes(const struct person *said, const struct person *now, co
 
 /* With the patient's own last state; the answer then takes its place, unless it is only proposed
  * that it is this one. */
-static int against_book(struct desk *desk, struct store_visit *record, uint64_t id,
-                        const struct person *now, const struct match_answer *answer)
+int match_against_book(struct desk *desk, struct store_visit *record, uint64_t id,
+                       const struct person *now, const struct match_answer *answer)
 {
     bool proposed = record->match == MATCH_DOUBT;
     struct store_patient patient;
@@ -450,10 +425,11 @@ static int against_book(struct desk *desk, struct store_visit *record, uint64_t 
     older = patient.date[0] != '\0' && strcmp(answer->date, patient.date) < 0;
     if (answer->fresh && !older && patient.date[0] != '\0')
         show_changes(&said, now, patient.date, record);
-    if (answer->fresh && !older && answer->usable && !proposed) {
+    if (answer->fresh && !older && answer->usable && !proposed &&
+        !(answer->aside && patient.date[0] != '\0')) {
         r = put_state(desk, &patient, &said, now, answer->date);
         if (r == 0)
-            r = put_keys(desk, record, now, id);
+            r = match_put_keys(desk, record, now, id);
     }
     store_patient_free(&patient);
     explicit_bzero(&said, sizeof(said));
@@ -479,7 +455,7 @@ static int against_last(struct desk *desk, struct store_visit *record, const str
     return r == -ENOENT || r == -EBADMSG ? 0 : r;
 }
 
-static int new_patient(struct desk *desk, const char *number, struct store_patient *out)
+int match_new_patient(struct desk *desk, const char *number, struct store_patient *out)
 {
     memset(out, 0, sizeof(*out));
     return message_text(out->number, sizeof(out->number), number) < 0
@@ -487,26 +463,26 @@ static int new_patient(struct desk *desk, const char *number, struct store_patie
                : store_patient_put(desk->store, out);
 }
 
-static int take_found(struct desk *desk, struct store_visit *record, struct found *found,
+static int take_found(struct desk *desk, struct store_visit *record, struct match_found *found,
                       const struct person *now, const struct match_answer *answer)
 {
     int r = 0;
 
     record->match = (uint8_t)found->match;
-    show_candidates(desk, found, record);
+    match_show_candidates(desk, found, record);
     if (found->match == MATCH_DOUBT)
         record->flags |= VISIT_FLAG_WHO;
     if (found->match == MATCH_REFERENCE && found->patient == 0 && answer->usable) {
         struct store_patient patient;
 
-        r = new_patient(desk, record->person.reference, &patient);
+        r = match_new_patient(desk, record->person.reference, &patient);
         found->patient = patient.id;
         store_patient_free(&patient);
     }
     if (r == 0 && found->match == MATCH_DOUBT && found->ncandidates == 1)
         found->patient = found->candidates[0].id;
     if (r == 0 && found->patient != 0) {
-        r = against_book(desk, record, found->patient, now, answer);
+        r = match_against_book(desk, record, found->patient, now, answer);
         if (record->since[0] != '\0')
             return r;
     }
@@ -516,7 +492,7 @@ static int take_found(struct desk *desk, struct store_visit *record, struct foun
 int match_take(struct desk *desk, struct store_visit *record, const struct match_answer *answer)
 {
     struct person *now = malloc(sizeof(*now));
-    struct found found;
+    struct match_found found;
     int r = now == NULL ? -ENOMEM : 0;
 
     if (r == 0 && record->match == MATCH_STAFF) {
@@ -527,7 +503,7 @@ int match_take(struct desk *desk, struct store_visit *record, const struct match
             uint64_t id = patient.id;
 
             store_patient_free(&patient);
-            r = against_book(desk, record, id, now, answer);
+            r = match_against_book(desk, record, id, now, answer);
         }
     } else if (r == 0) {
         record->match = MATCH_NONE;
@@ -535,7 +511,7 @@ int match_take(struct desk *desk, struct store_visit *record, const struct match
         record->since[0] = record->changes[0] = '\0';
         record->flags &= ~(uint32_t)(VISIT_FLAG_WHO | VISIT_FLAG_CHANGED);
         if (person_take(now, answer->tree)) {
-            r = find(desk, record, now, &found);
+            r = match_find(desk, record, now, &found);
             if (r == 0)
                 r = take_found(desk, record, &found, now, answer);
         }
@@ -559,235 +535,4 @@ int match_stored(struct desk *desk, struct store_visit *record, const struct sto
         r = match_take(desk, record, &answer);
     xmlmsg_free(&tree);
     return r;
-}
-
-/* ---- staff
- * -----------------------------------------------------------------------------------------------
- */
-
-/* The clinic's number as staff key it in: one width, no blanks; what is left must be something. */
-static bool take_number(const char *text, char out[51])
-{
-    char folded[52];
-    const char *end;
-
-    names_fold_code(text, folded, sizeof(folded));
-    if (folded[0] == '\0' || strlen(folded) > 50)
-        return false;
-    end = folded + strlen(folded);
-    for (const char *at = folded; at < end;) {
-        uint32_t c = utf8_next(&at, end);
-
-        if (c == UINT32_MAX || (c >= 0x7f && c < 0xa0))
-            return false;
-    }
-    memcpy(out, folded, strlen(folded) + 1);
-    return true;
-}
-
-/* What the visit says of its person: the answer's words, else what else is known. */
-static int person_of(struct desk *desk, const struct store_visit *record, struct person *out,
-                     char date[9], bool *usable)
-{
-    struct store_answer answer = {0};
-    struct xmlmsg *tree = NULL;
-    bool told = false;
-    int r = 0;
-
-    memset(out, 0, sizeof(*out));
-    date[0] = '\0';
-    *usable = false;
-    if (record->answer != 0)
-        r = store_answer_load(desk->store, record->answer, &answer);
-    if (r == 0 && answer.tree != NULL && xmlmsg_unpack(&tree, answer.tree, answer.tree_len) == 0 &&
-        person_take(out, tree)) {
-        told = true;
-        memcpy(date, answer.date, sizeof(answer.date));
-        *usable = answer.usable != 0;
-    }
-    if (!told) {
-        (void)MESSAGE_TEXT(out->text[PERSON_NAME], record->person.name);
-        (void)MESSAGE_TEXT(out->text[PERSON_KANA], record->person.kana);
-        (void)MESSAGE_TEXT(out->text[PERSON_BIRTH], record->person.birth);
-        (void)MESSAGE_TEXT(out->text[PERSON_SEX], record->person.sex);
-    }
-    xmlmsg_free(&tree);
-    store_answer_free(&answer);
-    return r == -ENOENT || r == -EBADMSG ? 0 : r;
-}
-
-/* A patient that this person is not after all: found by nothing of this visit any more, and what it
- * may have been given from there is forgotten, so that the next answer is compared with nothing
- * wrong. */
-static int let_go(struct desk *desk, const struct store_visit *record, const struct person *now,
-                  const char *number)
-{
-    struct store_patient patient;
-    struct key key;
-    int r = store_patient_by_number(desk->store, number, &patient);
-
-    if (r < 0)
-        return r == -ENOENT ? 0 : r;
-    if (numbers_key(now, &key))
-        r = store_patient_unkey(desk->store, PATIENT_KEY_NUMBERS, as_subject(&key), patient.id);
-    if (r == 0 && alias_key(now, &key))
-        r = store_patient_unkey(desk->store, PATIENT_KEY_ALIAS, as_subject(&key), patient.id);
-    if (r == 0 && record->has_subject)
-        r = store_patient_unkey(desk->store, PATIENT_KEY_CARD, card_of(record), patient.id);
-    if (r == 0 && strcmp(record->patient, number) == 0) {
-        explicit_bzero(patient.state, patient.state_len);
-        patient.state_len = 0;
-        patient.date[0] = '\0';
-        r = store_patient_put(desk->store, &patient);
-    }
-    store_patient_free(&patient);
-    explicit_bzero(&key, sizeof(key));
-    return r;
-}
-
-static int link_to(struct desk *desk, struct store_visit *record, const struct person *now,
-                   const char *number, const char *date, bool usable)
-{
-    struct match_answer answer = {.date = date, .usable = usable, .fresh = true};
-    struct store_patient patient;
-    struct key key;
-    bool decided =
-        record->match == MATCH_DOUBT; /* between likenesses: that is what is remembered */
-    int r = 0;
-
-    if (record->patient[0] != '\0' && strcmp(record->patient, number) != 0)
-        r = let_go(desk, record, now, record->patient);
-    if (r == 0)
-        r = store_patient_by_number(desk->store, number, &patient);
-    if (r == -ENOENT)
-        r = new_patient(desk, number, &patient);
-    if (r < 0)
-        return r;
-    record->match = MATCH_STAFF;
-    record->candidates[0] = '\0';
-    record->flags &= ~(uint32_t)VISIT_FLAG_WHO;
-    if (not_key(now, &key))
-        r = store_patient_unkey(desk->store, PATIENT_KEY_NOT, as_subject(&key), patient.id);
-    if (r == 0 && decided && alias_key(now, &key))
-        r = store_patient_key(desk->store, PATIENT_KEY_ALIAS, as_subject(&key), patient.id);
-    explicit_bzero(&key, sizeof(key));
-    if (r == 0 && date[0] != '\0')
-        r = against_book(desk, record, patient.id, now, &answer);
-    else if (r == 0)
-        (void)MESSAGE_TEXT(record->patient, number);
-    /* Whatever the answer said of the entitlement, the person is this one from now on. */
-    if (r == 0)
-        r = put_keys(desk, record, now, patient.id);
-    store_patient_free(&patient);
-    return r;
-}
-
-static int not_this(struct desk *desk, struct store_visit *record, const struct person *now,
-                    const char *number)
-{
-    struct store_patient patient;
-    struct found found;
-    struct key key;
-    int r = store_patient_by_number(desk->store, number, &patient);
-    uint64_t id = patient.id;
-
-    store_patient_free(&patient);
-    if (r == 0)
-        r = let_go(desk, record, now, number);
-    if (r == 0 && not_key(now, &key))
-        r = store_patient_key(desk->store, PATIENT_KEY_NOT, as_subject(&key), id);
-    explicit_bzero(&key, sizeof(key));
-    if (r < 0)
-        return r;
-    record->patient[0] = record->alias[0] = record->since[0] = record->changes[0] = '\0';
-    record->flags &= ~(uint32_t)(VISIT_FLAG_WHO | VISIT_FLAG_CHANGED);
-    r = find(desk, record, now, &found);
-    if (r < 0)
-        return r;
-    /* What is left is proposed; for sure it is nobody before staff have said so. */
-    if (found.patient != 0)
-        found.candidates[found.ncandidates++] = (struct candidate){found.patient, found.match};
-    record->match = found.ncandidates > 0 ? MATCH_DOUBT : MATCH_NEW;
-    record->flags |= found.ncandidates > 0 ? VISIT_FLAG_WHO : 0u;
-    show_candidates(desk, &found, record);
-    return 0;
-}
-
-static int decide_who(struct desk *desk, struct store_visit *record,
-                      const struct msg_patient_link *entry, const char *number)
-{
-    struct person *now = malloc(sizeof(*now));
-    char date[9];
-    bool usable;
-    int r = now == NULL ? -ENOMEM : store_begin(desk->store);
-
-    if (r == 0)
-        r = person_of(desk, record, now, date, &usable);
-    if (r == 0)
-        r = entry->what == PATIENT_IS ? link_to(desk, record, now, number, date, usable)
-                                      : not_this(desk, record, now, number);
-    if (r == 0) {
-        (void)MESSAGE_TEXT(record->staff, entry->staff);
-        r = store_visit_save(desk->store, record);
-    }
-    if (r == 0 && entry->what == PATIENT_IS)
-        r = outbox_patient_known(desk, record, true);
-    if (r == 0)
-        r = store_audit(desk->store, entry->what == PATIENT_IS ? "patient_linked" : "patient_not",
-                        record->id, record->lane, entry->staff, "");
-    if (r == 0)
-        r = store_commit(desk->store);
-    if (r < 0)
-        store_rollback(desk->store);
-    if (now != NULL)
-        explicit_bzero(now, sizeof(*now));
-    free(now);
-    return r;
-}
-
-void match_link(struct desk *desk, const struct msg_patient_link *entry,
-                struct msg_action_result *out)
-{
-    struct visit *open = desk_visit(desk, entry->visit);
-    struct store_visit record;
-    struct msg_visit_item item;
-    char number[51];
-    int r;
-
-    memset(out, 0, sizeof(*out));
-    out->request = entry->request;
-    out->visit = entry->visit;
-    if ((entry->surface != 'B' && entry->surface != 'C') || entry->staff[0] == '\0' ||
-        entry->what < PATIENT_IS || entry->what > PATIENT_IS_NOT) {
-        action_refuse(desk, out, FAILURE_DESK_OUT_OF_TURN);
-        return;
-    }
-    if (!take_number(entry->number, number)) {
-        action_refuse(desk, out, FAILURE_PATIENT_NUMBER);
-        (void)MESSAGE_TEXT(out->field, "number");
-        return;
-    }
-    r = open != NULL ? 0 : store_visit_load(desk->store, entry->visit, &record);
-    if (open != NULL)
-        record = open->record;
-    if (r == 0 && (open == NULL ? record.closed_us == 0 : open->unsaved))
-        r = -ENOENT;
-    if (r == 0)
-        r = decide_who(desk, &record, entry, number);
-    if (r == 0) {
-        if (open != NULL)
-            open->record = record;
-        outbox_wake_soon(desk);
-        if (open != NULL) {
-            visit_publish(open);
-        } else {
-            visit_item(&record, 0, &item);
-            desk->ports.visit_changed(desk->ports.arg, &item);
-            explicit_bzero(&item, sizeof(item));
-        }
-        log_event(LOG_LEVEL_INFO, "patient decided", LOG_NUMBER("visit", record.id),
-                  LOG_NUMBER("is", entry->what == PATIENT_IS));
-    }
-    explicit_bzero(&record, sizeof(record));
-    action_end(desk, out, r);
 }

@@ -20,6 +20,7 @@ struct match_answer {
     const char *date; /* the day it is about, YYYYMMDD */
     bool usable;
     bool fresh; /* told just now: compared and kept; else only who it is is looked up */
+    bool aside; /* compared, but the book keeps what it has */
     struct store_subject subject; /* whom the cache knows it as */
 };
 
@@ -31,6 +32,13 @@ int match_take(struct desk *desk, struct store_visit *record, const struct match
 /* The same of an answer as the store has it (or will). */
 int match_stored(struct desk *desk, struct store_visit *record, const struct store_answer *stored,
                  bool usable, bool fresh, struct store_subject subject);
+
+/*
+ * The same of an answer to a row of the clinic's own list (precheck.h): compared only. `number`, `name`: as the list has
+ * them, "" for none; a number that the book does not know is taken over when the names agree and the answer is usable.
+ */
+int match_listed(struct desk *desk, struct store_visit *record, const struct store_answer *stored,
+                 struct store_subject subject, const char *number, const char *name);
 
 /* PATIENT_LINK of board and command; also after the visit is closed. */
 void match_link(struct desk *desk, const struct msg_patient_link *entry,

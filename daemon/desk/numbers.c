@@ -82,17 +82,88 @@ static bool from_era(const char *text, char out[9])
     return false;
 }
 
+/* The next number of at most four digits and what stands behind it; 元 is the first year. -1: there is none. */
+static int next_number(const char **at, const char *end, uint32_t *behind)
+{
+    int value = -1;
+
+    *behind = 0;
+    while (*at < end) {
+        uint32_t c = utf8_next(at, end);
+
+        if (c >= 0xff10 && c <= 0xff19)
+            c -= 0xff10 - '0';
+        if (c == ' ' || c == 0x3000)
+            continue;
+        if (c == 0x5143 && value < 0) {
+            value = 1;
+        } else if (c >= '0' && c <= '9' && value < 1000) {
+            value = (value < 0 ? 0 : value) * 10 + (int)(c - '0');
+        } else {
+            *behind = c;
+            break;
+        }
+    }
+    return value;
+}
+
+static bool is_separator(uint32_t c, uint32_t kanji)
+{
+    return c == '.' || c == '/' || c == '-' || c == kanji || c == 0xff0e || c == 0xff0f ||
+           c == 0xff0d;
+}
+
+/* 昭和46年2月3日, 令和元年5月1日, S46.2.3, 1971/2/3: as lists and certificates print days. */
+static bool from_words(const char *text, char out[9])
+{
+    static const struct {
+        const char *name;
+        char letter;
+    } names[] = {{"明治", 'M'}, {"大正", 'T'}, {"昭和", 'S'}, {"平成", 'H'}, {"令和", 'R'}};
+    const char *at = text + strspn(text, " "), *end = text + strlen(text);
+    char compact[16], era = '\0';
+    uint32_t a, b, c;
+    int year, month, day;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(at, names[i].name, strlen(names[i].name)) == 0) {
+            era = names[i].letter;
+            at += strlen(names[i].name);
+            break;
+        }
+    if (era == '\0' && at < end && strchr("MTSHRmtshr", *at) != NULL)
+        era = *at++;
+    year = next_number(&at, end, &a);
+    month = next_number(&at, end, &b);
+    day = next_number(&at, end, &c);
+    if (year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || !is_separator(a, 0x5e74) ||
+        !is_separator(b, 0x6708) || (c != 0 && c != 0x65e5) || at != end)
+        return false;
+    if (era == '\0')
+        return year >= 1000 && snprintf(out, 9, "%04d%02d%02d", year, month, day) == 8;
+    return year < 100 &&
+           snprintf(compact, sizeof(compact), "%c%02d%02d%02d", era, year, month, day) == 7 &&
+           from_era(compact, out);
+}
+
+static bool is_real_day(const char day[9])
+{
+    return is_day(two(day) * 100 + two(day + 2), two(day + 4), two(day + 6));
+}
+
 bool numbers_date(const char *text, char out[9])
 {
     char folded[16] = "";
 
+    if (from_words(text, out))
+        return is_real_day(out);
     if (!fold(text, folded, sizeof(folded)))
         return false;
     if (strlen(folded) == 8 && all_digits(folded))
         memcpy(out, folded, 9);
     else if (strlen(folded) != 7 || !all_digits(folded + 1) || !from_era(folded, out))
         return false;
-    return is_day(two(out) * 100 + two(out + 2), two(out + 4), two(out + 6));
+    return is_real_day(out);
 }
 
 bool numbers_birth(const char *text, const char *today, char out[9])

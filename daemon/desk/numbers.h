@@ -3,7 +3,8 @@
  *
  * Full-width digits, letters and blanks are folded to half width in insurer, number, branch and birth date; a
  * 記号 keeps its width ("as on the card"). The birth date is Gregorian (19710203) or of a Japanese era as S460203
- * or 3460203 (1 M, 2 T, 3 S, 4 H, 5 R); eras begin and end by the day.
+ * or 3460203 (1 M, 2 T, 3 S, 4 H, 5 R), or as lists print it (昭和46年2月3日, 令和元年5月1日, S46.2.3, 1971/2/3); eras
+ * begin and end by the day.
  */
 #ifndef UKETSUKE_DESK_NUMBERS_H
 #define UKETSUKE_DESK_NUMBERS_H

@@ -3,6 +3,7 @@
 
 #include "../../daemon/common/visit.h"
 #include "../../daemon/desk/match.h"
+#include "../../daemon/desk/precheck.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,12 +73,29 @@ static bool do_told_late(struct script *s)
     return true;
 }
 
+/* precheck [patient=] [name=] [insurer=]...: a row of tomorrow's list; answered by `late answers KIND`. */
+static bool do_precheck(struct script *s)
+{
+    struct msg_precheck m = {.request = 14};
+
+    message_text(m.staff, sizeof(m.staff), "佐藤");
+    message_text(m.patient, sizeof(m.patient), script_option(s, "patient", ""));
+    plain(script_option(s, "name", "架空　花子"), m.name, sizeof(m.name));
+    message_text(m.insurer, sizeof(m.insurer), script_option(s, "insurer", "06130012"));
+    message_text(m.symbol, sizeof(m.symbol), script_option(s, "symbol", "試験"));
+    message_text(m.number, sizeof(m.number), script_option(s, "number", "1001"));
+    message_text(m.branch, sizeof(m.branch), script_option(s, "branch", "01"));
+    message_text(m.birth, sizeof(m.birth), script_option(s, "birth", "19540707"));
+    precheck_ask(s->stage->desk, s->stage, &m);
+    return true;
+}
+
 int books_run(struct script *s)
 {
     static const struct {
         const char *word;
         bool (*run)(struct script *s);
-    } words[] = {{"says", do_says}, {"patient", do_patient}, {"terminal", do_terminal}, {"told_late", do_told_late}};
+    } words[] = {{"says", do_says}, {"patient", do_patient}, {"terminal", do_terminal}, {"told_late", do_told_late}, {"precheck", do_precheck}};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)
@@ -167,6 +185,23 @@ int books_expect(struct script *s)
         return script_number(s, what, lines(item->changes), arg);
     if (strcmp(what, "changed") == 0)
         return expect_changed(s, item->changes, true);
+    if (strcmp(what, "prechecked") == 0) {
+        static const char *const results[] = {"valid", "invalid", "unknown", "wrong", "later"};
+
+        return script_name(s, what, results[s->stage->prechecked.result], arg);
+    }
+    if (strcmp(what, "precheck_field") == 0)
+        return script_name(s, what, or_nothing(s->stage->prechecked.field), arg);
+    if (strcmp(what, "precheck_patient") == 0)
+        return script_name(s, what, or_nothing(s->stage->prechecked.patient), arg);
+    if (strcmp(what, "precheck_match") == 0)
+        return script_name(s, what, visit_match_name(s->stage->prechecked.match), arg);
+    if (strcmp(what, "precheck_changed") == 0)
+        return expect_changed(s, s->stage->prechecked.changes, true);
+    if (strcmp(what, "precheck_other_name") == 0)
+        return script_number(s, what, s->stage->prechecked.other_name, arg);
+    if (strcmp(what, "rows_answered") == 0)
+        return script_number(s, what, s->stage->nprechecked, arg);
     if (strcmp(what, "unchanged") == 0)
         return expect_changed(s, item->changes, false);
     return -1;

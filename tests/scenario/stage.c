@@ -45,6 +45,8 @@ static void check_durable(struct stage *stage, uint64_t visit, uint16_t type)
     /* A receipt says that something is on the disk, whatever visit that became. */
     if (type == MSG_RELAY_TAKEN && !fake_store_in_transaction(stage->store))
         return;
+    if (type == MSG_ELIGIBILITY_ASK && visit == 0 && !fake_store_in_transaction(stage->store))
+        return;
     /* What is asked later is about a visit that is over. */
     if (type == MSG_ELIGIBILITY_ASK && v == NULL && stored != NULL && stored->closed_us != 0 &&
         (stored->flags & VISIT_FLAG_SLIP) != 0 && !fake_store_in_transaction(stage->store))
@@ -104,6 +106,12 @@ static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
     struct visit *v = desk_visit(stage->desk, ask->visit);
     unsigned lane = v != NULL && v->lane != NULL ? v->lane->number : 0;
 
+    /* Rows of a list are asked by the command, which keeps its own books. */
+    if (ask->visit == 0) {
+        stage->late = *ask;
+        stage->questions_sent++;
+        return;
+    }
     if (fake_store_asks(stage->store, true) == 0)
         broke(stage, "a question left that is not stored");
     if (stage->asks_sent[ask->request % 1024].request == ask->request &&
@@ -205,6 +213,18 @@ static void port_slip(void *arg, const struct msg_slip_item *item)
     stage->slip = *item;
 }
 
+static void port_prechecked(void *arg, void *asker, const struct msg_prechecked *prechecked)
+{
+    struct stage *stage = arg;
+
+    if (asker != stage)
+        broke(stage, "somebody else was told about a row");
+    if (fake_store_in_transaction(stage->store))
+        broke(stage, "a row was answered in the middle of a transaction");
+    stage->prechecked = *prechecked;
+    stage->nprechecked++;
+}
+
 static void port_disaster(void *arg, const struct msg_disaster_state *state)
 {
     struct stage *stage = arg;
@@ -216,7 +236,7 @@ static void port_disaster(void *arg, const struct msg_disaster_state *state)
 
 static void start(struct stage *stage)
 {
-    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL};
+    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL, port_prechecked};
 
     desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
     desk_add_upstream(stage->desk, "main", stage->capabilities);
@@ -300,7 +320,7 @@ void stage_restart(struct stage *stage)
     stage->lanes[0].ask.request = stage->late.request = 0;
     stage->matcher_up = stage->relay_up = stage->ocr_up = false;
     {
-        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL};
+        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL, port_prechecked};
 
         desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
         desk_add_upstream(stage->desk, "main", stage->capabilities);

@@ -64,6 +64,8 @@ struct stage {
         char name[100], value[200];
     } said[16]; /* elements of the result that the next answers have otherwise; see stage_say() */
     size_t nsaid;
+    struct msg_prechecked prechecked; /* the last that was told about a row of a list */
+    unsigned nprechecked;
 };
 
 /* The result's element of that name (or path) has this value from now on; value "": it is left out. False: too many. */

@@ -72,6 +72,13 @@ static void port_slip(void *arg, const struct msg_slip_item *item)
         control_slip_changed(h->control, item);
 }
 
+static void port_prechecked(void *arg, void *asker, const struct msg_prechecked *prechecked)
+{
+    struct house *h = arg;
+
+    control_prechecked(h->control, asker, prechecked);
+}
+
 static void port_disaster(void *arg, const struct msg_disaster_state *state)
 {
     struct house *h = arg;
@@ -158,7 +165,7 @@ static int start(void **state)
     static const struct ipc_self web = {IPC_WEB, 0, "test", ""};
     static const struct ipc_handlers handlers = {NULL, on_message, on_closed};
     struct house *h = calloc(1, sizeof(*h));
-    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL};
+    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL, port_prechecked};
     struct desk_settings settings = {.institution = "9910000017", .pin_tries = 3};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[200], *message = NULL;

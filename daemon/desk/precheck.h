@@ -1,0 +1,25 @@
+/*
+ * precheck: tomorrow's appointments, asked about today, one row at a time for whoever sends the list (`uketsuke
+ * precheck`). Visits at the lanes come first: one question is under way at most, and none is kept waiting by it.
+ *
+ * The answer is one of the day on which it was asked: tomorrow it is "last known", never today's. It is compared with
+ * what the clinic's book says of the patient but does not take its place: what changed is shown again when the patient
+ * comes. A number of a patient that the book does not know yet is taken over from the list when the names agree.
+ */
+#ifndef UKETSUKE_DESK_PRECHECK_H
+#define UKETSUKE_DESK_PRECHECK_H
+
+#include "desk.h"
+
+/* One row of `asker`; answered later through desk_ports.prechecked, or at once when it cannot be asked. */
+void precheck_ask(struct desk *desk, void *asker, const struct msg_precheck *entry);
+/* It has gone: nobody is told. */
+void precheck_forget(struct desk *desk, const void *asker);
+
+/* An ELIGIBILITY_ANSWER; false when it is none of ours. */
+bool precheck_answer(struct desk *desk, unsigned upstream, const struct message *message);
+void precheck_relay_lost(struct desk *desk, unsigned upstream);
+void precheck_free(struct desk *desk);
+void precheck_on_timer(struct timer *timer, void *desk);
+
+#endif
