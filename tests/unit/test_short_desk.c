@@ -317,10 +317,17 @@ static void no_disaster(void *arg, const struct msg_disaster_state *state)
     (void)arg, (void)state;
 }
 
+static void no_prechecked(void *arg, void *asker, const struct msg_prechecked *prechecked)
+{
+    (void)arg;
+    (void)asker;
+    (void)prechecked;
+}
+
 static int begin_and_end(struct rig *rig, const struct desk_settings *settings)
 {
     const struct desk_ports ports = {NULL,       nothing, no_lane,    no_visit,
-                                     no_preview, no_slip, no_disaster, NULL};
+                                     no_preview, no_slip, no_disaster, NULL, no_prechecked};
     struct desk *desk = NULL;
     char *message = NULL;
     int r;
