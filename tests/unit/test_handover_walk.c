@@ -315,7 +315,7 @@ static void no_disaster(void *arg, const struct msg_disaster_state *state)
 
 static struct desk *a_desk(void)
 {
-    const struct desk_ports ports = {NULL, port_send, no_lane, no_visit, no_preview, no_slip, no_disaster, NULL};
+    const struct desk_ports ports = {NULL, port_send, no_lane, no_visit, no_preview, no_slip, no_disaster, NULL, NULL};
     static const struct outbox_output outputs[] = {
         {"receipt", OUTBOX_FACE_FILE, false, 0, 5 * CLOCK_SECOND},
         {"hook", OUTBOX_HOOK, true, 72 * CLOCK_HOUR, 5 * CLOCK_SECOND},
