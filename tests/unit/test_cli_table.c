@@ -99,7 +99,7 @@ static void a_message_is_one_line_of_json(void **state)
     assert_string_equal(out, "{\"message\":\"action_result\",\"request\":3,\"accepted\":1,\"failure\":\"P003\",\"visit\":\"18446744073709551615\","
                              "\"field\":\"a\\\"\\\\\\u000a\\u001f受\"}\n"
                              "{\"message\":\"health_item\",\"request\":1,\"state\":\"bad\",\"failure\":\"-\",\"component\":\"reader 1\","
-                             "\"detail\":\"\",\"next\":\"\"}\n");
+                             "\"detail\":\"\",\"next\":\"\",\"until\":0}\n");
     free(out);
 }
 

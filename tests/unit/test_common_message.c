@@ -73,8 +73,8 @@ static void types_are_given_once_and_roles_are_letters(void **state)
 
     (void)state;
     for (size_t i = 0; (a = message_row_at(i)) != NULL; i++) {
-        assert_true(a->from[0] != '\0' && strspn(a->from, "*DBRMOYWC") == strlen(a->from));
-        assert_true(a->to[0] != '\0' && strspn(a->to, "*DBRMOYWC") == strlen(a->to));
+        assert_true(a->from[0] != '\0' && strspn(a->from, "*DBRMOYHWC") == strlen(a->from));
+        assert_true(a->to[0] != '\0' && strspn(a->to, "*DBRMOYHWC") == strlen(a->to));
         assert_true(a->fds <= MESSAGE_FDS_MAX);
         for (size_t j = 0; j < i && (b = message_row_at(j)) != NULL; j++)
             assert_int_not_equal(a->type, b->type);

@@ -615,7 +615,7 @@ static void unhang_face(struct rig *rig, int fd)
 static void a_mount_that_hangs_stops_nothing_else(void **state)
 {
     struct rig *rig =
-        rig_start(&(const struct rig_options){.folders = true, .extra = "folder-seconds = 1"});
+        rig_start(&(const struct rig_options){.folders = true, .extra = "folder-seconds = 3"});
     struct msg_health_item item;
     unsigned ms;
     int fd;
