@@ -17,6 +17,7 @@ struct shared {
     void (*run)(void *job);
     void *todo;
     void *done;
+    bool up; /* the thread has begun */
     bool stop;
     int wake; /* eventfd */
 };
@@ -45,6 +46,8 @@ static void *work(void *arg)
     const uint64_t one = 1;
 
     (void)pthread_mutex_lock(&shared->lock);
+    shared->up = true;
+    (void)pthread_cond_signal(&shared->work); /* one_thread_new() waits for it */
     for (;;) {
         void *job;
 
@@ -139,6 +142,11 @@ int one_thread_new(struct one_thread **out, const struct one_thread_setup *setup
     error = -pthread_create(&t->thread, NULL, work, shared);
     if (error != 0)
         goto fail;
+    /* What a thread does to begin must be over before the cage closes, which it would meet half-way otherwise. */
+    (void)pthread_mutex_lock(&shared->lock);
+    while (!shared->up)
+        (void)pthread_cond_wait(&shared->work, &shared->lock);
+    (void)pthread_mutex_unlock(&shared->lock);
     *out = t;
     return 0;
 fail:
