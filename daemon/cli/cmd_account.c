@@ -11,7 +11,6 @@
 #include "table.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,17 +20,6 @@ static int usage(const struct command_options *options)
                                 "uketsuke account add|role NAME reception|clinician|administrator\n"
                                 "uketsuke account reset|disable|enable|remove NAME\n");
     return EXIT_USAGE;
-}
-
-static int staff_name(const struct command_options *options, char *out, size_t size)
-{
-    const struct passwd *user = getpwuid(getuid());
-    int n = snprintf(out, size, "%s",
-                     options->staff != NULL ? options->staff
-                     : user != NULL         ? user->pw_name
-                                            : "");
-
-    return n > 0 && (size_t)n < size ? 0 : -EINVAL;
 }
 
 /* ---- list
@@ -72,7 +60,7 @@ static int list(const struct command_options *options, struct link *link)
     static const char *const headings[] = {"名前", "役割", "状態", "失敗", "待ち"};
     struct msg_accounts_query query = {0};
     struct listing listing = {options, table_new(headings, sizeof(headings) / sizeof(headings[0]))};
-    int r = staff_name(options, query.staff, sizeof(query.staff));
+    int r = command_staff_into(options, query.staff, sizeof(query.staff));
 
     if (r == 0)
         r = link_ask(link, MSG_ACCOUNTS_QUERY, &query, LINK_ASK_MS, take_item, &listing);
@@ -106,7 +94,7 @@ static int fill(const struct command_options *options, int argc, char **argv,
     out->what = account_change_of(argv[0]);
     role = out->what == ACCOUNT_NEW || out->what == ACCOUNT_ROLE;
     if (out->what == 0 || argc != (role ? 3 : 2) || MESSAGE_TEXT(out->name, argv[1]) < 0 ||
-        staff_name(options, out->staff, sizeof(out->staff)) < 0)
+        command_staff_into(options, out->staff, sizeof(out->staff)) < 0)
         return -EINVAL;
     if (role)
         out->role = account_role_of(argv[2]);

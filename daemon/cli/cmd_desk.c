@@ -7,7 +7,6 @@
 #include "visit.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -339,8 +338,7 @@ int command_lookup(const struct command_options *options, int argc, char **argv)
     struct msg_subscribe subscribe = {.what = WATCH_VISITS};
     struct msg_lookup lookup = {.surface = 'C', .visit = options->visit, .limit_consent = options->limit_consent ? 1 : 0};
     struct asked asked = {.options = options};
-    const struct passwd *user = getpwuid(getuid());
-    const char *staff = options->staff != NULL ? options->staff : user != NULL ? user->pw_name : "";
+    const char *staff = command_staff(options);
     struct link *link;
     int r;
 

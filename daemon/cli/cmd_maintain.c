@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <libgen.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,8 +54,7 @@ static int take(struct message *message, void *arg)
 static int ask(const struct command_options *options, struct msg_maintain *wanted)
 {
     static const int statuses[] = {EXIT_AS_ASKED, EXIT_NOT_SO, EXIT_NO_DESK};
-    const struct passwd *user = getpwuid(getuid());
-    const char *staff = options->staff != NULL ? options->staff : user != NULL ? user->pw_name : "";
+    const char *staff = command_staff(options);
     struct work work = {.options = options,
                         .bar = options->err == stderr && isatty(STDERR_FILENO) == 1};
     struct link *link;

@@ -9,7 +9,6 @@
 #include "table.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,17 +19,6 @@ static int usage(const struct command_options *options)
     (void)fprintf(options->err, "uketsuke outbox [list [all]]\n"
                                 "uketsuke outbox resend|arrived ENTRY\n");
     return EXIT_USAGE;
-}
-
-static int staff_name(const struct command_options *options, char *out, size_t size)
-{
-    const struct passwd *user = getpwuid(getuid());
-    int n = snprintf(out, size, "%s",
-                     options->staff != NULL ? options->staff
-                     : user != NULL         ? user->pw_name
-                                            : "");
-
-    return n > 0 && (size_t)n < size ? 0 : -EINVAL;
 }
 
 static bool number_of(const char *text, uint64_t *out)
@@ -147,7 +135,7 @@ int command_outbox(const struct command_options *options, int argc, char **argv)
                       : strcmp(argv[0], "arrived") == 0 ? OUTBOX_ARRIVED
                                                         : 0;
     if (!listed &&
-        (decide.what == 0 || staff_name(options, decide.staff, sizeof(decide.staff)) < 0))
+        (decide.what == 0 || command_staff_into(options, decide.staff, sizeof(decide.staff)) < 0))
         return usage(options);
     link = command_link(options);
     if (link == NULL)

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -400,8 +399,7 @@ static int check_row(struct check *c, struct link *link, const struct csv_row *r
 
 static int check_rows(struct check *c, struct link *link)
 {
-    const struct passwd *user = getpwuid(getuid());
-    const char *staff = c->options->staff != NULL ? c->options->staff : user != NULL ? user->pw_name : "";
+    const char *staff = command_staff(c->options);
     struct csv_row row;
     int r = 0;
 

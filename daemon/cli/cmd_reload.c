@@ -6,7 +6,6 @@
 #include "table.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,8 +70,7 @@ static int read_file(const char *path, uint32_t *bytes)
 
 int command_reload(const struct command_options *options, int argc, char **argv)
 {
-    const struct passwd *user = getpwuid(getuid());
-    const char *staff = options->staff != NULL ? options->staff : user != NULL ? user->pw_name : "";
+    const char *staff = command_staff(options);
     struct reading reading = {.options = options};
     struct msg_reload m = {0};
     char *whole = realpath(options->config_path, NULL);

@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #ifndef UKETSUKE_VERSION
 #define UKETSUKE_VERSION "0"
@@ -238,6 +241,20 @@ struct link *command_link(const struct command_options *options)
         (void)fprintf(options->err, "uketsuke: %s\n    (%s)\n    uketsuke doctor で調べます / see uketsuke doctor\n", command_reason(r), path);
     config_free(&config);
     return link;
+}
+
+const char *command_staff(const struct command_options *options)
+{
+    const struct passwd *user = options->staff == NULL ? getpwuid(getuid()) : NULL;
+
+    return options->staff != NULL ? options->staff : user != NULL ? user->pw_name : "";
+}
+
+int command_staff_into(const struct command_options *options, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s", command_staff(options));
+
+    return n > 0 && (size_t)n < size ? 0 : -EINVAL;
 }
 
 int command_day(const char *text, int64_t *out)

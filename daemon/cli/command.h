@@ -41,6 +41,10 @@ int command_main(int argc, char **argv, FILE *out, FILE *err);
 struct config *command_config_load(const struct command_options *options);
 /* Connect to the desk, say what to do when it is not there. NULL on failure. */
 struct link *command_link(const struct command_options *options);
+/* Who asks, for the audit log: --staff, else the user's name; "" where there is neither. */
+const char *command_staff(const struct command_options *options);
+/* The same, copied. -EINVAL: nobody, or too long. */
+int command_staff_into(const struct command_options *options, char *out, size_t size);
 /* The path of the desk's socket. */
 int command_socket(const struct config *config, char *out, size_t size);
 /* The words for an error of link_open() or link_ask(): what is wrong and what to do. */
