@@ -192,7 +192,8 @@ void ccid_slot_seen(struct ccid *ccid, unsigned index, bool present, bool change
 
     if (present == slot->present && !changed)
         return;
-    if (present && slot->present)
+    /* Also one that left a moment ago, when nobody was told yet. */
+    if (present && (slot->present || (slot->told && slot->told_present)))
         slot->swapped = true;
     slot->present = present;
     slot->powered = false;

@@ -23,6 +23,7 @@ struct answer {
 struct mock_usb {
     struct usb usb;
     struct timer *tick;
+    bool together;
     uint8_t device[18];
     uint8_t config[1024];
     size_t config_len;
@@ -235,12 +236,30 @@ static bool play(struct mock_usb *mock, struct usb_request *request)
     return play_in(mock, request);
 }
 
+/* Of all that lies ready on IN endpoints the oldest. */
+static bool play_oldest(struct mock_usb *mock)
+{
+    for (unsigned i = 0; i < mock->answer_count; i++) {
+        const struct answer *answer = &mock->answers[i];
+
+        if (answer->ready_us > clock_monotonic_us(mock->usb.clock))
+            continue;
+        for (struct usb_request *it = mock->usb.flying; it != NULL; it = it->next)
+            if (it->submitted && it->pub.endpoint == answer->endpoint &&
+                it->pub.kind != USB_CONTROL)
+                return play(mock, it);
+    }
+    return false;
+}
+
 static void on_tick(struct timer *timer, void *arg)
 {
     struct mock_usb *mock = arg;
 
     (void)timer;
     usb_transport_enter(&mock->usb);
+    while (mock->together && play_oldest(mock))
+        ;
     for (struct usb_request *it = mock->usb.flying; it != NULL; it = it->next) {
         if (play(mock, it)) {
             /* The list has changed. */
@@ -343,6 +362,11 @@ bool mock_usb_played(struct usb *usb)
     const struct mock_usb *mock = mock_usb_of(usb);
 
     return (mock->script == NULL || mock->script->out == NULL) && mock->answer_count == 0;
+}
+
+void mock_usb_together(struct usb *usb)
+{
+    mock_usb_of(usb)->together = true;
 }
 
 void mock_usb_control_status(struct usb *usb, enum usb_status status)

@@ -31,6 +31,9 @@ void mock_usb_script(struct usb *usb, const struct mock_exchange *script);
 bool mock_usb_played(struct usb *usb);
 /* An answer on an IN endpoint out of turn (interrupts). */
 void mock_usb_push(struct usb *usb, uint8_t endpoint, const char *answer);
+/* From now on all that lies ready comes in one turn, the oldest first, as to a process that was not run for a
+ * while. */
+void mock_usb_together(struct usb *usb);
 /* How class control requests end from now on (USB_OK at first). */
 void mock_usb_control_status(struct usb *usb, enum usb_status status);
 /* How claims end from now on (USB_OK at first). */

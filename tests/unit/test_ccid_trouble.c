@@ -273,6 +273,31 @@ static void an_answer_that_set_out_before_the_card_left_does_not_bring_it_back(v
     ccid_rig_finish(f);
 }
 
+/* The answer that the slot is empty and the notice of the card that was put back come in one turn: that it
+ * was gone must be told, or whoever waits for it to come back waits for ever. */
+static void a_card_that_came_back_before_its_leaving_was_told_is_told_both_ways(void **state)
+{
+    static const struct mock_exchange lines[] = {
+        {"6f 04000000 00 03 000000" QUERY, {"@50 80 00000000 00 03 42 fe 00"}},
+        {NULL, {NULL}},
+    };
+    struct ccid_rig *f = ccid_rig_begin_powered(EXTENDED);
+
+    (void)state;
+    mock_usb_push(f->usb, 0x83, "50 03"); /* what we know already */
+    ccid_rig_pass(f, 0);
+    ccid_rig_script(f, lines);
+    mock_usb_together(f->usb);
+    ccid_rig_transmit(f, QUERY, 1000);
+    ccid_rig_pass(f, 0);
+    mock_usb_push(f->usb, 0x83, "@50 50 03");
+    ccid_rig_pass(f, 100);
+    ccid_rig_expect(f, CCID_CARD_REMOVED, "");
+    assert_true(ccid_card_present(f->reader, 0));
+    assert_string_equal(f->cards, "+0-0+0");
+    ccid_rig_finish(f);
+}
+
 static void cards_come_and_go_by_the_interrupt_pipe(void **state)
 {
     static const struct mock_exchange lines[] = {
@@ -603,6 +628,7 @@ int main(void)
         cmocka_unit_test(an_empty_answer_of_no_card_is_a_card_pulled_out),
         cmocka_unit_test(a_card_pulled_out_is_told_though_the_reader_never_answers),
         cmocka_unit_test(an_answer_that_set_out_before_the_card_left_does_not_bring_it_back),
+        cmocka_unit_test(a_card_that_came_back_before_its_leaving_was_told_is_told_both_ways),
         cmocka_unit_test(cards_come_and_go_by_the_interrupt_pipe),
         cmocka_unit_test(a_halted_interrupt_pipe_is_cleared_and_given_up_in_the_end),
         cmocka_unit_test(a_card_whose_notice_was_lost_is_noticed),
