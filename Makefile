@@ -258,7 +258,7 @@ $(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
 $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
-    $(if $(filter test_desk_lanes test_power_% test_short_desk,$(1)),$(OUT)/tests/scenario/stage.c.o $(OUT)/tests/scenario/answers.c.o) \
+    $(if $(filter test_desk_lanes test_power_% test_short_desk,$(1)),$(patsubst %,$(OUT)/tests/scenario/%.c.o,stage stage_service answers)) \
     $(foreach r,$(call test_rooms,$(1)),$(call archive,$(r))) \
     $(if $(call test_helpers,$(1)),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
     $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)
@@ -327,7 +327,7 @@ FUZZ_WITH_fuzz_ccid := tests/fuzz/fuzz_usb.c $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_ccid_t1 := driver common
 FUZZ_WITH_fuzz_ccid_t1 := tests/sim/reader/tpdu_t1.c tests/sim/reader/faults.c tests/sim/reader/util.c
 FUZZ_ROOMS_fuzz_desk := desk store common
-FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/answers.c tests/unit/fake_store.c
+FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/stage_service.c tests/scenario/answers.c tests/unit/fake_store.c
 FUZZ_ROOMS_fuzz_csv := cli common
 FUZZ_ROOMS_fuzz_envelope := driver common
 FUZZ_WITH_fuzz_envelope := $(FUZZ_SHORTAGE)

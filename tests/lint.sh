@@ -1,5 +1,5 @@
 #!/bin/bash
-# lint.sh: clang-tidy, cppcheck and shellcheck over the tree, and a build with clang's own warnings.
+# lint.sh: clang-tidy, cppcheck and shellcheck over the tree, a build with clang's own warnings, and the form of the sources.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 passed=0 failed=0
@@ -29,5 +29,7 @@ one cppcheck cppcheck --quiet --std=c11 --language=c --enable=warning,performanc
 one shellcheck shellcheck -x -e SC1090,SC1091 $(git ls-files '*.sh' 'packaging/debian/*.p[or]*' ':!packaging/debian/po' 'packaging/debian/*.config') packaging/uketsuke-setup \
     packaging/uketsuke-fetch-models packaging/sim/uketsuke-sim .ci/run
 one clang-build bash -c "printf '%s\n' ${sources[*]} | xargs -P $(nproc) -I{} clang -fsyntax-only -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror ${flags[*]@Q} {}"
+# shellcheck disable=SC2046
+one clang-format clang-format --dry-run -Werror $(git ls-files '*.c' '*.h' '*.cpp')
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

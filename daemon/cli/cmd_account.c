@@ -22,9 +22,7 @@ static int usage(const struct command_options *options)
     return EXIT_USAGE;
 }
 
-/* ---- list
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- list ------------------------------------------------------------------------------------ */
 
 struct listing {
     const struct command_options *options;
@@ -74,9 +72,7 @@ static int list(const struct command_options *options, struct link *link)
     return r;
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 static int take_result(struct message *message, void *arg)
 {

@@ -80,16 +80,21 @@ static int take_status(struct message *message, void *arg)
     }
     (void)snprintf(lane, sizeof(lane), "%u", m->lane);
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)m->visit);
-    trouble(why, sizeof(why), m->failure != 0 ? m->failure : m->reader != 0 ? m->reader : m->camera);
-    table_add(asked->table, (const char *const[]){lane, m->label, visit_state_name(m->state),
-                                                  m->visit != 0 ? visit_method_name(m->method) : "",
-                                                  m->visit != 0 ? visit : "", m->card != 0 ? "card" : "", why});
+    trouble(why, sizeof(why),
+            m->failure != 0  ? m->failure
+            : m->reader != 0 ? m->reader
+                             : m->camera);
+    table_add(asked->table,
+              (const char *const[]){lane, m->label, visit_state_name(m->state),
+                                    m->visit != 0 ? visit_method_name(m->method) : "",
+                                    m->visit != 0 ? visit : "", m->card != 0 ? "card" : "", why});
     return 0;
 }
 
 int command_status(const struct command_options *options, int argc, char **argv)
 {
-    static const char *const headings[] = {"レーン", "名前", "状態", "方法", "受付", "カード", "注意"};
+    static const char *const headings[] = {"レーン", "名前",   "状態", "方法",
+                                           "受付",   "カード", "注意"};
     struct msg_subscribe subscribe = {.what = WATCH_LANES};
     struct asked asked = {.options = options};
     struct link *link;
@@ -115,10 +120,12 @@ static void flags_text(char *out, size_t size, uint32_t flags)
         uint32_t bit;
         const char *word;
     } words[] = {
-        {VISIT_FLAG_LOOK, "要目視"},        {VISIT_FLAG_CACHED, "再利用"},       {VISIT_FLAG_LAST_KNOWN, "前回の結果"},
-        {VISIT_FLAG_NOTICE, "お知らせ"},    {VISIT_FLAG_MASKED_NAME, "名前に●"}, {VISIT_FLAG_UNCHECKED, "真正性未確認"},
-        {VISIT_FLAG_RESUMED, "再開"},       {VISIT_FLAG_SLIP, "受付票"},         {VISIT_FLAG_RECONCILED, "照会済"},
-        {VISIT_FLAG_DIFFERENT, "相違"},     {VISIT_FLAG_AGAIN, "再受付"},        {VISIT_FLAG_PROXY, "代理"},
+        {VISIT_FLAG_LOOK, "要目視"},           {VISIT_FLAG_CACHED, "再利用"},
+        {VISIT_FLAG_LAST_KNOWN, "前回の結果"}, {VISIT_FLAG_NOTICE, "お知らせ"},
+        {VISIT_FLAG_MASKED_NAME, "名前に●"},   {VISIT_FLAG_UNCHECKED, "真正性未確認"},
+        {VISIT_FLAG_RESUMED, "再開"},          {VISIT_FLAG_SLIP, "受付票"},
+        {VISIT_FLAG_RECONCILED, "照会済"},     {VISIT_FLAG_DIFFERENT, "相違"},
+        {VISIT_FLAG_AGAIN, "再受付"},          {VISIT_FLAG_PROXY, "代理"},
         {VISIT_FLAG_DISASTER, "災害"},
     };
     size_t used = 0;
@@ -126,7 +133,8 @@ static void flags_text(char *out, size_t size, uint32_t flags)
     out[0] = '\0';
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if ((flags & words[i].bit) != 0 && used < size)
-            used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? "," : "", words[i].word);
+            used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? "," : "",
+                                     words[i].word);
 }
 
 static int take_visits(struct message *message, void *arg)
@@ -148,9 +156,12 @@ static int take_visits(struct message *message, void *arg)
     hour(opened, sizeof(opened), m->opened, false);
     flags_text(flags, sizeof(flags), m->flags);
     table_add(asked->table,
-              (const char *const[]){visit, opened, m->lane != 0 ? lane : "", m->name, m->birth, visit_method_name(m->method),
-                                    m->outcome == OUTCOME_OPEN ? visit_state_name(m->state) : visit_outcome_name(m->outcome),
-                                    m->ratio, m->limit_class, m->failure != 0 ? failure_text(m->failure)->code : "", flags});
+              (const char *const[]){visit, opened, m->lane != 0 ? lane : "", m->name, m->birth,
+                                    visit_method_name(m->method),
+                                    m->outcome == OUTCOME_OPEN ? visit_state_name(m->state)
+                                                               : visit_outcome_name(m->outcome),
+                                    m->ratio, m->limit_class,
+                                    m->failure != 0 ? failure_text(m->failure)->code : "", flags});
     return 0;
 }
 
@@ -168,7 +179,8 @@ static int64_t midnight(void)
 
 int command_visits(const struct command_options *options, int argc, char **argv)
 {
-    static const char *const headings[] = {"受付", "時刻", "レーン", "名前", "生年月日", "方法", "結果", "割合", "限度額", "コード", "注意"};
+    static const char *const headings[] = {"受付", "時刻", "レーン", "名前",   "生年月日", "方法",
+                                           "結果", "割合", "限度額", "コード", "注意"};
     struct msg_visits_query query = {.since = midnight(), .limit = options->limit};
     struct asked asked = {.options = options};
     struct link *link;
@@ -178,7 +190,9 @@ int command_visits(const struct command_options *options, int argc, char **argv)
         return EXIT_USAGE;
     if (options->date != NULL) {
         if (command_day(options->date, &query.since) < 0) {
-            (void)fprintf(options->err, "uketsuke: %s: 日付は YYYY-MM-DD です / the date is YYYY-MM-DD\n", options->date);
+            (void)fprintf(options->err,
+                          "uketsuke: %s: 日付は YYYY-MM-DD です / the date is YYYY-MM-DD\n",
+                          options->date);
             return EXIT_USAGE;
         }
         query.until = query.since + 24 * 3600;
@@ -224,16 +238,23 @@ static int take_watch(struct message *message, void *arg)
     } else if (message->type == MSG_LANE_STATE) {
         const struct msg_lane_state *m = &message->body.lane_state;
 
-        trouble(why, sizeof(why), m->failure != 0 ? m->failure : m->reader != 0 ? m->reader : m->camera);
-        (void)snprintf(what, sizeof(what), "lane %-3u %-16s %-7s ", m->lane, visit_state_name(m->state),
+        trouble(why, sizeof(why),
+                m->failure != 0  ? m->failure
+                : m->reader != 0 ? m->reader
+                                 : m->camera);
+        (void)snprintf(what, sizeof(what), "lane %-3u %-16s %-7s ", m->lane,
+                       visit_state_name(m->state),
                        m->visit != 0 ? visit_method_name(m->method) : "");
         watch_line(out, what, why);
     } else {
         const struct msg_visit_item *m = &message->body.visit_item;
 
-        (void)snprintf(what, sizeof(what), "visit %-8llu %-12s %-7s %s %u ms  ", (unsigned long long)m->visit,
-                       m->outcome == OUTCOME_OPEN ? visit_state_name(m->state) : visit_outcome_name(m->outcome),
-                       visit_method_name(m->method), m->failure != 0 ? failure_text(m->failure)->code : "-", m->total_ms);
+        (void)snprintf(what, sizeof(what), "visit %-8llu %-12s %-7s %s %u ms  ",
+                       (unsigned long long)m->visit,
+                       m->outcome == OUTCOME_OPEN ? visit_state_name(m->state)
+                                                  : visit_outcome_name(m->outcome),
+                       visit_method_name(m->method),
+                       m->failure != 0 ? failure_text(m->failure)->code : "-", m->total_ms);
         watch_line(out, what, m->name);
     }
     return ferror(out) ? -EPIPE : 0;
@@ -329,22 +350,24 @@ static void print_outcome(const struct command_options *options, const struct ms
     table_put(options->out, m->name);
     (void)fprintf(options->out, "  %s  ", m->birth);
     table_put(options->out, m->insurer);
-    (void)fprintf(options->out, "  割合/ratio %s  限度額/limit %s  回答/answered %s  %s\n", m->ratio[0] != '\0' ? m->ratio : "-",
+    (void)fprintf(options->out, "  割合/ratio %s  限度額/limit %s  回答/answered %s  %s\n",
+                  m->ratio[0] != '\0' ? m->ratio : "-",
                   m->limit_class[0] != '\0' ? m->limit_class : "-", at[0] != '\0' ? at : "-", why);
 }
 
 int command_lookup(const struct command_options *options, int argc, char **argv)
 {
     struct msg_subscribe subscribe = {.what = WATCH_VISITS};
-    struct msg_lookup lookup = {.surface = 'C', .visit = options->visit, .limit_consent = options->limit_consent ? 1 : 0};
+    struct msg_lookup lookup = {
+        .surface = 'C', .visit = options->visit, .limit_consent = options->limit_consent ? 1 : 0};
     struct asked asked = {.options = options};
     const char *staff = command_staff(options);
     struct link *link;
     int r;
 
     if (argc != 2 || options->birth == NULL) {
-        (void)fprintf(options->err,
-                      "uketsuke lookup INSURER NUMBER --birth YYYYMMDD [--symbol S] [--branch NN] [--limit-consent] [--visit ID]\n");
+        (void)fprintf(options->err, "uketsuke lookup INSURER NUMBER --birth YYYYMMDD [--symbol S] "
+                                    "[--branch NN] [--limit-consent] [--visit ID]\n");
         return EXIT_USAGE;
     }
     if (MESSAGE_TEXT(lookup.insurer, argv[0]) < 0 || MESSAGE_TEXT(lookup.number, argv[1]) < 0 ||
@@ -377,8 +400,9 @@ int command_lookup(const struct command_options *options, int argc, char **argv)
     if (asked.result.accepted == 0) {
         const struct failure_text *text = failure_text(asked.result.failure);
 
-        (void)fprintf(options->err, "uketsuke: %s %s / %s%s%s%s\n", text->code, text->staff_ja, text->staff_en,
-                      asked.result.field[0] != '\0' ? " (--" : "", asked.result.field, asked.result.field[0] != '\0' ? ")" : "");
+        (void)fprintf(options->err, "uketsuke: %s %s / %s%s%s%s\n", text->code, text->staff_ja,
+                      text->staff_en, asked.result.field[0] != '\0' ? " (--" : "",
+                      asked.result.field, asked.result.field[0] != '\0' ? ")" : "");
         return EXIT_USAGE;
     }
     print_outcome(options, &asked.item);

@@ -36,7 +36,8 @@ struct findings {
     bool devices;
 };
 
-static void say(struct findings *f, enum level level, const char *component, const char *detail, const char *next)
+static void say(struct findings *f, enum level level, const char *component, const char *detail,
+                const char *next)
 {
     static const char *const signs[] = {"良 ok  ", "注 warn", "悪 BAD "};
     FILE *out = f->options->out;
@@ -65,7 +66,7 @@ static void say(struct findings *f, enum level level, const char *component, con
     (void)fputc('\n', out);
 }
 
-/* ---- the configuration and what it points to -------------------------------------------------------- */
+/* ---- the configuration and what it points to ------------------------------------------------- */
 
 /* A token that no file of the configuration holds is a credential of systemd; uketsuke-setup makes it. */
 static void check_token_credential(struct findings *f, const char *component, const char *name)
@@ -79,13 +80,16 @@ static void check_token_credential(struct findings *f, const char *component, co
     if (there)
         say(f, GOOD, component, detail, "");
     else if (errno == EACCES)
-        say(f, WARNING, component, detail, "見る権限がありません。root で実行します / only root can see it");
+        say(f, WARNING, component, detail,
+            "見る権限がありません。root で実行します / only root can see it");
     else
         say(f, WARNING, component, "合言葉がありません / there is no token",
-            "uketsuke-setup を実行するか token-file を書きます / run uketsuke-setup or set token-file; until then this page stays closed");
+            "uketsuke-setup を実行するか token-file を書きます / run uketsuke-setup or set "
+            "token-file; until then this page stays closed");
 }
 
-static void check_secret(struct findings *f, const char *component, const char *path, const char *credential)
+static void check_secret(struct findings *f, const char *component, const char *path,
+                         const char *credential)
 {
     struct stat st;
     char detail[200];
@@ -99,7 +103,8 @@ static void check_secret(struct findings *f, const char *component, const char *
         enum level level = errno == EACCES ? WARNING : BAD;
 
         say(f, level, component, detail,
-            level == BAD ? "ファイルを作ります(16文字以上) / create it: 16 characters or more, for example `openssl rand -hex 32`"
+            level == BAD ? "ファイルを作ります(16文字以上) / create it: 16 characters or more, for "
+                           "example `openssl rand -hex 32`"
                          : "root で調べます / run as root to check this one");
         return;
     }
@@ -111,7 +116,8 @@ static void check_secret(struct findings *f, const char *component, const char *
         say(f, GOOD, component, detail, "");
 }
 
-static void check_file(struct findings *f, const char *component, const char *path, const char *next)
+static void check_file(struct findings *f, const char *component, const char *path,
+                       const char *next)
 {
     char detail[200];
 
@@ -133,33 +139,42 @@ static void check_configured(struct findings *f, const struct config *config)
         const char *next;
     } upstream_files[] = {
         {CFG_upstream_CA, "CA", "CAの証明書を置きます / put the CA certificate there"},
-        {CFG_upstream_CERTIFICATE, "certificate", "クライアント証明書を置きます / put the client certificate there"},
+        {CFG_upstream_CERTIFICATE, "certificate",
+         "クライアント証明書を置きます / put the client certificate there"},
         {CFG_upstream_KEY, "key", "クライアント鍵を置きます / put the client key there"},
-        {CFG_upstream_PASSWORD_FILE, "password", "合言葉のファイルを置きます / put the password file there"},
+        {CFG_upstream_PASSWORD_FILE, "password",
+         "合言葉のファイルを置きます / put the password file there"},
         {CFG_upstream_FOLDER, "folder", "共有フォルダーをつなぎます / mount the shared folder"},
     };
     const char *instance;
     char component[80], credential[40];
 
-    check_secret(f, "token of the board", config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL), "staff");
+    check_secret(f, "token of the board", config_text(config, CFG_web_STAFF_TOKEN_FILE, NULL),
+                 "staff");
     for (size_t i = 0; (instance = config_instance(config, "lane", i)) != NULL; i++) {
         (void)snprintf(component, sizeof(component), "token of lane %.16s", instance);
         (void)snprintf(credential, sizeof(credential), "lane-%.16s", instance);
         check_secret(f, component, config_text(config, CFG_lane_TOKEN_FILE, instance), credential);
     }
     if (config_instance(config, "lane", 0) == NULL)
-        say(f, BAD, "lanes", "レーンがありません / no lane is configured", "設定に [lane 1] を書きます / write [lane 1] into the configuration");
+        say(f, BAD, "lanes", "レーンがありません / no lane is configured",
+            "設定に [lane 1] を書きます / write [lane 1] into the configuration");
     for (size_t i = 0; (instance = config_instance(config, "upstream", i)) != NULL; i++)
         for (size_t k = 0; k < sizeof(upstream_files) / sizeof(upstream_files[0]); k++) {
-            (void)snprintf(component, sizeof(component), "%s of upstream %.24s", upstream_files[k].name, instance);
-            check_file(f, component, config_text(config, upstream_files[k].key, instance), upstream_files[k].next);
+            (void)snprintf(component, sizeof(component), "%s of upstream %.24s",
+                           upstream_files[k].name, instance);
+            check_file(f, component, config_text(config, upstream_files[k].key, instance),
+                       upstream_files[k].next);
         }
-    check_file(f, "models", config_text(config, CFG_matcher_MODELS, NULL), "モデルを入れます / install uketsuke-models, or `make run` fetches them");
-    check_file(f, "pages", config_text(config, CFG_web_PAGES, NULL), "パッケージを入れ直します / reinstall the package");
-    check_file(f, "state directory", config_text(config, CFG_desk_STATE_DIRECTORY, NULL), "ディレクトリを作ります / create it, owned by the desk's user");
+    check_file(f, "models", config_text(config, CFG_matcher_MODELS, NULL),
+               "モデルを入れます / install uketsuke-models, or `make run` fetches them");
+    check_file(f, "pages", config_text(config, CFG_web_PAGES, NULL),
+               "パッケージを入れ直します / reinstall the package");
+    check_file(f, "state directory", config_text(config, CFG_desk_STATE_DIRECTORY, NULL),
+               "ディレクトリを作ります / create it, owned by the desk's user");
 }
 
-/* ---- the host ------------------------------------------------------------------------------------------ */
+/* ---- the host -------------------------------------------------------------------------------- */
 
 static void check_kernel(struct findings *f)
 {
@@ -172,12 +187,14 @@ static void check_kernel(struct findings *f)
         say(f, GOOD, "kernel: Landlock", detail, "");
     } else {
         say(f, WARNING, "kernel: Landlock", "使えません / not available",
-            "起動オプション lsm= に landlock を加えます / add landlock to the kernel's lsm= list (files are then closed by seccomp alone)");
+            "起動オプション lsm= に landlock を加えます / add landlock to the kernel's lsm= list "
+            "(files are then closed by seccomp alone)");
     }
     if (seccomp >= 0)
         say(f, GOOD, "kernel: seccomp", "使えます / available", "");
     else
-        say(f, BAD, "kernel: seccomp", "使えません / not available", "seccompのあるカーネルを使います / use a kernel with CONFIG_SECCOMP_FILTER");
+        say(f, BAD, "kernel: seccomp", "使えません / not available",
+            "seccompのあるカーネルを使います / use a kernel with CONFIG_SECCOMP_FILTER");
 }
 
 static void check_clock(struct findings *f)
@@ -200,13 +217,20 @@ static void check_libraries(struct findings *f)
         const char *soname;
         const char *package;
     } libraries[] = {
-        {"libsystemd.so.0", "libsystemd0"},         {"libcrypto.so.3", "libssl3"},
-        {"libseccomp.so.2", "libseccomp2"},         {"libinih.so.1", "libinih1"},
-        {"libsqlite3.so.0", "libsqlite3-0"},        {"libusb-1.0.so.0", "libusb-1.0-0"},
-        {"libcurl.so.4", "libcurl4"},               {"libjansson.so.4", "libjansson4"},
-        {"libexpat.so.1", "libexpat1"},             {"libmicrohttpd.so.12", "libmicrohttpd12"},
-        {"libopenjp2.so.7", "libopenjp2-7"},        {"libturbojpeg.so.0", "libturbojpeg0"},
-        {"libopencv_core.so.406", "libopencv-core406"}, {"libopencv_imgproc.so.406", "libopencv-imgproc406"},
+        {"libsystemd.so.0", "libsystemd0"},
+        {"libcrypto.so.3", "libssl3"},
+        {"libseccomp.so.2", "libseccomp2"},
+        {"libinih.so.1", "libinih1"},
+        {"libsqlite3.so.0", "libsqlite3-0"},
+        {"libusb-1.0.so.0", "libusb-1.0-0"},
+        {"libcurl.so.4", "libcurl4"},
+        {"libjansson.so.4", "libjansson4"},
+        {"libexpat.so.1", "libexpat1"},
+        {"libmicrohttpd.so.12", "libmicrohttpd12"},
+        {"libopenjp2.so.7", "libopenjp2-7"},
+        {"libturbojpeg.so.0", "libturbojpeg0"},
+        {"libopencv_core.so.406", "libopencv-core406"},
+        {"libopencv_imgproc.so.406", "libopencv-imgproc406"},
         {"libopencv_dnn.so.406", "libopencv-dnn406"},
     };
     unsigned missing = 0;
@@ -225,13 +249,14 @@ static void check_libraries(struct findings *f)
         say(f, BAD, "library", detail, next);
     }
     if (missing == 0) {
-        (void)snprintf(detail, sizeof(detail), "%zu 個そろっています / all %zu are there", sizeof(libraries) / sizeof(libraries[0]),
+        (void)snprintf(detail, sizeof(detail), "%zu 個そろっています / all %zu are there",
+                       sizeof(libraries) / sizeof(libraries[0]),
                        sizeof(libraries) / sizeof(libraries[0]));
         say(f, GOOD, "libraries", detail, "");
     }
 }
 
-/* ---- the desk -------------------------------------------------------------------------------------------- */
+/* ---- the desk -------------------------------------------------------------------------------- */
 
 static int take_health(struct message *message, void *arg)
 {
@@ -247,25 +272,33 @@ static int take_health(struct message *message, void *arg)
     if (m->failure != FAILURE_NONE) {
         const struct failure_text *t = failure_text(m->failure);
 
-        (void)snprintf(next, sizeof(next), "%s %s / %s%s%s", t->code, t->staff_ja, t->staff_en, m->next[0] != '\0' ? " → " : "", m->next);
+        (void)snprintf(next, sizeof(next), "%s %s / %s%s%s", t->code, t->staff_ja, t->staff_en,
+                       m->next[0] != '\0' ? " → " : "", m->next);
     }
     say(f, m->state == 0 ? GOOD : m->state == 1 ? WARNING : BAD, m->component, m->detail, next);
     return 0;
 }
 
-/* ---- readers and cameras -------------------------------------------------------------------------------- */
+/* ---- readers and cameras --------------------------------------------------------------------- */
 
 /* What to do about who has it. False: nobody does who must not. */
-static bool what_to_do(const char *driver, const char *holders, bool complete, char *next, size_t size)
+static bool what_to_do(const char *driver, const char *holders, bool complete, char *next,
+                       size_t size)
 {
     bool used = strcmp(driver, "usbfs") == 0 || strcmp(driver, "pcscd") == 0;
 
     if (strstr(holders, "pcscd") != NULL)
-        (void)snprintf(next, size, "pcscdを止めます: systemctl disable --now pcscd.socket pcscd.service / stop pcscd");
+        (void)snprintf(
+            next, size,
+            "pcscdを止めます: systemctl disable --now pcscd.socket pcscd.service / stop pcscd");
     else if (holders[0] != '\0')
-        (void)snprintf(next, size, "使っているプログラムを終了します: %.80s / end the program that has it", holders);
+        (void)snprintf(next, size,
+                       "使っているプログラムを終了します: %.80s / end the program that has it",
+                       holders);
     else if (used && !complete)
-        (void)snprintf(next, size, "root で調べると使っているプログラムが分かります / run as root to see which program has it");
+        (void)snprintf(next, size,
+                       "root で調べると使っているプログラムが分かります / run as root to see which "
+                       "program has it");
     else
         return used;
     return true;
@@ -277,13 +310,19 @@ static void how_to_name(char *next, size_t size, const char *port, uint8_t use, 
     const char *by = strcmp(driver, "uvcvideo") == 0 ? "v4l2:" : "";
 
     if (strncmp(port, "video", 5) == 0)
-        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: camera = v4l2:/dev/%.40s", port);
+        (void)snprintf(next, size,
+                       "レーンで使うには / to use it in a lane: camera = v4l2:/dev/%.40s", port);
     else if (use == (USE_READER | USE_CAMERA))
-        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: reader = port=%.40s, camera = %ssame", port, by);
+        (void)snprintf(
+            next, size,
+            "レーンで使うには / to use it in a lane: reader = port=%.40s, camera = %ssame", port,
+            by);
     else if (use == USE_READER)
-        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: reader = port=%.40s", port);
+        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: reader = port=%.40s",
+                       port);
     else
-        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: camera = %sport=%.40s", by, port);
+        (void)snprintf(next, size, "レーンで使うには / to use it in a lane: camera = %sport=%.40s",
+                       by, port);
 }
 
 static const char *what_it_is(uint8_t use)
@@ -309,8 +348,8 @@ static void check_plugged(struct findings *f)
 
         f->devices = true;
         (void)snprintf(component, sizeof(component), "%s at %.30s", what_it_is(use), d->port);
-        (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x]%s%.60s", d->name, d->vendor, d->product,
-                       held[0] != '\0' ? ", held by " : "", held);
+        (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x]%s%.60s", d->name, d->vendor,
+                       d->product, held[0] != '\0' ? ", held by " : "", held);
         next[0] = '\0';
         wrong = what_to_do(d->driver, holders, complete, next, sizeof(next));
         say(f, wrong ? WARNING : GOOD, component, detail, next);
@@ -335,20 +374,21 @@ static int take_devices(struct message *message, void *arg)
     else
         (void)snprintf(component, sizeof(component), "device without lane");
     if (m->kind == 0) { /* what a lane should have and has not */
-        (void)snprintf(detail, sizeof(detail), "%sがありません / no %s", m->use == USE_CAMERA ? "カメラ" : "読み取り機",
-                       what_it_is(m->use));
+        (void)snprintf(detail, sizeof(detail), "%sがありません / no %s",
+                       m->use == USE_CAMERA ? "カメラ" : "読み取り機", what_it_is(m->use));
         say(f, BAD, component, detail, m->next);
         return 0;
     }
     complete = plugged_holders(NULL, m->port, holders, sizeof(holders));
-    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.60s", m->name, m->vendor, m->product, m->port,
+    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.60s", m->name, m->vendor,
+                   m->product, m->port,
                    m->holder[0] != '\0' || holders[0] != '\0' ? ", held by " : "",
                    holders[0] != '\0' ? holders : m->holder);
     (void)snprintf(next, sizeof(next), "%s", m->next);
     level = m->lane == 0 ? WARNING : next[0] != '\0' ? BAD : GOOD;
     /* Our own reader holding it is as it should be, and the kernel's camera driver gives way; anybody else keeps it. */
-    if (strncmp(m->holder, "uketsuke", 8) != 0 && what_to_do(m->holder, holders, complete, next, sizeof(next)) &&
-        m->lane != 0)
+    if (strncmp(m->holder, "uketsuke", 8) != 0 &&
+        what_to_do(m->holder, holders, complete, next, sizeof(next)) && m->lane != 0)
         level = BAD;
     if (m->lane == 0 && next[0] == '\0')
         how_to_name(next, sizeof(next), m->port, m->use, m->holder);
@@ -378,7 +418,8 @@ static void check_desk(struct findings *f, const struct config *config)
     else
         r = link_ask(link, MSG_DEVICES_QUERY, &devices, LINK_ASK_MS, take_devices, f);
     if (r == 0 && !f->devices)
-        say(f, WARNING, "devices", "読み取り機もカメラも見つかりません / no reader and no camera found",
+        say(f, WARNING, "devices",
+            "読み取り機もカメラも見つかりません / no reader and no camera found",
             "USBケーブルと電源を確かめます / check USB cable and power");
     link_close(&link);
 }
@@ -411,7 +452,8 @@ int command_doctor(const struct command_options *options, int argc, char **argv)
         check_plugged(&f);
     config_free(&config);
     if (!options->json)
-        (void)fprintf(options->out, "\n良 %u  注 %u  悪 %u / %u good, %u to mind, %u bad\n", f.count[GOOD], f.count[WARNING],
-                      f.count[BAD], f.count[GOOD], f.count[WARNING], f.count[BAD]);
+        (void)fprintf(options->out, "\n良 %u  注 %u  悪 %u / %u good, %u to mind, %u bad\n",
+                      f.count[GOOD], f.count[WARNING], f.count[BAD], f.count[GOOD],
+                      f.count[WARNING], f.count[BAD]);
     return f.count[BAD] == 0 ? EXIT_AS_ASKED : EXIT_NOT_SO;
 }

@@ -11,7 +11,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-static void value_text(const struct config *config, enum config_key key, const char *instance, char *out, size_t size)
+static void value_text(const struct config *config, enum config_key key, const char *instance,
+                       char *out, size_t size)
 {
     const struct config_row *row = config_row(key);
 
@@ -23,13 +24,14 @@ static void value_text(const struct config *config, enum config_key key, const c
         (void)snprintf(out, size, "%s", config_text(config, key, instance));
 }
 
-static void list_section(const struct command_options *options, const struct config *config, const char *section,
-                         const char *instance)
+static void list_section(const struct command_options *options, const struct config *config,
+                         const char *section, const char *instance)
 {
     char value[4200];
 
     if (!options->json)
-        (void)fprintf(options->out, "[%s%s%s]\n", section, instance != NULL ? " " : "", instance != NULL ? instance : "");
+        (void)fprintf(options->out, "[%s%s%s]\n", section, instance != NULL ? " " : "",
+                      instance != NULL ? instance : "");
     for (int k = 0; k < CONFIG_KEY_COUNT; k++) {
         enum config_key key = (enum config_key)k;
         const struct config_row *row = config_row(key);
@@ -58,7 +60,8 @@ static void list_section(const struct command_options *options, const struct con
 
 static bool has_instances(const char *section)
 {
-    return strcmp(section, "lane") == 0 || strcmp(section, "upstream") == 0 || strcmp(section, "output") == 0;
+    return strcmp(section, "lane") == 0 || strcmp(section, "upstream") == 0 ||
+           strcmp(section, "output") == 0;
 }
 
 static void list(const struct command_options *options, const struct config *config)
@@ -106,7 +109,12 @@ static void show_failure(const struct command_options *options, const struct fai
     FILE *out = options->out;
 
     if (options->json) {
-        const char *const members[][2] = {{"code", t->code}, {"name", t->name}, {"patient_ja", t->patient_ja}, {"patient_en", t->patient_en}, {"staff_ja", t->staff_ja}, {"staff_en", t->staff_en}};
+        const char *const members[][2] = {{"code", t->code},
+                                          {"name", t->name},
+                                          {"patient_ja", t->patient_ja},
+                                          {"patient_en", t->patient_en},
+                                          {"staff_ja", t->staff_ja},
+                                          {"staff_en", t->staff_en}};
 
         for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
             (void)fputs(i == 0 ? "{" : ",", out);
@@ -117,8 +125,8 @@ static void show_failure(const struct command_options *options, const struct fai
         (void)fputs("}\n", out);
         return;
     }
-    (void)fprintf(out, "%s  %s\n  患者に / patient: %s / %s\n  係に   / staff:   %s / %s\n", t->code, t->name, t->patient_ja,
-                  t->patient_en, t->staff_ja, t->staff_en);
+    (void)fprintf(out, "%s  %s\n  患者に / patient: %s / %s\n  係に   / staff:   %s / %s\n",
+                  t->code, t->name, t->patient_ja, t->patient_en, t->staff_ja, t->staff_en);
 }
 
 int command_failures(const struct command_options *options, int argc, char **argv)
@@ -147,13 +155,14 @@ int command_failures(const struct command_options *options, int argc, char **arg
         table_print(table, options->out);
     table_free(&table);
     if (shown == 0) {
-        (void)fprintf(options->err, "uketsuke: %s: そのコードはありません / no such code\n", argv[0]);
+        (void)fprintf(options->err, "uketsuke: %s: そのコードはありません / no such code\n",
+                      argv[0]);
         return EXIT_NOT_SO;
     }
     return EXIT_AS_ASKED;
 }
 
-/* ---- bundle ------------------------------------------------------------------------------------------------ */
+/* ---- bundle ---------------------------------------------------------------------------------- */
 
 #ifndef UKETSUKE_BUNDLE
 #define UKETSUKE_BUNDLE "/usr/lib/uketsuke/bundle"

@@ -147,8 +147,7 @@ int command_key(const struct command_options *options, int argc, char **argv)
     return ask(options, &wanted);
 }
 
-/* ---- restore: by uketsuked itself, which alone can open the database
- * ------------------------------------------- */
+/* ---- restore: by uketsuked itself, which alone can open the database ------------------------- */
 
 static int beside(const char *name, char *out, size_t size)
 {

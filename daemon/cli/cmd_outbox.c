@@ -30,9 +30,7 @@ static bool number_of(const char *text, uint64_t *out)
     return errno == 0 && text[0] >= '1' && text[0] <= '9' && *end == '\0';
 }
 
-/* ---- list
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- list ------------------------------------------------------------------------------------ */
 
 struct listing {
     const struct command_options *options;
@@ -91,9 +89,7 @@ static int list(const struct command_options *options, struct link *link, bool a
     return r < 0 ? r : listing.staff > 0 ? EXIT_NOT_SO : EXIT_AS_ASKED;
 }
 
-/* ---- decisions
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- decisions ------------------------------------------------------------------------------- */
 
 static int take_result(struct message *message, void *arg)
 {

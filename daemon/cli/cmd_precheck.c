@@ -27,14 +27,25 @@
 /* Columns by their headings; whatever else the list has is left aside. */
 static const struct {
     const char *heading;
-    enum column { COL_PATIENT, COL_NAME, COL_BIRTH, COL_INSURER, COL_SYMBOL, COL_NUMBER, COL_BRANCH, COL_COUNT } column;
+    enum column {
+        COL_PATIENT,
+        COL_NAME,
+        COL_BIRTH,
+        COL_INSURER,
+        COL_SYMBOL,
+        COL_NUMBER,
+        COL_BRANCH,
+        COL_COUNT
+    } column;
 } headings[] = {
-    {"患者番号", COL_PATIENT}, {"診察券番号", COL_PATIENT}, {"照会番号", COL_PATIENT}, {"カルテ番号", COL_PATIENT},
-    {"patient", COL_PATIENT},  {"patient number", COL_PATIENT}, {"氏名", COL_NAME},  {"患者氏名", COL_NAME},
-    {"名前", COL_NAME},        {"name", COL_NAME},          {"生年月日", COL_BIRTH}, {"birth", COL_BIRTH},
-    {"birth date", COL_BIRTH}, {"保険者番号", COL_INSURER}, {"insurer", COL_INSURER}, {"記号", COL_SYMBOL},
-    {"被保険者証記号", COL_SYMBOL}, {"symbol", COL_SYMBOL}, {"番号", COL_NUMBER},    {"被保険者証番号", COL_NUMBER},
-    {"number", COL_NUMBER},    {"枝番", COL_BRANCH},        {"branch", COL_BRANCH},
+    {"患者番号", COL_PATIENT},   {"診察券番号", COL_PATIENT},    {"照会番号", COL_PATIENT},
+    {"カルテ番号", COL_PATIENT}, {"patient", COL_PATIENT},       {"patient number", COL_PATIENT},
+    {"氏名", COL_NAME},          {"患者氏名", COL_NAME},         {"名前", COL_NAME},
+    {"name", COL_NAME},          {"生年月日", COL_BIRTH},        {"birth", COL_BIRTH},
+    {"birth date", COL_BIRTH},   {"保険者番号", COL_INSURER},    {"insurer", COL_INSURER},
+    {"記号", COL_SYMBOL},        {"被保険者証記号", COL_SYMBOL}, {"symbol", COL_SYMBOL},
+    {"番号", COL_NUMBER},        {"被保険者証番号", COL_NUMBER}, {"number", COL_NUMBER},
+    {"枝番", COL_BRANCH},        {"branch", COL_BRANCH},
 };
 
 struct check {
@@ -58,8 +69,7 @@ static int complain(const struct check *c, const char *what, const char *ja, con
     return -EINVAL;
 }
 
-/* ---- the list
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static int read_file(const char *path, char **out, size_t *len)
 {
@@ -96,7 +106,9 @@ static int read_headings(struct check *c)
     static const struct {
         enum column column;
         const char *name;
-    } needed[] = {{COL_INSURER, "保険者番号 insurer"}, {COL_NUMBER, "番号 number"}, {COL_BIRTH, "生年月日 birth"}};
+    } needed[] = {{COL_INSURER, "保険者番号 insurer"},
+                  {COL_NUMBER, "番号 number"},
+                  {COL_BIRTH, "生年月日 birth"}};
     struct csv_row row;
 
     for (unsigned i = 0; i < COL_COUNT; i++)
@@ -105,11 +117,13 @@ static int read_headings(struct check *c)
         return complain(c, "1", "見出しの行がありません", "there is no line of headings");
     for (size_t i = 0; i < row.n; i++)
         for (size_t h = 0; h < sizeof(headings) / sizeof(headings[0]); h++)
-            if (strcasecmp(headings[h].heading, row.fields[i]) == 0 && c->columns[headings[h].column] < 0)
+            if (strcasecmp(headings[h].heading, row.fields[i]) == 0 &&
+                c->columns[headings[h].column] < 0)
                 c->columns[headings[h].column] = (int)i;
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         if (c->columns[needed[i].column] < 0)
-            return complain(c, needed[i].name, "この見出しの列がありません", "there is no column of this heading");
+            return complain(c, needed[i].name, "この見出しの列がありません",
+                            "there is no column of this heading");
     return 0;
 }
 
@@ -123,7 +137,8 @@ static int count_rows(struct check *c, const char *data, size_t len)
 
     if (r < 0)
         return complain(c, "CSV",
-                        r == -EMSGSIZE ? "ファイルが大きすぎます" : "UTF-8 でも CP932(Shift_JIS)でもありません",
+                        r == -EMSGSIZE ? "ファイルが大きすぎます"
+                                       : "UTF-8 でも CP932(Shift_JIS)でもありません",
                         r == -EMSGSIZE ? "the file is too large" : "neither UTF-8 nor CP932");
     while ((r = csv_next(&csv, &row)) == 1) {
         c->rows++;
@@ -137,14 +152,14 @@ static int count_rows(struct check *c, const char *data, size_t len)
     if (r < 0)
         return r;
     if (c->rows <= 1 || c->rows > ROWS_MAX)
-        return complain(c, "CSV", "行がない、または多すぎます(20000行まで)", "there are no rows, or too many (20000 at most)");
+        return complain(c, "CSV", "行がない、または多すぎます(20000行まで)",
+                        "there are no rows, or too many (20000 at most)");
     c->rows--; /* the headings */
     c->done = calloc(c->last_line + 1, sizeof(bool));
     return c->done != NULL ? 0 : -ENOMEM;
 }
 
-/* ---- the report
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the report ------------------------------------------------------------------------------ */
 
 static const char *const results[] = {"valid", "invalid", "unknown", "wrong", "later"};
 
@@ -192,9 +207,12 @@ static int append(struct check *c, const char *const *fields, size_t n)
 
 static int begin_report(struct check *c)
 {
-    const char *const titles[] = {"行 line", "患者番号 patient", "氏名 name", "結果 result", "資格 validity", "項目 field",
-                                  "コード code", "内容 words", "サービスの氏名 name by service", "負担割合 ratio", "限度額 limit",
-                                  "照合 match", "前回 since", "変更 changes", c->list};
+    const char *const titles[] = {
+        "行 line",        "患者番号 patient", "氏名 name",
+        "結果 result",    "資格 validity",    "項目 field",
+        "コード code",    "内容 words",       "サービスの氏名 name by service",
+        "負担割合 ratio", "限度額 limit",     "照合 match",
+        "前回 since",     "変更 changes",     c->list};
 
     if (write(c->report, "\xef\xbb\xbf", 3) != 3)
         return -EIO;
@@ -215,7 +233,9 @@ static int resume_report(struct check *c, char *data, size_t len)
         return ftruncate(c->report, 0) == 0 ? begin_report(c) : -errno;
     r = csv_new(&csv, data, whole);
     if (r == 0)
-        r = csv_next(&csv, &row) == 1 && row.n > 0 && strcmp(row.fields[row.n - 1], c->list) == 0 ? 0 : -EINVAL;
+        r = csv_next(&csv, &row) == 1 && row.n > 0 && strcmp(row.fields[row.n - 1], c->list) == 0
+                ? 0
+                : -EINVAL;
     while (r == 0 && csv_next(&csv, &row) == 1) {
         unsigned long line = strtoul(row.fields[0], NULL, 10);
 
@@ -259,8 +279,7 @@ static int open_report(struct check *c, const char *list)
     return r;
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static void draw(const struct check *c)
 {
@@ -275,7 +294,8 @@ static void draw(const struct check *c)
         (void)fputc(i < full ? '#' : ' ', c->options->err);
     (void)fprintf(c->options->err, "] %u/%u", c->finished, c->rows);
     if (made > 0)
-        (void)fprintf(c->options->err, "  残り / left %llds ", (long long)(took * (c->rows - c->finished) / made));
+        (void)fprintf(c->options->err, "  残り / left %llds ",
+                      (long long)(took * (c->rows - c->finished) / made));
     (void)fflush(c->options->err);
 }
 
@@ -291,11 +311,14 @@ static int take(struct message *message, void *arg)
 
 static const char *cell(const struct check *c, const struct csv_row *row, enum column column)
 {
-    return c->columns[column] >= 0 && (size_t)c->columns[column] < row->n ? row->fields[c->columns[column]] : "";
+    return c->columns[column] >= 0 && (size_t)c->columns[column] < row->n
+               ? row->fields[c->columns[column]]
+               : "";
 }
 
 /* A text that does not fit is wrong in its field; nothing is cut. */
-static const char *make_question(const struct check *c, const struct csv_row *row, struct msg_precheck *m)
+static const char *make_question(const struct check *c, const struct csv_row *row,
+                                 struct msg_precheck *m)
 {
     if (MESSAGE_TEXT(m->patient, cell(c, row, COL_PATIENT)) < 0)
         return "patient";
@@ -354,14 +377,17 @@ static int write_row(struct check *c, const struct csv_row *row)
                                   changes};
 
     (void)snprintf(line, sizeof(line), "%u", row->line);
-    (void)snprintf(words, sizeof(words), "%s%s%s%s%s", a->other_name != 0 ? "氏名が一覧と違います / the name differs from the list. " : "",
+    (void)snprintf(words, sizeof(words), "%s%s%s%s%s",
+                   a->other_name != 0 ? "氏名が一覧と違います / the name differs from the list. "
+                                      : "",
                    none ? "" : text->staff_ja, none ? "" : " / ", none ? "" : text->staff_en, "");
     changes_text(a->changes, changes, sizeof(changes));
     return append(c, fields, sizeof(fields) / sizeof(fields[0]));
 }
 
 /* 0: its line is in the report; 1: left for later; negative: the desk or the disk. */
-static int check_row(struct check *c, struct link *link, const struct csv_row *row, const char *staff)
+static int check_row(struct check *c, struct link *link, const struct csv_row *row,
+                     const char *staff)
 {
     struct msg_precheck m = {0};
     const char *wrong;
@@ -376,7 +402,8 @@ static int check_row(struct check *c, struct link *link, const struct csv_row *r
         c->answer.failure = FAILURE_LOOKUP_FORMAT;
         (void)MESSAGE_TEXT(c->answer.field, wrong);
     }
-    for (unsigned tries = 0; wrong == NULL && c->answer.result == PRECHECK_LATER && tries < TRIES; tries++) {
+    for (unsigned tries = 0; wrong == NULL && c->answer.result == PRECHECK_LATER && tries < TRIES;
+         tries++) {
         if (tries > 0)
             (void)sleep(REST_S);
         r = link_ask(link, MSG_PRECHECK, &m, ASK_MS, take, c);
@@ -419,18 +446,23 @@ static int check_rows(struct check *c, struct link *link)
     if (r > 0) {
         const struct failure_text *text = failure_text(c->answer.failure);
 
-        (void)fprintf(c->options->err, "uketsuke: %s %s / %s\n", text->code, text->staff_ja, text->staff_en);
+        (void)fprintf(c->options->err, "uketsuke: %s %s / %s\n", text->code, text->staff_ja,
+                      text->staff_en);
     } else if (r < 0) {
         (void)fprintf(c->options->err, "uketsuke: %s\n", command_reason(r));
     }
     if (r != 0)
-        (void)fprintf(c->options->err, "uketsuke: 同じコマンドで続きから進みます / the same command goes on from here\n");
+        (void)fprintf(
+            c->options->err,
+            "uketsuke: 同じコマンドで続きから進みます / the same command goes on from here\n");
     return r;
 }
 
 int command_precheck(const struct command_options *options, int argc, char **argv)
 {
-    struct check c = {.options = options, .report = -1, .bar = options->err == stderr && isatty(STDERR_FILENO) == 1};
+    struct check c = {.options = options,
+                      .report = -1,
+                      .bar = options->err == stderr && isatty(STDERR_FILENO) == 1};
     struct link *link = NULL;
     char *data = NULL;
     size_t len = 0;
@@ -454,7 +486,8 @@ int command_precheck(const struct command_options *options, int argc, char **arg
     if (r == 0) {
         r = open_report(&c, argv[0]);
         if (r < 0 && r != -EINVAL)
-            (void)complain(&c, c.report_path != NULL ? c.report_path : "", "報告を書けません", strerror(-r));
+            (void)complain(&c, c.report_path != NULL ? c.report_path : "", "報告を書けません",
+                           strerror(-r));
     }
     if (r == 0) {
         link = command_link(options);
@@ -464,9 +497,11 @@ int command_precheck(const struct command_options *options, int argc, char **arg
         r = check_rows(&c, link);
         if (r == 0)
             status = c.counts[PRECHECK_VALID] == c.finished ? EXIT_AS_ASKED : EXIT_NOT_SO;
-        (void)fprintf(options->out, "%s: %u/%u  有効 valid %u, 無効 invalid %u, 不明 unknown %u, 入力誤り wrong %u\n",
-                      c.report_path, c.finished, c.rows, c.counts[PRECHECK_VALID], c.counts[PRECHECK_INVALID],
-                      c.counts[PRECHECK_UNKNOWN], c.counts[PRECHECK_WRONG]);
+        (void)fprintf(
+            options->out,
+            "%s: %u/%u  有効 valid %u, 無効 invalid %u, 不明 unknown %u, 入力誤り wrong %u\n",
+            c.report_path, c.finished, c.rows, c.counts[PRECHECK_VALID], c.counts[PRECHECK_INVALID],
+            c.counts[PRECHECK_UNKNOWN], c.counts[PRECHECK_WRONG]);
     }
     link_close(&link);
     csv_free(&c.csv);

@@ -26,24 +26,37 @@ static const struct {
     {"status", "", "レーンの今の状態", "the lanes, a line each", command_status},
     {"visits", "[--date YYYY-MM-DD] [--limit N]", "今日の受付", "today's visits", command_visits},
     {"watch", "", "受付の動きを表示し続ける", "what happens, live", command_watch},
-    {"lookup", "INSURER NUMBER --birth YYYYMMDD [--symbol S] [--branch NN] [--limit-consent] [--visit ID]",
+    {"lookup",
+     "INSURER NUMBER --birth YYYYMMDD [--symbol S] [--branch NN] [--limit-consent] [--visit ID]",
      "カードなしで資格を照会する", "ask for an entitlement without card", command_lookup},
-    {"precheck", "FILE.csv [--output REPORT.csv]", "明日の予約の資格をまとめて調べる(途中から続けられる)",
+    {"precheck", "FILE.csv [--output REPORT.csv]",
+     "明日の予約の資格をまとめて調べる(途中から続けられる)",
      "ask about tomorrow's appointments; can be taken up again", command_precheck},
-    {"doctor", "", "すべてを調べ、次にすることを示す", "check everything and say what to do", command_doctor},
-    {"bundle", "[FILE]", "問い合わせ用の記録をまとめる(患者の情報は入らない)", "logs and states for whoever helps, without patients' data", command_bundle},
-    {"config", "check | list", "設定を調べる・一覧にする", "check or list the configuration", command_config},
-    {"reload", "", "設定を止めずに読み直す", "take the configuration anew without stopping", command_reload},
+    {"doctor", "", "すべてを調べ、次にすることを示す", "check everything and say what to do",
+     command_doctor},
+    {"bundle", "[FILE]", "問い合わせ用の記録をまとめる(患者の情報は入らない)",
+     "logs and states for whoever helps, without patients' data", command_bundle},
+    {"config", "check | list", "設定を調べる・一覧にする", "check or list the configuration",
+     command_config},
+    {"reload", "", "設定を止めずに読み直す", "take the configuration anew without stopping",
+     command_reload},
     {"failures", "[CODE]", "コードの意味", "what the codes mean", command_failures},
-    {"eligibility", "show FILE", "資格確認のファイル(照会・回答・顔認証)をコードの意味とともに表示する", "what a request, answer or face file says, with the meaning of its codes",
+    {"eligibility", "show FILE",
+     "資格確認のファイル(照会・回答・顔認証)をコードの意味とともに表示する",
+     "what a request, answer or face file says, with the meaning of its codes",
      command_eligibility},
-    {"account", "list | add NAME ROLE | role NAME ROLE | reset|disable|enable|remove NAME", "受付の画面に入れる人(役割: reception clinician administrator)", "who may sign in at the board", command_account},
-    {"outbox", "[list [all]] | resend|arrived ENTRY", "レセコンなどに渡したもの・渡せなかったもの", "what was handed over and what was not",
-     command_outbox},
-    {"audit", "verify [ANCHOR] | anchor", "監査ログの鎖を確かめる・控えを出す", "walk the chain of the audit log; print an anchor of it", command_audit},
+    {"account", "list | add NAME ROLE | role NAME ROLE | reset|disable|enable|remove NAME",
+     "受付の画面に入れる人(役割: reception clinician administrator)",
+     "who may sign in at the board", command_account},
+    {"outbox", "[list [all]] | resend|arrived ENTRY", "レセコンなどに渡したもの・渡せなかったもの",
+     "what was handed over and what was not", command_outbox},
+    {"audit", "verify [ANCHOR] | anchor", "監査ログの鎖を確かめる・控えを出す",
+     "walk the chain of the audit log; print an anchor of it", command_audit},
     {"backup", "", "いまバックアップを取る", "make a backup now", command_backup},
-    {"key", "rotate", "患者データを新しい鍵で封じ直す", "seal patients' data anew under a new key", command_key},
-    {"restore", "FILE [--check] [--key FILE]", "バックアップから戻す(--check は確かめるだけ)", "put a backup back; --check only judges it", command_restore},
+    {"key", "rotate", "患者データを新しい鍵で封じ直す", "seal patients' data anew under a new key",
+     command_key},
+    {"restore", "FILE [--check] [--key FILE]", "バックアップから戻す(--check は確かめるだけ)",
+     "put a backup back; --check only judges it", command_restore},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -51,13 +64,14 @@ static void usage(FILE *to)
 {
     (void)fprintf(to, "uketsuke [--config FILE] [--json] COMMAND ...\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        (void)fprintf(to, "  %s %s\n      %s / %s\n", commands[i].name, commands[i].arguments, commands[i].ja, commands[i].en);
-    (void)fprintf(to,
-                  "\n  -c, --config FILE   設定ファイル / configuration ($UKETSUKE_CONFIG, else /etc/uketsuke/uketsuke.conf)\n"
-                  "  -j, --json          1行に1つのJSON / one JSON object a line\n"
-                  "      --staff NAME    監査記録に残す名前 / name for the audit log\n"
-                  "      --version, --help\n"
-                  "See uketsuke(1).\n");
+        (void)fprintf(to, "  %s %s\n      %s / %s\n", commands[i].name, commands[i].arguments,
+                      commands[i].ja, commands[i].en);
+    (void)fprintf(to, "\n  -c, --config FILE   設定ファイル / configuration ($UKETSUKE_CONFIG, "
+                      "else /etc/uketsuke/uketsuke.conf)\n"
+                      "  -j, --json          1行に1つのJSON / one JSON object a line\n"
+                      "      --staff NAME    監査記録に残す名前 / name for the audit log\n"
+                      "      --version, --help\n"
+                      "See uketsuke(1).\n");
 }
 
 static int number(const char *text, uint64_t most, uint64_t *out)
@@ -73,7 +87,20 @@ static int number(const char *text, uint64_t most, uint64_t *out)
     return 0;
 }
 
-enum { OPT_SYMBOL = 256, OPT_BRANCH, OPT_BIRTH, OPT_LIMIT_CONSENT, OPT_VISIT, OPT_STAFF, OPT_DATE, OPT_LIMIT, OPT_KEY, OPT_CHECK, OPT_OUTPUT, OPT_VERSION };
+enum {
+    OPT_SYMBOL = 256,
+    OPT_BRANCH,
+    OPT_BIRTH,
+    OPT_LIMIT_CONSENT,
+    OPT_VISIT,
+    OPT_STAFF,
+    OPT_DATE,
+    OPT_LIMIT,
+    OPT_KEY,
+    OPT_CHECK,
+    OPT_OUTPUT,
+    OPT_VERSION
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -154,14 +181,16 @@ static int take_option(struct command_options *o, int c, int *status)
     default:
         break;
     }
-    (void)fprintf(o->err, "uketsuke: オプションが正しくありません / wrong option; see uketsuke --help\n");
+    (void)fprintf(o->err,
+                  "uketsuke: オプションが正しくありません / wrong option; see uketsuke --help\n");
     *status = EXIT_USAGE;
     return 0;
 }
 
 int command_main(int argc, char **argv, FILE *out, FILE *err)
 {
-    struct command_options o = {.config_path = getenv("UKETSUKE_CONFIG"), .out = out, .err = err, .limit = 400};
+    struct command_options o = {
+        .config_path = getenv("UKETSUKE_CONFIG"), .out = out, .err = err, .limit = 400};
     int status = EXIT_USAGE;
     int c;
 
@@ -179,7 +208,10 @@ int command_main(int argc, char **argv, FILE *out, FILE *err)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, argv[optind]) == 0)
             return commands[i].run(&o, argc - optind - 1, argv + optind + 1);
-    (void)fprintf(err, "uketsuke: %s: そのようなコマンドはありません / no such command; see uketsuke --help\n", argv[optind]);
+    (void)fprintf(
+        err,
+        "uketsuke: %s: そのようなコマンドはありません / no such command; see uketsuke --help\n",
+        argv[optind]);
     return EXIT_USAGE;
 }
 
@@ -209,14 +241,20 @@ const char *command_reason(int error)
         int error;
         const char *words;
     } reasons[] = {
-        {-ENOENT, "受付の本体が起動していません(ソケットなし) / the desk is not started (no socket): systemctl start uketsuke.target"},
-        {-ECONNREFUSED, "受付の本体が止まっています / the desk is not running: systemctl status uketsuked"},
-        {-EACCES, "権限がありません / no permission: add your user to [desk] peers and to the group uketsuke"},
-        {-EPERM, "権限がありません / no permission: add your user to [desk] peers and to the group uketsuke"},
-        {-ECONNRESET, "受付の本体が接続を断りました / the desk closed the connection: is your user in [desk] peers? journalctl -u uketsuked"},
+        {-ENOENT, "受付の本体が起動していません(ソケットなし) / the desk is not started (no "
+                  "socket): systemctl start uketsuke.target"},
+        {-ECONNREFUSED,
+         "受付の本体が止まっています / the desk is not running: systemctl status uketsuked"},
+        {-EACCES, "権限がありません / no permission: add your user to [desk] peers and to the "
+                  "group uketsuke"},
+        {-EPERM, "権限がありません / no permission: add your user to [desk] peers and to the group "
+                 "uketsuke"},
+        {-ECONNRESET, "受付の本体が接続を断りました / the desk closed the connection: is your user "
+                      "in [desk] peers? journalctl -u uketsuked"},
         {-EPROTO, "受付の本体と版が違います / another version of the desk is running: restart it"},
         {-EBADMSG, "受付の本体と版が違います / another version of the desk is running: restart it"},
-        {-ETIMEDOUT, "受付の本体が応答しません / the desk does not answer: journalctl -u uketsuked"},
+        {-ETIMEDOUT,
+         "受付の本体が応答しません / the desk does not answer: journalctl -u uketsuked"},
     };
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
@@ -238,7 +276,10 @@ struct link *command_link(const struct command_options *options)
     if (r == 0)
         r = link_open(&link, path);
     if (r < 0)
-        (void)fprintf(options->err, "uketsuke: %s\n    (%s)\n    uketsuke doctor で調べます / see uketsuke doctor\n", command_reason(r), path);
+        (void)fprintf(
+            options->err,
+            "uketsuke: %s\n    (%s)\n    uketsuke doctor で調べます / see uketsuke doctor\n",
+            command_reason(r), path);
     config_free(&config);
     return link;
 }

@@ -22,7 +22,7 @@ struct command_options {
     const char *birth, *symbol, *branch, *staff;
     const char *date;
     const char *output; /* of precheck */
-    const char *key; /* file with the master key */
+    const char *key;    /* file with the master key */
     bool check;
     bool limit_consent;
     uint64_t visit;
@@ -30,9 +30,10 @@ struct command_options {
 };
 
 typedef int command_fn(const struct command_options *options, int argc, char **argv);
-command_fn command_status, command_visits, command_watch, command_lookup, command_doctor, command_config, command_failures,
-    command_eligibility, command_audit, command_backup, command_key, command_restore,
-    command_account, command_bundle, command_precheck, command_reload, command_outbox;
+command_fn command_status, command_visits, command_watch, command_lookup, command_doctor,
+    command_config, command_failures, command_eligibility, command_audit, command_backup,
+    command_key, command_restore, command_account, command_bundle, command_precheck, command_reload,
+    command_outbox;
 
 /* Parse and run; argv[0] is the program. `out` and `err` are for tests. */
 int command_main(int argc, char **argv, FILE *out, FILE *err);

@@ -8,13 +8,13 @@
 #include <stddef.h>
 
 #define CSV_FIELDS_MAX 64
-#define CSV_FIELD_MAX 2048      /* bytes of a field */
+#define CSV_FIELD_MAX 2048       /* bytes of a field */
 #define CSV_BYTES_MAX (8u << 20) /* of a file */
 
 struct csv {
     char *text; /* UTF-8; changed while it is read: fields point into it */
     char *at, *end;
-    unsigned line; /* where `at` stands, from 1 */
+    unsigned line;               /* where `at` stands, from 1 */
     const char *why_ja, *why_en; /* of the last error */
 };
 

@@ -14,7 +14,8 @@ void json_text(FILE *out, const char *text)
             (void)fprintf(out, "\\%c", *p);
         else if (*p < 0x20 || *p == 0x7f)
             (void)fprintf(out, "\\u%04x", *p);
-        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F steer some terminals */
+        else if (*p == 0xc2 && p[1] >= 0x80 &&
+                 p[1] < 0xa0) /* U+0080 to U+009F steer some terminals */
             (void)fprintf(out, "\\u%04x", *++p);
         else
             (void)fputc(*p, out);
@@ -39,9 +40,9 @@ static const struct {
     const char *field;
     const char *(*word)(unsigned value);
 } words[] = {
-    {"health_item.state", level},     {"state", visit_state_name},  {"method", visit_method_name},
-    {"outcome", visit_outcome_name},  {"failure", failure_code},    {"hint", failure_code},
-    {"reader", failure_code},         {"camera", failure_code},
+    {"health_item.state", level},    {"state", visit_state_name}, {"method", visit_method_name},
+    {"outcome", visit_outcome_name}, {"failure", failure_code},   {"hint", failure_code},
+    {"reader", failure_code},        {"camera", failure_code},
 };
 
 struct writer {

@@ -57,7 +57,8 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     memcpy(&request, &message->body, sizeof(request));
     /* LANE_STATE has no number and what happens live has 0: both belong to whoever subscribed. */
     if (link->take == NULL || link->done ||
-        (link->wanted != 0 && message->type != MSG_LANE_STATE && request != 0 && request != link->wanted))
+        (link->wanted != 0 && message->type != MSG_LANE_STATE && request != 0 &&
+         request != link->wanted))
         return;
     r = link->take(message, link->arg);
     if (r != 0)
@@ -161,12 +162,14 @@ void link_close(struct link **at)
     free(link);
 }
 
-int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take, void *arg)
+int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take,
+             void *arg)
 {
     return link_ask_fd(link, type, body, -1, timeout_ms, take, arg);
 }
 
-int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned timeout_ms, link_take_fn *take, void *arg)
+int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned timeout_ms,
+                link_take_fn *take, void *arg)
 {
     int r;
 

@@ -24,9 +24,11 @@ typedef int link_take_fn(struct message *message, void *arg);
  * Send (the first field of `body` becomes the number of the request) and hand on what comes with that number, until
  * `take` says it is enough. -ETIMEDOUT, -ECONNRESET, or what `take` returned.
  */
-int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take, void *arg);
+int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take,
+             void *arg);
 /* With a descriptor (borrowed) along. */
-int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned timeout_ms, link_take_fn *take, void *arg);
+int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned timeout_ms,
+                link_take_fn *take, void *arg);
 /*
  * From now on every message is handed to `observe` before anything else, also between two questions, when nobody
  * waits: nothing that was subscribed to is missed. Its result is not used. NULL: nobody.

@@ -40,8 +40,7 @@ static void read_line(int directory, const char *name, char *out, size_t size)
             *p = '?';
 }
 
-/* -- what is plugged
- * --------------------------------------------------------------------------------------- */
+/* -- what is plugged --------------------------------------------------------------------------- */
 
 static void look_at_interface(int directory, struct plugged_device *device)
 {
@@ -132,8 +131,7 @@ size_t plugged_list(const struct plugged_roots *roots, struct plugged_device *ou
     return n;
 }
 
-/* -- who has it
- * -------------------------------------------------------------------------------------------- */
+/* -- who has it -------------------------------------------------------------------------------- */
 
 struct nodes {
     char paths[NODES_MOST][64];

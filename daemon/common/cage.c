@@ -35,7 +35,7 @@ void cage_status(struct cage_status *out)
     *out = status;
 }
 
-/* ---- Landlock -------------------------------------------------------------------------------------- */
+/* ---- Landlock -------------------------------------------------------------------------------- */
 
 #define FS_FILE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE)
 #define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
@@ -62,8 +62,7 @@ static int landlock_allow(int ruleset, const struct cage_path *path, uint64_t ri
                   LOG_PUBLIC("path", log_public_from_config(path->path)), LOG_ERRNO(r));
         return r;
     }
-    rule.allowed_access =
-        (path->write ? FS_WRITE | LANDLOCK_ACCESS_FS_REFER : FS_READ) & rights;
+    rule.allowed_access = (path->write ? FS_WRITE | LANDLOCK_ACCESS_FS_REFER : FS_READ) & rights;
     if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= FS_FILE;
     if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
@@ -116,7 +115,7 @@ static int landlock_enter(const struct cage_spec *spec)
     return r;
 }
 
-/* ---- seccomp ----------------------------------------------------------------------------------------- */
+/* ---- seccomp --------------------------------------------------------------------------------- */
 
 #define ALWAYS 0xffffffffu
 
@@ -129,8 +128,14 @@ struct call {
     uint64_t value;
 };
 
-#define CALL(name, when) {SCMP_SYS(name), when, 0, 0, 0}
-#define CALL_IF(name, when, argument, mask, value) {SCMP_SYS(name), when, argument, mask, value}
+#define CALL(name, when)                                                                           \
+    {                                                                                              \
+        SCMP_SYS(name), when, 0, 0, 0                                                              \
+    }
+#define CALL_IF(name, when, argument, mask, value)                                                 \
+    {                                                                                              \
+        SCMP_SYS(name), when, argument, mask, value                                                \
+    }
 
 /* The whole number: direction, size of what is passed, letter, number. */
 #define CALL_VIDEO(request) CALL_IF(ioctl, CAGE_VIDEO, 1, UINT64_C(0xffffffff), (uint64_t)(request))
@@ -139,72 +144,173 @@ struct call {
 
 static const struct call calls[] = {
     /* the given descriptors */
-    CALL(read, ALWAYS), CALL(write, ALWAYS), CALL(readv, ALWAYS), CALL(writev, ALWAYS),
-    CALL(pread64, ALWAYS), CALL(lseek, ALWAYS), CALL(close, ALWAYS), CALL(close_range, ALWAYS),
-    CALL(fstat, ALWAYS), CALL_IF(newfstatat, ALWAYS, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
-    CALL(dup, ALWAYS), CALL(dup2, ALWAYS), CALL(dup3, ALWAYS), CALL(pipe2, ALWAYS),
+    CALL(read, ALWAYS),
+    CALL(write, ALWAYS),
+    CALL(readv, ALWAYS),
+    CALL(writev, ALWAYS),
+    CALL(pread64, ALWAYS),
+    CALL(lseek, ALWAYS),
+    CALL(close, ALWAYS),
+    CALL(close_range, ALWAYS),
+    CALL(fstat, ALWAYS),
+    CALL_IF(newfstatat, ALWAYS, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
+    CALL(dup, ALWAYS),
+    CALL(dup2, ALWAYS),
+    CALL(dup3, ALWAYS),
+    CALL(pipe2, ALWAYS),
     /* by command: F_SETOWN and F_SETSIG would send signals to others */
-    CALL_FCNTL(F_DUPFD), CALL_FCNTL(F_DUPFD_CLOEXEC), CALL_FCNTL(F_GETFD), CALL_FCNTL(F_SETFD),
-    CALL_FCNTL(F_GETFL), CALL_FCNTL(F_SETFL), CALL_FCNTL(F_GETLK), CALL_FCNTL(F_SETLK),
-    CALL_FCNTL(F_SETLKW), CALL_FCNTL(F_OFD_GETLK), CALL_FCNTL(F_OFD_SETLK), CALL_FCNTL(F_OFD_SETLKW),
-    CALL_FCNTL(F_ADD_SEALS), CALL_FCNTL(F_GET_SEALS),
-    CALL(sendmsg, ALWAYS), CALL(recvmsg, ALWAYS), CALL(sendto, ALWAYS), CALL(recvfrom, ALWAYS),
-    CALL(shutdown, ALWAYS), CALL(getsockopt, ALWAYS), CALL(setsockopt, ALWAYS),
-    CALL(getsockname, ALWAYS), CALL(getpeername, ALWAYS),
+    CALL_FCNTL(F_DUPFD),
+    CALL_FCNTL(F_DUPFD_CLOEXEC),
+    CALL_FCNTL(F_GETFD),
+    CALL_FCNTL(F_SETFD),
+    CALL_FCNTL(F_GETFL),
+    CALL_FCNTL(F_SETFL),
+    CALL_FCNTL(F_GETLK),
+    CALL_FCNTL(F_SETLK),
+    CALL_FCNTL(F_SETLKW),
+    CALL_FCNTL(F_OFD_GETLK),
+    CALL_FCNTL(F_OFD_SETLK),
+    CALL_FCNTL(F_OFD_SETLKW),
+    CALL_FCNTL(F_ADD_SEALS),
+    CALL_FCNTL(F_GET_SEALS),
+    CALL(sendmsg, ALWAYS),
+    CALL(recvmsg, ALWAYS),
+    CALL(sendto, ALWAYS),
+    CALL(recvfrom, ALWAYS),
+    CALL(shutdown, ALWAYS),
+    CALL(getsockopt, ALWAYS),
+    CALL(setsockopt, ALWAYS),
+    CALL(getsockname, ALWAYS),
+    CALL(getpeername, ALWAYS),
     /* the event loop */
-    CALL(epoll_create1, ALWAYS), CALL(epoll_ctl, ALWAYS), CALL(epoll_wait, ALWAYS),
-    CALL(epoll_pwait, ALWAYS), CALL(epoll_pwait2, ALWAYS), CALL(poll, ALWAYS), CALL(ppoll, ALWAYS),
-    CALL(select, ALWAYS), CALL(pselect6, ALWAYS), CALL(timerfd_create, ALWAYS),
-    CALL(timerfd_settime, ALWAYS), CALL(timerfd_gettime, ALWAYS), CALL(eventfd2, ALWAYS),
+    CALL(epoll_create1, ALWAYS),
+    CALL(epoll_ctl, ALWAYS),
+    CALL(epoll_wait, ALWAYS),
+    CALL(epoll_pwait, ALWAYS),
+    CALL(epoll_pwait2, ALWAYS),
+    CALL(poll, ALWAYS),
+    CALL(ppoll, ALWAYS),
+    CALL(select, ALWAYS),
+    CALL(pselect6, ALWAYS),
+    CALL(timerfd_create, ALWAYS),
+    CALL(timerfd_settime, ALWAYS),
+    CALL(timerfd_gettime, ALWAYS),
+    CALL(eventfd2, ALWAYS),
     CALL(signalfd4, ALWAYS),
     /* memory: never executable again */
-    CALL(brk, ALWAYS), CALL_IF(mmap, ALWAYS, 2, PROT_EXEC, 0), CALL_IF(mprotect, ALWAYS, 2, PROT_EXEC, 0),
-    CALL(munmap, ALWAYS), CALL(mremap, ALWAYS), CALL(madvise, ALWAYS), CALL(mlock, ALWAYS),
-    CALL(mlock2, ALWAYS), CALL(munlock, ALWAYS), CALL(membarrier, ALWAYS),
+    CALL(brk, ALWAYS),
+    CALL_IF(mmap, ALWAYS, 2, PROT_EXEC, 0),
+    CALL_IF(mprotect, ALWAYS, 2, PROT_EXEC, 0),
+    CALL(munmap, ALWAYS),
+    CALL(mremap, ALWAYS),
+    CALL(madvise, ALWAYS),
+    CALL(mlock, ALWAYS),
+    CALL(mlock2, ALWAYS),
+    CALL(munlock, ALWAYS),
+    CALL(membarrier, ALWAYS),
     /* time, signals, the process itself */
-    CALL(clock_gettime, ALWAYS), CALL(clock_getres, ALWAYS), CALL(clock_nanosleep, ALWAYS),
-    CALL(nanosleep, ALWAYS), CALL(gettimeofday, ALWAYS), CALL(time, ALWAYS), CALL(rt_sigaction, ALWAYS),
-    CALL(rt_sigprocmask, ALWAYS), CALL(rt_sigreturn, ALWAYS), CALL(rt_sigtimedwait, ALWAYS),
-    CALL(sigaltstack, ALWAYS), CALL(restart_syscall, ALWAYS), CALL(getpid, ALWAYS), CALL(gettid, ALWAYS),
-    CALL(getuid, ALWAYS), CALL(geteuid, ALWAYS), CALL(getgid, ALWAYS), CALL(getegid, ALWAYS),
-    CALL(getrandom, ALWAYS), CALL(getrusage, ALWAYS), CALL(uname, ALWAYS), CALL(sysinfo, ALWAYS),
-    CALL(futex, ALWAYS), CALL(set_robust_list, ALWAYS), CALL(rseq, ALWAYS), CALL(sched_yield, ALWAYS),
-    CALL(getcpu, ALWAYS), CALL_IF(prctl, ALWAYS, 0, ~UINT64_C(0), PR_SET_NAME),
-    CALL(exit, ALWAYS), CALL(exit_group, ALWAYS),
+    CALL(clock_gettime, ALWAYS),
+    CALL(clock_getres, ALWAYS),
+    CALL(clock_nanosleep, ALWAYS),
+    CALL(nanosleep, ALWAYS),
+    CALL(gettimeofday, ALWAYS),
+    CALL(time, ALWAYS),
+    CALL(rt_sigaction, ALWAYS),
+    CALL(rt_sigprocmask, ALWAYS),
+    CALL(rt_sigreturn, ALWAYS),
+    CALL(rt_sigtimedwait, ALWAYS),
+    CALL(sigaltstack, ALWAYS),
+    CALL(restart_syscall, ALWAYS),
+    CALL(getpid, ALWAYS),
+    CALL(gettid, ALWAYS),
+    CALL(getuid, ALWAYS),
+    CALL(geteuid, ALWAYS),
+    CALL(getgid, ALWAYS),
+    CALL(getegid, ALWAYS),
+    CALL(getrandom, ALWAYS),
+    CALL(getrusage, ALWAYS),
+    CALL(uname, ALWAYS),
+    CALL(sysinfo, ALWAYS),
+    CALL(futex, ALWAYS),
+    CALL(set_robust_list, ALWAYS),
+    CALL(rseq, ALWAYS),
+    CALL(sched_yield, ALWAYS),
+    CALL(getcpu, ALWAYS),
+    CALL_IF(prctl, ALWAYS, 0, ~UINT64_C(0), PR_SET_NAME),
+    CALL(exit, ALWAYS),
+    CALL(exit_group, ALWAYS),
     /* groups */
-    CALL_IF(clone, CAGE_THREADS, 0, CLONE_THREAD, CLONE_THREAD), CALL(sched_getaffinity, CAGE_THREADS),
-    CALL(sched_setaffinity, CAGE_THREADS), CALL(sched_getparam, CAGE_THREADS),
-    CALL(sched_getscheduler, CAGE_THREADS), CALL(set_tid_address, CAGE_THREADS),
+    CALL_IF(clone, CAGE_THREADS, 0, CLONE_THREAD, CLONE_THREAD),
+    CALL(sched_getaffinity, CAGE_THREADS),
+    CALL(sched_setaffinity, CAGE_THREADS),
+    CALL(sched_getparam, CAGE_THREADS),
+    CALL(sched_getscheduler, CAGE_THREADS),
+    CALL(set_tid_address, CAGE_THREADS),
     CALL_IF(openat, CAGE_FILES_READ, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
     CALL_IF(open, CAGE_FILES_READ, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
-    CALL(openat, CAGE_FILES_WRITE), CALL(open, CAGE_FILES_WRITE),
-    CALL(newfstatat, CAGE_FILES_READ | CAGE_FILES_WRITE), CALL(stat, CAGE_FILES_READ | CAGE_FILES_WRITE),
-    CALL(lstat, CAGE_FILES_READ | CAGE_FILES_WRITE), CALL(statx, CAGE_FILES_READ | CAGE_FILES_WRITE),
-    CALL(access, CAGE_FILES_READ | CAGE_FILES_WRITE), CALL(faccessat, CAGE_FILES_READ | CAGE_FILES_WRITE),
-    CALL(faccessat2, CAGE_FILES_READ | CAGE_FILES_WRITE), CALL(readlink, CAGE_FILES_READ | CAGE_FILES_WRITE),
-    CALL(readlinkat, CAGE_FILES_READ | CAGE_FILES_WRITE), CALL(getcwd, CAGE_FILES_READ | CAGE_FILES_WRITE),
-    CALL(statfs, CAGE_FILES_READ | CAGE_FILES_WRITE), CALL(fstatfs, CAGE_FILES_READ | CAGE_FILES_WRITE),
-    CALL(pwrite64, CAGE_FILES_WRITE), CALL(pwritev, CAGE_FILES_WRITE), CALL(fsync, CAGE_FILES_WRITE),
-    CALL(fdatasync, CAGE_FILES_WRITE), CALL(ftruncate, CAGE_FILES_WRITE | CAGE_FD_PASS),
-    CALL(fallocate, CAGE_FILES_WRITE), CALL(unlink, CAGE_FILES_WRITE), CALL(unlinkat, CAGE_FILES_WRITE),
-    CALL(rename, CAGE_FILES_WRITE), CALL(renameat, CAGE_FILES_WRITE), CALL(renameat2, CAGE_FILES_WRITE),
-    CALL(mkdir, CAGE_FILES_WRITE), CALL(mkdirat, CAGE_FILES_WRITE), CALL(fchmod, CAGE_FILES_WRITE),
-    CALL(fchown, CAGE_FILES_WRITE), CALL(flock, CAGE_FILES_WRITE), CALL(utimensat, CAGE_FILES_WRITE),
+    CALL(openat, CAGE_FILES_WRITE),
+    CALL(open, CAGE_FILES_WRITE),
+    CALL(newfstatat, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(stat, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(lstat, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(statx, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(access, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(faccessat, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(faccessat2, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(readlink, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(readlinkat, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(getcwd, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(statfs, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(fstatfs, CAGE_FILES_READ | CAGE_FILES_WRITE),
+    CALL(pwrite64, CAGE_FILES_WRITE),
+    CALL(pwritev, CAGE_FILES_WRITE),
+    CALL(fsync, CAGE_FILES_WRITE),
+    CALL(fdatasync, CAGE_FILES_WRITE),
+    CALL(ftruncate, CAGE_FILES_WRITE | CAGE_FD_PASS),
+    CALL(fallocate, CAGE_FILES_WRITE),
+    CALL(unlink, CAGE_FILES_WRITE),
+    CALL(unlinkat, CAGE_FILES_WRITE),
+    CALL(rename, CAGE_FILES_WRITE),
+    CALL(renameat, CAGE_FILES_WRITE),
+    CALL(renameat2, CAGE_FILES_WRITE),
+    CALL(mkdir, CAGE_FILES_WRITE),
+    CALL(mkdirat, CAGE_FILES_WRITE),
+    CALL(fchmod, CAGE_FILES_WRITE),
+    CALL(fchown, CAGE_FILES_WRITE),
+    CALL(flock, CAGE_FILES_WRITE),
+    CALL(utimensat, CAGE_FILES_WRITE),
     CALL(umask, CAGE_FILES_WRITE),
-    CALL_IF(socket, CAGE_UNIX, 0, ~UINT64_C(0), AF_UNIX), CALL(connect, CAGE_UNIX | CAGE_INET),
-    CALL_IF(socket, CAGE_INET, 0, ~UINT64_C(0), AF_INET), CALL_IF(socket, CAGE_INET, 0, ~UINT64_C(0), AF_INET6),
+    CALL_IF(socket, CAGE_UNIX, 0, ~UINT64_C(0), AF_UNIX),
+    CALL(connect, CAGE_UNIX | CAGE_INET),
+    CALL_IF(socket, CAGE_INET, 0, ~UINT64_C(0), AF_INET),
+    CALL_IF(socket, CAGE_INET, 0, ~UINT64_C(0), AF_INET6),
     CALL_IF(socket, CAGE_INET | CAGE_NETLINK, 0, ~UINT64_C(0), AF_NETLINK),
-    CALL(bind, CAGE_INET | CAGE_NETLINK), CALL(sendmmsg, CAGE_INET), CALL(recvmmsg, CAGE_INET),
-    CALL_IF(socketpair, CAGE_INET, 0, ~UINT64_C(0), AF_UNIX), CALL(accept4, CAGE_ACCEPT),
+    CALL(bind, CAGE_INET | CAGE_NETLINK),
+    CALL(sendmmsg, CAGE_INET),
+    CALL(recvmmsg, CAGE_INET),
+    CALL_IF(socketpair, CAGE_INET, 0, ~UINT64_C(0), AF_UNIX),
+    CALL(accept4, CAGE_ACCEPT),
     CALL(accept, CAGE_ACCEPT),
     CALL_IF(ioctl, CAGE_USB, 1, 0xff00, 'U' << 8),
-    CALL_VIDEO(VIDIOC_QUERYCAP), CALL_VIDEO(VIDIOC_ENUM_FMT), CALL_VIDEO(VIDIOC_ENUM_FRAMESIZES),
-    CALL_VIDEO(VIDIOC_ENUM_FRAMEINTERVALS), CALL_VIDEO(VIDIOC_S_FMT), CALL_VIDEO(VIDIOC_S_PARM),
-    CALL_VIDEO(VIDIOC_REQBUFS), CALL_VIDEO(VIDIOC_QUERYBUF), CALL_VIDEO(VIDIOC_QBUF),
-    CALL_VIDEO(VIDIOC_DQBUF), CALL_VIDEO(VIDIOC_STREAMON), CALL_VIDEO(VIDIOC_STREAMOFF),
-    CALL_VIDEO(VIDIOC_QUERYCTRL), CALL_VIDEO(VIDIOC_S_CTRL),
-    CALL(memfd_create, CAGE_FD_PASS), CALL(getdents64, CAGE_DIRECTORY), CALL(inotify_init1, CAGE_DIRECTORY),
-    CALL(inotify_add_watch, CAGE_DIRECTORY), CALL(inotify_rm_watch, CAGE_DIRECTORY),
+    CALL_VIDEO(VIDIOC_QUERYCAP),
+    CALL_VIDEO(VIDIOC_ENUM_FMT),
+    CALL_VIDEO(VIDIOC_ENUM_FRAMESIZES),
+    CALL_VIDEO(VIDIOC_ENUM_FRAMEINTERVALS),
+    CALL_VIDEO(VIDIOC_S_FMT),
+    CALL_VIDEO(VIDIOC_S_PARM),
+    CALL_VIDEO(VIDIOC_REQBUFS),
+    CALL_VIDEO(VIDIOC_QUERYBUF),
+    CALL_VIDEO(VIDIOC_QBUF),
+    CALL_VIDEO(VIDIOC_DQBUF),
+    CALL_VIDEO(VIDIOC_STREAMON),
+    CALL_VIDEO(VIDIOC_STREAMOFF),
+    CALL_VIDEO(VIDIOC_QUERYCTRL),
+    CALL_VIDEO(VIDIOC_S_CTRL),
+    CALL(memfd_create, CAGE_FD_PASS),
+    CALL(getdents64, CAGE_DIRECTORY),
+    CALL(inotify_init1, CAGE_DIRECTORY),
+    CALL(inotify_add_watch, CAGE_DIRECTORY),
+    CALL(inotify_rm_watch, CAGE_DIRECTORY),
 };
 
 static int add_call(scmp_filter_ctx filter, const struct call *call)
@@ -233,8 +339,9 @@ static int seccomp_enter(const struct cage_spec *spec)
         r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     /* abort() and a watchdog's SIGABRT to ourselves, nobody else. */
     if (r == 0)
-        r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                   &(struct scmp_arg_cmp){0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0});
+        r = seccomp_rule_add_array(
+            filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+            &(struct scmp_arg_cmp){0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0});
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && r == 0; i++) {
         if (calls[i].when != ALWAYS && (calls[i].when & spec->calls) == 0)
             continue;

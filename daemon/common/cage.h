@@ -17,14 +17,17 @@ enum cage_call {
     CAGE_FILES_READ = 1 << 1,  /* open for reading (Landlock says where) */
     CAGE_FILES_WRITE = 1 << 2, /* open, rename, unlink, fsync (Landlock says where) */
     CAGE_UNIX = 1 << 3,        /* socket and connect of AF_UNIX only */
-    CAGE_INET = 1 << 4,        /* socket and connect of AF_INET and AF_INET6 (and the resolver's netlink) */
-    CAGE_ACCEPT = 1 << 5,      /* accept on a socket received at start */
-    CAGE_USB = 1 << 6,         /* ioctl of usbfs on descriptors received */
-    CAGE_NETLINK = 1 << 7,     /* udev's monitor */
-    CAGE_FD_PASS = 1 << 8,     /* memfd_create, fcntl seals (sending and receiving descriptors is in the base) */
-    CAGE_DIRECTORY = 1 << 9,   /* getdents, inotify: folder upstreams, sysfs walks */
-    CAGE_VIDEO = 1 << 10,      /* of video4linux the fourteen requests that streaming needs, each by its number */
-    CAGE_MOVES = 1 << 11,      /* with FILES_WRITE: from one of the paths that are written to another */
+    CAGE_INET =
+        1 << 4, /* socket and connect of AF_INET and AF_INET6 (and the resolver's netlink) */
+    CAGE_ACCEPT = 1 << 5,  /* accept on a socket received at start */
+    CAGE_USB = 1 << 6,     /* ioctl of usbfs on descriptors received */
+    CAGE_NETLINK = 1 << 7, /* udev's monitor */
+    CAGE_FD_PASS =
+        1 << 8, /* memfd_create, fcntl seals (sending and receiving descriptors is in the base) */
+    CAGE_DIRECTORY = 1 << 9, /* getdents, inotify: folder upstreams, sysfs walks */
+    CAGE_VIDEO =
+        1 << 10, /* of video4linux the fourteen requests that streaming needs, each by its number */
+    CAGE_MOVES = 1 << 11, /* with FILES_WRITE: from one of the paths that are written to another */
 };
 
 struct cage_path {

@@ -109,7 +109,8 @@ static long try_signal_by_descriptor(void)
 
 static long try_executable_memory(void)
 {
-    void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *map =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return map == MAP_FAILED ? -1 : 0;
 }

@@ -54,7 +54,8 @@ const struct config_row *config_row(enum config_key key)
     return &rows[key];
 }
 
-static void complain(struct loading *l, int line, const char *what, const char *name, const char *next)
+static void complain(struct loading *l, int line, const char *what, const char *name,
+                     const char *next)
 {
     (void)fprintf(l->errors, "%s:%d: %s: %s; %s\n", l->path, line, name, what, next);
     l->count++;
@@ -131,7 +132,8 @@ static bool is_instanced(const char *section)
     return false;
 }
 
-static struct instance *find_instance(const struct config *config, const char *section, const char *name)
+static struct instance *find_instance(const struct config *config, const char *section,
+                                      const char *name)
 {
     for (size_t i = 0; i < config->ninstances; i++)
         if (strcmp(config->instances[i].section, section) == 0 &&
@@ -155,7 +157,8 @@ static struct instance *add_instance(struct config *config, const char *section,
 }
 
 /* "[lane 1]" -> section "lane", name "1". False when the heading itself is wrong (complained about). */
-static bool split_heading(struct loading *l, int line, const char *heading, const char **section, char *name)
+static bool split_heading(struct loading *l, int line, const char *heading, const char **section,
+                          char *name)
 {
     char word[64];
     const char *space = strchr(heading, ' ');
@@ -173,7 +176,9 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
         return false;
     }
     if (is_instanced(*section) != (space != NULL)) {
-        complain(l, line, space != NULL ? "this section takes no name" : "this section needs a name", heading,
+        complain(l, line,
+                 space != NULL ? "this section takes no name" : "this section needs a name",
+                 heading,
                  space != NULL ? "write it without" : "for example [lane 1] or [upstream main]");
         return false;
     }
@@ -181,8 +186,10 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
     if (space != NULL) {
         len = strlen(space + 1);
         if (len == 0 || len >= NAME_MAX_BYTES ||
-            strspn(space + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != len) {
-            complain(l, line, "not a usable name", heading, "use letters, digits, - and _, at most 31");
+            strspn(space + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
+                len) {
+            complain(l, line, "not a usable name", heading,
+                     "use letters, digits, - and _, at most 31");
             return false;
         }
         memcpy(name, space + 1, len + 1);
@@ -199,7 +206,8 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
     return true;
 }
 
-static bool parse_number(struct loading *l, int line, const struct config_row *row, const char *text, int64_t *out)
+static bool parse_number(struct loading *l, int line, const struct config_row *row,
+                         const char *text, int64_t *out)
 {
     char *end;
     char next[128];
@@ -208,12 +216,14 @@ static bool parse_number(struct loading *l, int line, const struct config_row *r
     *out = strtoll(text, &end, 10);
     if (errno == 0 && end != text && *end == '\0' && *out >= row->min && *out <= row->max)
         return true;
-    (void)snprintf(next, sizeof(next), "give a number from %lld to %lld", (long long)row->min, (long long)row->max);
+    (void)snprintf(next, sizeof(next), "give a number from %lld to %lld", (long long)row->min,
+                   (long long)row->max);
     complain(l, line, "not a number in range", row->name, next);
     return false;
 }
 
-static bool parse_choice(struct loading *l, int line, const struct config_row *row, const char *text, int64_t *out)
+static bool parse_choice(struct loading *l, int line, const struct config_row *row,
+                         const char *text, int64_t *out)
 {
     const char *at = row->choices;
     char next[256];
@@ -237,7 +247,8 @@ static bool parse_text(struct loading *l, int line, const struct config_row *row
 
     if (len >= (size_t)row->min && len <= (size_t)row->max)
         return true;
-    (void)snprintf(next, sizeof(next), "give %lld to %lld bytes", (long long)row->min, (long long)row->max);
+    (void)snprintf(next, sizeof(next), "give %lld to %lld bytes", (long long)row->min,
+                   (long long)row->max);
     complain(l, line, "too short or too long", row->name, next);
     return false;
 }
@@ -253,7 +264,8 @@ static char *resolve_path(const struct config *config, const char *text)
     return out;
 }
 
-static bool parse_value(struct loading *l, int line, const struct config_row *row, const char *text, struct value *value)
+static bool parse_value(struct loading *l, int line, const struct config_row *row, const char *text,
+                        struct value *value)
 {
     switch (row->type) {
     case CONFIG_NUMBER:
@@ -324,7 +336,8 @@ static char *read_line(char *text, int size, void *arg)
     if (strchr(text, '\n') == NULL && !feof(l->file)) {
         int c;
 
-        complain(l, l->line, "the line is too long", "line", "keep lines below 200 bytes (shorten paths with a relative one)");
+        complain(l, l->line, "the line is too long", "line",
+                 "keep lines below 200 bytes (shorten paths with a relative one)");
         while ((c = fgetc(l->file)) != EOF && c != '\n')
             ;
         text[0] = '\0';
@@ -342,7 +355,8 @@ static int on_entry(void *arg, const char *heading, const char *name, const char
     int line = l->line;
 
     if (heading[0] == '\0')
-        complain(l, line, "stands before any section", name, "put it below a heading such as [desk]");
+        complain(l, line, "stands before any section", name,
+                 "put it below a heading such as [desk]");
     if (instance == NULL)
         return 1; /* its heading was complained about */
     section = instance->section;
@@ -390,7 +404,8 @@ int config_load(struct config **out, const char *path, char **message)
     *out = NULL;
     *message = NULL;
     if (file == NULL) {
-        if (asprintf(message, "%s: cannot be read (%s); check the path and its permissions\n", path, strerror(error)) < 0)
+        if (asprintf(message, "%s: cannot be read (%s); check the path and its permissions\n", path,
+                     strerror(error)) < 0)
             *message = NULL;
         return -EINVAL;
     }
@@ -454,10 +469,12 @@ void config_free(struct config **at)
     free(config);
 }
 
-static const struct value *find_value(const struct config *config, enum config_key key, const char *name)
+static const struct value *find_value(const struct config *config, enum config_key key,
+                                      const char *name)
 {
     static const struct value none = {false, (char *)(uintptr_t) "", 0};
-    const struct instance *instance = find_instance(config, rows[key].section, name != NULL ? name : "");
+    const struct instance *instance =
+        find_instance(config, rows[key].section, name != NULL ? name : "");
 
     return instance != NULL ? &instance->values[key] : &none;
 }

@@ -21,7 +21,8 @@ enum config_type {
 };
 
 enum config_key {
-#define CONFIG_KEY(section, id, name, type, min, max, fallback, choices, ja, en) CFG_##section##_##id,
+#define CONFIG_KEY(section, id, name, type, min, max, fallback, choices, ja, en)                   \
+    CFG_##section##_##id,
 #include "config.def"
 #undef CONFIG_KEY
     CONFIG_KEY_COUNT

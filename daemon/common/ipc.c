@@ -45,9 +45,9 @@ static const struct {
     uint8_t role;
     const char *name;
 } roles[] = {
-    {IPC_DESK, "desk"},       {IPC_BROKER, "broker"}, {IPC_READER, "reader"},
-    {IPC_MATCHER, "matcher"}, {IPC_OCR, "ocr"},       {IPC_RELAY, "relay"},
-    {IPC_HANDOVER, "handover"}, {IPC_WEB, "web"},     {IPC_COMMAND, "command"},
+    {IPC_DESK, "desk"},         {IPC_BROKER, "broker"}, {IPC_READER, "reader"},
+    {IPC_MATCHER, "matcher"},   {IPC_OCR, "ocr"},       {IPC_RELAY, "relay"},
+    {IPC_HANDOVER, "handover"}, {IPC_WEB, "web"},       {IPC_COMMAND, "command"},
 };
 
 const char *ipc_role_name(uint8_t role)
@@ -155,8 +155,8 @@ static bool listening(const struct ipc *ipc)
 
 static void want(struct ipc *ipc)
 {
-    (void)sd_event_source_set_io_events(
-        ipc->io, (listening(ipc) ? (uint32_t)EPOLLIN : 0) | (ipc->first != NULL ? (uint32_t)EPOLLOUT : 0));
+    (void)sd_event_source_set_io_events(ipc->io, (listening(ipc) ? (uint32_t)EPOLLIN : 0) |
+                                                     (ipc->first != NULL ? (uint32_t)EPOLLOUT : 0));
 }
 
 void ipc_answer_first(struct ipc *ipc)
@@ -190,7 +190,8 @@ static int enqueue(struct ipc *ipc, const void *data, size_t len, const int *fds
     struct packet *packet;
 
     if (ipc->queued >= QUEUE_MAX) {
-        log_event(LOG_LEVEL_WARNING, "peer does not read", LOG_NAME("peer", ipc_role_name(ipc->peer_role)),
+        log_event(LOG_LEVEL_WARNING, "peer does not read",
+                  LOG_NAME("peer", ipc_role_name(ipc->peer_role)),
                   LOG_NUMBER("lane", ipc->peer_lane));
         die(ipc, -ENOBUFS);
         return -ENOBUFS;
@@ -270,7 +271,10 @@ static ssize_t receive(struct ipc *ipc, uint8_t *data, size_t size, int *fds, un
         char room[CMSG_SPACE(sizeof(int) * (MESSAGE_FDS_MAX + 2))];
     } control;
     struct iovec iov = {.iov_base = data, .iov_len = size};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.room,
+                         .msg_controllen = sizeof(control.room)};
     ssize_t n;
 
     *nfds = 0;
@@ -364,7 +368,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *arg)
     if ((revents & EPOLLOUT) != 0)
         flush(ipc);
     /* A few packets a turn: one busy peer must not keep the others waiting. */
-    for (int i = 0; i < 16 && !freed && !ipc->dead && (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0; i++) {
+    for (int i = 0;
+         i < 16 && !freed && !ipc->dead && (revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0; i++) {
         ssize_t n;
 
         if (!listening(ipc) && (revents & (EPOLLHUP | EPOLLERR)) == 0)
@@ -395,7 +400,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *arg)
 int ipc_new(struct ipc **out, struct sd_event *loop, int fd, const struct ipc_self *self,
             const char *allow, const struct ipc_handlers *handlers, void *arg)
 {
-    struct msg_hello hello = {.version = IPC_VERSION, .role = (uint8_t)self->role, .lane = self->lane};
+    struct msg_hello hello = {
+        .version = IPC_VERSION, .role = (uint8_t)self->role, .lane = self->lane};
     struct ipc *ipc = calloc(1, sizeof(*ipc));
     struct ucred peer;
     socklen_t len = sizeof(peer);

@@ -109,9 +109,9 @@ void ipc_server_free(struct ipc_server **server);
  * for as long as it lives. `handlers->closed` is called for every loss of an open connection; the connection
  * object stays with the client (do not free it). ipc_client_peer() is NULL while there is none.
  */
-int ipc_client_new(struct ipc_client **out, struct sd_event *loop, struct clock *clock, const char *path,
-                   const struct ipc_self *self, const char *allow, const struct ipc_handlers *handlers,
-                   void *arg);
+int ipc_client_new(struct ipc_client **out, struct sd_event *loop, struct clock *clock,
+                   const char *path, const struct ipc_self *self, const char *allow,
+                   const struct ipc_handlers *handlers, void *arg);
 void ipc_client_free(struct ipc_client **client);
 struct ipc *ipc_client_peer(const struct ipc_client *client);
 /* Drop the present connection (the peer talks nonsense) and connect again. */

@@ -38,8 +38,11 @@ static bool forget_stranger(struct ipc_server *server, const struct ipc *ipc)
     if (i == server->nstrangers)
         return false;
     server->nstrangers--;
-    memmove(&server->strangers[i], &server->strangers[i + 1],
-            (server->nstrangers - i) * sizeof(server->strangers[0])); /* NOLINT(bugprone-sizeof-expression): pointers are moved */
+    memmove(
+        &server->strangers[i], &server->strangers[i + 1],
+        (server->nstrangers - i) *
+            sizeof(
+                server->strangers[0])); /* NOLINT(bugprone-sizeof-expression): pointers are moved */
     return true;
 }
 
@@ -84,7 +87,8 @@ static int on_accept(sd_event_source *source, int fd, uint32_t revents, void *ar
     (void)revents;
     if (conn < 0)
         return 0;
-    if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || !uid_welcome(server, peer.uid)) {
+    if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
+        !uid_welcome(server, peer.uid)) {
         log_event(LOG_LEVEL_WARNING, "peer turned away", LOG_NUMBER("uid", peer.uid));
         (void)close(conn);
         return 0;
@@ -219,13 +223,14 @@ static void client_connect(struct timer *timer, void *arg)
         client_later(client);
         return;
     }
-    if (ipc_new(&client->ipc, client->loop, fd, &client->self, client->allow, &handlers, client) < 0)
+    if (ipc_new(&client->ipc, client->loop, fd, &client->self, client->allow, &handlers, client) <
+        0)
         client_later(client);
 }
 
-int ipc_client_new(struct ipc_client **out, struct sd_event *loop, struct clock *clock, const char *path,
-                   const struct ipc_self *self, const char *allow, const struct ipc_handlers *handlers,
-                   void *arg)
+int ipc_client_new(struct ipc_client **out, struct sd_event *loop, struct clock *clock,
+                   const char *path, const struct ipc_self *self, const char *allow,
+                   const struct ipc_handlers *handlers, void *arg)
 {
     struct ipc_client *client = calloc(1, sizeof(*client));
     int r = -ENOMEM;

@@ -131,7 +131,8 @@ static void write_journal(enum log_level level, const char *line, const char *ev
     (void)sd_journal_sendv(iov, n + 1);
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields_between_edges)
+void log_write(enum log_level level, const char *event,
+               const struct log_field *fields_between_edges)
 {
     const struct log_field *fields = fields_between_edges + 1;
     char line[LINE_MAX_BYTES];
@@ -158,7 +159,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
                          out.instance[0] != '\0' ? "@" : "", out.instance, line);
 
         /* One write a line, so that lines of several programs on one stream do not mix. */
-        if (n > 0 && write(STDERR_FILENO, whole, (size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1) < 0)
+        if (n > 0 && write(STDERR_FILENO, whole,
+                           (size_t)n < sizeof(whole) ? (size_t)n : sizeof(whole) - 1) < 0)
             errno = saved;
     }
     errno = saved;

@@ -15,7 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_NOTICE = 5,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
 
 /* Text that is known to be no patient's: a path or name from the configuration or the command line. */
 struct log_public {
@@ -26,7 +32,15 @@ static inline struct log_public log_public_from_config(const char *text)
     return (struct log_public){text};
 }
 
-enum log_kind { LOG_KIND_END, LOG_KIND_NUMBER, LOG_KIND_HEX, LOG_KIND_ERRNO, LOG_KIND_FAILURE, LOG_KIND_NAME, LOG_KIND_PUBLIC };
+enum log_kind {
+    LOG_KIND_END,
+    LOG_KIND_NUMBER,
+    LOG_KIND_HEX,
+    LOG_KIND_ERRNO,
+    LOG_KIND_FAILURE,
+    LOG_KIND_NAME,
+    LOG_KIND_PUBLIC
+};
 
 struct log_field {
     const char *key;
@@ -53,7 +67,8 @@ void log_open(const char *program, const char *instance, enum log_level most);
     log_write((level), "" event, (const struct log_field[]){LOG_EDGE, ##__VA_ARGS__, LOG_EDGE})
 /* An edge stands before the first field and after the last, so that an event may have none. */
 #define LOG_EDGE ((struct log_field){NULL, LOG_KIND_END, 0, NULL})
-void log_write(enum log_level level, const char *event, const struct log_field *fields_between_edges);
+void log_write(enum log_level level, const char *event,
+               const struct log_field *fields_between_edges);
 
 /* The journal's MESSAGE_ID of an event: 32 hexadecimal digits that depend on its words alone. */
 #define LOG_MESSAGE_ID 33

@@ -110,7 +110,7 @@ static const struct {
     walk_fn *walk;
 } rows[] = {
 #define MESSAGE(NAME, name, type, from, to, fds, fields)                                           \
-    {{#NAME, type, from, to, (fds) & 0xffu, ((fds) & OPTIONAL) != 0, sizeof(struct msg_##name)},   \
+    {{#NAME, type, from, to, (fds)&0xffu, ((fds)&OPTIONAL) != 0, sizeof(struct msg_##name)},       \
      walk_##name},
 #include "message.def"
 #undef MESSAGE

@@ -3,7 +3,7 @@
  *
  * For every row `MESSAGE(NAME, name, ...)` there are `struct msg_name` and `MSG_NAME`. A packet is
  *   u16 'U'|'K'<<8, u16 IPC_VERSION, u16 type, u16 descriptors, u32 length of the body, body
- * and decoding refuses: another magic or version, an unknown type, a body that is too short or too long,
+ * Decoding refuses another magic or version, an unknown type, a body that is too short or too long,
  * text that is not UTF-8 or holds a NUL, a descriptor too many or too few.
  */
 #ifndef UKETSUKE_MESSAGE_H
@@ -69,9 +69,9 @@ struct message_row {
     uint16_t type;
     const char *from; /* role letters */
     const char *to;
-    unsigned fds;      /* how many descriptors */
-    int fds_optional;  /* or none */
-    size_t body_size;  /* of the struct */
+    unsigned fds;     /* how many descriptors */
+    int fds_optional; /* or none */
+    size_t body_size; /* of the struct */
 };
 
 /* NULL for an unknown type. */

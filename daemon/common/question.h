@@ -6,22 +6,27 @@
  *
  *   XmlMsg
  *     MessageHeader      QualificationConfirmationDate (yyyymmdd), MedicalInstitutionCode (10
- * digits), ArbitraryFileIdentifier (at most 50 visible characters, comes back in the answer)
+ *                        digits), ArbitraryFileIdentifier (at most 50 visible characters, comes
+ *                        back in the answer)
  *     MessageBody
  *       QualificationConfirmSearchInfo   UPSTREAM_BY_NUMBERS: InsurerNumber (8, blanks in front),
  *                        InsuredCardSymbol?, InsuredIdentificationNumber, InsuredBranchNumber?,
- * Birthdate, LimitApplicationCertificateRelatedConsFlg, ArbitraryIdentifier? or CardSession
- * UPSTREAM_CARD_SESSION (extension): UserCertificate (base64 of DER), Method (face | pin | visual),
- * SignedStatement?, Signature? (base64), Consents (one flag 0 or 1 for each consent asked, by its
- * name in the message) or CardRegistration  UPSTREAM_REGISTER (extension): UserCertificate, Method,
- * SignedStatement?, Signature? or ConsentChange   UPSTREAM_CONSENTS (extension): as CardSession; a
- * consent not asked stays as it was
- *
- * or ReferenceNumberRegistrationInfo   UPSTREAM_REFERENCE_NUMBER: ReferenceNumber, then the numbers
- * without birth date; the same and QualificationConfirmSearchInfo repeat for
- * UPSTREAM_REFERENCE_BULK and UPSTREAM_BULK or MedicalTreatmentMonth   UPSTREAM_TICKETS or
- * StartDate?, EndDate?, FileCategory, PrDiInfClassification, MedicalTreatmentFlag   UPSTREAM_DRUGS
- * and UPSTREAM_CHECKUP, whose header has the numbers, under names of its own
+ *                        Birthdate, LimitApplicationCertificateRelatedConsFlg,
+ *                        ArbitraryIdentifier?
+ *     or CardSession     UPSTREAM_CARD_SESSION (extension): UserCertificate (base64 of DER), Method
+ *                        (face | pin | visual), SignedStatement?, Signature? (base64), Consents
+ *                        (one flag 0 or 1 for each consent asked, by its name in the message)
+ *     or CardRegistration  UPSTREAM_REGISTER (extension): UserCertificate, Method,
+ *                        SignedStatement?, Signature?
+ *     or ConsentChange   UPSTREAM_CONSENTS (extension): as CardSession; a consent not asked stays
+ *                        as it was
+ *     or ReferenceNumberRegistrationInfo   UPSTREAM_REFERENCE_NUMBER: ReferenceNumber, then the
+ *                        numbers without birth date; the same and QualificationConfirmSearchInfo
+ *                        repeat for UPSTREAM_REFERENCE_BULK and UPSTREAM_BULK
+ *     or MedicalTreatmentMonth   UPSTREAM_TICKETS
+ *     or StartDate?, EndDate?, FileCategory, PrDiInfClassification, MedicalTreatmentFlag
+ *                        UPSTREAM_DRUGS and UPSTREAM_CHECKUP, whose header has the numbers, under
+ *                        names of its own
  *
  * The three about a card exist in the simulated service only: how they travel in the real one is
  * not public. All functions return a tree that the caller frees with xmlmsg_free(), NULL when out

@@ -49,7 +49,8 @@ void secret_free(struct secret *secret)
     if (secret->data == NULL)
         return;
     secret_wipe(secret);
-    (void)munmap(secret->data - page, pages_for(secret->size > 0 ? secret->size : 1, page) + 2 * page);
+    (void)munmap(secret->data - page,
+                 pages_for(secret->size > 0 ? secret->size : 1, page) + 2 * page);
     memset(secret, 0, sizeof(*secret));
 }
 

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -24,18 +24,22 @@
 #define UKETSUKE_VERSION "0"
 #endif
 
-static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
+static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE,
+                                        LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
 
 static void usage(FILE *to, const char *program)
 {
-    (void)fprintf(to,
-                  "%s [--config FILE] [--instance NAME] [--try-cage]\n"
-                  "  -c, --config FILE    設定ファイル / configuration (default /etc/uketsuke/uketsuke.conf)\n"
-                  "  -i, --instance NAME  レーン番号または照会先 / number of the lane, name of the upstream\n"
-                  "      --try-cage       檻の中から外に出られないことを試す / prove that the cage holds, then end\n"
-                  "      --version, --help\n"
-                  "See %s(8).\n",
-                  program, program);
+    (void)fprintf(
+        to,
+        "%s [--config FILE] [--instance NAME] [--try-cage]\n"
+        "  -c, --config FILE    設定ファイル / configuration (default "
+        "/etc/uketsuke/uketsuke.conf)\n"
+        "  -i, --instance NAME  レーン番号または照会先 / number of the lane, name of the upstream\n"
+        "      --try-cage       檻の中から外に出られないことを試す / prove that the cage holds, "
+        "then end\n"
+        "      --version, --help\n"
+        "See %s(8).\n",
+        program, program);
 }
 
 static int parse(struct service *service, int argc, char **argv, const char **config)
@@ -70,7 +74,8 @@ static int parse(struct service *service, int argc, char **argv, const char **co
         }
     }
     if (optind != argc) {
-        (void)fprintf(stderr, "%s: %s: no such argument; see --help\n", service->program, argv[optind]);
+        (void)fprintf(stderr, "%s: %s: no such argument; see --help\n", service->program,
+                      argv[optind]);
         return -EINVAL;
     }
     return 0;
@@ -89,7 +94,8 @@ static int collect_sockets(struct service *service)
         (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
         (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
         if (service->nsockets < sizeof(service->sockets) / sizeof(service->sockets[0])) {
-            (void)snprintf(service->sockets[service->nsockets].name, sizeof(service->sockets[0].name), "%s", names[i]);
+            (void)snprintf(service->sockets[service->nsockets].name,
+                           sizeof(service->sockets[0].name), "%s", names[i]);
             service->sockets[service->nsockets++].fd = fd;
         } else {
             (void)close(fd);
@@ -163,12 +169,13 @@ int service_start(struct service *service, const char *program, int argc, char *
         service->config_read = st.st_mtim;
     r = config_load(&service->config, path, &message);
     if (r < 0) {
-        (void)fprintf(stderr, "%s: 設定に誤りがあります / the configuration has errors:\n%s", program,
-                      message != NULL ? message : "out of memory\n");
+        (void)fprintf(stderr, "%s: 設定に誤りがあります / the configuration has errors:\n%s",
+                      program, message != NULL ? message : "out of memory\n");
         free(message);
         return r;
     }
-    log_open(program, service->instance, levels[config_number(service->config, CFG_log_LEVEL, NULL)]);
+    log_open(program, service->instance,
+             levels[config_number(service->config, CFG_log_LEVEL, NULL)]);
     r = secret_protect_process();
     if (r >= 0)
         r = collect_sockets(service);
@@ -260,7 +267,8 @@ int service_cage(struct service *service, const struct cage_spec *spec)
         if (r < 0)
             return r;
     }
-    log_event(LOG_LEVEL_DEBUG, "entering the cage"); /* opens the journal's socket while that is allowed */
+    log_event(LOG_LEVEL_DEBUG,
+              "entering the cage"); /* opens the journal's socket while that is allowed */
     r = cage_enter(spec);
     if (r < 0) {
         log_event(LOG_LEVEL_ERROR, "cannot enter the cage", LOG_ERRNO(r));
@@ -354,7 +362,8 @@ void service_health_ends(struct service *service, struct ipc *ipc, uint32_t requ
         return;
     item.state = left <= 0 ? 2 : left < SERVICE_ENDS_SOON_S ? 1 : 0;
     (void)MESSAGE_TEXT(item.component, component);
-    (void)snprintf(item.detail, sizeof(item.detail), left > 0 ? "ends in %lld days" : "ended %lld days ago",
+    (void)snprintf(item.detail, sizeof(item.detail),
+                   left > 0 ? "ends in %lld days" : "ended %lld days ago",
                    (long long)((left > 0 ? left : -left) / 86400));
     (void)MESSAGE_TEXT(item.next, item.state > 0 ? next : "");
     (void)ipc_send(ipc, MSG_HEALTH_ITEM, &item);
@@ -362,14 +371,15 @@ void service_health_ends(struct service *service, struct ipc *ipc, uint32_t requ
 
 void service_health_config(struct service *service, struct ipc *ipc, uint32_t request)
 {
-    static const char next[] =
-        "uketsuke config check で確かめ、プログラムを再起動します / run uketsuke config check, then restart the programs";
+    static const char next[] = "uketsuke config check で確かめ、プログラムを再起動します / run "
+                               "uketsuke config check, then restart the programs";
     struct stat now;
 
     if (service->config_path == NULL || stat(service->config_path, &now) != 0)
         service_health_item(ipc, request, 1, FAILURE_NONE, "configuration",
                             "起動後に読めなくなりました / cannot be read any more", next);
-    else if (now.st_mtim.tv_sec != service->config_read.tv_sec || now.st_mtim.tv_nsec != service->config_read.tv_nsec)
+    else if (now.st_mtim.tv_sec != service->config_read.tv_sec ||
+             now.st_mtim.tv_nsec != service->config_read.tv_nsec)
         service_health_item(ipc, request, 1, FAILURE_NONE, "configuration",
                             "起動後に書き換えられました / was changed after the start", next);
     else
@@ -388,11 +398,13 @@ void service_health_common(struct service *service, struct ipc *ipc, uint32_t re
     cage_status(&cage);
     (void)snprintf(component, sizeof(component), "cage of %.24s%s%.8s", service->program,
                    service->instance[0] != '\0' ? " " : "", service->instance);
-    (void)snprintf(detail, sizeof(detail), "seccomp %s, Landlock %s%d, dumps %s", cage.seccomp ? "on" : "OFF",
-                   cage.landlock_abi > 0 ? "ABI " : "none ", cage.landlock_abi, cage.no_dumps ? "off" : "ON");
+    (void)snprintf(detail, sizeof(detail), "seccomp %s, Landlock %s%d, dumps %s",
+                   cage.seccomp ? "on" : "OFF", cage.landlock_abi > 0 ? "ABI " : "none ",
+                   cage.landlock_abi, cage.no_dumps ? "off" : "ON");
     if (cage.landlock_abi == 0) {
         state = 1;
-        next = "このカーネルにはLandlockがありません(5.13以降で有効化) / enable Landlock in the kernel (5.13 or newer)";
+        next = "このカーネルにはLandlockがありません(5.13以降で有効化) / enable Landlock in the "
+               "kernel (5.13 or newer)";
     }
     if (!cage.seccomp || !cage.no_dumps) {
         state = 2;
@@ -408,9 +420,11 @@ void service_health_end(struct ipc *ipc, uint32_t request)
     (void)ipc_send(ipc, MSG_HEALTH_END, &end);
 }
 
-int service_socket_path(const struct service *service, const char *name, const char *instance, char *out, size_t size)
+int service_socket_path(const struct service *service, const char *name, const char *instance,
+                        char *out, size_t size)
 {
-    int n = snprintf(out, size, "%s/%s%s%s.sock", config_text(service->config, CFG_desk_RUN_DIRECTORY, NULL), name,
+    int n = snprintf(out, size, "%s/%s%s%s.sock",
+                     config_text(service->config, CFG_desk_RUN_DIRECTORY, NULL), name,
                      instance[0] != '\0' ? "-" : "", instance);
 
     return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
@@ -433,7 +447,8 @@ size_t service_peer_uids(const struct service *service, uid_t *out, size_t most)
             if (user != NULL)
                 out[n++] = user->pw_uid;
             else
-                log_event(LOG_LEVEL_WARNING, "no such user", LOG_PUBLIC("user", log_public_from_config(name)));
+                log_event(LOG_LEVEL_WARNING, "no such user",
+                          LOG_PUBLIC("user", log_public_from_config(name)));
         }
         at += len;
         at += strspn(at, " ");

@@ -64,8 +64,8 @@ int service_credential(const char *name, struct secret *out, size_t most);
  * What comes to an end by itself (a certificate, seconds since 1970; 0: says nothing): told with its end, as a warning
  * in the last thirty days with what to do next.
  */
-void service_health_ends(struct service *service, struct ipc *ipc, uint32_t request, const char *component,
-                         int64_t until, const char *next);
+void service_health_ends(struct service *service, struct ipc *ipc, uint32_t request,
+                         const char *component, int64_t until, const char *next);
 /* Is the configuration still the one that was read? Needs a cage that may look at files. */
 void service_health_config(struct service *service, struct ipc *ipc, uint32_t request);
 /* Answer a HEALTH_QUERY: items of the process itself (cage, memory), then the caller's own, then service_health_end(). */

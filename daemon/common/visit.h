@@ -99,7 +99,12 @@ enum disaster_cause {
 #define VISIT_TRIES_UNKNOWN 255u
 
 /* lane_state.institution_kind, in the order of the setting institution-kind. */
-enum institution_kind { INSTITUTION_CLINIC, INSTITUTION_HOSPITAL, INSTITUTION_PHARMACY, INSTITUTION_DENTAL };
+enum institution_kind {
+    INSTITUTION_CLINIC,
+    INSTITUTION_HOSPITAL,
+    INSTITUTION_PHARMACY,
+    INSTITUTION_DENTAL
+};
 
 /* What the lane may be asked now (lane_state.offers): one bit an action. */
 #define VISIT_OFFER(action) (UINT32_C(1) << (action))
@@ -142,14 +147,15 @@ enum visit_flag {
     VISIT_FLAG_SLIP = 1 << 8,        /* there is a slip: the service is asked later */
     VISIT_FLAG_RECONCILED = 1 << 9,  /* and it said the same */
     VISIT_FLAG_DIFFERENT = 1 << 10,  /* and it said something else */
-    VISIT_FLAG_AGAIN = 1 << 11,      /* the same card was here minutes ago, or lies on another lane */
-    VISIT_FLAG_PROXY = 1 << 12,      /* somebody else came for the patient */
-    VISIT_FLAG_DISASTER = 1 << 13,   /* opened under disaster mode */
-    VISIT_FLAG_WHO = 1 << 14,        /* staff decide which of the clinic's patients this is */
-    VISIT_FLAG_CHANGED = 1 << 15,    /* the answer says something else than last time */
-    VISIT_FLAG_LATE = 1 << 16,       /* the answer came after its visit was over */
+    VISIT_FLAG_AGAIN = 1 << 11,    /* the same card was here minutes ago, or lies on another lane */
+    VISIT_FLAG_PROXY = 1 << 12,    /* somebody else came for the patient */
+    VISIT_FLAG_DISASTER = 1 << 13, /* opened under disaster mode */
+    VISIT_FLAG_WHO = 1 << 14,      /* staff decide which of the clinic's patients this is */
+    VISIT_FLAG_CHANGED = 1 << 15,  /* the answer says something else than last time */
+    VISIT_FLAG_LATE = 1 << 16,     /* the answer came after its visit was over */
     VISIT_FLAG_LAST_MONTH = 1 << 17, /* the older answer that is shown is of an earlier month */
-    VISIT_FLAG_HANDOVER = 1 << 18,   /* something of it was not, or perhaps not, handed over: staff decide */
+    VISIT_FLAG_HANDOVER =
+        1 << 18, /* something of it was not, or perhaps not, handed over: staff decide */
 };
 
 /* Names as text; "?" for a value out of range. */

@@ -11,9 +11,9 @@
 
 /*
  * The canonical form: "XMG1", u32 number of elements, then each element before its children:
- *   u8 kind, u16 length of the name, name, then a leaf: u32 length, value; a branch: u32 number of
- * children. Little endian. The number of elements up front lets the reader refuse a lie before it
- * allocates.
+ *   u8 kind, u16 length of the name, name, then
+ *   a leaf: u32 length, value; a branch: u32 number of children.
+ * Little endian. The number of elements up front lets the reader refuse a lie before it allocates.
  */
 #define MAGIC "XMG1"
 #define MAGIC_LEN 4

@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- locks
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 /* Seconds until the next attempt. A clock that stepped back must not lock for years. */
 static uint32_t locked_s(const struct accounts *a, const struct store_account *account)
@@ -36,8 +34,7 @@ static int64_t lock_of(uint32_t failures)
     return (seconds < ACCOUNTS_LONGEST_LOCK_S ? seconds : ACCOUNTS_LONGEST_LOCK_S) * 1000000;
 }
 
-/* ---- one durable step: the account and its audit row
- * -------------------------------------------------------------- */
+/* ---- one durable step: the account and its audit row ----------------------------------------- */
 
 static int save(struct accounts *a, struct store_account *account, const char *event,
                 const char *who, const char *detail)
@@ -70,9 +67,7 @@ static int discard(struct accounts *a, const char *name, const char *who)
     return r;
 }
 
-/* ---- signing in
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- signing in ------------------------------------------------------------------------------ */
 
 void accounts_query(struct accounts *a, const struct msg_account_query *query,
                     struct msg_account *out)
@@ -149,9 +144,7 @@ void accounts_sign_in(struct accounts *a, const struct msg_sign_in *how,
     explicit_bzero(&account, sizeof(account));
 }
 
-/* ---- changes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 struct others {
     const char *name;
@@ -336,9 +329,7 @@ void accounts_change(struct accounts *a, const struct msg_account_change *change
     explicit_bzero(&account, sizeof(account));
 }
 
-/* ---- messages
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 struct listing {
     struct accounts *accounts;

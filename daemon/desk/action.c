@@ -215,8 +215,7 @@ void action_lookup(struct desk *desk, const struct msg_lookup *lookup,
     action_end(desk, out, r);
 }
 
-/* ---- who came for the patient
- * ---------------------------------------------------------------------------- */
+/* ---- who came for the patient ---------------------------------------------------------------- */
 
 /* A name is one line with something in it. */
 static bool is_line(const char *text)

@@ -7,10 +7,13 @@
 
 #include "desk.h"
 
-void action_lane(struct desk *desk, const struct msg_lane_action *action, struct msg_action_result *out);
-void action_lookup(struct desk *desk, const struct msg_lookup *lookup, struct msg_action_result *out);
+void action_lane(struct desk *desk, const struct msg_lane_action *action,
+                 struct msg_action_result *out);
+void action_lookup(struct desk *desk, const struct msg_lookup *lookup,
+                   struct msg_action_result *out);
 /* Who came for the patient (pharmacies only); the visit may be over. */
-void action_proxy(struct desk *desk, const struct msg_pick_up *proxy, struct msg_action_result *out);
+void action_proxy(struct desk *desk, const struct msg_pick_up *proxy,
+                  struct msg_action_result *out);
 
 /* A visit without a card, opened by this event. -EAGAIN: too many are open; else as visit_event(). */
 int action_open(struct desk *desk, const struct desk_event *event, uint64_t *id);

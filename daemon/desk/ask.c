@@ -113,8 +113,7 @@ void ask_drop_answer(struct visit *v)
     explicit_bzero(&v->answer, sizeof(v->answer));
 }
 
-/* ---- what is known already
- * ------------------------------------------------------------------------------ */
+/* ---- what is known already ------------------------------------------------------------------- */
 
 static struct decide_expect expect_of(const struct visit *v)
 {
@@ -175,8 +174,8 @@ static bool serve_today(struct visit *v)
     desk_today(v->desk, today);
     if (store_answer_today(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
                            today, v->record.consents, &answer->stored) == 0) {
-        served =
-            still_serves(v, &answer->stored) && decide_stored(v, &answer->stored, &answer->decision) == 0;
+        served = still_serves(v, &answer->stored) &&
+                 decide_stored(v, &answer->stored, &answer->decision) == 0;
         if (!served)
             ask_drop_answer(v);
     }
@@ -230,8 +229,7 @@ int ask_load_last(struct visit *v)
     return load_last(v, &v->answer);
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static int begin(struct visit *v, uint8_t kind, bool writes)
 {
@@ -415,8 +413,7 @@ void ask_cancel(struct visit *v)
     v->cancel_request = 0;
 }
 
-/* ---- the relay
- * -------------------------------------------------------------------------------------------- */
+/* ---- the relay ------------------------------------------------------------------------------- */
 
 static void each_asking(struct desk *desk, unsigned upstream, enum desk_event_kind kind)
 {
@@ -585,10 +582,12 @@ bool ask_relay_message(struct desk *desk, unsigned upstream, const struct messag
                reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
     case MSG_ELIGIBILITY_LATE:
         if (outbox_relay_late(desk, message)) {
-            struct msg_relay_taken taken = {.hash = {.len = message->body.eligibility_late.hash.len}};
+            struct msg_relay_taken taken = {
+                .hash = {.len = message->body.eligibility_late.hash.len}};
 
             memcpy(taken.hash.data, message->body.eligibility_late.hash.data, taken.hash.len);
-            (void)desk->ports.send(desk->ports.arg, PEER_RELAY, upstream, MSG_RELAY_TAKEN, &taken, NULL, 0);
+            (void)desk->ports.send(desk->ports.arg, PEER_RELAY, upstream, MSG_RELAY_TAKEN, &taken,
+                                   NULL, 0);
             return true;
         }
         return hub_take(desk, upstream, message);

@@ -60,8 +60,7 @@ struct control {
     uint32_t next_id;
 };
 
-/* ---- queries that other programs answer
- * ------------------------------------------------------------------ */
+/* ---- queries that other programs answer ------------------------------------------------------ */
 
 static void query_end(struct query *q)
 {
@@ -149,9 +148,7 @@ void control_answer(struct control *c, const struct message *message)
     }
 }
 
-/* ---- health
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- health ---------------------------------------------------------------------------------- */
 
 static void health_programs(struct control *c, struct ipc *ipc, uint32_t request)
 {
@@ -231,8 +228,8 @@ static void health_outbox(struct control *c, struct ipc *ipc, uint32_t request)
         waiting += counts.count[k][OUTBOX_WAITING] + counts.count[k][OUTBOX_SENT_MAYBE];
         staff += counts.count[k][OUTBOX_DOUBTFUL] + counts.count[k][OUTBOX_REFUSED];
     }
-    (void)snprintf(detail, sizeof(detail), "%llu on their way, %llu wait for a decision", (unsigned long long)waiting,
-                   (unsigned long long)staff);
+    (void)snprintf(detail, sizeof(detail), "%llu on their way, %llu wait for a decision",
+                   (unsigned long long)waiting, (unsigned long long)staff);
     if (staff > 0)
         service_health_item(ipc, request, 1, FAILURE_HANDOVER_DOUBTFUL, "outbox", detail,
                             "uketsuke outbox で確かめます / see uketsuke outbox");
@@ -310,8 +307,7 @@ static void take_devices(struct client *client, uint32_t request)
         query_end(q);
 }
 
-/* ---- visits and answers
- * ------------------------------------------------------------------------------------- */
+/* ---- visits and answers ---------------------------------------------------------------------- */
 
 struct listing {
     struct client *client;
@@ -376,7 +372,8 @@ static void take_visits(struct client *client, const struct msg_visits_query *qu
 static int list_trouble(const struct store_trouble *trouble, void *arg)
 {
     struct listing *listing = arg;
-    struct msg_trouble_item item = {.request = listing->request, .failure = trouble->failure, .count = trouble->count};
+    struct msg_trouble_item item = {
+        .request = listing->request, .failure = trouble->failure, .count = trouble->count};
 
     (void)MESSAGE_TEXT(item.day, trouble->day);
     listing->count++;
@@ -389,8 +386,10 @@ static void take_troubles(struct client *client, const struct msg_troubles_query
     struct msg_troubles_end end = {.request = query->request};
     char since[9];
 
-    desk_day(query->since > 0 && query->since < INT64_MAX / 1000000 ? query->since * 1000000 : 0, since);
-    if (store_troubles(client->control->desk->store, since, VISITS_MOST, list_trouble, &listing) < 0)
+    desk_day(query->since > 0 && query->since < INT64_MAX / 1000000 ? query->since * 1000000 : 0,
+             since);
+    if (store_troubles(client->control->desk->store, since, VISITS_MOST, list_trouble, &listing) <
+        0)
         log_event(LOG_LEVEL_ERROR, "troubles cannot be read");
     end.count = listing.count;
     (void)ipc_send(client->ipc, MSG_TROUBLES_END, &end);
@@ -518,9 +517,7 @@ static void take_subscribe(struct client *client, const struct msg_subscribe *su
     (void)ipc_send(client->ipc, MSG_SUBSCRIBED, &done);
 }
 
-/* ---- clients
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static void drop(struct client *client)
 {
@@ -725,9 +722,7 @@ void control_free(struct control **control)
     *control = NULL;
 }
 
-/* ---- what changed
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- what changed ---------------------------------------------------------------------------- */
 
 static void tell(struct control *c, uint8_t what, uint16_t type, const void *body, const int *fds,
                  unsigned nfds)

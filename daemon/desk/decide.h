@@ -34,10 +34,10 @@ struct decide_expect {
 
 struct decision {
     enum decide_result result;
-    uint16_t failure;   /* why it is not usable, or the notice; FAILURE_NONE */
-    bool notice;        /* a code or a message beside status 1 */
-    bool masked;        /* ● in the name */
-    bool other_person;  /* birth date or sex are not those of the card */
+    uint16_t failure;  /* why it is not usable, or the notice; FAILURE_NONE */
+    bool notice;       /* a code or a message beside status 1 */
+    bool masked;       /* ● in the name */
+    bool other_person; /* birth date or sex are not those of the card */
     char validity[3];
     char ratio[4];       /* percent, three digits, "" when not said */
     char limit_class[4]; /* CD012 */

@@ -52,7 +52,7 @@ struct desk_settings {
     enum genuineness_policy genuineness;
     uint32_t consents;
     unsigned pin_tries;
-    uint64_t again_us; /* the same card within this time was perhaps received already */
+    uint64_t again_us;    /* the same card within this time was perhaps received already */
     uint64_t negative_us; /* for so long a negative answer serves the same card again */
     uint64_t limit_us[VISIT_STATE_COUNT]; /* CLOCK_NEVER for IDLE and CLOSED */
 };
@@ -85,9 +85,10 @@ struct desk_event {
 /* A question on its way. */
 struct ask {
     struct store_ask row; /* id 0: none */
-    bool sent; /* over the present connection */
-    bool may_be_there; /* over this one or an earlier one, or by an earlier run of the desk */
-    char date[9]; /* the confirmation date that the question named: the answer is that day's, whenever it comes */
+    bool sent;            /* over the present connection */
+    bool may_be_there;    /* over this one or an earlier one, or by an earlier run of the desk */
+    char date
+        [9]; /* the confirmation date that the question named: the answer is that day's, whenever it comes */
 };
 
 /* An answer between its arrival and the step that stores it. */
@@ -134,9 +135,9 @@ struct visit_facts {
 
 /* What is asked later, one question at a time for the whole desk; see reconcile.h. */
 struct reconcile {
-    struct timer *timer;   /* when to look next, or how long to wait for an answer */
-    struct store_ask row;  /* id 0: nothing is under way */
-    unsigned upstream;     /* that it was sent to */
+    struct timer *timer;  /* when to look next, or how long to wait for an answer */
+    struct store_ask row; /* id 0: nothing is under way */
+    unsigned upstream;    /* that it was sent to */
     char date[9];
     uint64_t not_before_us; /* after an attempt that came to nothing */
 };
@@ -182,13 +183,13 @@ struct visit {
     struct pending_answer answer;
     enum desk_event_kind next; /* raised by a note, handled after its step; EVENT_COUNT none */
     uint16_t next_failure;
-    bool begun;    /* the reader knows this visit */
-    bool busy;     /* it was asked something that it has not answered yet */
-    bool matching; /* the matcher knows it */
-    bool filming;  /* the camera runs for it */
+    bool begun;      /* the reader knows this visit */
+    bool busy;       /* it was asked something that it has not answered yet */
+    bool matching;   /* the matcher knows it */
+    bool filming;    /* the camera runs for it */
     unsigned credit; /* frames that the reader may still send; what comes beyond is not passed on */
-    bool scanning; /* the OCR knows it */
-    bool unsaved;  /* the store refused the last step: state is STAFF, not on the disk */
+    bool scanning;   /* the OCR knows it */
+    bool unsaved;    /* the store refused the last step: state is STAFF, not on the disk */
     uint64_t state_since_us;
     struct timer *limit;
     struct timer *again; /* the next question, or the next attempt to store */

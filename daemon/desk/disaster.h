@@ -10,7 +10,8 @@
 #include "desk.h"
 
 bool disaster_on(const struct desk *desk);
-void disaster_set(struct desk *desk, const struct msg_disaster_set *entry, struct msg_action_result *out);
+void disaster_set(struct desk *desk, const struct msg_disaster_set *entry,
+                  struct msg_action_result *out);
 void disaster_state(const struct desk *desk, struct msg_disaster_state *out);
 /* What the store says, at the start. 0 or negative errno. */
 int disaster_load(struct desk *desk);

@@ -20,7 +20,8 @@
 
 #define AGAIN_US (2 * CLOCK_SECOND)
 #define OUTCOME_ANSWERED 0
-#define AHEAD_US (INT64_C(10) * 60 * 1000000) /* a terminal's clock may be that far ahead of ours  \
+#define AHEAD_US                                                                                   \
+    (INT64_C(10) * 60 * 1000000) /* a terminal's clock may be that far ahead of ours  \
                                                */
 
 /* One telling, while it is made into a visit. */
@@ -151,8 +152,7 @@ static void publish(struct desk *desk, const struct store_visit *record, int64_t
     explicit_bzero(&item, sizeof(item));
 }
 
-/* ---- a visit of its own
- * ---------------------------------------------------------------------------------- */
+/* ---- a visit of its own ---------------------------------------------------------------------- */
 
 static int record_visit(struct desk *desk, struct told *t, struct store_visit *record,
                         const char *event)
@@ -218,8 +218,7 @@ static int take_terminal(struct desk *desk, const struct message *message)
     return r < 0 ? r : 1;
 }
 
-/* ---- an answer that came late
- * ------------------------------------------------------------------------------ */
+/* ---- an answer that came late ---------------------------------------------------------------- */
 
 /* What a change of something upstream has come to: only whether it was accepted. */
 static void settle_change(const struct told *t, struct store_visit *record)
@@ -376,8 +375,7 @@ static int take_late(struct desk *desk, const struct message *message)
     return take_unwaited(desk, message, &ask);
 }
 
-/* ---- telling the relay, and trying again
- * ------------------------------------------------------------------- */
+/* ---- telling the relay, and trying again ----------------------------------------------------- */
 
 static void receipt(struct desk *desk, unsigned upstream, const uint8_t hash[STORE_RELAY_HASH])
 {

@@ -45,7 +45,7 @@ void lane_free(struct lane **lane)
     *lane = NULL;
 }
 
-/* ---- showing ------------------------------------------------------------------------------------------- */
+/* ---- showing --------------------------------------------------------------------------------- */
 
 void lane_state(const struct lane *lane, struct msg_lane_state *out)
 {
@@ -61,8 +61,9 @@ void lane_state(const struct lane *lane, struct msg_lane_state *out)
     out->method = v->record.method;
     out->outcome = v->record.outcome;
     out->failure = lane->store_trouble ? (uint16_t)FAILURE_DESK_STORE
-                   : v->record.state == VISIT_IDLE && lane->desk->clock_doubtful ? (uint16_t)FAILURE_DESK_CLOCK
-                                                                                 : v->facts.shown;
+                   : v->record.state == VISIT_IDLE && lane->desk->clock_doubtful
+                       ? (uint16_t)FAILURE_DESK_CLOCK
+                       : v->facts.shown;
     out->hint = lane->hint;
     out->offers = visit_offers(v);
     out->pin_tries = v->facts.pin_tries;
@@ -103,7 +104,7 @@ void lane_publish_all(struct desk *desk)
         lane_publish(desk->lanes[i], false);
 }
 
-/* ---- card and reader ----------------------------------------------------------------------------------------- */
+/* ---- card and reader ------------------------------------------------------------------------- */
 
 bool lane_camera_usable(const struct lane *lane)
 {
@@ -304,14 +305,22 @@ static void take_frame(struct lane *lane, const struct message *message)
     v->credit--;
     lane->desk->metrics.frames++;
     if (v->record.state == VISIT_FACE && v->matching) {
-        struct msg_match_frame body = {.visit = f->visit, .frame = f->frame,
-                                       .captured_us = f->captured_us, .format = f->format,
-                                       .width = f->width, .height = f->height, .bytes = f->bytes};
+        struct msg_match_frame body = {.visit = f->visit,
+                                       .frame = f->frame,
+                                       .captured_us = f->captured_us,
+                                       .format = f->format,
+                                       .width = f->width,
+                                       .height = f->height,
+                                       .bytes = f->bytes};
 
         (void)ports->send(ports->arg, PEER_MATCHER, 0, MSG_MATCH_FRAME, &body, message->fds, 1);
     } else if (v->record.state == VISIT_SHOW_CARD && v->scanning) {
-        struct msg_ocr_frame body = {.visit = f->visit, .frame = f->frame, .format = f->format,
-                                     .width = f->width, .height = f->height, .bytes = f->bytes};
+        struct msg_ocr_frame body = {.visit = f->visit,
+                                     .frame = f->frame,
+                                     .format = f->format,
+                                     .width = f->width,
+                                     .height = f->height,
+                                     .bytes = f->bytes};
 
         (void)ports->send(ports->arg, PEER_OCR, 0, MSG_OCR_FRAME, &body, message->fds, 1);
     }
@@ -335,7 +344,8 @@ bool lane_reader_message(struct lane *lane, const struct message *message)
 
     switch (message->type) {
     case MSG_READER_STATE:
-        if (body->reader_state.reader >= FAILURE_COUNT || body->reader_state.camera >= FAILURE_COUNT)
+        if (body->reader_state.reader >= FAILURE_COUNT ||
+            body->reader_state.camera >= FAILURE_COUNT)
             return false;
         take_reader_state(lane, &body->reader_state);
         return true;
@@ -384,7 +394,7 @@ bool lane_reader_message(struct lane *lane, const struct message *message)
     }
 }
 
-/* ---- matcher and OCR -------------------------------------------------------------------------------------------- */
+/* ---- matcher and OCR ------------------------------------------------------------------------- */
 
 void lane_matcher_up(struct desk *desk)
 {
@@ -440,8 +450,8 @@ static void take_result(struct lane *lane, const struct message *message)
     lane->hint = r->failure;
     memcpy(lane->box, box, sizeof(box));
     if (message->nfds == 1) {
-        struct msg_lane_preview preview = {.lane = lane->number, .visit = r->visit,
-                                           .frame = r->frame, .bytes = r->preview_bytes};
+        struct msg_lane_preview preview = {
+            .lane = lane->number, .visit = r->visit, .frame = r->frame, .bytes = r->preview_bytes};
 
         desk->ports.preview(desk->ports.arg, &preview, message->fds[0]);
     }
@@ -497,8 +507,11 @@ bool lane_ocr_message(struct desk *desk, const struct message *message)
     if (lane == NULL)
         return true;
     if (r->sealed.len > 0) {
-        struct desk_event e = {.kind = EVENT_CARD_FACE_READ, .body = &message->body, .fd = -1,
-                               .sealed = r->sealed.data, .sealed_len = r->sealed.len};
+        struct desk_event e = {.kind = EVENT_CARD_FACE_READ,
+                               .body = &message->body,
+                               .fd = -1,
+                               .sealed = r->sealed.data,
+                               .sealed_len = r->sealed.len};
 
         (void)visit_event(lane->visit, &e);
         return true;

@@ -43,8 +43,9 @@ static const struct {
     const char *name; /* of the program and its socket */
     const char *role;
 } kinds[] = {
-    [LINK_READER] = {"reader", "R"}, [LINK_MATCHER] = {"matcher", "M"}, [LINK_OCR] = {"ocr", "O"},
-    [LINK_RELAY] = {"relay", "Y"},   [LINK_BROKER] = {"broker", "B"},   [LINK_HANDOVER] = {"handover", "H"},
+    [LINK_READER] = {"reader", "R"}, [LINK_MATCHER] = {"matcher", "M"},
+    [LINK_OCR] = {"ocr", "O"},       [LINK_RELAY] = {"relay", "Y"},
+    [LINK_BROKER] = {"broker", "B"}, [LINK_HANDOVER] = {"handover", "H"},
 };
 
 static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)

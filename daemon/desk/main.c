@@ -194,7 +194,7 @@ static int open_store(struct program *p)
 
 static int open_desk(struct program *p)
 {
-    struct desk_ports ports = {p,         port_send,     port_lane,   port_visit, port_preview,
+    struct desk_ports ports = {p,         port_send,     port_lane,   port_visit,     port_preview,
                                port_slip, port_disaster, port_outbox, port_prechecked};
     struct desk_settings settings;
     int r = settings_read(p->service.config, &settings, stderr);

@@ -42,8 +42,7 @@ struct maintain {
     char detail[201]; /* for the end */
 };
 
-/* ---- the tasks: begin, one step, what it was
- * ----------------------------------------------------------------- */
+/* ---- the tasks: begin, one step, what it was ------------------------------------------------- */
 
 static int audit_begin(struct maintain *m, const struct msg_maintain *wanted)
 {
@@ -178,8 +177,7 @@ static const struct {
     [MAINTAIN_ANCHOR] = {"audit_anchor", anchor_start, anchor_step},
 };
 
-/* ---- one task at a time
- * ------------------------------------------------------------------------------------------ */
+/* ---- one task at a time ---------------------------------------------------------------------- */
 
 static void tell_end(struct maintain *m, void *asker, uint32_t request, enum maintain_task task,
                      int r, const char *detail)
@@ -293,9 +291,7 @@ void maintain_forget(void *maintain, const void *asker)
         m->asker = NULL;
 }
 
-/* ---- what is due
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- what is due ----------------------------------------------------------------------------- */
 
 static bool backup_due(struct maintain *m)
 {
@@ -328,7 +324,8 @@ static void retire(struct maintain *m)
 {
     int r = store_retire(m->store, (int64_t)clock_realtime_us(m->clock) - m->retention_us,
                          RETIRED_A_STEP);
-    int done = store_outbox_retire(m->store, (int64_t)clock_realtime_us(m->clock) - m->outbox_us, RETIRED_A_STEP);
+    int done = store_outbox_retire(m->store, (int64_t)clock_realtime_us(m->clock) - m->outbox_us,
+                                   RETIRED_A_STEP);
 
     if (r >= 0)
         r = done < 0 ? done : r + done;

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- keys
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 struct store_subject match_subject(const struct match_key *key)
 {
@@ -77,8 +75,7 @@ struct store_subject match_card(const struct store_visit *record)
     return (struct store_subject){record->subject, sizeof(record->subject)};
 }
 
-/* ---- finding
- * --------------------------------------------------------------------------------------------- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 struct search {
     struct desk *desk;
@@ -306,8 +303,7 @@ int match_find(struct desk *desk, const struct store_visit *record, const struct
     return r;
 }
 
-/* ---- the book
- * -------------------------------------------------------------------------------------------- */
+/* ---- the book -------------------------------------------------------------------------------- */
 
 static int put_key(struct desk *desk, enum store_patient_key kind, bool made,
                    const struct match_key *key, uint64_t patient)

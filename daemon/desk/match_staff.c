@@ -67,9 +67,7 @@ int match_listed(struct desk *desk, struct store_visit *record, const struct sto
     return r;
 }
 
-/* ---- staff
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- staff ----------------------------------------------------------------------------------- */
 
 /* What the visit says of its person: the answer's words, else what else is known. */
 static int person_of(struct desk *desk, const struct store_visit *record, struct person *out,

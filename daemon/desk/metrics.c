@@ -102,37 +102,45 @@ static void print_outbox(FILE *out, const struct desk *desk)
     int64_t now = (int64_t)clock_realtime_us(desk->clock);
     bool stored = store_outbox_counts(desk->store, &counts) == 0;
 
-    counter(out, "handover_tries_total", "Attempts to hand something over.", desk->metrics.handover_tries);
+    counter(out, "handover_tries_total", "Attempts to hand something over.",
+            desk->metrics.handover_tries);
     counter(out, "handover_failures_total", "Attempts that did not arrive, or perhaps not.",
             desk->metrics.handover_failed);
-    head(out, "handover_ended_total", "counter", "What was handed over, and what was left to staff, by kind.");
+    head(out, "handover_ended_total", "counter",
+         "What was handed over, and what was left to staff, by kind.");
     for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++)
         for (unsigned s = OUTBOX_DONE; s < OUTBOX_STATE_COUNT; s++)
-            fprintf(out, "uketsuke_handover_ended_total{kind=\"%s\",state=\"%s\"} %llu\n", outbox_kind_name(k),
-                    outbox_state_name(s), (unsigned long long)desk->metrics.handover_ended[k][s]);
+            fprintf(out, "uketsuke_handover_ended_total{kind=\"%s\",state=\"%s\"} %llu\n",
+                    outbox_kind_name(k), outbox_state_name(s),
+                    (unsigned long long)desk->metrics.handover_ended[k][s]);
     if (!stored)
         return;
-    head(out, "outbox_entries", "gauge", "Entries of the outbox that are not done, by kind and state.");
+    head(out, "outbox_entries", "gauge",
+         "Entries of the outbox that are not done, by kind and state.");
     for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++)
         for (unsigned s = 0; s < OUTBOX_STATE_COUNT; s++)
             if (s != OUTBOX_DONE)
-                fprintf(out, "uketsuke_outbox_entries{kind=\"%s\",state=\"%s\"} %llu\n", outbox_kind_name(k),
-                        outbox_state_name(s), (unsigned long long)counts.count[k][s]);
-    head(out, "outbox_oldest_age_seconds", "gauge", "Age of the oldest entry that is on its way, by kind.");
+                fprintf(out, "uketsuke_outbox_entries{kind=\"%s\",state=\"%s\"} %llu\n",
+                        outbox_kind_name(k), outbox_state_name(s),
+                        (unsigned long long)counts.count[k][s]);
+    head(out, "outbox_oldest_age_seconds", "gauge",
+         "Age of the oldest entry that is on its way, by kind.");
     for (unsigned k = 0; k < OUTBOX_KIND_COUNT; k++) {
         int64_t oldest = 0;
 
         for (unsigned s = 0; s <= OUTBOX_SENT_MAYBE; s++)
             if (counts.oldest_us[k][s] > 0 && (oldest == 0 || counts.oldest_us[k][s] < oldest))
                 oldest = counts.oldest_us[k][s];
-        fprintf(out, "uketsuke_outbox_oldest_age_seconds{kind=\"%s\"} %lld\n", outbox_kind_name(k),
-                (long long)(oldest > 0 && now > oldest ? (now - oldest) / (int64_t)CLOCK_SECOND : 0));
+        fprintf(
+            out, "uketsuke_outbox_oldest_age_seconds{kind=\"%s\"} %lld\n", outbox_kind_name(k),
+            (long long)(oldest > 0 && now > oldest ? (now - oldest) / (int64_t)CLOCK_SECOND : 0));
     }
     head(out, "output_up", "gauge", "1 when the carrier of an output runs and can work.");
     for (unsigned i = 0; i < outbox_outputs(desk); i++) {
         uint16_t failure;
 
-        fprintf(out, "uketsuke_output_up{output=\"%u\"} %d\n", i, outbox_output_good(desk, i, &failure));
+        fprintf(out, "uketsuke_output_up{output=\"%u\"} %d\n", i,
+                outbox_output_good(desk, i, &failure));
     }
 }
 
@@ -149,8 +157,10 @@ static void print_store(FILE *out, const struct desk *desk)
     if (status.newest_answer_us > 0) {
         int64_t age = (int64_t)clock_realtime_us(desk->clock) - status.newest_answer_us;
 
-        head(out, "cache_newest_answer_age_seconds", "gauge", "Age of the newest answer of an upstream.");
-        fprintf(out, "uketsuke_cache_newest_answer_age_seconds %lld\n", (long long)(age > 0 ? age / (int64_t)CLOCK_SECOND : 0));
+        head(out, "cache_newest_answer_age_seconds", "gauge",
+             "Age of the newest answer of an upstream.");
+        fprintf(out, "uketsuke_cache_newest_answer_age_seconds %lld\n",
+                (long long)(age > 0 ? age / (int64_t)CLOCK_SECOND : 0));
     }
     counter(out, "store_commits_total", "Durable steps.", status.commits);
 }
@@ -171,10 +181,13 @@ char *metrics_text(const struct desk *desk, size_t *len)
     counter(out, "cache_hits_total", "Questions answered by today's answer.", m->cache_hits);
     counter(out, "cache_misses_total", "Questions that had no answer of today.", m->cache_misses);
     counter(out, "last_known_total", "Older answers shown.", m->last_known);
-    counter(out, "slips_filed_total", "Visits accepted without an answer of their day.", m->slips_filed);
-    counter(out, "slips_answered_total", "Slips that the service answered later.", m->slips_answered);
+    counter(out, "slips_filed_total", "Visits accepted without an answer of their day.",
+            m->slips_filed);
+    counter(out, "slips_answered_total", "Slips that the service answered later.",
+            m->slips_answered);
     counter(out, "terminal_visits_total", "Visits at official terminals.", m->terminal_visits);
-    counter(out, "late_answers_total", "Answers that came after their question had ended.", m->late_answers);
+    counter(out, "late_answers_total", "Answers that came after their question had ended.",
+            m->late_answers);
     counter(out, "asks_total", "Questions to an upstream.", m->asks);
     counter(out, "frames_total", "Camera frames passed on.", m->frames);
     counter(out, "actions_refused_total", "Actions that came out of turn.", m->actions_refused);

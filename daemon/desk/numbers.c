@@ -254,8 +254,8 @@ size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t si
     /* The same certificate in another width is the same certificate. */
     names_fold_code(numbers->symbol, symbol, sizeof(symbol));
     names_fold_code(numbers->number, number, sizeof(number));
-    n = snprintf(out, size, "numbers\n%s\n%s\n%s\n%s\n%s", insurer, symbol, number,
-                 numbers->branch, numbers->birth);
+    n = snprintf(out, size, "numbers\n%s\n%s\n%s\n%s\n%s", insurer, symbol, number, numbers->branch,
+                 numbers->birth);
 
     return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

@@ -31,7 +31,8 @@ bool numbers_date(const char *text, char out[9]);
 bool numbers_birth(const char *text, const char *today, char out[9]);
 
 /* `today` YYYYMMDD: a birth date may not lie after it. NULL when good, else the name of the field that is not. */
-const char *numbers_check(const struct numbers_entry *entry, const char *today, struct store_numbers *out);
+const char *numbers_check(const struct numbers_entry *entry, const char *today,
+                          struct store_numbers *out);
 
 /* The numbers that an answer's (first) result names; false when it lacks some, or they cannot be. */
 struct xmlmsg;

@@ -22,9 +22,7 @@
 
 static void on_timer(struct timer *timer, void *arg);
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int outbox_new(struct outbox **out, struct desk *desk)
 {
@@ -100,8 +98,7 @@ bool outbox_output_good(const struct desk *desk, unsigned index, uint16_t *failu
     return t->up && t->failure == FAILURE_NONE;
 }
 
-/* ---- what boards see
- * ------------------------------------------------------------------------------------ */
+/* ---- what boards see ------------------------------------------------------------------------- */
 
 void outbox_item(const struct store_outbox *e, const char *patient, uint32_t request,
                  struct msg_outbox_item *out)
@@ -195,9 +192,7 @@ static void publish_visit(struct desk *desk, uint64_t id)
     explicit_bzero(&item, sizeof(item));
 }
 
-/* ---- one try
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- one try --------------------------------------------------------------------------------- */
 
 void outbox_land(struct target *t)
 {
@@ -472,9 +467,7 @@ static void carry(struct target *t, struct store_outbox *entry)
     }
 }
 
-/* ---- when
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- when ------------------------------------------------------------------------------------ */
 
 static int take(const struct store_outbox *entry, void *arg)
 {
@@ -568,8 +561,7 @@ static void on_timer(struct timer *timer, void *arg)
         outbox_look(t);
 }
 
-/* ---- the carriers
- * -------------------------------------------------------------------------------------------- */
+/* ---- the carriers ---------------------------------------------------------------------------- */
 
 void outbox_carrier_up(struct desk *desk, unsigned index)
 {
@@ -633,8 +625,7 @@ bool outbox_carrier_message(struct desk *desk, unsigned index, const struct mess
     }
 }
 
-/* ---- after a restart
- * ----------------------------------------------------------------------------------------- */
+/* ---- after a restart ------------------------------------------------------------------------- */
 
 struct begun {
     uint64_t ids[OUTBOX_GROUP_MAX * 4];

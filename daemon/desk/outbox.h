@@ -6,14 +6,17 @@
  * programs: an output's carrier (uketsuke-relay for [output NAME]) or the relay of an upstream. The
  * desk decides only what may be sent (again):
  *
- *   face file   WAITING -> the carrier stages the file (whole, in its work folder) -> SENT_MAYBE
- * with the carrier's mark
- *               -> the carrier moves it -> DONE. After any crash the move is ordered again: as long
- * as the staged file is there it was not moved, and when it is gone it was. So it appears exactly
- * once, even if the receipt computer takes it away at once. hook        WAITING -> SENT_MAYBE ->
- * DONE; sent again with its id until it is taken: at least once. Given up after a time: DOUBTFUL
- * when a try may have arrived, else REFUSED. ORCA, reference  WAITING -> SENT_MAYBE -> DONE,
- * REFUSED, back to WAITING (certainly not sent), or DOUBTFUL. After a crash SENT_MAYBE is DOUBTFUL.
+ *   face file        WAITING -> the carrier stages the file (whole, in its work folder) ->
+ *                    SENT_MAYBE with the carrier's mark -> the carrier moves it -> DONE. After any
+ *                    crash the move is ordered again: as long as the staged file is there it was
+ *                    not moved, and when it is gone it was. So it appears exactly once, even if the
+ *                    receipt computer takes it away at once.
+ *   hook             WAITING -> SENT_MAYBE -> DONE; sent again with its id until it is taken: at
+ *                    least once. Given up after a time: DOUBTFUL when a try may have arrived, else
+ *                    REFUSED.
+ *   ORCA, reference  WAITING -> SENT_MAYBE -> DONE, REFUSED, back to WAITING (certainly not sent),
+ *                    or DOUBTFUL. After a crash SENT_MAYBE is DOUBTFUL.
+ *
  * What is doubtful is never sent again but by somebody's word.
  *
  * One thing at a time for each target, oldest first; what fails waits longer each time.

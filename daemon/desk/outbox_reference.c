@@ -44,9 +44,7 @@ static int read_registration(const struct store_outbox *entry, struct registrati
     return 0;
 }
 
-/* ---- asking
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 struct gathering {
     uint64_t ids[OUTBOX_GROUP_MAX];
@@ -188,9 +186,7 @@ void outbox_send_references(struct target *t, struct store_outbox *entry)
     free(all);
 }
 
-/* ---- answers
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* What one ProcessingResultStatus says; `detail`: at least 129 bytes. */
 static struct outbox_end read_status(const struct xmlmsg *part, char detail[129])
@@ -317,8 +313,7 @@ bool outbox_relay_answer(struct desk *desk, unsigned upstream, const struct mess
     return true;
 }
 
-/* ---- an answer that came late
- * -------------------------------------------------------------------------------- */
+/* ---- an answer that came late ---------------------------------------------------------------- */
 
 struct late {
     const char *correlation;
@@ -401,8 +396,7 @@ bool outbox_relay_late(struct desk *desk, const struct message *message)
     return r == 0;
 }
 
-/* ---- the relay comes and goes
- * -------------------------------------------------------------------------------- */
+/* ---- the relay comes and goes ---------------------------------------------------------------- */
 
 void outbox_relay_changed(struct desk *desk, unsigned upstream)
 {

@@ -14,9 +14,7 @@
 
 #define ITEMS_MOST 256
 
-/* ---- a list
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- a list ---------------------------------------------------------------------------------- */
 
 struct listing {
     struct desk *desk;
@@ -80,8 +78,7 @@ static bool staff_speak(uint8_t surface, const char *staff)
     return (surface == 'B' || surface == 'C') && staff[0] != '\0';
 }
 
-/* ---- what is doubtful or refused
- * ----------------------------------------------------------------------------- */
+/* ---- what is doubtful or refused ------------------------------------------------------------- */
 
 static int decide_entry(struct desk *desk, struct store_outbox *e,
                         const struct msg_outbox_decide *asked)

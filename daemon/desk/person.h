@@ -13,7 +13,7 @@
 
 struct xmlmsg;
 
-#define PERSON_TEXT 260   /* bytes of a value with its end; longer ones are cut at a character */
+#define PERSON_TEXT 260    /* bytes of a value with its end; longer ones are cut at a character */
 #define PERSON_PACKED 9000 /* enough for every field at its longest */
 
 enum person_field {

@@ -146,8 +146,7 @@ void precheck_forget(struct desk *desk, const void *asker)
         desk->precheck.asker = NULL; /* its answer is still kept */
 }
 
-/* ---- the answer
- * ----------------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static uint8_t result_of(const struct decision *d)
 {

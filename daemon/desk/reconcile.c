@@ -47,8 +47,7 @@ bool reconcile_asks(const struct desk *desk, uint64_t visit)
     return desk->reconcile.row.id != 0 && desk->reconcile.row.visit == visit;
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 static unsigned upstream_of(const struct desk *desk, uint16_t lane)
 {
@@ -143,8 +142,7 @@ static int send(struct desk *desk, const struct store_slip *slip, uint32_t conse
     return r;
 }
 
-/* ---- the end of a question
- * ---------------------------------------------------------------------------------- */
+/* ---- the end of a question ------------------------------------------------------------------- */
 
 /* It came to nothing: the slip waits on. If the store refuses even that, it is tried again before
  * the next question. */

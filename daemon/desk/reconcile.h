@@ -17,7 +17,8 @@ void reconcile_relay_lost(struct desk *desk, unsigned upstream);
 bool reconcile_asks(const struct desk *desk, uint64_t visit);
 
 /* What an answer makes of a slip and of its visit. */
-void reconcile_settle(const struct decision *decision, struct store_slip *slip, struct store_visit *record);
+void reconcile_settle(const struct decision *decision, struct store_slip *slip,
+                      struct store_visit *record);
 
 void reconcile_on_timer(struct timer *timer, void *desk);
 

@@ -37,7 +37,8 @@ static void operate(struct visit *v, uint16_t type, const void *body)
     v->busy = to_reader(v, type, body) == 0;
 }
 
-static int to_matcher(struct visit *v, uint16_t type, const void *body, const int *fds, unsigned nfds)
+static int to_matcher(struct visit *v, uint16_t type, const void *body, const int *fds,
+                      unsigned nfds)
 {
     struct desk_ports *ports = &v->desk->ports;
 
@@ -128,8 +129,9 @@ static void send_photo(struct visit *v, const struct desk_event *e)
     if (len > sizeof(body.sealed.data))
         return;
     /* Who keys the digits in says yes by that, while tries are plenty; a scanned reading never does. */
-    body.few_tries_agreed = v->facts.b_agreed || (body.scanned == 0 && v->facts.number_b_tries != 255 &&
-                                                  v->facts.number_b_tries > DESK_NUMBER_B_FEW);
+    body.few_tries_agreed =
+        v->facts.b_agreed || (body.scanned == 0 && v->facts.number_b_tries != 255 &&
+                              v->facts.number_b_tries > DESK_NUMBER_B_FEW);
     body.sealed.len = (uint32_t)len;
     memcpy(body.sealed.data, sealed, len);
     lane_begin(v->lane);
@@ -159,9 +161,8 @@ static void send_sign(struct visit *v, const struct desk_event *e)
 
 static void send_match(struct visit *v, const struct desk_event *e)
 {
-    struct msg_match_begin body = {.visit = v->record.id,
-                                   .photo_bytes = e->body->card_photo_read.photo_bytes,
-                                   .preview = 1};
+    struct msg_match_begin body = {
+        .visit = v->record.id, .photo_bytes = e->body->card_photo_read.photo_bytes, .preview = 1};
 
     v->matching = true;
     if (to_matcher(v, MSG_MATCH_BEGIN, &body, &e->fd, 1) < 0)

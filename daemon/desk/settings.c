@@ -58,7 +58,8 @@ int settings_read(const struct config *config, struct desk_settings *out, FILE *
 
     memset(out, 0, sizeof(*out));
     if (strlen(institution) != 10 || strspn(institution, "0123456789") != 10) {
-        fprintf(errors, "[desk] institution: 医療機関コードは数字10桁です / ten digits are needed\n");
+        fprintf(errors,
+                "[desk] institution: 医療機関コードは数字10桁です / ten digits are needed\n");
         return -EINVAL;
     }
     (void)MESSAGE_TEXT(out->institution, institution);
@@ -90,7 +91,8 @@ static int apply_upstream(const struct config *config, struct desk *desk, const 
     return r < 0 ? r : desk_add_upstream(desk, name, capabilities);
 }
 
-static int apply_lane(const struct config *config, struct desk *desk, const char *name, FILE *errors)
+static int apply_lane(const struct config *config, struct desk *desk, const char *name,
+                      FILE *errors)
 {
     const char *upstream = config_text(config, CFG_lane_UPSTREAM, name);
     char *end;
@@ -106,8 +108,9 @@ static int apply_lane(const struct config *config, struct desk *desk, const char
         if (strcmp(desk->upstreams[i].name, upstream) == 0)
             index = (int)i;
     if (index < 0) {
-        fprintf(errors, "[lane %s] upstream: [upstream %s] がありません / there is no such section\n",
-                name, upstream);
+        fprintf(errors,
+                "[lane %s] upstream: [upstream %s] がありません / there is no such section\n", name,
+                upstream);
         return -EINVAL;
     }
     r = desk_add_lane(desk, (uint16_t)number, config_text(config, CFG_lane_LABEL, name),
@@ -120,7 +123,8 @@ static int apply_lane(const struct config *config, struct desk *desk, const char
 
 #define ATTEMPT_SLOW 4 /* a file is handed over in several operations, each as slow as it may be */
 
-static int apply_output(const struct config *config, struct desk *desk, const char *name, FILE *errors)
+static int apply_output(const struct config *config, struct desk *desk, const char *name,
+                        FILE *errors)
 {
     static const uint8_t kinds[] = {OUTBOX_FACE_FILE, OUTBOX_HOOK, OUTBOX_ORCA};
     struct outbox_output output = {
@@ -130,19 +134,24 @@ static int apply_output(const struct config *config, struct desk *desk, const ch
     };
     int r;
 
-    output.seconds_us = output.kind == OUTBOX_FACE_FILE
-                            ? (uint64_t)config_number(config, CFG_output_FOLDER_SECONDS, name) * CLOCK_SECOND * ATTEMPT_SLOW
-                            : (uint64_t)config_number(config, CFG_output_SECONDS, name) * CLOCK_SECOND;
+    output.seconds_us =
+        output.kind == OUTBOX_FACE_FILE
+            ? (uint64_t)config_number(config, CFG_output_FOLDER_SECONDS, name) * CLOCK_SECOND *
+                  ATTEMPT_SLOW
+            : (uint64_t)config_number(config, CFG_output_SECONDS, name) * CLOCK_SECOND;
     for (unsigned i = 0; i < desk->nupstreams; i++)
         if (strcmp(desk->upstreams[i].name, name) == 0) {
-            fprintf(errors, "[output %s]: 同じ名前の [upstream] があります / an upstream has that name\n", name);
+            fprintf(errors,
+                    "[output %s]: 同じ名前の [upstream] があります / an upstream has that name\n",
+                    name);
             return -EEXIST;
         }
     r = MESSAGE_TEXT(output.name, name);
     if (r == 0)
         r = outbox_add_output(desk, &output);
     if (r < 0)
-        fprintf(errors, "[output %s]: 渡し先を作れません / the output cannot be made (%s)\n", name, strerror(-r));
+        fprintf(errors, "[output %s]: 渡し先を作れません / the output cannot be made (%s)\n", name,
+                strerror(-r));
     return r;
 }
 

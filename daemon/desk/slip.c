@@ -26,8 +26,7 @@ bool slip_may_follow(const struct store_visit *record)
            record->outcome == OUTCOME_STAFF;
 }
 
-/* ---- whose numbers
- * --------------------------------------------------------------------------------------- */
+/* ---- whose numbers --------------------------------------------------------------------------- */
 
 /* A usable answer names the entitlement it is about: what a look-up would be keyed in with. */
 static bool numbers_of_stored(const struct store_answer *answer, const char *today,
@@ -65,8 +64,7 @@ bool slip_find_numbers(struct desk *desk, const struct store_visit *record,
     return good;
 }
 
-/* ---- inside a step
- * ---------------------------------------------------------------------------------------- */
+/* ---- inside a step --------------------------------------------------------------------------- */
 
 static void fill(char *field, size_t size, const char *text)
 {
@@ -131,9 +129,7 @@ int slip_queue(struct visit *v)
     return r;
 }
 
-/* ---- showing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- showing --------------------------------------------------------------------------------- */
 
 void slip_item(const struct store_slip *slip, uint32_t request, struct msg_slip_item *out)
 {
@@ -184,9 +180,7 @@ void slip_publish(struct desk *desk, uint64_t visit)
     reconcile_wake(desk, false);
 }
 
-/* ---- staff
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- staff ----------------------------------------------------------------------------------- */
 
 /* The visit is over and had no answer: its slip is filed now, and its outcome is open again. */
 static int file_after(struct desk *desk, struct store_visit *record, const struct store_slip *slip,
@@ -402,8 +396,9 @@ void slip_amend(struct desk *desk, const struct msg_slip_amend *entry,
         goto wipe;
     }
     if (r == 0)
-        r = entry->what == SLIP_AMEND_NUMBERS ? renumber(desk, &slip, &numbers, entry->staff)
-                                              : settle(desk, desk_visit(desk, entry->visit), &slip, entry);
+        r = entry->what == SLIP_AMEND_NUMBERS
+                ? renumber(desk, &slip, &numbers, entry->staff)
+                : settle(desk, desk_visit(desk, entry->visit), &slip, entry);
     if (r == 0)
         slip_publish(desk, entry->visit);
     action_end(desk, out, r);

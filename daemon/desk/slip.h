@@ -12,7 +12,8 @@
 
 void slip_file(struct desk *desk, const struct msg_slip_file *entry, struct msg_action_result *out);
 /* Numbers that were missing or wrong; or the end by other means. */
-void slip_amend(struct desk *desk, const struct msg_slip_amend *entry, struct msg_action_result *out);
+void slip_amend(struct desk *desk, const struct msg_slip_amend *entry,
+                struct msg_action_result *out);
 
 /* May a slip still be filed for a visit of this outcome? */
 bool slip_may_follow(const struct store_visit *record);
@@ -23,7 +24,8 @@ int slip_keep(struct desk *desk, struct store_visit *record, const struct store_
 int slip_queue(struct visit *visit);
 
 /* The numbers that name the patient of this record: keyed in, linked to the card, or of the last answer about it. */
-bool slip_find_numbers(struct desk *desk, const struct store_visit *record, struct store_numbers *out);
+bool slip_find_numbers(struct desk *desk, const struct store_visit *record,
+                       struct store_numbers *out);
 
 void slip_item(const struct store_slip *slip, uint32_t request, struct msg_slip_item *out);
 /* Tell the boards, and let the next question be thought about. */

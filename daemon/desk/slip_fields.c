@@ -222,8 +222,7 @@ const char *slip_fields_check(const struct msg_slip_file *entry, const struct st
     return wrong;
 }
 
-/* ---- comparing
- * ------------------------------------------------------------------------------------------ */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 /* The next character that counts; 0 at the end. */
 static uint32_t next(const char **at)

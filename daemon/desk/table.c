@@ -138,8 +138,7 @@ char table_send_credential(unsigned send)
     return send < COUNT(sends) ? sends[send].credential : 0;
 }
 
-/* ---- printing
- * --------------------------------------------------------------------------------------- */
+/* ---- printing -------------------------------------------------------------------------------- */
 
 static void print_limit(FILE *out, unsigned state)
 {

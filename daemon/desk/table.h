@@ -62,9 +62,9 @@ struct table_row {
 };
 
 struct table_limit {
-    int config_key;      /* enum config_key, -1: fixed, -2: none (IDLE and CLOSED) */
-    unsigned seconds;    /* when fixed */
-    const char *key;     /* "METHOD_SECONDS", "FIXED", "" */
+    int config_key;   /* enum config_key, -1: fixed, -2: none (IDLE and CLOSED) */
+    unsigned seconds; /* when fixed */
+    const char *key;  /* "METHOD_SECONDS", "FIXED", "" */
 };
 
 /* The i-th row, NULL past the end. */

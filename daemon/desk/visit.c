@@ -26,8 +26,7 @@ void visit_trace(void (*seen)(const struct table_row *row, unsigned from, void *
     trace_arg = arg;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void hash_remove(struct visit *v)
 {
@@ -129,8 +128,7 @@ static void visit_close(struct visit *v)
     visit_free(&v);
 }
 
-/* ---- showing
- * ------------------------------------------------------------------------------------------ */
+/* ---- showing --------------------------------------------------------------------------------- */
 
 struct offer_check {
     const struct visit *visit;
@@ -257,8 +255,7 @@ void visit_publish(struct visit *v)
         slip_publish(v->desk, v->record.id);
 }
 
-/* ---- one step
- * ----------------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 /* What an event says about counters and work done is true whatever row takes it. */
 static void absorb(struct visit *v, const struct desk_event *e)
@@ -562,8 +559,7 @@ int visit_resume(struct visit *v, const struct store_visit *record)
     return visit_raise(v, EVENT_RESUMED, FAILURE_NONE);
 }
 
-/* ---- timers
- * --------------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 static void on_limit(struct timer *timer, void *arg)
 {

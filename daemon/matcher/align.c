@@ -8,8 +8,11 @@
  * one that measured better on small card photos (8 of 900 genuine errors fewer at FMR 1e-4, on the
  * pairs that it was chosen on).
  */
-static const struct point template_112[FACE_POINTS] = {
-    {38.2946f, 51.6963f}, {73.5318f, 51.5014f}, {56.0252f, 71.7366f}, {41.5493f, 92.3655f}, {70.7299f, 92.2041f}};
+static const struct point template_112[FACE_POINTS] = {{38.2946f, 51.6963f},
+                                                       {73.5318f, 51.5014f},
+                                                       {56.0252f, 71.7366f},
+                                                       {41.5493f, 92.3655f},
+                                                       {70.7299f, 92.2041f}};
 
 /*
  * In the plane a similarity is one complex factor: with both sets centred, the factor that minimises the squared
@@ -53,7 +56,8 @@ static struct point map_point(const struct warp_map *m, struct point p)
     return (struct point){m->a * p.x + m->b * p.y + m->c, m->d * p.x + m->e * p.y + m->f};
 }
 
-int align_map(const struct point points[FACE_POINTS], int side, struct warp_map *out, float *residual)
+int align_map(const struct point points[FACE_POINTS], int side, struct warp_map *out,
+              float *residual)
 {
     const float scale = (float)side / 112.0f;
     struct point want[FACE_POINTS];

@@ -11,7 +11,8 @@
  * The map from a result of side x side to the picture. `residual`, unless NULL: root mean square distance of the
  * points from the template, in parts of the side. -EDOM when the points coincide.
  */
-int align_map(const struct point points[FACE_POINTS], int side, struct warp_map *out, float *residual);
+int align_map(const struct point points[FACE_POINTS], int side, struct warp_map *out,
+              float *residual);
 
 /* Least squares similarity from n points to n points: to = s R from + t, as a map. -EDOM. */
 int align_similarity(const struct point *from, const struct point *to, int n, struct warp_map *out);

@@ -56,7 +56,8 @@
 
 #define DECISION_SIGMA                                                                             \
     0.06 /* of frame noise; measured 0.03 to 0.05 within videos (models/README.md) */
-#define DECISION_RHO (2 * DECISION_SIGMA * DECISION_SIGMA) /* the boundary is tightest near W = 2  \
+#define DECISION_RHO                                                                               \
+    (2 * DECISION_SIGMA * DECISION_SIGMA) /* the boundary is tightest near W = 2  \
                                                             */
 #define DECISION_ALPHA_ACCEPT 0.05
 #define DECISION_ALPHA_REJECT 0.01

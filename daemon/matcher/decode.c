@@ -74,7 +74,8 @@ static bool jpeg_is_tame(const uint8_t *data, size_t len)
                 height > IMAGE_SIDE_MOST)
                 return false;
             components = here;
-        } else if (marker >= 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) {
+        } else if (marker >= 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
+                   marker != 0xcc) {
             return false;
         } else if (marker == 0xd9 || (marker >= 0xd0 && marker <= 0xd8)) {
             return false;
@@ -99,18 +100,20 @@ static enum failure give_up(struct decoder *decoder, struct image *out)
     return FAILURE_FACE_FRAME_UNREADABLE;
 }
 
-static enum failure decode_jpeg(struct decoder *decoder, const uint8_t *data, size_t len, struct image *out)
+static enum failure decode_jpeg(struct decoder *decoder, const uint8_t *data, size_t len,
+                                struct image *out)
 {
     int width, height, subsampling, colours;
 
     if (!jpeg_is_tame(data, len))
         return FAILURE_FACE_FRAME_UNREADABLE;
-    if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height, &subsampling, &colours) < 0)
+    if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height,
+                            &subsampling, &colours) < 0)
         return give_up(decoder, out);
     if ((colours != TJCS_YCbCr && colours != TJCS_GRAY) || image_resize(out, width, height) < 0)
         return give_up(decoder, out);
-    if (tjDecompress2(decoder->handle, data, (unsigned long)len, out->pixels.data, width, 0, height, TJPF_BGR,
-                      TJFLAG_FASTUPSAMPLE) < 0) {
+    if (tjDecompress2(decoder->handle, data, (unsigned long)len, out->pixels.data, width, 0, height,
+                      TJPF_BGR, TJFLAG_FASTUPSAMPLE) < 0) {
         /* Many cameras pad a frame before its end mark: the picture is whole, the library only remarks on it. */
         if (tjGetErrorCode(decoder->handle) == TJERR_WARNING &&
             strstr(tjGetErrorStr2(decoder->handle), "extraneous bytes before marker 0xd9") != NULL)
@@ -135,7 +138,8 @@ static void yuv_pixel(int y, int u, int v, uint8_t bgr[3])
     bgr[2] = clamp_byte((c + 409 * e + 128) >> 8);
 }
 
-static enum failure decode_yuy2(int width, int height, const uint8_t *data, size_t len, struct image *out)
+static enum failure decode_yuy2(int width, int height, const uint8_t *data, size_t len,
+                                struct image *out)
 {
     size_t pairs;
 
@@ -153,8 +157,8 @@ static enum failure decode_yuy2(int width, int height, const uint8_t *data, size
     return FAILURE_NONE;
 }
 
-enum failure decode_frame(struct decoder *decoder, unsigned format, int width, int height, const uint8_t *data,
-                          size_t len, struct image *out)
+enum failure decode_frame(struct decoder *decoder, unsigned format, int width, int height,
+                          const uint8_t *data, size_t len, struct image *out)
 {
     if (len == 0 || len > DECODE_FRAME_MOST)
         return FAILURE_FACE_FRAME_UNREADABLE;

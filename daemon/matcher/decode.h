@@ -26,8 +26,8 @@ void decoder_free(struct decoder **decoder);
  * own and may differ. FAILURE_NONE or FACE_FRAME_UNREADABLE: damaged, cut short, not baseline, too large.
  * Huffman tables that a camera leaves out of its JPEGs are the standard's.
  */
-enum failure decode_frame(struct decoder *decoder, unsigned format, int width, int height, const uint8_t *data,
-                          size_t len, struct image *out);
+enum failure decode_frame(struct decoder *decoder, unsigned format, int width, int height,
+                          const uint8_t *data, size_t len, struct image *out);
 
 /*
  * The chip photo: JPEG 2000, grey or colour, 8 bits, 16 to 2000 pixels each way. FAILURE_NONE, CARD_NO_PHOTO

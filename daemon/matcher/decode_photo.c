@@ -96,9 +96,16 @@ static bool header_is_tame(const opj_image_t *image)
     return true;
 }
 
-/* ---- what the codestream promises (ISO/IEC 15444-1 annex A) ------------------------------------------------ */
+/* ---- what the codestream promises (ISO/IEC 15444-1 annex A) ---------------------------------- */
 
-enum { MARK_SOC = 0xff4f, MARK_COD = 0xff52, MARK_COC = 0xff53, MARK_SIZ = 0xff51, MARK_SOT = 0xff90, MARK_SOD = 0xff93 };
+enum {
+    MARK_SOC = 0xff4f,
+    MARK_COD = 0xff52,
+    MARK_COC = 0xff53,
+    MARK_SIZ = 0xff51,
+    MARK_SOT = 0xff90,
+    MARK_SOD = 0xff93
+};
 
 /*
  * A few bytes can promise millions of tiny tiles, layers or precincts, each of which costs memory before its data is
@@ -125,12 +132,13 @@ static bool siz_is_tame(struct bytes_reader segment, struct promise *promise)
     y0 = bytes_u32be(&segment);
     tile_w = bytes_u32be(&segment);
     tile_h = bytes_u32be(&segment);
-    if (segment.failed || x1 <= x0 || y1 <= y0 || x1 - x0 > IMAGE_SIDE_MOST || y1 - y0 > IMAGE_SIDE_MOST ||
-        tile_w == 0 || tile_h == 0)
+    if (segment.failed || x1 <= x0 || y1 <= y0 || x1 - x0 > IMAGE_SIDE_MOST ||
+        y1 - y0 > IMAGE_SIDE_MOST || tile_w == 0 || tile_h == 0)
         return false;
     promise->width = x1 - x0;
     promise->height = y1 - y0;
-    promise->tiles = ((uint64_t)promise->width / tile_w + 2) * ((uint64_t)promise->height / tile_h + 2);
+    promise->tiles =
+        ((uint64_t)promise->width / tile_w + 2) * ((uint64_t)promise->height / tile_h + 2);
     /* The 2 above stand for a tile cut at either end: 1 x 1 tile counts as 9 at most. */
     return promise->tiles <= TILES_MOST + 9;
 }
@@ -147,7 +155,8 @@ static bool levels_are_tame(struct bytes_reader *segment, bool own, const struct
     for (unsigned r = 0; own && r <= levels; r++) {
         const uint8_t size = bytes_u8(segment);
         const unsigned down = levels - r;
-        const uint64_t w = ((uint64_t)promise->width >> down) + 1, h = ((uint64_t)promise->height >> down) + 1;
+        const uint64_t w = ((uint64_t)promise->width >> down) + 1,
+                       h = ((uint64_t)promise->height >> down) + 1;
 
         precincts += ((w >> (size & 15)) + 2) * ((h >> (size >> 4)) + 2);
     }
@@ -221,7 +230,8 @@ static bool codestream_is_tame(struct bytes_reader r)
 
             bytes_u16be(&segment);
             length = bytes_u32be(&segment);
-            if (segment.failed || ++parts > 16 * TILES_MOST || (length != 0 && (length < 14 || length > before)))
+            if (segment.failed || ++parts > 16 * TILES_MOST ||
+                (length != 0 && (length < 14 || length > before)))
                 return false;
             part_end = length == 0 ? 0 : before - length;
         }
@@ -259,7 +269,7 @@ static bool file_is_tame(OPJ_CODEC_FORMAT format, const uint8_t *data, size_t le
     return false;
 }
 
-/* ---- the picture ----------------------------------------------------------------------------------------- */
+/* ---- the picture ----------------------------------------------------------------------------- */
 
 static uint8_t clamp_byte(int v)
 {
@@ -275,7 +285,8 @@ static enum failure image_take(const opj_image_t *from, struct image *out)
     for (OPJ_UINT32 c = 0; c < from->numcomps; c++)
         if (from->comps[c].w != width || from->comps[c].h != height || from->comps[c].data == NULL)
             return FAILURE_FACE_PHOTO_UNREADABLE;
-    if (width > IMAGE_SIDE_MOST || height > IMAGE_SIDE_MOST || image_resize(out, (int)width, (int)height) < 0)
+    if (width > IMAGE_SIDE_MOST || height > IMAGE_SIDE_MOST ||
+        image_resize(out, (int)width, (int)height) < 0)
         return FAILURE_FACE_PHOTO_UNREADABLE;
     to = out->pixels.data;
     for (size_t i = 0, n = (size_t)width * height; i < n; i++, to += 3) {
@@ -326,7 +337,8 @@ enum failure decode_photo(const uint8_t *data, size_t len, struct image *out)
 
     if (len == 0 || all_zero(data, len))
         return FAILURE_CARD_NO_PHOTO;
-    if (len > DECODE_PHOTO_MOST || !codec_of(data, len, &format) || !file_is_tame(format, data, len))
+    if (len > DECODE_PHOTO_MOST || !codec_of(data, len, &format) ||
+        !file_is_tame(format, data, len))
         return FAILURE_FACE_PHOTO_UNREADABLE;
     codec = opj_create_decompress(format);
     stream = opj_stream_create(len, OPJ_TRUE);

@@ -7,12 +7,15 @@
 
 struct warp_map detect_map(const struct model *model, const struct image *image, float margin)
 {
-    const float w = (float)image->width * (1 + 2 * margin), h = (float)image->height * (1 + 2 * margin);
+    const float w = (float)image->width * (1 + 2 * margin),
+                h = (float)image->height * (1 + 2 * margin);
     const float across = w / (float)model->width, down = h / (float)model->height;
     const float scale = across > down ? across : down;
 
-    return (struct warp_map){
-        .a = scale, .c = -(float)image->width * margin, .e = scale, .f = -(float)image->height * margin};
+    return (struct warp_map){.a = scale,
+                             .c = -(float)image->width * margin,
+                             .e = scale,
+                             .f = -(float)image->height * margin};
 }
 
 static float area(const struct box *b)
@@ -65,7 +68,7 @@ size_t detect_nearest(const struct detection *found, size_t count)
     return best;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Candidates before suppression: when there are more than fit, the weakest goes. */
 struct gather {
@@ -106,7 +109,8 @@ static void gather_add(struct gather *g, struct box b, float score)
 }
 
 /* The output with `columns` values a row, whatever its name; NULL if there is none. */
-static const struct dnn_tensor *with_columns(const struct dnn_tensor *outputs, size_t n, int columns)
+static const struct dnn_tensor *with_columns(const struct dnn_tensor *outputs, size_t n,
+                                             int columns)
 {
     for (size_t i = 0; i < n; i++)
         if (outputs[i].ndims >= 2 && outputs[i].dims[outputs[i].ndims - 1] == columns)
@@ -115,9 +119,11 @@ static const struct dnn_tensor *with_columns(const struct dnn_tensor *outputs, s
 }
 
 /* Boxes are corners in 0..1 of the input; scores are background, face. */
-static int read_ultraface(const struct model *model, const struct dnn_tensor *outputs, size_t n, struct gather *g)
+static int read_ultraface(const struct model *model, const struct dnn_tensor *outputs, size_t n,
+                          struct gather *g)
 {
-    const struct dnn_tensor *boxes = with_columns(outputs, n, 4), *scores = with_columns(outputs, n, 2);
+    const struct dnn_tensor *boxes = with_columns(outputs, n, 4),
+                            *scores = with_columns(outputs, n, 2);
     const float w = (float)model->width, h = (float)model->height;
 
     if (n != 2 || boxes == NULL || scores == NULL || boxes->count != 2 * scores->count)
@@ -137,7 +143,8 @@ static int read_ultraface(const struct model *model, const struct dnn_tensor *ou
  * The outputs come as cls x 3, obj x 3, bbox x 3, kps x 3; only the number of cells tells the strides apart,
  * so the maps of one kind are found by their columns and order.
  */
-static int read_yunet(const struct model *model, const struct dnn_tensor *outputs, size_t n, struct gather *g)
+static int read_yunet(const struct model *model, const struct dnn_tensor *outputs, size_t n,
+                      struct gather *g)
 {
     static const int strides[3] = {8, 16, 32};
 
@@ -150,7 +157,8 @@ static int read_yunet(const struct model *model, const struct dnn_tensor *output
         size_t nones = 0;
 
         for (size_t i = 0; i < n; i++) {
-            if (outputs[i].count == cells && outputs[i].dims[outputs[i].ndims - 1] == 1 && nones < 2)
+            if (outputs[i].count == cells && outputs[i].dims[outputs[i].ndims - 1] == 1 &&
+                nones < 2)
                 one[nones++] = &outputs[i];
             else if (outputs[i].count == 4 * cells && outputs[i].dims[outputs[i].ndims - 1] == 4)
                 boxes = &outputs[i];
@@ -176,7 +184,8 @@ static int read_yunet(const struct model *model, const struct dnn_tensor *output
 }
 
 int detect_read(const struct model *model, const struct dnn_tensor *outputs, size_t noutputs,
-                const struct warp_map *map, int width, int height, struct detection *out, size_t most, size_t *count)
+                const struct warp_map *map, int width, int height, struct detection *out,
+                size_t most, size_t *count)
 {
     struct gather g = {.map = map, .width = (float)width, .height = (float)height};
     int r;

@@ -26,7 +26,8 @@ struct warp_map detect_map(const struct model *model, const struct image *image,
  * -EINVAL when the outputs are not of the shape that the decoding needs.
  */
 int detect_read(const struct model *model, const struct dnn_tensor *outputs, size_t noutputs,
-                const struct warp_map *map, int width, int height, struct detection *out, size_t most, size_t *count);
+                const struct warp_map *map, int width, int height, struct detection *out,
+                size_t most, size_t *count);
 
 /* Keep the best of each cluster; returns how many are left. Sorts by score, best first. */
 size_t detect_suppress(struct detection *found, size_t count, float threshold);

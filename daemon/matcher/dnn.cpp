@@ -17,7 +17,8 @@ struct dnn_net {
     cv::dnn::Net net;
     std::vector<int> shape;
     std::vector<cv::String> names;
-    std::vector<cv::Mat> results; /* headers over the net's own memory; kept so that a run allocates no list */
+    std::vector<cv::Mat>
+        results; /* headers over the net's own memory; kept so that a run allocates no list */
 };
 
 /* OpenCV prints an error before it throws: texts from a file under inspection have no place in our log. */
@@ -41,8 +42,8 @@ extern "C" void dnn_setup(void)
 /* OpenCV fills its registry of layers on first use without a sound guard: nets are read one at a time. */
 static std::mutex loading;
 
-extern "C" int dnn_load(struct dnn_net **out, const uint8_t *onnx, size_t len, const int shape[DNN_DIMS_MAX],
-                        char *why)
+extern "C" int dnn_load(struct dnn_net **out, const uint8_t *onnx, size_t len,
+                        const int shape[DNN_DIMS_MAX], char *why)
 {
     const std::lock_guard<std::mutex> one_at_a_time(loading);
     dnn_net *made = nullptr;
@@ -92,7 +93,8 @@ extern "C" const char *dnn_output_name(const struct dnn_net *net, size_t i)
     return i < net->names.size() ? net->names[i].c_str() : nullptr;
 }
 
-extern "C" int dnn_run(struct dnn_net *net, const float *input, struct dnn_tensor *out, size_t most, size_t *count)
+extern "C" int dnn_run(struct dnn_net *net, const float *input, struct dnn_tensor *out, size_t most,
+                       size_t *count)
 {
     *count = 0;
     try {

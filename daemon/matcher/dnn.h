@@ -35,7 +35,8 @@ void dnn_setup(void);
  * Read an ONNX file from memory (borrowed during the call). `shape` is N, C, H, W of its input. 0, or -EINVAL
  * with the reason in `why` (DNN_WHY bytes): not ONNX, or a layer that this OpenCV does not know.
  */
-int dnn_load(struct dnn_net **out, const uint8_t *onnx, size_t len, const int shape[DNN_DIMS_MAX], char *why);
+int dnn_load(struct dnn_net **out, const uint8_t *onnx, size_t len, const int shape[DNN_DIMS_MAX],
+             char *why);
 /* Accepts and stores NULL. */
 void dnn_free(struct dnn_net **net);
 
@@ -47,7 +48,8 @@ const char *dnn_output_name(const struct dnn_net *net, size_t i);
  * 0, -EINVAL (the net and the input do not fit, or an output is no float tensor), -ENOSPC (more outputs than
  * `most`), -ENOMEM.
  */
-int dnn_run(struct dnn_net *net, const float *input, struct dnn_tensor *out, size_t most, size_t *count);
+int dnn_run(struct dnn_net *net, const float *input, struct dnn_tensor *out, size_t most,
+            size_t *count);
 
 #ifdef __cplusplus
 }

@@ -92,8 +92,7 @@ static void feed(struct engine *engine, enum model_role role, const struct warp_
     warp_to_floats(&engine->image, map, m->width, m->height, &m->format, blob(engine));
 }
 
-/* ---- the steps
- * ---------------------------------------------------------------------------------------- */
+/* ---- the steps ------------------------------------------------------------------------------- */
 
 static int find_faces(struct engine *engine, float margin, struct detection *found, size_t *count)
 {
@@ -183,8 +182,7 @@ static enum failure choose_face(const struct detection *found, size_t count,
     return FAILURE_NONE;
 }
 
-/* ---- whole pictures
- * ------------------------------------------------------------------------------------- */
+/* ---- whole pictures -------------------------------------------------------------------------- */
 
 /* What presence.h compares over time. */
 static void leave_trace(struct engine *engine, unsigned want, struct frame_report *report,
@@ -563,9 +561,7 @@ enum failure engine_locate(struct engine *engine, const uint8_t *data, size_t le
     return failure;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Read a run on nothing as the decoding would: a net of the wrong shape cannot pass. */
 static int check_outputs(struct engine *engine, enum model_role role, const struct dnn_tensor *out,

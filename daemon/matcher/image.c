@@ -6,7 +6,8 @@ int image_resize(struct image *image, int width, int height)
 {
     size_t need;
 
-    if (width < IMAGE_SIDE_LEAST || height < IMAGE_SIDE_LEAST || width > IMAGE_SIDE_MOST || height > IMAGE_SIDE_MOST)
+    if (width < IMAGE_SIDE_LEAST || height < IMAGE_SIDE_LEAST || width > IMAGE_SIDE_MOST ||
+        height > IMAGE_SIDE_MOST)
         return -EINVAL;
     need = (size_t)width * (size_t)height * 3;
     if (image->pixels.size < need) {

@@ -37,8 +37,11 @@ void landmarks_five(const struct point points[LANDMARKS], struct point out[FACE_
 {
     /* Which points are averaged for each of the five; 0 ends a row (0 itself is a point of the jaw, never used). */
     static const uint8_t of[FACE_POINTS][4] = {
-        [POINT_EYE_LEFT] = {37, 38, 40, 41}, [POINT_EYE_RIGHT] = {43, 44, 46, 47}, [POINT_NOSE] = {30},
-        [POINT_MOUTH_LEFT] = {48, 60},       [POINT_MOUTH_RIGHT] = {54, 64},
+        [POINT_EYE_LEFT] = {37, 38, 40, 41},
+        [POINT_EYE_RIGHT] = {43, 44, 46, 47},
+        [POINT_NOSE] = {30},
+        [POINT_MOUTH_LEFT] = {48, 60},
+        [POINT_MOUTH_RIGHT] = {54, 64},
     };
 
     for (int p = 0; p < FACE_POINTS; p++) {

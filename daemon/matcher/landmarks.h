@@ -10,7 +10,14 @@
 #define LANDMARKS 68
 
 /* Eyes as seen in the picture: left is the one at the smaller x of an upright face. */
-enum face_point { POINT_EYE_LEFT, POINT_EYE_RIGHT, POINT_NOSE, POINT_MOUTH_LEFT, POINT_MOUTH_RIGHT, FACE_POINTS };
+enum face_point {
+    POINT_EYE_LEFT,
+    POINT_EYE_RIGHT,
+    POINT_NOSE,
+    POINT_MOUTH_LEFT,
+    POINT_MOUTH_RIGHT,
+    FACE_POINTS
+};
 
 /* The square that the net sees: side = height of the face box, same middle, clipped to the picture. */
 struct box landmarks_crop(const struct box *face, const struct image *image);

@@ -19,7 +19,8 @@ int liveness_read(const struct dnn_tensor *outputs, size_t noutputs, int live_cl
     double sum = 0, top = -INFINITY;
     const float *v;
 
-    if (noutputs != 1 || live_class < 0 || (size_t)live_class >= outputs[0].count || outputs[0].count > 16)
+    if (noutputs != 1 || live_class < 0 || (size_t)live_class >= outputs[0].count ||
+        outputs[0].count > 16)
         return -EINVAL;
     v = outputs[0].data;
     for (size_t i = 0; i < outputs[0].count; i++)

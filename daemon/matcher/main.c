@@ -59,8 +59,7 @@ static struct lane *free_lane(struct matcher *matcher)
     return NULL;
 }
 
-/* ---- answers
- * --------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void on_ready(void *arg, const struct msg_match_ready *ready)
 {
@@ -92,8 +91,7 @@ static void on_result(void *arg, const struct msg_match_result *result, int prev
 
 static const struct session_answers answers = {on_ready, on_failed, on_result};
 
-/* ---- messages
- * -------------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static void take_begin(struct matcher *matcher, struct ipc *ipc, struct message *message)
 {
@@ -227,9 +225,7 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
 
 static const struct ipc_handlers handlers = {on_open, on_message, on_closed};
 
-/* ---- start
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void set_rule(struct matcher *matcher)
 {

@@ -14,7 +14,8 @@
 #define MODEL_FILE_MOST (256u << 20)
 #define TEXT_MOST (64u << 10)
 
-static const char *const role_names[MODEL_ROLES] = {"detector", "landmarks", "recogniser", "liveness"};
+static const char *const role_names[MODEL_ROLES] = {"detector", "landmarks", "recogniser",
+                                                    "liveness"};
 
 const char *manifest_role_name(enum model_role role)
 {
@@ -26,7 +27,7 @@ int model_channels(const struct model *model)
     return model->format.colour == WARP_GREY ? 1 : 3;
 }
 
-/* ---- the keys --------------------------------------------------------------------------------------- */
+/* ---- the keys -------------------------------------------------------------------------------- */
 
 enum key_type { KEY_TEXT, KEY_INT, KEY_FLOAT, KEY_WORD, KEY_IGNORED };
 
@@ -49,7 +50,7 @@ static const struct key keys[] = {
     {"file", KEY_TEXT, ROLE_ANY, AT(file), 1, 127, NULL},
     {"sha256", KEY_TEXT, ROLE_ANY, AT(sha256), 64, 64, NULL},
     {"package", KEY_TEXT, ROLE_ANY, AT(package), 0, 127, NULL},
-    {"member", KEY_IGNORED, ROLE_ANY, 0, 0, 0, NULL}, /* for fetch.sh */
+    {"member", KEY_IGNORED, ROLE_ANY, 0, 0, 0, NULL},  /* for fetch.sh */
     {"convert", KEY_IGNORED, ROLE_ANY, 0, 0, 0, NULL}, /* for fetch.sh */
     {"licence", KEY_TEXT, ROLE_ANY, AT(licence), 1, 127, NULL},
     {"provenance", KEY_WORD, ROLE_ANY, AT(provenance_known), 0, 0, "unknown|known"},
@@ -59,7 +60,8 @@ static const struct key keys[] = {
     {"colour", KEY_WORD, ROLE_ANY, AT(format.colour), 0, 0, "bgr|rgb|grey"},
     {"mean", KEY_FLOAT, ROLE_ANY, AT(format.mean), 0, 255, NULL},
     {"divide", KEY_FLOAT, ROLE_ANY, AT(format.scale), 0.001, 1000, NULL},
-    {"decoding", KEY_WORD, ROLE_ANY, AT(decoding), 0, 0, "ultraface|yunet|ibug68-unit|embedding|softmax"},
+    {"decoding", KEY_WORD, ROLE_ANY, AT(decoding), 0, 0,
+     "ultraface|yunet|ibug68-unit|embedding|softmax"},
     {"score-threshold", KEY_FLOAT, ROLE(DETECTOR), AT(score_threshold), 0.01, 0.999, NULL},
     {"nms-threshold", KEY_FLOAT, ROLE(DETECTOR), AT(nms_threshold), 0.01, 0.999, NULL},
     {"dimensions", KEY_INT, ROLE(RECOGNISER), AT(dimensions), 16, 1024, NULL},
@@ -78,8 +80,8 @@ static const struct key keys[] = {
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
 static const unsigned decoding_roles[] = {
-    [DECODING_ULTRAFACE] = ROLE(DETECTOR),      [DECODING_YUNET] = ROLE(DETECTOR),
-    [DECODING_IBUG68_UNIT] = ROLE(LANDMARKS),   [DECODING_EMBEDDING] = ROLE(RECOGNISER),
+    [DECODING_ULTRAFACE] = ROLE(DETECTOR),    [DECODING_YUNET] = ROLE(DETECTOR),
+    [DECODING_IBUG68_UNIT] = ROLE(LANDMARKS), [DECODING_EMBEDDING] = ROLE(RECOGNISER),
     [DECODING_SOFTMAX] = ROLE(LIVENESS),
 };
 
@@ -115,8 +117,8 @@ static bool word_index(const char *words, const char *value, int *out)
     return false;
 }
 
-static int store_word(struct parse *p, const struct key *key, struct model *model, const char *section,
-                      const char *value)
+static int store_word(struct parse *p, const struct key *key, struct model *model,
+                      const char *section, const char *value)
 {
     int i;
 
@@ -219,7 +221,8 @@ static bool whole_is_sound(struct parse *p)
         if ((decoding_roles[model->decoding] & (1u << role)) == 0)
             return refuse(p, role_names[role], "decoding", "is for another role"), false;
         if (strchr(model->file, '/') != NULL)
-            return refuse(p, role_names[role], "file", "stands beside the manifest: no directory"), false;
+            return refuse(p, role_names[role], "file", "stands beside the manifest: no directory"),
+                   false;
         if (strspn(model->sha256, "0123456789abcdef") != 64)
             return refuse(p, role_names[role], "sha256", "64 small hexadecimal digits"), false;
         model->format.scale = 1 / model->format.scale;
@@ -227,7 +230,8 @@ static bool whole_is_sound(struct parse *p)
     for (int i = 1; i < FMR_COUNT; i++)
         if (!(p->manifest->models[MODEL_RECOGNISER].thresholds[i] >
               p->manifest->models[MODEL_RECOGNISER].thresholds[i - 1]))
-            return refuse(p, "recogniser", "threshold", "a smaller rate needs a larger threshold"), false;
+            return refuse(p, "recogniser", "threshold", "a smaller rate needs a larger threshold"),
+                   false;
     if (p->manifest->models[MODEL_LIVENESS].fail > p->manifest->models[MODEL_LIVENESS].pass)
         return refuse(p, "liveness", "fail", "must not be above pass"), false;
     return true;
@@ -245,12 +249,13 @@ int manifest_parse(struct manifest *out, const char *text, char *why)
     if (line == 0 && whole_is_sound(&p))
         return 0;
     snprintf(why, MANIFEST_WHY,
-             "モデルの目録 %s の%d行目に誤りがあります / " MANIFEST_FILE " line %d is wrong: %.300s",
+             "モデルの目録 %s の%d行目に誤りがあります / " MANIFEST_FILE
+             " line %d is wrong: %.300s",
              MANIFEST_FILE, line, line, reason[0] != '\0' ? reason : "not 'key = value'");
     return -EINVAL;
 }
 
-/* ---- the files --------------------------------------------------------------------------------------- */
+/* ---- the files ------------------------------------------------------------------------------- */
 
 static int read_whole(int directory, const char *name, size_t most, uint8_t **out, size_t *len)
 {
@@ -317,7 +322,8 @@ static int load_file(int directory, const char *directory_name, struct model *mo
     r = read_whole(directory, model->file, MODEL_FILE_MOST, &model->data, &model->len);
     if (r < 0) {
         snprintf(why, MANIFEST_WHY,
-                 "モデル %.120s/%s を読めません(%s)。models/fetch.sh %.120s で取得してください / cannot read the model: "
+                 "モデル %.120s/%s を読めません(%s)。models/fetch.sh %.120s で取得してください / "
+                 "cannot read the model: "
                  "fetch it with models/fetch.sh",
                  directory_name, model->file, strerror(-r), directory_name);
         return r;
@@ -327,7 +333,8 @@ static int load_file(int directory, const char *directory_name, struct model *mo
         return r;
     if (strcmp(found, model->sha256) != 0) {
         snprintf(why, MANIFEST_WHY,
-                 "モデル %.120s/%s は目録のものと違います(SHA-256 %.12s…、目録 %.12s…)。models/fetch.sh %.120s で取り直してください / "
+                 "モデル %.120s/%s は目録のものと違います(SHA-256 %.12s…、目録 "
+                 "%.12s…)。models/fetch.sh %.120s で取り直してください / "
                  "the model is not the one the manifest names: fetch it again with models/fetch.sh",
                  directory_name, model->file, found, model->sha256, directory_name);
         return -EBADMSG;
@@ -348,7 +355,8 @@ int manifest_load(struct manifest **out, const char *directory, char *why)
     r = fd < 0 ? -errno : read_whole(fd, MANIFEST_FILE, TEXT_MOST, &text, &len);
     if (r < 0) {
         snprintf(why, MANIFEST_WHY,
-                 "モデルの目録 %.200s/" MANIFEST_FILE " を読めません(%s)。models/fetch.sh %.200s で取得してください / "
+                 "モデルの目録 %.200s/" MANIFEST_FILE
+                 " を読めません(%s)。models/fetch.sh %.200s で取得してください / "
                  "cannot read the model manifest: fetch the models with models/fetch.sh",
                  directory, strerror(-r), directory);
         goto out;

@@ -148,7 +148,8 @@ static int start_threads(struct pool *pool)
     return r;
 }
 
-int pool_new(struct pool **out, struct sd_event *loop, const struct manifest *manifest, unsigned threads, char *why)
+int pool_new(struct pool **out, struct sd_event *loop, const struct manifest *manifest,
+             unsigned threads, char *why)
 {
     struct pool *pool;
     int r;
@@ -169,8 +170,9 @@ int pool_new(struct pool **out, struct sd_event *loop, const struct manifest *ma
     pool->notice = -1;
     if (loop != NULL) {
         pool->notice = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = pool->notice < 0 ? -errno
-                             : sd_event_add_io(loop, &pool->source, pool->notice, EPOLLIN, on_notice, pool);
+        r = pool->notice < 0
+                ? -errno
+                : sd_event_add_io(loop, &pool->source, pool->notice, EPOLLIN, on_notice, pool);
         if (r < 0)
             goto fail;
     }

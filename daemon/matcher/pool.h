@@ -24,7 +24,8 @@ struct job {
  * Start the threads and wait until each has loaded and tried its nets. `loop` NULL: no notices, for measuring
  * (use pool_drain()). 0, or negative errno with the refusal in `why` (MANIFEST_WHY bytes).
  */
-int pool_new(struct pool **out, struct sd_event *loop, const struct manifest *manifest, unsigned threads, char *why);
+int pool_new(struct pool **out, struct sd_event *loop, const struct manifest *manifest,
+             unsigned threads, char *why);
 /*
  * Waits for the jobs that run, then calls `done` of every job left, run or not: their owners must want no more by
  * then. Accepts and stores NULL.

@@ -85,8 +85,7 @@ void presence_free(struct presence *p)
     explicit_bzero(p, sizeof(*p));
 }
 
-/* ---- geometry
- * -------------------------------------------------------------------------------------------- */
+/* ---- geometry -------------------------------------------------------------------------------- */
 
 /* Gauss with pivots; rows of 9, the last is the right side. */
 static int solve(double a[8][9])
@@ -210,8 +209,7 @@ float presence_openness(const struct point points[LANDMARKS])
     return (float)(sum / 2);
 }
 
-/* ---- the surround
- * ------------------------------------------------------------------------------------------ */
+/* ---- the surround ---------------------------------------------------------------------------- */
 
 #define CELL 8
 
@@ -297,8 +295,7 @@ static void look_around(const struct key *before, const struct presence_frame *n
     }
 }
 
-/* ---- evidence over time
- * ------------------------------------------------------------------------------------ */
+/* ---- evidence over time ---------------------------------------------------------------------- */
 
 static void compare_keys(struct presence *p, const struct presence_frame *frame)
 {
@@ -379,8 +376,7 @@ bool presence_open(const struct presence *p)
     return p->state == LIVENESS_NOT_CHECKED && presence_watched(p);
 }
 
-/* ---- challenges
- * --------------------------------------------------------------------------------------------- */
+/* ---- challenges ------------------------------------------------------------------------------ */
 
 static uint64_t throw_dice(uint64_t *state)
 {

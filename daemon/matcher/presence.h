@@ -7,18 +7,24 @@
  * stands for the visit.
  *
  * What time shows (each compared between this frame and up to KEYS earlier ones, 0.4 s apart):
+ *
  *   shape     The 68 points of a flat thing move as a plane does: one homography takes them from
- * frame to frame, what is left over is the noise of the points (0.004 to 0.012 of the distance
- * between the eyes). A face that speaks, blinks or turns leaves 0.015 to 0.06. A plane that is
- * tilted (the homography squeezes) and still leaves next to nothing is a picture: failed. surround
- * What has texture beside the head either stays when the head moves (the room) or moves along with
- * it (the paper, the tablet; also long hair). Mostly moving along: the evidence is thin, never
- * failed by itself. grid      A screen's pixels seen by the camera's beat: a sharp peak in the
- * spectrum, in most frames: failed. return    Frames that were shown before come again with others
- * between, byte by byte: injected: failed. (The same frame again and again is a camera that froze:
- * no evidence for anything.) score     The passive score of the liveness net: advisory. Too low
- * means thin, never failed. Speaks for a person: shape, surround, grid and score all do. That
- * passes under the policy "passive" (where a pass is told, and only a failure decides).
+ *             frame to frame, what is left over is the noise of the points (0.004 to 0.012 of the
+ *             distance between the eyes). A face that speaks, blinks or turns leaves 0.015 to 0.06.
+ *             A plane that is tilted (the homography squeezes) and still leaves next to nothing is
+ *             a picture: failed.
+ *   surround  What has texture beside the head either stays when the head moves (the room) or moves
+ *             along with it (the paper, the tablet; also long hair). Mostly moving along: the
+ *             evidence is thin, never failed by itself.
+ *   grid      A screen's pixels seen by the camera's beat: a sharp peak in the spectrum, in most
+ *             frames: failed.
+ *   return    Frames that were shown before come again with others between, byte by byte:
+ *             injected: failed. (The same frame again and again is a camera that froze: no evidence
+ *             for anything.)
+ *   score     The passive score of the liveness net: advisory. Too low means thin, never failed.
+ *
+ * Speaks for a person: shape, surround, grid and score all do. That passes under the policy
+ * "passive" (where a pass is told, and only a failure decides).
  *
  * None of this tells a person from a film of that person, or from a still that a program makes
  * speak and blink, on a screen whose pixels the camera does not resolve. So under the policy
@@ -26,22 +32,26 @@
  *
  * What an answer shows: one of turn left, turn right, come nearer, blink twice, in an order that
  * nobody can know before.
+ *
  *   asked     only of a head that has been quiet: what moves anyway would answer anything.
  *   answered  begun no earlier than anybody can react, and the way that was asked: whoever goes the
- * other way, or was under way already, has to answer one more, and may be asked that again.
+ *             other way, or was under way already, has to answer one more, and may be asked that
+ *             again.
  *   turn      must show depth: the points that cannot move against each other (nose, corners of the
- * eyes, sides of the jaw) of the turned face against those of before, less the best homography.
- * Whatever is flat, however tilted, leaves noise; and it is the nose that goes against the eyes,
- * not the whole picture that is squeezed. nearer    the room stays where it is, and nothing with an
- * edge (paper, tablet) comes along. blink     twice, one close after the other, as nobody does by
- * himself. Passed: a turn, and one more answer of any kind unless time has spoken for a person
- * (shape, surround, grid and score, above). Where what is beside the head has mostly gone along
- * with it (paper, a tablet in the hand, also long hair) "nearer" must be one of the answers: it is
- * the one that such a thing cannot give. Without a turn nobody passes: everything else can be done
- * by a picture or by a screen that does not know what was asked. (The net that finds the points
- * takes a face that is squeezed for one that is turned, a little; so depth alone does not decide
- * either.) What an obedient screen can do, a program that turns a head to order before an unmoved
- * room, is not told from a person.
+ *             eyes, sides of the jaw) of the turned face against those of before, less the best
+ *             homography. Whatever is flat, however tilted, leaves noise; and it is the nose that
+ *             goes against the eyes, not the whole picture that is squeezed.
+ *   nearer    the room stays where it is, and nothing with an edge (paper, tablet) comes along.
+ *   blink     twice, one close after the other, as nobody does by himself.
+ *
+ * Passed: a turn, and one more answer of any kind unless time has spoken for a person (shape,
+ * surround, grid and score, above). Where what is beside the head has mostly gone along with it
+ * (paper, a tablet in the hand, also long hair) "nearer" must be one of the answers: it is the one
+ * that such a thing cannot give. Without a turn nobody passes: everything else can be done by a
+ * picture or by a screen that does not know what was asked. (The net that finds the points takes a
+ * face that is squeezed for one that is turned, a little; so depth alone does not decide either.)
+ * What an obedient screen can do, a program that turns a head to order before an unmoved room, is
+ * not told from a person.
  *
  * An answer counts only when the face was seen all the time, stayed the person of the photo as far
  * as the recogniser could say, and looked straight again at the end. What is not answered in time
@@ -159,7 +169,7 @@ void presence_ask(struct presence *p, uint64_t now_us);
  * of an answer or while a restless head is waited for, or none. */
 enum failure presence_hint(const struct presence *p);
 
-/* ---- parts, for tests and measuring ---- */
+/* ---- parts, for tests and measuring ---------------------------------------------------------- */
 
 /*
  * Points `from` taken to `to` by the best homography (least squares): what is left over (root mean

@@ -46,7 +46,8 @@ void preview_wipe(struct preview *preview)
         secret_wipe(&preview->jpeg);
 }
 
-int preview_make(struct preview *preview, const struct image *image, const uint8_t **out, size_t *len)
+int preview_make(struct preview *preview, const struct image *image, const uint8_t **out,
+                 size_t *len)
 {
     const struct box whole = {0, 0, (float)image->width, (float)image->height};
     const struct image *from = image;
@@ -76,8 +77,8 @@ int preview_make(struct preview *preview, const struct image *image, const uint8
     }
     buffer = preview->jpeg.data;
     size = most;
-    if (tjCompress2(preview->handle, from->pixels.data, from->width, 0, from->height, TJPF_BGR, &buffer, &size,
-                    TJSAMP_420, QUALITY, TJFLAG_NOREALLOC | TJFLAG_FASTDCT) < 0)
+    if (tjCompress2(preview->handle, from->pixels.data, from->width, 0, from->height, TJPF_BGR,
+                    &buffer, &size, TJSAMP_420, QUALITY, TJFLAG_NOREALLOC | TJFLAG_FASTDCT) < 0)
         return -EIO;
     preview->jpeg.len = size;
     *out = preview->jpeg.data;

@@ -16,7 +16,8 @@ struct preview *preview_new(void);
 void preview_free(struct preview **preview);
 
 /* A JPEG of the picture: *out is borrowed until the next call. 0 or -ENOMEM, -EIO. */
-int preview_make(struct preview *preview, const struct image *image, const uint8_t **out, size_t *len);
+int preview_make(struct preview *preview, const struct image *image, const uint8_t **out,
+                 size_t *len);
 /* Wipe what the last call left. */
 void preview_wipe(struct preview *preview);
 

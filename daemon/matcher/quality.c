@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#define SIDE 64     /* the grey face that is looked at */
-#define AROUND 16   /* samples of the frame each way */
+#define SIDE 64   /* the grey face that is looked at */
+#define AROUND 16 /* samples of the frame each way */
 
 const struct quality_bounds quality_bounds_default = {
     .eyes_least = 24,
@@ -21,8 +21,8 @@ const struct quality_bounds quality_bounds_default = {
     .roll_most = 30,
 };
 
-void quality_of_shape(const struct image *image, const struct box *face, const struct point five[FACE_POINTS],
-                      struct quality *out)
+void quality_of_shape(const struct image *image, const struct box *face,
+                      const struct point five[FACE_POINTS], struct quality *out)
 {
     const struct point l = five[POINT_EYE_LEFT], r = five[POINT_EYE_RIGHT], nose = five[POINT_NOSE];
     const struct point eyes = {(l.x + r.x) / 2, (l.y + r.y) / 2};
@@ -38,13 +38,15 @@ void quality_of_shape(const struct image *image, const struct box *face, const s
         /* The nose against the middle line from eyes to mouth, so that a tilted head alone is not "turned". */
         const float t = down > 0 ? ((nose.x - eyes.x) * mx + (nose.y - eyes.y) * my) / down : 0;
 
-        out->yaw = ((nose.x - eyes.x - t * mx) * dx + (nose.y - eyes.y - t * my) * dy) / (across * across);
+        out->yaw =
+            ((nose.x - eyes.x - t * mx) * dx + (nose.y - eyes.y - t * my) * dy) / (across * across);
         out->pitch = t;
         out->roll = atan2f(dy, dx) * 57.29578f;
     }
 }
 
-void quality_of_light(const struct image *image, const struct warp_map *map, int side, struct quality *out)
+void quality_of_light(const struct image *image, const struct warp_map *map, int side,
+                      struct quality *out)
 {
     static const struct warp_format grey = {WARP_GREY, 0, 1, 128};
     const struct box whole = {0, 0, (float)image->width, (float)image->height};
@@ -98,7 +100,8 @@ enum failure quality_judge_light(const struct quality *q, const struct quality_b
     if (q->outside > b->outside_most)
         return q->height > 0.6f ? FAILURE_FACE_TOO_LARGE : FAILURE_FACE_NONE;
     if (q->light < b->light_least)
-        return q->around - q->light > b->backlight ? FAILURE_FACE_TOO_BRIGHT : FAILURE_FACE_TOO_DARK;
+        return q->around - q->light > b->backlight ? FAILURE_FACE_TOO_BRIGHT
+                                                   : FAILURE_FACE_TOO_DARK;
     if (q->light > b->light_most)
         return FAILURE_FACE_TOO_BRIGHT;
     if (q->contrast < b->contrast_least)

@@ -19,9 +19,10 @@ struct quality {
     float contrast; /* standard deviation of the aligned face */
     float around;   /* mean of the whole frame, 0..255 */
     float sharp;    /* mean square of the Laplacian over the variance, aligned face */
-    float yaw;      /* nose off the middle of the eyes, in eye distances along the line of the eyes; 0 is frontal */
-    float pitch;    /* where the nose stands between eyes and mouth, 0..1 */
-    float roll;     /* degrees of the line of the eyes */
+    float
+        yaw; /* nose off the middle of the eyes, in eye distances along the line of the eyes; 0 is frontal */
+    float pitch; /* where the nose stands between eyes and mouth, 0..1 */
+    float roll;  /* degrees of the line of the eyes */
 };
 
 struct quality_bounds {
@@ -38,10 +39,11 @@ struct quality_bounds {
 extern const struct quality_bounds quality_bounds_default;
 
 /* From the box and the points alone: what can be said before anything is warped. */
-void quality_of_shape(const struct image *image, const struct box *face, const struct point five[FACE_POINTS],
-                      struct quality *out);
+void quality_of_shape(const struct image *image, const struct box *face,
+                      const struct point five[FACE_POINTS], struct quality *out);
 /* From the picture: samples the face by `map` (the alignment to a square) in grey, and the frame coarsely. */
-void quality_of_light(const struct image *image, const struct warp_map *map, int side, struct quality *out);
+void quality_of_light(const struct image *image, const struct warp_map *map, int side,
+                      struct quality *out);
 
 /* The most useful thing to say, FAILURE_NONE when the frame is good. In the order in which a person can act. */
 enum failure quality_judge_shape(const struct quality *q, const struct quality_bounds *bounds);

@@ -88,8 +88,7 @@ static void session_destroy(struct session *session)
     free(session);
 }
 
-/* ---- answers
- * -------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 void session_result_init(struct msg_match_result *result, const struct msg_match_frame *frame)
 {
@@ -148,8 +147,7 @@ static void answer_failure(struct session *session, const struct msg_match_frame
     answer(session, frame, &report, -1);
 }
 
-/* ---- on a worker
- * ---------------------------------------------------------------------------------------- */
+/* ---- on a worker ----------------------------------------------------------------------------- */
 
 /* FNV-1a, 64 bits: to recognise the same bytes, not to withstand somebody who seeks a collision. */
 static uint64_t digest_of(const uint8_t *data, size_t len)
@@ -195,8 +193,7 @@ static void run_frame(struct job *job, struct engine *engine)
     }
 }
 
-/* ---- on the loop
- * ---------------------------------------------------------------------------------------- */
+/* ---- on the loop ----------------------------------------------------------------------------- */
 
 static void run_next(struct session *session);
 
@@ -377,9 +374,7 @@ void session_frame(struct session *session, const struct msg_match_frame *frame,
     answer_failure(session, &skipped, FAILURE_DESK_BUSY);
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int session_new(struct session **out, const struct session_shared *shared, uint64_t visit,
                 uint32_t photo_bytes, bool preview, int fd, const struct session_answers *answers,

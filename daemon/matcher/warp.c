@@ -10,8 +10,10 @@
 
 struct warp_map warp_of_box(const struct box *box, int width, int height)
 {
-    return (struct warp_map){
-        .a = box_width(box) / (float)width, .c = box->x0, .e = box_height(box) / (float)height, .f = box->y0};
+    return (struct warp_map){.a = box_width(box) / (float)width,
+                             .c = box->x0,
+                             .e = box_height(box) / (float)height,
+                             .f = box->y0};
 }
 
 /* A run of samples along a row of the result: `count` of them, `each` for one pixel, added up in `sum`. */
@@ -38,7 +40,8 @@ static void add_nearest(const struct image *image, int64_t x, int64_t y, uint32_
 /* (x, y) is inside the picture; its outermost half pixel repeats the border. */
 static void add_smooth(const struct image *image, int64_t x, int64_t y, uint32_t sum[3])
 {
-    const int64_t right = (int64_t)(image->width - 1) * ONE, bottom = (int64_t)(image->height - 1) * ONE;
+    const int64_t right = (int64_t)(image->width - 1) * ONE,
+                  bottom = (int64_t)(image->height - 1) * ONE;
     uint32_t fx, fy, w00, w01, w10, w11;
     const uint8_t *p, *q;
     size_t next;
@@ -127,8 +130,8 @@ float warp_outside(const struct image *image, const struct warp_map *map, int wi
 }
 
 /* One row of the result as sums; returns what a sum must be multiplied with to be a mean. */
-static float row_sums(const struct image *image, const struct warp_map *map, int y, int width, float fill,
-                      uint32_t *sum)
+static float row_sums(const struct image *image, const struct warp_map *map, int y, int width,
+                      float fill, uint32_t *sum)
 {
     const unsigned n = samples_for(map);
     const float step = 1.0f / (float)n;
@@ -173,7 +176,9 @@ void warp_to_floats(const struct image *image, const struct warp_map *map, int w
 
         if (format->colour == WARP_GREY) {
             for (int x = 0; x < width; x++, s += 3)
-                out[x] = (0.114f * (float)s[0] + 0.587f * (float)s[1] + 0.299f * (float)s[2]) * factor - less;
+                out[x] =
+                    (0.114f * (float)s[0] + 0.587f * (float)s[1] + 0.299f * (float)s[2]) * factor -
+                    less;
         } else {
             float *first = out + (format->colour == WARP_RGB ? 2 * plane : 0);
             float *third = out + (format->colour == WARP_RGB ? 0 : 2 * plane);
@@ -187,7 +192,8 @@ void warp_to_floats(const struct image *image, const struct warp_map *map, int w
     }
 }
 
-void warp_to_bytes(const struct image *image, const struct warp_map *map, int width, int height, uint8_t *out)
+void warp_to_bytes(const struct image *image, const struct warp_map *map, int width, int height,
+                   uint8_t *out)
 {
     uint32_t sum[3 * WARP_WIDTH_MOST];
 

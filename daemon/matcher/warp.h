@@ -40,6 +40,7 @@ void warp_to_floats(const struct image *image, const struct warp_map *map, int w
 float warp_outside(const struct image *image, const struct warp_map *map, int width, int height);
 
 /* Packed BGR bytes, for the preview: `out` has room for 3 * width * height. */
-void warp_to_bytes(const struct image *image, const struct warp_map *map, int width, int height, uint8_t *out);
+void warp_to_bytes(const struct image *image, const struct warp_map *map, int width, int height,
+                   uint8_t *out);
 
 #endif

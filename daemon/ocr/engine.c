@@ -90,9 +90,7 @@ static struct notes *notes_of(const struct engine *engine)
     return (struct notes *)(void *)engine->notes.data;
 }
 
-/* ---- one line
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- one line -------------------------------------------------------------------------------- */
 
 /* Copy the line's pixels. False when it is larger than a line can be. */
 static bool cut(const struct plane *flat, const struct line_box *box, uint8_t *out)
@@ -267,9 +265,7 @@ static void read_code(struct engine *engine, struct reading *out)
     out->code_there = found == 1;
 }
 
-/* ---- one frame
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- one frame ------------------------------------------------------------------------------- */
 
 /* How much the brightness changes over a part of the card, coarsely: a photo does, print on paper
  * does not. */

@@ -381,8 +381,7 @@ static void keep(struct outline out[FIND_MOST], unsigned *n, const struct spot c
     }
 }
 
-/* ---- to the pixel: each side is fitted anew in the frame itself
- * --------------------------------------------- */
+/* ---- to the pixel: each side is fitted anew in the frame itself ------------------------------ */
 
 static double bright(const struct plane *frame, double x, double y)
 {

@@ -10,7 +10,8 @@
  * threads. */
 void omp_set_num_threads(int threads);
 
-#define RESOLUTION 300 /* what Tesseract is told of the picture: only sizes of layout hang on it   \
+#define RESOLUTION                                                                                 \
+    300 /* what Tesseract is told of the picture: only sizes of layout hang on it   \
                         */
 
 enum network { JAPANESE, LATIN, NETWORKS };

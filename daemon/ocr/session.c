@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 #define WAITING_MOST 2
-#define REMEMBERED 32 /* frames whose bytes are known again: a frozen picture must not vote twice  \
+#define REMEMBERED                                                                                 \
+    32 /* frames whose bytes are known again: a frozen picture must not vote twice  \
                        */
 #define JAPAN_AHEAD (9 * 3600)
 

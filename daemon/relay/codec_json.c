@@ -104,8 +104,7 @@ static int read_members(struct xmlmsg *element, const json_t *object)
     int error = 0;
 
     /* The iterator wants a pointer to non-const; nothing is changed through it. */
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
         error = read_value(element, name, value);
         if (error != 0)
             break;

@@ -7,12 +7,12 @@
  *   - a string is a leaf and kept byte for byte (blanks or zeros in front of a number too);
  *   - a number or boolean is a leaf with its text (a fraction with 17 digits), null is a leaf "";
  *   - an array below a name that ends in "List" (ResultList, PublicExpenseResultList...) is one
- * branch of that name, with the members of its objects as children:
- * [{"ResultOfQualificationConfirmation":{}}, ...];
+ *     branch of that name, with the members of its objects as children:
+ *     [{"ResultOfQualificationConfirmation":{}}, ...];
  *   - an array below any other name is that element repeated; an empty one is no element at all.
- * Refused: a root named ...List, members that stand twice, arrays in arrays, names that XML could not have, NUL, text
- * that is not UTF-8, anything after the message, and more depth, elements or bytes than xmlmsg.h
- * allows.
+ * Refused: a root named ...List, members that stand twice, arrays in arrays, names that XML could
+ * not have, NUL, text that is not UTF-8, anything after the message, and more depth, elements or
+ * bytes than xmlmsg.h allows.
  *
  * Writing is the reverse: a branch named ...List becomes an array with one object for each child,
  * names that repeat within one element become an array in the place of the first. So a tree that is

@@ -4,15 +4,14 @@
  * Reading: UTF-8 or Shift_JIS (in practice CP932), as the declaration says, UTF-8 where it says
  * nothing; the encoding is settled before the parser runs, which is fed UTF-8 only.
  *   - an element with children is a branch, any other a leaf whose text is kept byte for byte
- * (blanks in front of a number too; XML itself turns CR LF into LF);
- *   - white space around children, attributes, comments and processing instructions are passed
- * over;
+ *     (blanks in front of a number too; XML itself turns CR LF into LF);
+ *   - white space around children, attributes, comments and processing instructions are passed over;
  *   - an element without text or children is a branch if layout.h knows it as one, else a leaf "";
  *   - elements that nobody knows are kept; other names of known ones become layout_name();
  *   - refused: a document type (so there are no entities), text beside children, NUL, bytes that
- * the declared encoding does not have, other encodings (UTF-16...), and more depth, elements or
- * bytes than xmlmsg.h allows. Input that is the beginning of a message and no more (a file still
- * being written) is told apart from wrong input: -ENODATA.
+ *     the declared encoding does not have, other encodings (UTF-16...), and more depth, elements or
+ *     bytes than xmlmsg.h allows. Input that is the beginning of a message and no more (a file
+ *     still being written) is told apart from wrong input: -ENODATA.
  *
  * Writing: in the order of the layout (layout_copy()); a character that the encoding lacks is
  * refused, never written as a numeric entity. The characters that Unicode has twice for one place

@@ -41,8 +41,7 @@ struct reading {
     enum codec_xml_fault fault;
 };
 
-/* ---- the tree ----------------------------------------------------------------------------------
- */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 static void stop(struct reading *reading, enum codec_xml_fault fault)
 {
@@ -158,8 +157,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* ---- the parser
- * ---------------------------------------------------------------------------------- */
+/* ---- the parser ------------------------------------------------------------------------------ */
 
 /* The parser's own copies of names and addresses go as they came. */
 static void wipe_free(void *memory)
@@ -257,8 +255,7 @@ static enum codec_xml_fault parse(struct xmlmsg **out, const char *data, size_t 
     return fault;
 }
 
-/* ---- the encoding
- * ---------------------------------------------------------------------------------- */
+/* ---- the encoding ---------------------------------------------------------------------------- */
 
 static bool begins(const char *data, size_t len, const char *with, size_t with_len)
 {

@@ -147,7 +147,8 @@ static int check_ca(struct credentials *c, const struct config *config, const ch
     X509 *certificate;
     bool good = false;
 
-    while (text != NULL && (certificate = PEM_read_bio_X509(text, NULL, no_pass_phrase, NULL)) != NULL) {
+    while (text != NULL &&
+           (certificate = PEM_read_bio_X509(text, NULL, no_pass_phrase, NULL)) != NULL) {
         int64_t until = asn1_time(X509_get0_notAfter(certificate));
 
         if (!good || until < c->ca_until)

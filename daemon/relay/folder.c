@@ -61,8 +61,7 @@ void folder_wipe(uint8_t *data, size_t len)
     free(data);
 }
 
-/* ---- names in the work folder ------------------------------------------------------------------
- */
+/* ---- names in the work folder ---------------------------------------------------------------- */
 
 static void work_name(const struct folder_slip *slip, const char *end, char out[FOLDER_NAME_MAX])
 {
@@ -76,9 +75,7 @@ static bool ends_with(const char *text, const char *end)
     return len > n && strcmp(text + len - n, end) == 0;
 }
 
-/* ---- entries
- * ---------------------------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static struct folder_entry *find_entry(struct folder *folder, const struct folder_slip *slip)
 {
@@ -113,9 +110,7 @@ static void remove_entry(struct folder *folder, const struct folder_slip *slip)
         explicit_bzero(e, sizeof(*e));
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 /* Did the failed move happen all the same? A share may lose its answer on the way. */
 static bool may_be_moved(struct folder *folder, const char *work)
@@ -211,9 +206,7 @@ void folder_withdraw(struct folder *folder, const struct folder_slip *slip)
     folder_tell(folder, &event);
 }
 
-/* ---- answers
- * ---------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 enum folder_settled folder_settle(struct folder *folder, enum folder_place place, const char *name,
                                   struct folder_reading *reading, uint64_t now_us, uint64_t *next,
@@ -370,9 +363,7 @@ uint64_t folder_step(struct folder *folder, uint64_t now_us)
     return next;
 }
 
-/* ---- after a kill
- * ----------------------------------------------------------------------------------
- */
+/* ---- after a kill ---------------------------------------------------------------------------- */
 
 struct found {
     char names[2 * FOLDER_ENTRIES_MAX][FOLDER_NAME_MAX + 1];
@@ -535,9 +526,7 @@ void folder_recover(struct folder *folder, uint64_t now_us, int64_t realtime_us)
     folder_tell(folder, &event);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 int folder_new(struct folder **out, const struct folder_setup *setup)
 {

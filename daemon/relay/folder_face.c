@@ -63,9 +63,7 @@ void folder_faces_free(struct folder_face_table **faces)
     *faces = NULL;
 }
 
-/* ---- the list
- * ----------------------------------------------------------------------------------------
- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 /* FNV-1a: names are not secret, and the table is bounded. */
 static struct face **bucket_of(struct folder_face_table *faces, const char *name)
@@ -133,9 +131,7 @@ static void forget_gone(struct folder_face_table *faces)
     }
 }
 
-/* ---- marks
- * -------------------------------------------------------------------------------------------
- */
+/* ---- marks ----------------------------------------------------------------------------------- */
 
 static void mark_name(const uint8_t hash[FOLDER_HASH], char out[FOLDER_NAME_MAX])
 {
@@ -219,9 +215,7 @@ void folder_faces_recover(struct folder *folder, uint64_t now_us)
     (void)folder_disk_list(&folder->setup.disk, FOLDER_WORK, drop_old_mark, &marks);
 }
 
-/* ---- files
- * -------------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool is_old(const struct folder *folder, const struct folder_stat *stat, uint64_t now_us)
 {

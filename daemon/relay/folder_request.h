@@ -11,8 +11,9 @@
 #include "codec_xml.h"
 #include "folder_slip.h"
 
-struct folder_message { /* NOLINT(clang-analyzer-optin.performance.Padding): in the order it is read */
-    uint8_t kind;        /* enum upstream_kind */
+struct
+    folder_message { /* NOLINT(clang-analyzer-optin.performance.Padding): in the order it is read */
+    uint8_t kind;    /* enum upstream_kind */
     uint32_t capability; /* enum upstream_capability */
     const char *first;   /* "OQSsiquc01" */
     const char *second;  /* NULL: one stage */

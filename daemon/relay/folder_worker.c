@@ -88,9 +88,7 @@ static void shared_free(struct shared *shared)
     free(shared);
 }
 
-/* ---- the thread
- * --------------------------------------------------------------------------------------
- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static void tell(struct shared *shared, struct told *told)
 {
@@ -186,9 +184,7 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------------------------
- */
+/* ---- the loop -------------------------------------------------------------------------------- */
 
 static void set_hangs(struct folder_worker *w, bool hangs)
 {

@@ -37,9 +37,7 @@ static int64_t number_of(const struct folders *f, enum config_key key)
     return config_number(f->setup.config, key, f->setup.name);
 }
 
-/* ---- questions
- * -------------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static struct request *find_key(struct folders *f, const struct folder_slip *slip)
 {
@@ -204,9 +202,7 @@ static void folders_taken(struct upstream *upstream, const uint8_t hash[UPSTREAM
     (void)folder_worker_post(f->worker, &command);
 }
 
-/* ---- state and health
- * ------------------------------------------------------------------------------
- */
+/* ---- state and health ------------------------------------------------------------------------ */
 
 static void folders_state(struct upstream *upstream, struct upstream_state *out)
 {
@@ -324,9 +320,7 @@ static void folders_health(struct upstream *upstream, upstream_health_fn *item, 
     health_faces(f, item, arg);
 }
 
-/* ---- life
- * --------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void scan_timer(struct timer *timer, void *arg)
 {
@@ -439,8 +433,7 @@ static void folders_free(struct upstream **upstream)
     free(f);
 }
 
-/* ---- opening: everything that can be wrong with the configuration is said here -----------------
- */
+/* ---- opening: everything that can be wrong with the configuration is said here --------------- */
 
 static int complain(const struct folders *f, const char *what, const char *value, const char *ja,
                     const char *en)

@@ -29,9 +29,7 @@ void folders_look_soon(struct folders *f, uint64_t us)
         (void)timer_set_at(f->scan, at);
 }
 
-/* ---- requests
- * --------------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void forget_answer(struct request *r)
 {
@@ -156,9 +154,7 @@ void request_send_queued(struct folders *f)
     }
 }
 
-/* ---- the breaker
- * -----------------------------------------------------------------------------------
- */
+/* ---- the breaker ----------------------------------------------------------------------------- */
 
 static void tell_change(struct folders *f)
 {
@@ -254,9 +250,7 @@ static void upstream_alive(struct folders *f)
     close_breaker(f);
 }
 
-/* ---- time is over
- * ----------------------------------------------------------------------------------
- */
+/* ---- time is over ---------------------------------------------------------------------------- */
 
 static void request_timer(struct timer *timer, void *arg)
 {
@@ -309,9 +303,7 @@ static void rest_timer(struct timer *timer, void *arg)
     }
 }
 
-/* ---- what the thread tells
- * -------------------------------------------------------------------------
- */
+/* ---- what the thread tells ------------------------------------------------------------------- */
 
 struct request *request_new(struct folders *f)
 {

@@ -31,8 +31,7 @@ struct handover {
 /* In the order of [output] kind. */
 static const struct carrier_ops *const kinds[] = {&carrier_files, &carrier_hook, &carrier_orca};
 
-/* ---- state
- * ------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 static void read_state(struct handover *h, struct msg_output_state *out)
 {
@@ -61,8 +60,7 @@ static void changed(void *arg)
             (void)ipc_send(h->peers[i], MSG_OUTPUT_STATE, &now);
 }
 
-/* ---- orders
- * ------------------------------------------------------------------------------------ */
+/* ---- orders ---------------------------------------------------------------------------------- */
 
 static void reply(struct handover *h, struct ipc *to, const struct msg_handover_give *give,
                   const struct carrier_result *result)
@@ -155,8 +153,7 @@ static void on_give(struct handover *h, struct ipc *ipc, const struct message *m
     unmap_data(&data);
 }
 
-/* ---- health
- * ------------------------------------------------------------------------------------ */
+/* ---- health ---------------------------------------------------------------------------------- */
 
 static void on_health(struct handover *h, struct ipc *ipc, uint32_t request)
 {
@@ -175,8 +172,7 @@ static void on_health(struct handover *h, struct ipc *ipc, uint32_t request)
     service_health_end(ipc, request);
 }
 
-/* ---- the desk's connection
- * ------------------------------------------------------------------------ */
+/* ---- the desk's connection ------------------------------------------------------------------- */
 
 static void peer_open(struct ipc *ipc, const struct msg_hello *hello, void *arg)
 {
@@ -224,8 +220,7 @@ static void peer_closed(struct ipc *ipc, int error, void *arg)
     ipc_free(&ipc);
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int listen_to_desk(struct handover *h, int listen_fd)
 {

@@ -5,10 +5,11 @@
  * Two steps, between which the desk notes that the first is done:
  *   stage   the whole file, synced, in the work folder, under the name that it will have
  *   commit  a rename into the folder. Ordered again after a crash it looks first: as long as the
- * staged file is in the work folder it was not moved; when it is gone it was, even if the receipt
- * computer has taken it away since. So the work folder is the memory of what was moved. It carries
- * a mark of its own, which the desk keeps with each staged file: in another (or an emptied) work
- * folder "gone" would mean nothing, and the answer is doubtful.
+ *           staged file is in the work folder it was not moved; when it is gone it was, even if the
+ *           receipt computer has taken it away since.
+ * So the work folder is the memory of what was moved. It carries a mark of its own, which the desk
+ * keeps with each staged file: in another (or an emptied) work folder "gone" would mean nothing,
+ * and the answer is doubtful.
  *
  * Calls may block for as long as the mount does: they belong on a thread (one_thread.h).
  */

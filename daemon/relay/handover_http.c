@@ -45,8 +45,7 @@ struct sender {
     uint16_t failure;
 };
 
-/* ---- how it ended
- * ------------------------------------------------------------------------------------ */
+/* ---- how it ended ---------------------------------------------------------------------------- */
 
 static void tell_state(struct sender *s, bool good, bool reached)
 {
@@ -146,8 +145,7 @@ static void on_done(const struct http_result *r, void *arg)
     explicit_bzero(detail, sizeof(detail));
 }
 
-/* ---- one request
- * ------------------------------------------------------------------------------------- */
+/* ---- one request ----------------------------------------------------------------------------- */
 
 static int send_request(struct sender *s, const struct msg_handover_give *give, const char *body)
 {
@@ -210,8 +208,7 @@ static bool give_http(struct carrier *carrier, const struct msg_handover_give *g
     return true;
 }
 
-/* ---- what the configuration says
- * ------------------------------------------------------------------------ */
+/* ---- what the configuration says ------------------------------------------------------------- */
 
 static int complain(const struct sender *s, const char *key, const char *ja, const char *en)
 {
@@ -400,8 +397,7 @@ static int open_orca(struct carrier **out, const struct carrier_setup *setup)
     return error == 0 ? make_basic(s) : error;
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int start_http(struct carrier *carrier)
 {

@@ -378,7 +378,8 @@ static int add_header(struct http_exchange *x, const char *name, const char *val
 
 static int set_headers(struct http_exchange *x, const struct http_request *request)
 {
-    int error = add_header(x, "Accept", request->accept != NULL ? request->accept : "application/json");
+    int error =
+        add_header(x, "Accept", request->accept != NULL ? request->accept : "application/json");
 
     if (error == 0 && request->body != NULL)
         error = add_header(x, "Content-Type",
@@ -580,7 +581,8 @@ void http_free(struct http **at)
         return;
     *at = NULL;
     while (http->first != NULL)
-        exchange_free(http->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
+        exchange_free(
+            http->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
     if (http->multi != NULL)
         (void)curl_multi_cleanup(http->multi);
     timer_free(&http->timer);

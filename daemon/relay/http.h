@@ -80,9 +80,9 @@ struct http_request {
      * repeat a request that met that. With `once` each request gets a new connection.
      */
     bool once;
-    bool cleartext;           /* the configuration says that http:// will do */
-    const char *content_type; /* NULL: JSON */
-    const char *accept;       /* NULL: JSON */
+    bool cleartext;                    /* the configuration says that http:// will do */
+    const char *content_type;          /* NULL: JSON */
+    const char *accept;                /* NULL: JSON */
     const struct http_header *headers; /* more of them */
     size_t nheaders;
 };

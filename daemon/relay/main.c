@@ -5,8 +5,8 @@
  */
 #include "../common/log.h"
 #include "codec_json.h"
-#include "http.h"
 #include "handover.h"
+#include "http.h"
 #include "relay.h"
 #include "resolver.h"
 #include "show.h"
@@ -48,11 +48,13 @@ static bool configured(const struct service *service, bool *output)
     *output = has_section(service, "output");
     if (upstream != *output)
         return true;
-    (void)fprintf(stderr,
-                  upstream ? PROGRAM ": [upstream %s] [output %s]: 同じ名前は使えません / both sections have that name\n"
-                           : PROGRAM ": --instance %s: 設定に [upstream %s] も [output] もありません / the "
-                                     "configuration has no such section\n",
-                  instance, instance);
+    (void)fprintf(
+        stderr,
+        upstream ? PROGRAM
+            ": [upstream %s] [output %s]: 同じ名前は使えません / both sections have that name\n"
+                 : PROGRAM ": --instance %s: 設定に [upstream %s] も [output] もありません / the "
+                           "configuration has no such section\n",
+        instance, instance);
     return false;
 }
 
@@ -110,8 +112,9 @@ int main(int argc, char **argv)
         const char *name = output ? "handover" : "relay";
 
         (void)fprintf(stderr,
-                      PROGRAM ": ソケット「%s」が渡されていません / the supervisor passed no socket "
-                              "named %s\n",
+                      PROGRAM
+                      ": ソケット「%s」が渡されていません / the supervisor passed no socket "
+                      "named %s\n",
                       name, name);
         goto out;
     }

@@ -14,7 +14,8 @@
 #define PEERS_MAX 4 /* one desk; more only while an old connection dies */
 #define PEER_UIDS_MAX 16
 #define BUDGET_MAX_MS 120000u
-#define BUDGET_BULK_MAX_MS (4u * 3600000u) /* it is worked on for as long as it takes, elsewhere   \
+#define BUDGET_BULK_MAX_MS                                                                         \
+    (4u * 3600000u) /* it is worked on for as long as it takes, elsewhere   \
                                             */
 
 struct ask {
@@ -49,8 +50,7 @@ const struct upstream_kind_ops *upstream_kind(const char *name)
     return NULL;
 }
 
-/* ---- state -------------------------------------------------------------------------------------
- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 static void read_state(struct relay *relay, struct msg_upstream_state *out)
 {
@@ -81,8 +81,7 @@ static void state_changed(void *arg)
             (void)ipc_send(relay->peers[i], MSG_UPSTREAM_STATE, &now);
 }
 
-/* ---- answers -----------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void ask_free(struct relay *relay, struct ask *ask)
 {
@@ -209,8 +208,7 @@ static bool terminal_visit(void *arg, const struct upstream_terminal *terminal)
     return heard;
 }
 
-/* ---- questions ---------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 static struct ask *find_ask(struct relay *relay, const struct ipc *peer, uint64_t request)
 {
@@ -336,8 +334,7 @@ static void on_cancel(struct relay *relay, struct ipc *ipc,
         ask_free(relay, ask);
 }
 
-/* ---- health ------------------------------------------------------------------------------------
- */
+/* ---- health ---------------------------------------------------------------------------------- */
 
 struct health_to {
     struct ipc *ipc;
@@ -365,13 +362,13 @@ static void on_health(struct relay *relay, struct ipc *ipc, uint32_t request)
     service_health_ends(relay->service, ipc, request, component, state.certificate_until,
                         "クライアント証明書を更新します / renew the client certificate");
     (void)snprintf(component, sizeof(component), "CA of %.32s", relay->name);
-    service_health_ends(relay->service, ipc, request, component, state.ca_until,
-                        "サービスの新しいCA証明書を入れます / install the service's new CA certificate");
+    service_health_ends(
+        relay->service, ipc, request, component, state.ca_until,
+        "サービスの新しいCA証明書を入れます / install the service's new CA certificate");
     service_health_end(ipc, request);
 }
 
-/* ---- the desk's connection
- * ------------------------------------------------------------------------ */
+/* ---- the desk's connection ------------------------------------------------------------------- */
 
 static void peer_open(struct ipc *ipc, const struct msg_hello *hello, void *arg)
 {
@@ -444,8 +441,7 @@ static void peer_closed(struct ipc *ipc, int error, void *arg)
     ipc_free(&ipc);
 }
 
-/* ---- life --------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static int listen_to_desk(struct relay *relay, int listen_fd)
 {

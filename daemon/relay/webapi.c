@@ -116,8 +116,7 @@ static void tell_change(struct webapi *w)
     w->setup.handlers.changed(w->setup.handlers.arg);
 }
 
-/* ---- a question's life -------------------------------------------------------------------------
- */
+/* ---- a question's life ----------------------------------------------------------------------- */
 
 static void question_free(struct question *q)
 {
@@ -171,8 +170,7 @@ static void end_waiting(struct webapi *w, enum retry_outcome outcome, uint16_t f
             end_soon(q, outcome, failure, 0);
 }
 
-/* ---- the breaker -------------------------------------------------------------------------------
- */
+/* ---- the breaker ----------------------------------------------------------------------------- */
 
 static void breaker_changed(struct webapi *w)
 {
@@ -212,8 +210,7 @@ static void upstream_alive(struct webapi *w)
         breaker_changed(w);
 }
 
-/* ---- sending -----------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void question_done(const struct http_result *result, void *arg);
 
@@ -391,8 +388,7 @@ static void question_done(const struct http_result *result, void *arg)
     }
 }
 
-/* ---- the login ---------------------------------------------------------------------------------
- */
+/* ---- the login ------------------------------------------------------------------------------- */
 
 static bool same_origin(const char *a, const char *b)
 {
@@ -477,8 +473,7 @@ static void again_timer(struct timer *timer, void *arg)
     tell_change(w);
 }
 
-/* ---- the contract ------------------------------------------------------------------------------
- */
+/* ---- the contract ---------------------------------------------------------------------------- */
 
 /* JSON clients pad the insurer's number with zeros where the XML layout has blanks. */
 static int pad_insurer(struct xmlmsg *tree)
@@ -605,7 +600,8 @@ static void webapi_free(struct upstream **upstream)
 
     *upstream = NULL;
     while (w->first != NULL)
-        question_free(w->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
+        question_free(
+            w->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
     login_free(&w->login);
     http_free(&w->http);
     timer_free(&w->again);
@@ -668,8 +664,7 @@ static void webapi_health(struct upstream *upstream, upstream_health_fn *item, v
     health_token(webapi_of(upstream), item, arg);
 }
 
-/* ---- opening: everything that can be wrong with the configuration is said here
- * ------------------- */
+/* ---- opening: everything that can be wrong with the configuration is said here --------------- */
 
 static int check_url(const struct webapi *w, enum config_key key, bool needed)
 {

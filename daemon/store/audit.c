@@ -198,7 +198,8 @@ static int walk_row(struct store *store, struct store_audit_walk *walk, struct s
         return r;
     r = whole ? row_hash(store, walk->hash, &row, hash) : -EBADMSG;
     walk->rows++;
-    if (r < 0 || row.id != walk->rows || len != STORE_HASH || memcmp(stored, hash, STORE_HASH) != 0) {
+    if (r < 0 || row.id != walk->rows || len != STORE_HASH ||
+        memcmp(stored, hash, STORE_HASH) != 0) {
         walk->bad_row = walk->rows;
         return -EBADMSG;
     }

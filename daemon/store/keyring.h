@@ -8,9 +8,11 @@
  *
  *   payload  patients' data (AES-256-GCM); two generations while a rotation is under way, else one
  *   lookup   HMAC-SHA-256 of what an answer or link is about: never rotated, since what was hashed
- * is nowhere kept audit    HMAC-SHA-256 of the audit chain: never rotated, the chain would have to
- * be written anew who      who did what in the audit log (AES-256-GCM): part of what the chain
- * covers, so never rotated either
+ *            is nowhere kept
+ *   audit    HMAC-SHA-256 of the audit chain: never rotated, the chain would have to be written
+ *            anew
+ *   who      who did what in the audit log (AES-256-GCM): part of what the chain covers, so never
+ *            rotated either
  */
 #ifndef UKETSUKE_STORE_KEYRING_H
 #define UKETSUKE_STORE_KEYRING_H

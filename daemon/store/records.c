@@ -17,13 +17,17 @@ struct text_field {
     size_t offset;
     size_t size;
 };
-#define FIELD(member) {offsetof(struct store_numbers, member), sizeof(((struct store_numbers *)0)->member)}
+#define FIELD(member)                                                                              \
+    {                                                                                              \
+        offsetof(struct store_numbers, member), sizeof(((struct store_numbers *)0)->member)        \
+    }
 static const struct text_field numbers_fields[] = {
     FIELD(insurer), FIELD(symbol), FIELD(number), FIELD(branch), FIELD(birth),
 };
 #define NUMBERS (sizeof(numbers_fields) / sizeof(numbers_fields[0]))
 
-int store_link_put(struct store *store, const uint8_t subject[32], const struct store_numbers *numbers)
+int store_link_put(struct store *store, const uint8_t subject[32],
+                   const struct store_numbers *numbers)
 {
     uint8_t plain[sizeof(*numbers) + 32];
     uint8_t hash[STORE_HASH];
@@ -103,7 +107,8 @@ int store_link_get(struct store *store, const uint8_t subject[32], struct store_
     return statement_end(&s, r);
 }
 
-int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool given, int64_t at_us, int64_t until_us)
+int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool given, int64_t at_us,
+                      int64_t until_us)
 {
     struct statement s;
 

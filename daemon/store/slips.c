@@ -185,8 +185,7 @@ int store_slips(struct store *store, enum store_slips which, uint32_t limit, sto
     return statement_end(&s, r < 0 ? r : 0);
 }
 
-/* ---- disaster mode
- * ------------------------------------------------------------------------------------- */
+/* ---- disaster mode --------------------------------------------------------------------------- */
 
 int store_disaster_end(struct store *store, int64_t now_us)
 {

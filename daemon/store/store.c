@@ -155,7 +155,8 @@ static int say_sqlite(struct store *store, int rc, char **message)
     if (store->db == NULL)
         return -ENOMEM;
     rc = store_errno(store, rc);
-    return rc < 0 ? rc : -EIO; /* whoever comes here could not go on, whatever SQLite remembers of it */
+    return rc < 0 ? rc
+                  : -EIO; /* whoever comes here could not go on, whatever SQLite remembers of it */
 }
 
 static int prepare_one(struct store *store, enum store_query query, char **message)

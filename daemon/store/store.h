@@ -38,8 +38,7 @@ int store_begin(struct store *store);
 int store_commit(struct store *store);
 void store_rollback(struct store *store);
 
-/* ---- visits
- * -------------------------------------------------------------------------------------- */
+/* ---- visits ---------------------------------------------------------------------------------- */
 
 /* What names the patient; sealed as a whole. Texts are UTF-8, "" when unknown. */
 struct store_person {
@@ -76,11 +75,11 @@ struct store_visit {
     char limit_class[4];
     char notice[201];
     char staff[65];
-    char proxy[257];   /* who came for the patient, "" nobody */
-    char relation[65]; /* and in what relation */
-    uint8_t match;       /* enum visit_match: who this is in the clinic's books */
-    char patient[51];    /* the clinic's number of the patient, "" not (yet) known */
-    char alias[257];     /* the name in the clinic's books, when the answer writes it otherwise */
+    char proxy[257];      /* who came for the patient, "" nobody */
+    char relation[65];    /* and in what relation */
+    uint8_t match;        /* enum visit_match: who this is in the clinic's books */
+    char patient[51];     /* the clinic's number of the patient, "" not (yet) known */
+    char alias[257];      /* the name in the clinic's books, when the answer writes it otherwise */
     char candidates[601]; /* lines "number TAB name TAB how": who it may be, for staff to decide */
     char since[9];        /* the day of what `changes` compares with */
     char changes[1801];   /* lines "field TAB old TAB new" */
@@ -106,10 +105,10 @@ int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32
 int store_visit_record(struct store *store, struct store_visit *visit);
 
 /* How many other visits of this subject opened since then were received (or accepted on a slip). */
-int store_visits_again(struct store *store, const uint8_t subject[32], int64_t since_us, uint64_t but, uint32_t *count);
+int store_visits_again(struct store *store, const uint8_t subject[32], int64_t since_us,
+                       uint64_t but, uint32_t *count);
 
-/* ---- answers: the cache
- * ---------------------------------------------------------------------------- */
+/* ---- answers: the cache ---------------------------------------------------------------------- */
 
 struct store_answer {
     uint64_t id;
@@ -144,8 +143,7 @@ int store_answer_last(struct store *store, struct store_subject subject, const c
 int store_answer_load(struct store *store, uint64_t id, struct store_answer *out);
 void store_answer_free(struct store_answer *answer);
 
-/* ---- links: this card is that patient
- * ---------------------------------------------------------------- */
+/* ---- links: this card is that patient -------------------------------------------------------- */
 
 struct store_numbers {
     char insurer[9];
@@ -158,7 +156,7 @@ int store_link_put(struct store *store, const uint8_t subject[32],
                    const struct store_numbers *numbers);
 int store_link_get(struct store *store, const uint8_t subject[32], struct store_numbers *out);
 
-/* ---- patients: who this is in the clinic's own books ----------------------------------------------------- */
+/* ---- patients: who this is in the clinic's own books ----------------------------------------- */
 
 /* `state`: what was last said of the patient, as the desk writes it down; owned by the struct. */
 struct store_patient {
@@ -175,8 +173,9 @@ enum store_patient_key {
     PATIENT_KEY_CARD = 1,    /* the card's subject: one patient */
     PATIENT_KEY_NUMBERS = 2, /* insurer, symbol, number and birth date, without branch */
     PATIENT_KEY_BIRTH = 3,   /* birth date */
-    PATIENT_KEY_ALIAS = 4,   /* a name as it was written, with birth date and sex: staff said that it is this one */
-    PATIENT_KEY_NOT = 5,     /* the same with insurer and number: staff said that it is not this one */
+    PATIENT_KEY_ALIAS =
+        4, /* a name as it was written, with birth date and sex: staff said that it is this one */
+    PATIENT_KEY_NOT = 5, /* the same with insurer and number: staff said that it is not this one */
 };
 #define STORE_PATIENTS_MOST 64 /* with one key that are looked at */
 
@@ -194,20 +193,20 @@ int store_patients_by_key(struct store *store, enum store_patient_key kind,
                           struct store_subject key, uint64_t out[STORE_PATIENTS_MOST],
                           size_t *count);
 
-/* ---- what a relay told, by the hash of its bytes: *before says that it is kept already ------------------- */
+/* ---- what a relay told, by the hash of its bytes: *before says that it is kept already ------- */
 #define STORE_RELAY_HASH 32
 int store_relay_keep(struct store *store, const uint8_t hash[STORE_RELAY_HASH], bool *before);
 
-/* ---- slips: accepted without an answer of the day, asked for later -------------------------------------- */
+/* ---- slips: accepted without an answer of the day, asked for later --------------------------- */
 
 /* Texts are UTF-8, "" when unknown; all of them are sealed as a whole. */
 struct store_slip {
     uint64_t visit;
     uint16_t lane;
-    uint8_t kind;    /* enum slip_kind */
-    uint8_t state;   /* enum slip_state */
+    uint8_t kind;     /* enum slip_kind */
+    uint8_t state;    /* enum slip_state */
     uint16_t failure; /* why it has this state, FAILURE_NONE */
-    uint8_t consent; /* enum slip_consent */
+    uint8_t consent;  /* enum slip_consent */
     uint8_t numbers_known;
     uint32_t tries; /* questions begun */
     char date[9];   /* the day of the visit: what the service is asked about */
@@ -235,7 +234,8 @@ int store_slip_load(struct store *store, uint64_t visit, struct store_slip *out)
 typedef int store_slip_fn(const struct store_slip *slip, void *arg);
 /* ALL and OPEN newest first; WAITING (to be asked) the longest unasked first. Stops when `each` returns non-zero. */
 enum store_slips { STORE_SLIPS_ALL, STORE_SLIPS_OPEN, STORE_SLIPS_WAITING };
-int store_slips(struct store *store, enum store_slips which, uint32_t limit, store_slip_fn *each, void *arg);
+int store_slips(struct store *store, enum store_slips which, uint32_t limit, store_slip_fn *each,
+                void *arg);
 
 struct store_disaster {
     uint8_t cause; /* enum disaster_cause */
@@ -249,8 +249,7 @@ int store_disaster_open(struct store *store, struct store_disaster *out);
 int store_disaster_put(struct store *store, const struct store_disaster *disaster);
 int store_disaster_end(struct store *store, int64_t now_us);
 
-/* ---- consents, asks, audit
- * ---------------------------------------------------------------------------- */
+/* ---- consents, asks, audit ------------------------------------------------------------------- */
 
 int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool given, int64_t at_us,
                       int64_t until_us);
@@ -303,8 +302,7 @@ struct store_audit_anchor {
 };
 int store_audit_anchor(struct store *store, uint64_t row, struct store_audit_anchor *out);
 
-/* ---- troubles: how often a failure was shown, by day
- * --------------------------------------------- */
+/* ---- troubles: how often a failure was shown, by day ----------------------------------------- */
 
 struct store_trouble {
     char day[9]; /* YYYYMMDD in Japan */
@@ -318,9 +316,7 @@ typedef int store_trouble_fn(const struct store_trouble *trouble, void *arg);
 int store_troubles(struct store *store, const char *since, uint32_t limit, store_trouble_fn *each,
                    void *arg);
 
-/* ---- keys
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 /*
  * The data are sealed under keys of their own, and those under the master key of store_open(). A
@@ -342,16 +338,17 @@ int store_rotation_begin(struct store_rotation **out, struct store *store);
 int store_rotation_step(struct store_rotation *rotation, unsigned most, uint64_t *done);
 void store_rotation_free(struct store_rotation **rotation);
 
-/* ---- upkeep
- * -------------------------------------------------------------------------------------------- */
+/* ---- upkeep ---------------------------------------------------------------------------------- */
 
 /*
  * The answer whose consented parts are past their time first: its number and its tree (wipe and free it). 1: there is
  * one, 0: none.
  */
-int store_answer_due(struct store *store, int64_t now_us, uint64_t *id, uint8_t **tree, size_t *len);
+int store_answer_due(struct store *store, int64_t now_us, uint64_t *id, uint8_t **tree,
+                     size_t *len);
 /* What is left of it: a new tree, no raw bytes, and when the next part of it is over (0: none). */
-int store_answer_replace(struct store *store, uint64_t id, const void *tree, size_t len, int64_t available_until_us);
+int store_answer_replace(struct store *store, uint64_t id, const void *tree, size_t len,
+                         int64_t available_until_us);
 /*
  * What store_answer_due() cannot give any more because it does not open: its raw bytes go, and it is due no longer.
  * Also consents past their time. How many answers, or negative.

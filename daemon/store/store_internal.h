@@ -11,8 +11,9 @@
 #define STORE_HASH 32
 #define STORE_WRAP "uketsuke wrap" /* what a master key is derived for */
 #define STORE_BACKUP "uketsuke backup"
-#define STORE_RESTORING "uketsuke.db.restoring" /* stands there while a restore is under way, or was cut off */
-#define STORE_SEAL_ROOM 29 /* version, nonce 12, tag 16 */
+#define STORE_RESTORING                                                                            \
+    "uketsuke.db.restoring" /* stands there while a restore is under way, or was cut off */
+#define STORE_SEAL_ROOM 29  /* version, nonce 12, tag 16 */
 #define STORE_SEALED_MAX (9u << 20)
 
 enum store_query {
@@ -100,7 +101,7 @@ struct store {
     bool in_transaction;
 };
 
-/* ---- statement.c: bind in order, step, read in order ------------------------------------------------- */
+/* ---- statement.c: bind in order, step, read in order ----------------------------------------- */
 
 struct statement {
     struct store *store;
@@ -129,7 +130,7 @@ int statement_end(struct statement *s, int r);
 int statement_run(struct statement *s);
 int store_errno(struct store *store, int rc);
 
-/* ---- seal.c --------------------------------------------------------------------------------------------- */
+/* ---- seal.c ---------------------------------------------------------------------------------- */
 
 int seal_hmac(const struct secret *key, const void *data, size_t len, uint8_t out[STORE_HASH]);
 /* A key for one purpose from the master key. */
@@ -137,34 +138,34 @@ int seal_derive(const struct secret *master, const char *purpose, struct secret 
 /* HMAC of what an answer or link is about. */
 int seal_subject(const struct store *store, const void *data, size_t len, uint8_t out[STORE_HASH]);
 /* *out is allocated (len + STORE_SEAL_ROOM); place: "visits.payload"; row binds it to its row. */
-int seal_close(const struct store *store, const char *place, uint64_t row, const void *data, size_t len,
-               uint8_t **out, size_t *out_len);
+int seal_close(const struct store *store, const char *place, uint64_t row, const void *data,
+               size_t len, uint8_t **out, size_t *out_len);
 /* *out is allocated; wipe with seal_free(). -EBADMSG when it does not open. */
-int seal_open(const struct store *store, const char *place, uint64_t row, const void *sealed, size_t len,
-              uint8_t **out, size_t *out_len);
+int seal_open(const struct store *store, const char *place, uint64_t row, const void *sealed,
+              size_t len, uint8_t **out, size_t *out_len);
 void seal_free(uint8_t **data, size_t len);
 /* The same under a key that is named; generation becomes the first byte. */
-int seal_close_with(const struct secret *key, uint8_t generation, const char *place, uint64_t row, const void *data,
-                    size_t len, uint8_t **out, size_t *out_len);
-int seal_open_with(const struct secret *key, const char *place, uint64_t row, const void *sealed, size_t len,
-                   uint8_t **out, size_t *out_len);
-int seal_chain(const struct store *store, const uint8_t previous[STORE_HASH], const void *row, size_t len,
-               uint8_t out[STORE_HASH]);
+int seal_close_with(const struct secret *key, uint8_t generation, const char *place, uint64_t row,
+                    const void *data, size_t len, uint8_t **out, size_t *out_len);
+int seal_open_with(const struct secret *key, const char *place, uint64_t row, const void *sealed,
+                   size_t len, uint8_t **out, size_t *out_len);
+int seal_chain(const struct store *store, const uint8_t previous[STORE_HASH], const void *row,
+               size_t len, uint8_t out[STORE_HASH]);
 
-/* ---- codes_of_failures.c: failures by their code --------------------------------------------------------- */
+/* ---- codes_of_failures.c: failures by their code --------------------------------------------- */
 
 int64_t failure_to_store(uint16_t failure);
 /* A number that no code has (an older program's) is FAILURE_NONE. */
 uint16_t failure_from_store(int64_t number);
 
-/* ---- audit.c -------------------------------------------------------------------------------------------- */
+/* ---- audit.c --------------------------------------------------------------------------------- */
 
 /* A new database: the head of an empty chain. */
 int audit_seed(struct store *store);
 /* Read the head of the chain at the start; -EBADMSG when there is none, or not ours. */
 int audit_start(struct store *store);
 
-/* ---- store.c -------------------------------------------------------------------------------------------- */
+/* ---- store.c --------------------------------------------------------------------------------- */
 
 /*
  * For what is more than one statement: a transaction of its own unless the caller is in one already.

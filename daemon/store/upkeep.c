@@ -61,5 +61,6 @@ int store_retire(struct store *store, int64_t before_us, unsigned most)
 
 int store_settle(struct store *store)
 {
-    return store_errno(store, sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
+    return store_errno(
+        store, sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL));
 }

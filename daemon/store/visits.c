@@ -17,11 +17,24 @@ struct text_field {
         offsetof(struct store_visit, member), sizeof(((struct store_visit *)0)->member)            \
     }
 static const struct text_field sealed_texts[] = {
-    FIELD(person.name),      FIELD(person.kana),    FIELD(person.birth), FIELD(person.sex),
-    FIELD(person.reference), FIELD(person.insurer), FIELD(validity),     FIELD(ratio),
-    FIELD(limit_class),      FIELD(notice),         FIELD(staff),        FIELD(proxy),
-    FIELD(relation),         FIELD(patient),        FIELD(alias),        FIELD(candidates),
-    FIELD(since),            FIELD(changes),
+    FIELD(person.name),
+    FIELD(person.kana),
+    FIELD(person.birth),
+    FIELD(person.sex),
+    FIELD(person.reference),
+    FIELD(person.insurer),
+    FIELD(validity),
+    FIELD(ratio),
+    FIELD(limit_class),
+    FIELD(notice),
+    FIELD(staff),
+    FIELD(proxy),
+    FIELD(relation),
+    FIELD(patient),
+    FIELD(alias),
+    FIELD(candidates),
+    FIELD(since),
+    FIELD(changes),
 };
 #define TEXTS (sizeof(sealed_texts) / sizeof(sealed_texts[0]))
 #define VERSION 3

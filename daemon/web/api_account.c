@@ -89,8 +89,7 @@ static void ask(struct attempt *a, uint16_t type, void *body, desk_answer_fn *an
     }
 }
 
-/* ---- the desk's word
- * ------------------------------------------------------------------------------------------- */
+/* ---- the desk's word ------------------------------------------------------------------------- */
 
 static void open_session(struct attempt *a, uint8_t role)
 {
@@ -151,9 +150,7 @@ static void on_verified(void *arg, bool good, const char *proof)
     count(a, good && a->step != 0 && a->account.state == ACCOUNT_ACTIVE);
 }
 
-/* ---- first setup
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- first setup ----------------------------------------------------------------------------- */
 
 static void on_set_up(struct message *message, bool last, int error, void *arg)
 {
@@ -235,8 +232,7 @@ static void set_up(struct attempt *a)
         end_problem(a, PROBLEM_BUSY);
 }
 
-/* ---- what the desk knows
- * ------------------------------------------------------------------------------------------ */
+/* ---- what the desk knows --------------------------------------------------------------------- */
 
 static void on_account(struct message *message, bool last, int error, void *arg)
 {
@@ -373,9 +369,7 @@ void api_session_touch(struct web *web, struct request *request, struct call *ca
     server_reply(request, 204, NULL, NULL, 0);
 }
 
-/* ---- the administrator
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the administrator ----------------------------------------------------------------------- */
 
 static void take_accounts(struct asking *asking, struct message *message, bool last)
 {

@@ -23,9 +23,12 @@ static void take_health(struct asking *asking, struct message *message, bool las
         return;
     }
     for (size_t i = 0; i < json_array_size(asking->items); i++)
-        bad = bad || strcmp(json_string_value(json_object_get(json_array_get(asking->items, i), "state")), "bad") == 0;
+        bad = bad ||
+              strcmp(json_string_value(json_object_get(json_array_get(asking->items, i), "state")),
+                     "bad") == 0;
     reply_json(asking->request, 200,
-               json_pack("{s:s, s:b, s:O}", "status", bad ? "degraded" : "ok", "desk", 1, "items", asking->items));
+               json_pack("{s:s, s:b, s:O}", "status", bad ? "degraded" : "ok", "desk", 1, "items",
+                         asking->items));
 }
 
 /* Anyone learns whether the desk is there; staff (who are asked for by the header) every part of it. */
@@ -38,13 +41,15 @@ void api_health(struct web *web, struct request *request, struct call *call)
     unsigned wait_s;
 
     if (bearer != NULL && strncmp(bearer, "Bearer ", 7) == 0)
-        (void)session_check_token(web->session, request_peer(request), bearer + 7, strlen(bearer + 7), &call->who, &wait_s);
+        (void)session_check_token(web->session, request_peer(request), bearer + 7,
+                                  strlen(bearer + 7), &call->who, &wait_s);
     else
         (void)session_cookie_check(web->session, cookies, SURFACE_BOARD, 0, &call->who);
     if (call->who.surface == SURFACE_BOARD && up)
         asking_start(web, request, call, MSG_HEALTH_QUERY, &query, take_health);
     else
-        reply_json(request, up ? 200 : 503, json_pack("{s:s, s:b}", "status", up ? "ok" : "desk_down", "desk", (int)up));
+        reply_json(request, up ? 200 : 503,
+                   json_pack("{s:s, s:b}", "status", up ? "ok" : "desk_down", "desk", (int)up));
 }
 
 static void take_metrics(struct asking *asking, struct message *message, bool last)
@@ -63,22 +68,26 @@ static void take_metrics(struct asking *asking, struct message *message, bool la
         reply_problem(web, asking->request, PROBLEM_DESK_DOWN);
         return;
     }
-    n = asprintf(&text,
-                 "%.*s"
-                 "# HELP uketsuke_web_connections Open connections.\n# TYPE uketsuke_web_connections gauge\n"
-                 "uketsuke_web_connections %zu\n"
-                 "# HELP uketsuke_web_listeners Pages that listen to events.\n# TYPE uketsuke_web_listeners gauge\n"
-                 "uketsuke_web_listeners %zu\n"
-                 "# HELP uketsuke_web_refused_total Requests refused.\n# TYPE uketsuke_web_refused_total counter\n"
-                 "uketsuke_web_refused_total %llu\n",
-                 (int)m->bytes, (const char *)map, server_connections(web->server), listeners,
-                 (unsigned long long)web->refused);
+    n = asprintf(
+        &text,
+        "%.*s"
+        "# HELP uketsuke_web_connections Open connections.\n# TYPE uketsuke_web_connections gauge\n"
+        "uketsuke_web_connections %zu\n"
+        "# HELP uketsuke_web_listeners Pages that listen to events.\n# TYPE uketsuke_web_listeners "
+        "gauge\n"
+        "uketsuke_web_listeners %zu\n"
+        "# HELP uketsuke_web_refused_total Requests refused.\n# TYPE uketsuke_web_refused_total "
+        "counter\n"
+        "uketsuke_web_refused_total %llu\n",
+        (int)m->bytes, (const char *)map, server_connections(web->server), listeners,
+        (unsigned long long)web->refused);
     memfd_unmap(map, m->bytes);
     if (n < 0) {
         reply_problem(web, asking->request, PROBLEM_BUSY);
         return;
     }
-    server_reply_shared(asking->request, 200, "text/plain; version=0.0.4; charset=utf-8", text, (size_t)n, free, text);
+    server_reply_shared(asking->request, 200, "text/plain; version=0.0.4; charset=utf-8", text,
+                        (size_t)n, free, text);
 }
 
 void api_metrics(struct web *web, struct request *request, struct call *call)
@@ -91,7 +100,8 @@ void api_metrics(struct web *web, struct request *request, struct call *call)
 void api_failures(struct web *web, struct request *request, struct call *call)
 {
     (void)call;
-    server_reply_shared(request, 200, "application/json", web->failures, web->failures_len, NULL, NULL);
+    server_reply_shared(request, 200, "application/json", web->failures, web->failures_len, NULL,
+                        NULL);
 }
 
 static void take_devices(struct asking *asking, struct message *message, bool last)

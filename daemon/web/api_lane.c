@@ -21,7 +21,8 @@ void api_lanes(struct web *web, struct request *request, struct call *call)
     for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++) {
         const struct lane_mirror *lane = desk_link_lane_at(web->desk, i);
 
-        (void)json_array_append_new(lanes, json_lane_board(&lane->state, desk_link_left_ms(web->desk, lane)));
+        (void)json_array_append_new(
+            lanes, json_lane_board(&lane->state, desk_link_left_ms(web->desk, lane)));
     }
     if (!desk_link_up(web->desk)) {
         json_decref(lanes);
@@ -37,7 +38,8 @@ void api_lane(struct web *web, struct request *request, struct call *call)
     const struct lane_mirror *lane = desk_link_lane(web->desk, call->lane);
 
     if (lane == NULL) {
-        reply_problem(web, request, desk_link_up(web->desk) ? PROBLEM_NOT_FOUND : PROBLEM_DESK_DOWN);
+        reply_problem(web, request,
+                      desk_link_up(web->desk) ? PROBLEM_NOT_FOUND : PROBLEM_DESK_DOWN);
         return;
     }
     reply_json(request, 200,
@@ -58,7 +60,8 @@ static void take_result(struct asking *asking, struct message *message, bool las
     }
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)m->visit);
     reply_json(asking->request, 200,
-               json_pack("{s:b, s:o}", "accepted", 1, "visit", m->visit != 0 ? json_string(visit) : json_null()));
+               json_pack("{s:b, s:o}", "accepted", 1, "visit",
+                         m->visit != 0 ? json_string(visit) : json_null()));
 }
 
 /* POST {"visit", "step", "action", "sealed"?, "consents"?}: `step` is the one that offered the action. */

@@ -50,7 +50,8 @@ static void on_answer(struct message *message, bool last, int error, void *arg)
         asking_free(asking);
 }
 
-void asking_start(struct web *web, struct request *request, const struct call *call, uint16_t type, void *body,
+void asking_start(struct web *web, struct request *request, const struct call *call, uint16_t type,
+                  void *body,
                   void (*take)(struct asking *asking, struct message *message, bool last))
 {
     struct asking *asking = calloc(1, sizeof(*asking));

@@ -12,10 +12,10 @@ struct asking {
     struct web *web;
     struct request *request;
     uint32_t ticket;
-    bool staff;      /* whose words the answer is in */
-    uint8_t role;    /* of the account, 0 a token's */
+    bool staff;   /* whose words the answer is in */
+    uint8_t role; /* of the account, 0 a token's */
     uint64_t visit;
-    json_t *items;   /* collected from the items of an answer */
+    json_t *items; /* collected from the items of an answer */
     void (*take)(struct asking *asking, struct message *message, bool last);
 };
 
@@ -23,7 +23,8 @@ struct asking {
  * Ask the desk; `take` is called for each item and for the end, which it replies to. When there is no answer the
  * refusal is replied here. The call's identity says whose words are used.
  */
-void asking_start(struct web *web, struct request *request, const struct call *call, uint16_t type, void *body,
+void asking_start(struct web *web, struct request *request, const struct call *call, uint16_t type,
+                  void *body,
                   void (*take)(struct asking *asking, struct message *message, bool last));
 
 #endif

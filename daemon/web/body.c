@@ -12,7 +12,8 @@ int body_open(struct body *body, const struct request *request)
     const uint8_t *data = request_body(request, &len);
 
     memset(body, 0, sizeof(*body));
-    body->root = data != NULL ? json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    body->root =
+        data != NULL ? json_loadb((const char *)data, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (body->root == NULL || !json_is_object(body->root)) {
         body_close(body);
         return -EINVAL;
@@ -55,7 +56,8 @@ void body_text(struct body *body, const char *name, char *out, size_t size)
 
     if (value == NULL)
         return;
-    if (text == NULL || json_string_length(value) >= size || strlen(text) != json_string_length(value))
+    if (text == NULL || json_string_length(value) >= size ||
+        strlen(text) != json_string_length(value))
         fail(body, name);
     else
         memcpy(out, text, json_string_length(value) + 1);
@@ -67,7 +69,8 @@ static json_int_t number(struct body *body, const char *name, json_int_t most, j
 
     if (value == NULL)
         return otherwise;
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > most) {
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        json_integer_value(value) > most) {
         fail(body, name);
         return otherwise;
     }
@@ -130,7 +133,8 @@ void body_consents(struct body *body, const char *name, uint32_t *out)
 
 static int digit_of(char c)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
 
     return at != NULL ? (int)(at - alphabet) : -1;

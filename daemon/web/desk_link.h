@@ -50,8 +50,8 @@ struct desk_link_events {
     void (*outbox)(const struct msg_outbox_item *item, void *arg);
 };
 
-int desk_link_new(struct desk_link **out, struct sd_event *loop, struct clock *clock, const char *path,
-                  const struct desk_link_events *events, void *arg);
+int desk_link_new(struct desk_link **out, struct sd_event *loop, struct clock *clock,
+                  const char *path, const struct desk_link_events *events, void *arg);
 void desk_link_free(struct desk_link **link);
 bool desk_link_up(const struct desk_link *link);
 
@@ -65,8 +65,8 @@ typedef void desk_answer_fn(struct message *message, bool last, int error, void 
  * Ask. The number of the request is written into `body`, whose first field it is. *ticket (may be NULL) is for
  * desk_link_forget(). -ENOTCONN, -EBUSY (too many open questions).
  */
-int desk_link_ask(struct desk_link *link, uint16_t type, void *body, desk_answer_fn *answer, void *arg,
-                  uint32_t *ticket);
+int desk_link_ask(struct desk_link *link, uint16_t type, void *body, desk_answer_fn *answer,
+                  void *arg, uint32_t *ticket);
 /* Who asked has gone: `answer` will not be called. */
 void desk_link_forget(struct desk_link *link, uint32_t ticket);
 

@@ -221,8 +221,9 @@ struct listener *events_listen(struct events *events, struct request *request, u
 void events_say(struct listener *listener, const char *event, const char *json)
 {
     char *text = NULL;
-    int n = asprintf(&text, "id: %llu-%llu\nevent: %s\ndata: %s\n\n", (unsigned long long)listener->id,
-                     (unsigned long long)++listener->last_event, event, json);
+    int n =
+        asprintf(&text, "id: %llu-%llu\nevent: %s\ndata: %s\n\n", (unsigned long long)listener->id,
+                 (unsigned long long)++listener->last_event, event, json);
 
     if (n < 0)
         return;

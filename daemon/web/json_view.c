@@ -473,7 +473,7 @@ static json_t *value(const uint8_t *at, enum kind kind)
     case KIND_OUTBOX_STATE:
         return json_string(outbox_state_name(*at));
     case KIND_OUTBOX_CAUSE:
-        return json_string(*at >= OUTBOX_LINKED        ? "linked"
+        return json_string(*at >= OUTBOX_LINKED       ? "linked"
                            : *at == OUTBOX_RECONCILED ? "reconciled"
                                                       : "finished");
     case KIND_DISASTER:
@@ -694,8 +694,7 @@ void json_without_clinical(json_t *answer)
     void *next;
     size_t i;
 
-    json_object_foreach_safe(answer, next, name, value)
-    {
+    json_object_foreach_safe (answer, next, name, value) {
         if (is_clinical(name))
             (void)json_object_del(answer, name);
         else

@@ -99,8 +99,7 @@ static void on_health(struct ipc *ipc, uint32_t request, void *arg)
 const struct desk_link_events live_events = {on_lane,     on_visit, on_preview, on_slip,
                                              on_disaster, on_link,  on_health,  on_outbox};
 
-/* ---- the first words to a new listener
- * ------------------------------------------------------------- */
+/* ---- the first words to a new listener ------------------------------------------------------- */
 
 struct show {
     struct web *web;
@@ -178,7 +177,8 @@ static json_t *settings(const struct web *web, uint16_t lane)
         [LANE_VOICE_OFF] = "off", [LANE_VOICE_REQUEST] = "request", [LANE_VOICE_ON] = "on"};
     const struct lane_manner *manner = &web->manners[lane <= SESSION_LANES_MAX ? lane : 0];
 
-    return json_pack("{s:s, s:s}", "voice", voices[manner->voice], "keypad", manner->shuffled ? "shuffled" : "fixed");
+    return json_pack("{s:s, s:s}", "voice", voices[manner->voice], "keypad",
+                     manner->shuffled ? "shuffled" : "fixed");
 }
 
 void live_show_lane(struct web *web, struct listener *listener, uint16_t lane)

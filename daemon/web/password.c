@@ -35,7 +35,7 @@ struct passwords {
     struct job *running;
     size_t count;
     bool ending, up; /* up: the thread has begun */
-    int fd; /* eventfd: something is finished */
+    int fd;          /* eventfd: something is finished */
     sd_event_source *source;
 };
 
@@ -249,8 +249,7 @@ void passwords_forget(struct passwords *p, const void *arg)
     (void)pthread_mutex_unlock(&p->lock);
 }
 
-/* ---- which will do
- * ------------------------------------------------------------------------------------ */
+/* ---- which will do --------------------------------------------------------------------------- */
 
 /* Characters of UTF-8. */
 static size_t characters(const char *text, size_t len)

@@ -61,7 +61,7 @@ struct request {
     uint64_t late_us;
     struct reply reply;
     bool replied;
-    bool queued;    /* MHD has the reply */
+    bool queued; /* MHD has the reply */
     bool suspended;
     struct {
         char *name;
@@ -280,7 +280,8 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
     if (request == NULL)
         return;
     *context = NULL;
-    if (request->hooks != NULL && request->hooks->gone != NULL && (!request->replied || request->reply.stream))
+    if (request->hooks != NULL && request->hooks->gone != NULL &&
+        (!request->replied || request->reply.stream))
         request->hooks->gone(request, request->hooks_arg);
     if (request->connection != NULL) {
         request->connection->deadline_us = clock_monotonic_us(server->clock) + KEEP_ALIVE_US;
@@ -336,9 +337,10 @@ static const struct {
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Permissions-Policy", "camera=(), microphone=(), geolocation=(), usb=(), payment=()"},
-    {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
-     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"},
+    {"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+                                "'self'; media-src 'self'; connect-src 'self'; "
+                                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+                                "require-trusted-types-for 'script'"},
 };
 
 static enum MHD_Result queue_reply(struct request *request)
@@ -348,7 +350,8 @@ static enum MHD_Result queue_reply(struct request *request)
     enum MHD_Result result;
 
     if (request->reply.stream) {
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, on_read, request, NULL);
+        response =
+            MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, on_read, request, NULL);
     } else {
         shipment = calloc(1, sizeof(*shipment));
         if (shipment == NULL)
@@ -367,17 +370,19 @@ static enum MHD_Result queue_reply(struct request *request)
     for (size_t i = 0; i < sizeof(headers_always) / sizeof(headers_always[0]); i++)
         (void)MHD_add_response_header(response, headers_always[i].name, headers_always[i].value);
     for (size_t i = 0; i < request->nheaders; i++)
-        (void)MHD_add_response_header(response, request->headers[i].name, request->headers[i].value);
+        (void)MHD_add_response_header(response, request->headers[i].name,
+                                      request->headers[i].value);
     set_deadline(request->connection, REPLY_US);
     result = MHD_queue_response(request->mhd, request->reply.status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static struct request *request_begin(struct server *server, struct MHD_Connection *mhd, const char *path,
-                                     const char *method)
+static struct request *request_begin(struct server *server, struct MHD_Connection *mhd,
+                                     const char *path, const char *method)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct request *request = calloc(1, sizeof(*request));
 
     if (request == NULL)
@@ -412,8 +417,9 @@ bool request_body_too_long(struct request *request)
     return strtoull(text, &end, 10) > SERVER_BODY_MAX || *end != '\0' || errno != 0;
 }
 
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *path, const char *method,
-                                  const char *version, const char *data, size_t *size, void **context)
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **context)
 {
     struct server *server = arg;
     struct request *request = *context;
@@ -486,21 +492,18 @@ int server_new(struct server **out, struct sd_event *loop, struct clock *clock, 
     server->arg = arg;
     server->timer = timer_new(clock, on_timer, server);
     server->listen = timer_new(clock, on_listen, server);
-    if (server->timer == NULL || server->listen == NULL || timer_set_after(server->listen, LISTEN_US) < 0) {
+    if (server->timer == NULL || server->listen == NULL ||
+        timer_set_after(server->listen, LISTEN_US) < 0) {
         (void)close(listen_fd);
         goto fail;
     }
     server->mhd = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)SERVER_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)SERVER_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
     if (server->mhd == NULL) {
         (void)close(listen_fd);
         goto fail;
@@ -563,7 +566,8 @@ struct lookup {
     unsigned count;
 };
 
-static enum MHD_Result each_header(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result each_header(void *arg, enum MHD_ValueKind kind, const char *key,
+                                   const char *value)
 {
     struct lookup *lookup = arg;
 
@@ -661,25 +665,32 @@ static void replied(struct request *request)
         resume(request);
 }
 
-void server_reply(struct request *request, unsigned status, const char *type, const void *data, size_t len)
+void server_reply(struct request *request, unsigned status, const char *type, const void *data,
+                  size_t len)
 {
     void *copy = malloc(len + 1);
 
     if (copy == NULL) {
-        server_reply_shared(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", "", 0, NULL, NULL);
+        server_reply_shared(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "text/plain", "", 0, NULL,
+                            NULL);
         return;
     }
     if (len > 0)
         memcpy(copy, data, len);
-    request->reply = (struct reply){.status = status, .type = type, .copy = copy, .data = copy, .len = len};
+    request->reply =
+        (struct reply){.status = status, .type = type, .copy = copy, .data = copy, .len = len};
     replied(request);
 }
 
-void server_reply_shared(struct request *request, unsigned status, const char *type, const void *data, size_t len,
-                         void (*release)(void *arg), void *arg)
+void server_reply_shared(struct request *request, unsigned status, const char *type,
+                         const void *data, size_t len, void (*release)(void *arg), void *arg)
 {
-    request->reply = (struct reply){
-        .status = status, .type = type, .data = data, .len = len, .release = release, .release_arg = arg};
+    request->reply = (struct reply){.status = status,
+                                    .type = type,
+                                    .data = data,
+                                    .len = len,
+                                    .release = release,
+                                    .release_arg = arg};
     replied(request);
 }
 

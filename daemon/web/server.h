@@ -21,8 +21,9 @@ struct clock;
 struct server;
 struct request;
 
-#define SERVER_BODY_MAX 8192       /* of a request */
-#define SERVER_CONNECTIONS_MAX 256 /* at a time; near that the oldest silent one goes for a new one */
+#define SERVER_BODY_MAX 8192 /* of a request */
+#define SERVER_CONNECTIONS_MAX                                                                     \
+    256 /* at a time; near that the oldest silent one goes for a new one */
 
 /* What a kept request is waiting for. */
 struct request_hooks {
@@ -76,10 +77,11 @@ void server_set_deadline(struct request *request, uint32_t ms);
 /* Add a header to the reply to come (copied; at most 4). */
 void request_add_header(struct request *request, const char *name, const char *value);
 /* Reply with bytes (copied). The request must not be used afterwards. */
-void server_reply(struct request *request, unsigned status, const char *type, const void *data, size_t len);
+void server_reply(struct request *request, unsigned status, const char *type, const void *data,
+                  size_t len);
 /* The same with shared bytes: `release(arg)` is called when they are out. */
-void server_reply_shared(struct request *request, unsigned status, const char *type, const void *data, size_t len,
-                         void (*release)(void *arg), void *arg);
+void server_reply_shared(struct request *request, unsigned status, const char *type,
+                         const void *data, size_t len, void (*release)(void *arg), void *arg);
 /* Reply 200 with a stream from hooks->read (the request must be kept). */
 void server_reply_stream(struct request *request, const char *type);
 /* The stream has something to say, or its end. */

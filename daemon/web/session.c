@@ -215,9 +215,7 @@ static void cookie_name(enum surface surface, uint16_t lane, char *out, size_t s
         (void)snprintf(out, size, "uketsuke_lane_%u", (unsigned)lane);
 }
 
-/* ---- accounts
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- accounts -------------------------------------------------------------------------------- */
 
 int session_use_accounts(struct session *session, unsigned idle_s)
 {

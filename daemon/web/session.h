@@ -67,8 +67,7 @@ int session_cookie_check(struct session *session, const char *header, enum surfa
                          uint16_t lane, struct identity *out);
 void session_sign_out(struct session *session, const struct identity *identity);
 
-/* ---- accounts
- * --------------------------------------------------------------------------------------- */
+/* ---- accounts -------------------------------------------------------------------------------- */
 
 #define SESSION_ACCOUNTS_MAX                                                                       \
     128 /* open at once; the one that was idle longest goes for a new one */

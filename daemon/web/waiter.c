@@ -42,7 +42,8 @@ static void reply(struct request *request, struct preview *preview)
 
     (void)snprintf(frame, sizeof(frame), "%u", (unsigned)preview->frame);
     request_add_header(request, "X-Frame", frame);
-    server_reply_shared(request, 200, "image/jpeg", preview->data, preview->len, preview_release, preview);
+    server_reply_shared(request, 200, "image/jpeg", preview->data, preview->len, preview_release,
+                        preview);
 }
 
 void waiter_ask(struct web *web, struct request *request, uint16_t lane, uint32_t after)

@@ -37,7 +37,7 @@ struct web {
     struct guard guard;
     struct pages *pages;
     struct passwords *passwords; /* NULL: the board has a token, no accounts */
-    struct voice *voice; /* may be NULL */
+    struct voice *voice;         /* may be NULL */
     struct lane_manner manners[SESSION_LANES_MAX + 1]; /* by lane */
     struct events *events;
     struct desk_link *desk;
@@ -45,7 +45,7 @@ struct web {
     struct waiter *waiters; /* for the next preview */
     char *failures;         /* GET /api/failures, made once */
     size_t failures_len;
-    uint64_t refused;       /* requests turned away by guard, session or route */
+    uint64_t refused; /* requests turned away by guard, session or route */
     /* Answers the desk's HEALTH_QUERY (main). */
     void (*health)(struct ipc *ipc, uint32_t request, void *arg);
     void *health_arg;
@@ -59,7 +59,7 @@ int web_start(struct web *web, struct sd_event *loop, struct clock *clock, struc
               struct pages *pages, int listen_fd, const char *desk_path);
 void web_stop(struct web *web);
 
-/* ---- route.c ------------------------------------------------------------------------------------- */
+/* ---- route.c --------------------------------------------------------------------------------- */
 
 /* What the router found out about a request (its context). */
 struct call {
@@ -96,20 +96,23 @@ void reply_problem(struct web *web, struct request *request, enum problem proble
 /* The same with the name of the field that is wrong. */
 void reply_field(struct web *web, struct request *request, const char *field);
 /* A row of the failure table, in the words for the surface; `field` may be "". */
-void reply_failure(struct request *request, unsigned status, uint16_t failure, bool staff, const char *field);
+void reply_failure(struct request *request, unsigned status, uint16_t failure, bool staff,
+                   const char *field);
 /* Takes the reference. */
 void reply_json(struct request *request, unsigned status, json_t *json);
 
-/* ---- api_*.c: what the routes do ------------------------------------------------------------------- */
-api_fn api_sign_in, api_setup, api_session_touch, api_accounts, api_account_change, api_sessions, api_sessions_end;
+/* ---- api_*.c: what the routes do ------------------------------------------------------------- */
+api_fn api_sign_in, api_setup, api_session_touch, api_accounts, api_account_change, api_sessions,
+    api_sessions_end;
 api_fn api_session_make, api_session_show, api_session_end;
 api_fn api_health, api_metrics, api_failures, api_devices, api_troubles;
 api_fn api_lanes, api_lane, api_lane_action, api_lane_events, api_lane_preview;
 api_fn api_visits, api_visit, api_visit_answer, api_board_events, api_lookup;
 api_fn api_outbox, api_visit_outbox, api_outbox_decide, api_openapi;
-api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, api_disaster, api_disaster_set, api_patient;
+api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, api_disaster,
+    api_disaster_set, api_patient;
 
-/* ---- live.c: what the desk tells, told on ------------------------------------------------------------ */
+/* ---- live.c: what the desk tells, told on ---------------------------------------------------- */
 #define LIVE_VISITS_MAX 400 /* of today shown to a new board; the desk's queue holds no more */
 extern const struct desk_link_events live_events;
 /* The lanes as they are, to a new listener (lane 0: a board). */

@@ -64,7 +64,8 @@ static int parse_reply(const struct importer *i, struct import_device *device)
     struct bytes_reader r;
 
     bytes_reader_init(&r, i->reply, sizeof(i->reply));
-    if (bytes_u16be(&r) != USBIP_VERSION || bytes_u16be(&r) != OP_REP_IMPORT || bytes_u32be(&r) != 0)
+    if (bytes_u16be(&r) != USBIP_VERSION || bytes_u16be(&r) != OP_REP_IMPORT ||
+        bytes_u32be(&r) != 0)
         return -EPROTO;
     (void)bytes_take(&r, PATH_BYTES);
     (void)bytes_take(&r, BUS_ID_BYTES);
@@ -91,7 +92,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *arg)
 
     (void)events;
     if (i->sent < sizeof(i->request)) {
-        n = send(fd, i->request + i->sent, sizeof(i->request) - i->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        n = send(fd, i->request + i->sent, sizeof(i->request) - i->sent,
+                 MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN && errno != EINTR) {
             finish(i, -errno, NULL);
             return 0;
@@ -144,8 +146,8 @@ static int connect_to(const char *path)
     return fd;
 }
 
-int importer_new(struct importer **out, struct sd_event *loop, struct clock *clock, const char *path, importer_fn *done,
-                 void *arg)
+int importer_new(struct importer **out, struct sd_event *loop, struct clock *clock,
+                 const char *path, importer_fn *done, void *arg)
 {
     struct importer *i = calloc(1, sizeof(*i));
     struct bytes_writer w;

@@ -24,8 +24,8 @@ struct import_device {
 typedef void importer_fn(int error, int fd, const struct import_device *device, void *arg);
 
 /* 0 or negative errno (then `done` is not called). Free it after `done`, or at any time to give up. */
-int importer_new(struct importer **out, struct sd_event *loop, struct clock *clock, const char *path, importer_fn *done,
-                 void *arg);
+int importer_new(struct importer **out, struct sd_event *loop, struct clock *clock,
+                 const char *path, importer_fn *done, void *arg);
 /* Accepts and stores NULL. Not from inside `done`. */
 void importer_free(struct importer **importer);
 

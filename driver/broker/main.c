@@ -51,14 +51,15 @@ struct broker {
     size_t owners[DEVICES_MOST]; /* index of a lane */
 };
 
-/* -- pairing ---------------------------------------------------------------------------------------- */
+/* -- pairing ----------------------------------------------------------------------------------- */
 
 /* Names below /dev/v4l are symbolic links. */
 static void find_node(struct spec *spec)
 {
     char *real = spec->kind == SPEC_NODE ? realpath(spec->path, NULL) : NULL;
 
-    (void)snprintf(spec->node, sizeof(spec->node), "%s", real != NULL && strlen(real) < sizeof(spec->node) ? real : "");
+    (void)snprintf(spec->node, sizeof(spec->node), "%s",
+                   real != NULL && strlen(real) < sizeof(spec->node) ? real : "");
     free(real);
 }
 
@@ -88,7 +89,8 @@ static size_t wishes_of(const struct broker *b, const struct pairing *p, struct 
         wishes[n].device = b->devices[p->reader];
         n++;
     }
-    if (p->camera_result == PAIRING_SIMULATED || (p->camera_result == PAIRING_FOUND && p->camera == p->reader && !p->camera_by_kernel)) {
+    if (p->camera_result == PAIRING_SIMULATED ||
+        (p->camera_result == PAIRING_FOUND && p->camera == p->reader && !p->camera_by_kernel)) {
         wishes[0].use |= SUPPLY_USE_CAMERA;
     } else if (p->camera_result == PAIRING_FOUND) {
         wishes[n].use = SUPPLY_USE_CAMERA;
@@ -119,7 +121,9 @@ static bool some_lane_waits(const struct broker *b)
     struct supply_view view;
 
     for (size_t i = 0; i < b->nlanes; i++)
-        for (size_t k = 0; supply_has_reader(b->lanes[i].supply) && supply_view(b->lanes[i].supply, k, &view); k++)
+        for (size_t k = 0;
+             supply_has_reader(b->lanes[i].supply) && supply_view(b->lanes[i].supply, k, &view);
+             k++)
             if (view.wish->path[0] == 0 && view.state != SUPPLY_IN_USE)
                 return true;
     return false;
@@ -157,7 +161,7 @@ static void on_look(struct timer *timer, void *arg)
     pair(arg);
 }
 
-/* -- readers ---------------------------------------------------------------------------------------- */
+/* -- readers ----------------------------------------------------------------------------------- */
 
 static void on_reader_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 {
@@ -186,48 +190,58 @@ static void on_reader_closed(struct ipc *ipc, int error, void *arg)
     struct lane *lane = arg;
 
     (void)ipc;
-    log_event(LOG_LEVEL_NOTICE, "reader program lost", LOG_NUMBER("lane", lane->number), LOG_ERRNO(error));
+    log_event(LOG_LEVEL_NOTICE, "reader program lost", LOG_NUMBER("lane", lane->number),
+              LOG_ERRNO(error));
     supply_set_reader(lane->supply, NULL);
 }
 
 static const struct ipc_handlers reader_handlers = {
     .open = on_reader_open, .message = on_reader_message, .closed = on_reader_closed};
 
-/* -- who asks --------------------------------------------------------------------------------------- */
+/* -- who asks ---------------------------------------------------------------------------------- */
 
 static const char *const wants[] = {
     [PAIRING_NOT_WANTED] = "",
     [PAIRING_FOUND] = "",
     [PAIRING_SIMULATED] = "",
-    [PAIRING_NO_NODE] = "カメラはありますがカーネルのドライバーが付いていません。modprobe uvcvideo / the camera is there but no driver of the kernel's has it: modprobe uvcvideo",
+    [PAIRING_NO_NODE] =
+        "カメラはありますがカーネルのドライバーが付いていません。modprobe uvcvideo / the camera is "
+        "there but no driver of the kernel's has it: modprobe uvcvideo",
     [PAIRING_SETTLING] = "つながったばかりです / just plugged in: wait a moment",
-    [PAIRING_ABSENT] = "設定に合う装置がありません。つなぐか設定を確かめます / nothing plugged fits the lane's setting: plug it in or correct it",
-    [PAIRING_AMBIGUOUS] = "合う装置が複数あります。port= か id= で指定します / several devices fit: name one by port= or id=",
+    [PAIRING_ABSENT] = "設定に合う装置がありません。つなぐか設定を確かめます / nothing plugged "
+                       "fits the lane's setting: plug it in or correct it",
+    [PAIRING_AMBIGUOUS] = "合う装置が複数あります。port= か id= で指定します / several devices "
+                          "fit: name one by port= or id=",
     [PAIRING_TAKEN] = "合う装置は別のレーンが使います / what fits belongs to another lane",
 };
 
 static const char *next_of(const struct supply_view *view)
 {
     if (view->error == -EACCES || view->error == -EPERM)
-        return "装置を開く権限がありません。udevの規則を確かめます / no permission to open it: check the udev rule";
+        return "装置を開く権限がありません。udevの規則を確かめます / no permission to open it: "
+               "check the udev rule";
     if (view->failure == FAILURE_READER_BUSY)
-        return "pcscdを止めます: systemctl disable --now pcscd.socket / stop pcscd: systemctl disable --now pcscd.socket";
+        return "pcscdを止めます: systemctl disable --now pcscd.socket / stop pcscd: systemctl "
+               "disable --now pcscd.socket";
     if (view->error != 0 && view->wish->path[0] != 0)
-        return "模擬装置が応答しません。起動を確かめます / the simulator does not answer: is it running?";
+        return "模擬装置が応答しません。起動を確かめます / the simulator does not answer: is it "
+               "running?";
     return view->failure != FAILURE_NONE ? failure_text(view->failure)->staff_en : "";
 }
 
 static void send_plugged(struct broker *b, struct ipc *ipc, uint32_t request, size_t i)
 {
     const struct plugged *d = &b->devices[i];
-    struct msg_device_item item = {.request = request, .kind = KIND_USBFS, .vendor = d->vendor, .product = d->product};
+    struct msg_device_item item = {
+        .request = request, .kind = KIND_USBFS, .vendor = d->vendor, .product = d->product};
     const char *holder = d->holder;
     const char *next = "";
     struct supply_view view;
 
     if (d->node[0] == 0)
         item.kind = KIND_V4L2;
-    item.use = (uint8_t)((d->reader ? SUPPLY_USE_READER : 0u) | (d->camera ? SUPPLY_USE_CAMERA : 0u));
+    item.use =
+        (uint8_t)((d->reader ? SUPPLY_USE_READER : 0u) | (d->camera ? SUPPLY_USE_CAMERA : 0u));
     if (b->owners[i] != PAIRING_NO_DEVICE) {
         const struct lane *lane = &b->lanes[b->owners[i]];
 
@@ -306,8 +320,12 @@ static void answer_health(struct broker *b, struct ipc *ipc, uint32_t request)
     size_t in_use;
 
     service_health_common(&b->service, ipc, request);
-    service_health_item(ipc, request, is_told(b) ? 0 : 1, FAILURE_NONE, "udev", is_told(b) ? "watching" : "not available",
-                        is_told(b) ? "" : "装置の抜き差しに気付くのが遅れます / plugging is noticed late: start systemd-udevd");
+    service_health_item(
+        ipc, request, is_told(b) ? 0 : 1, FAILURE_NONE, "udev",
+        is_told(b) ? "watching" : "not available",
+        is_told(b)
+            ? ""
+            : "装置の抜き差しに気付くのが遅れます / plugging is noticed late: start systemd-udevd");
     for (size_t i = 0; i < b->nlanes; i++) {
         in_use = 0;
         for (size_t k = 0; supply_view(b->lanes[i].supply, k, &view); k++)
@@ -315,8 +333,9 @@ static void answer_health(struct broker *b, struct ipc *ipc, uint32_t request)
         snprintf(component, sizeof(component), "devices of lane %u", b->lanes[i].number);
         snprintf(detail, sizeof(detail), "%zu in use, reader program %s", in_use,
                  supply_has_reader(b->lanes[i].supply) ? "connected" : "not connected");
-        service_health_item(ipc, request, in_use > 0 ? 0 : 2, in_use > 0 ? FAILURE_NONE : FAILURE_READER_ABSENT,
-                            component, detail, in_use > 0 ? "" : "uketsuke doctor");
+        service_health_item(ipc, request, in_use > 0 ? 0 : 2,
+                            in_use > 0 ? FAILURE_NONE : FAILURE_READER_ABSENT, component, detail,
+                            in_use > 0 ? "" : "uketsuke doctor");
     }
     service_health_end(ipc, request);
 }
@@ -354,7 +373,7 @@ static void on_desk_closed(struct ipc *ipc, int error, void *arg)
 static const struct ipc_handlers desk_handlers = {
     .open = on_desk_open, .message = on_desk_message, .closed = on_desk_closed};
 
-/* -- start and end ---------------------------------------------------------------------------------- */
+/* -- start and end ----------------------------------------------------------------------------- */
 
 static int read_lane(struct broker *b, const char *name)
 {
@@ -366,7 +385,10 @@ static int read_lane(struct broker *b, const char *name)
     unsigned long number = strtoul(name, &end, 10);
 
     if (b->nlanes == LANES_MOST || *end != 0 || number == 0 || number > UINT16_MAX) {
-        (void)fprintf(stderr, "uketsuke-broker: [lane %s]: レーンは1からの番号です / a lane is a number from 1\n", name);
+        (void)fprintf(
+            stderr,
+            "uketsuke-broker: [lane %s]: レーンは1からの番号です / a lane is a number from 1\n",
+            name);
         return -EINVAL;
     }
     if (spec_parse_reader(&p->reader_spec, reader) < 0) {
@@ -394,7 +416,8 @@ static int read_lanes(struct broker *b)
     const char *name;
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && (name = config_instance(b->service.config, "lane", i)) != NULL; i++)
+    for (size_t i = 0; rc == 0 && (name = config_instance(b->service.config, "lane", i)) != NULL;
+         i++)
         rc = read_lane(b, name);
     return rc;
 }
@@ -409,8 +432,8 @@ static int connect_readers(struct broker *b)
         rc = service_socket_path(&b->service, "reader", b->lanes[i].name, path, sizeof(path));
         self.lane = b->lanes[i].number;
         if (rc == 0)
-            rc = ipc_client_new(&b->lanes[i].client, b->service.loop, b->service.clock, path, &self, "R",
-                                &reader_handlers, &b->lanes[i]);
+            rc = ipc_client_new(&b->lanes[i].client, b->service.loop, b->service.clock, path, &self,
+                                "R", &reader_handlers, &b->lanes[i]);
     }
     return rc;
 }
@@ -427,7 +450,8 @@ static int serve(struct broker *b)
         log_event(LOG_LEVEL_ERROR, "no listening socket named broker was handed over");
         return -EBADF;
     }
-    rc = ipc_server_new(&b->server, b->service.loop, fd, &self, "DWC", uids, nuids, &desk_handlers, b);
+    rc = ipc_server_new(&b->server, b->service.loop, fd, &self, "DWC", uids, nuids, &desk_handlers,
+                        b);
     if (rc < 0)
         return rc;
     rc = udev_watch_new(&b->watch, b->service.loop, on_udev, b);
@@ -468,7 +492,8 @@ int main(int argc, char **argv)
     };
     /* CAGE_USB: newer kernels tie the right to ioctl a device to who opened it, and the readers need it. */
     struct cage_spec cage = {
-        .calls = CAGE_ACCEPT | CAGE_UNIX | CAGE_NETLINK | CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_DIRECTORY | CAGE_USB,
+        .calls = CAGE_ACCEPT | CAGE_UNIX | CAGE_NETLINK | CAGE_FILES_READ | CAGE_FILES_WRITE |
+                 CAGE_DIRECTORY | CAGE_USB,
         .paths = paths,
         .npaths = sizeof(paths) / sizeof(paths[0]),
     };

@@ -59,12 +59,9 @@ static const struct {
     bool camera;
     int (*rest)(struct spec *out, const char *text); /* NULL: the word is all */
 } words[] = {
-    {"only", SPEC_ONLY, true, true, NULL},
-    {"same", SPEC_SAME, false, true, NULL},
-    {"none", SPEC_NONE, false, true, NULL},
-    {"port=", SPEC_PORT, true, true, parse_port},
-    {"id=", SPEC_ID, true, true, parse_id},
-    {"usbip=", SPEC_USBIP, true, false, parse_usbip},
+    {"only", SPEC_ONLY, true, true, NULL},         {"same", SPEC_SAME, false, true, NULL},
+    {"none", SPEC_NONE, false, true, NULL},        {"port=", SPEC_PORT, true, true, parse_port},
+    {"id=", SPEC_ID, true, true, parse_id},        {"usbip=", SPEC_USBIP, true, false, parse_usbip},
     {"/dev/", SPEC_NODE, false, true, parse_node},
 };
 
@@ -110,7 +107,7 @@ int spec_parse_camera(struct spec *out, const char *text)
     return r;
 }
 
-/* -- matching --------------------------------------------------------------------------------------- */
+/* -- matching ---------------------------------------------------------------------------------- */
 
 static bool fits(const struct spec *spec, const struct plugged *device, bool camera)
 {
@@ -124,7 +121,8 @@ static bool fits(const struct spec *spec, const struct plugged *device, bool cam
         return strcmp(spec->port, device->port) == 0 && (!camera || device->camera);
     case SPEC_ID:
         return spec->vendor == device->vendor && spec->product == device->product &&
-               (spec->serial[0] == 0 || strcmp(spec->serial, device->serial) == 0) && (!camera || device->camera);
+               (spec->serial[0] == 0 || strcmp(spec->serial, device->serial) == 0) &&
+               (!camera || device->camera);
     case SPEC_ONLY:
         return camera ? device->camera : device->reader;
     default:
@@ -136,8 +134,9 @@ static bool fits(const struct spec *spec, const struct plugged *device, bool cam
  * The one device that fits and is free for this lane. `avoid`: a camera of its own goes before the one that is
  * built into the lane's reader, so that "only" means the only other one where there is one.
  */
-static enum pairing_result choose(const struct spec *spec, bool camera, size_t lane, const struct plugged *devices,
-                                  size_t ndevices, size_t *owner, size_t avoid, size_t *out)
+static enum pairing_result choose(const struct spec *spec, bool camera, size_t lane,
+                                  const struct plugged *devices, size_t ndevices, size_t *owner,
+                                  size_t avoid, size_t *out)
 {
     enum pairing_result result = PAIRING_ABSENT;
     size_t found = PAIRING_NO_DEVICE;
@@ -168,9 +167,11 @@ static enum pairing_result choose(const struct spec *spec, bool camera, size_t l
     return PAIRING_FOUND;
 }
 
-static void match_reader(struct pairing *lane, size_t index, const struct plugged *devices, size_t ndevices, size_t *owner)
+static void match_reader(struct pairing *lane, size_t index, const struct plugged *devices,
+                         size_t ndevices, size_t *owner)
 {
-    lane->reader_result = choose(&lane->reader_spec, false, index, devices, ndevices, owner, PAIRING_NO_DEVICE, &lane->reader);
+    lane->reader_result = choose(&lane->reader_spec, false, index, devices, ndevices, owner,
+                                 PAIRING_NO_DEVICE, &lane->reader);
 }
 
 /* The device is found; through whose driver? */
@@ -190,9 +191,11 @@ static void choose_driver(struct pairing *lane, const struct plugged *devices)
     }
 }
 
-static void match_camera(struct pairing *lane, size_t index, const struct plugged *devices, size_t ndevices, size_t *owner)
+static void match_camera(struct pairing *lane, size_t index, const struct plugged *devices,
+                         size_t ndevices, size_t *owner)
 {
-    lane->camera_result = choose(&lane->camera_spec, true, index, devices, ndevices, owner, lane->reader, &lane->camera);
+    lane->camera_result = choose(&lane->camera_spec, true, index, devices, ndevices, owner,
+                                 lane->reader, &lane->camera);
     choose_driver(lane, devices);
 }
 
@@ -210,7 +213,8 @@ static void match_same(struct pairing *lane, const struct plugged *devices)
     }
 }
 
-void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *devices, size_t ndevices, size_t *owner)
+void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *devices,
+                   size_t ndevices, size_t *owner)
 {
     static const enum spec_kind order[] = {SPEC_NODE, SPEC_PORT, SPEC_ID, SPEC_ONLY};
 
@@ -219,7 +223,8 @@ void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *d
     for (size_t i = 0; i < nlanes; i++) {
         lanes[i].reader = PAIRING_NO_DEVICE;
         lanes[i].camera = PAIRING_NO_DEVICE;
-        lanes[i].reader_result = lanes[i].reader_spec.kind == SPEC_USBIP ? PAIRING_SIMULATED : PAIRING_NOT_WANTED;
+        lanes[i].reader_result =
+            lanes[i].reader_spec.kind == SPEC_USBIP ? PAIRING_SIMULATED : PAIRING_NOT_WANTED;
         lanes[i].camera_result = PAIRING_NOT_WANTED;
         lanes[i].camera_by_kernel = false;
     }

@@ -45,10 +45,11 @@ struct plugged {
     char holder[49]; /* what has one of its interfaces: "uvcvideo", "usbfs", "" */
     uint32_t busnum;
     uint32_t devnum;
-    uint8_t speed;  /* as USB/IP: 1 low, 2 full, 3 high, 5 super */
-    bool reader;    /* it has a CCID interface; vendor-class readers have none and must be named by port or id */
-    bool camera;    /* it has a video interface */
-    bool fresh;     /* just plugged: drivers of the kernel's may be about to take it */
+    uint8_t speed; /* as USB/IP: 1 low, 2 full, 3 high, 5 super */
+    bool
+        reader; /* it has a CCID interface; vendor-class readers have none and must be named by port or id */
+    bool camera; /* it has a video interface */
+    bool fresh;  /* just plugged: drivers of the kernel's may be about to take it */
 };
 
 enum pairing_result {
@@ -76,6 +77,7 @@ struct pairing {
 };
 
 /* `owner` has room for ndevices; gets the index of the lane of each device, or PAIRING_NO_DEVICE. */
-void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *devices, size_t ndevices, size_t *owner);
+void pairing_match(struct pairing *lanes, size_t nlanes, const struct plugged *devices,
+                   size_t ndevices, size_t *owner);
 
 #endif

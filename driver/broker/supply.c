@@ -32,7 +32,8 @@ struct item {
     int error;
     uint64_t pause_us;
     struct timer *timer;
-    struct importer *importer; /* stays until the next attempt: it is not freed from inside its own callback */
+    struct importer
+        *importer; /* stays until the next attempt: it is not freed from inside its own callback */
 };
 
 struct supply {
@@ -46,8 +47,9 @@ struct supply {
 static bool same_wish(const struct supply_wish *a, const struct supply_wish *b)
 {
     return a->use == b->use && a->video == b->video && strcmp(a->path, b->path) == 0 &&
-           (!a->video || strcmp(a->device.video, b->device.video) == 0) && strcmp(a->device.port, b->device.port) == 0 &&
-           a->device.busnum == b->device.busnum && a->device.devnum == b->device.devnum;
+           (!a->video || strcmp(a->device.video, b->device.video) == 0) &&
+           strcmp(a->device.port, b->device.port) == 0 && a->device.busnum == b->device.busnum &&
+           a->device.devnum == b->device.devnum;
 }
 
 static void try_later(struct item *item, uint64_t pause_us)
@@ -89,14 +91,16 @@ static void hand_over(struct item *item, int fd, uint8_t kind, const struct impo
         return;
     }
     item->state = SUPPLY_HANDED_OVER;
-    log_event(LOG_LEVEL_INFO, "device handed over", LOG_NUMBER("lane", item->supply->lane), LOG_NUMBER("kind", kind),
-              LOG_NUMBER("use", item->wish.use), LOG_HEX("vendor", device->vendor), LOG_HEX("product", device->product));
+    log_event(LOG_LEVEL_INFO, "device handed over", LOG_NUMBER("lane", item->supply->lane),
+              LOG_NUMBER("kind", kind), LOG_NUMBER("use", item->wish.use),
+              LOG_HEX("vendor", device->vendor), LOG_HEX("product", device->product));
 }
 
 static void failed(struct item *item, int error)
 {
     if (item->error != error)
-        log_event(LOG_LEVEL_WARNING, "device cannot be opened", LOG_NUMBER("lane", item->supply->lane), LOG_ERRNO(error));
+        log_event(LOG_LEVEL_WARNING, "device cannot be opened",
+                  LOG_NUMBER("lane", item->supply->lane), LOG_ERRNO(error));
     item->error = error;
     try_again(item);
 }
@@ -114,9 +118,13 @@ static void on_imported(int error, int fd, const struct import_device *device, v
 static void open_node(struct item *item)
 {
     const struct plugged *p = &item->wish.device;
-    struct import_device device = {.busnum = p->busnum, .devnum = p->devnum, .speed = p->speed, .vendor = p->vendor,
+    struct import_device device = {.busnum = p->busnum,
+                                   .devnum = p->devnum,
+                                   .speed = p->speed,
+                                   .vendor = p->vendor,
                                    .product = p->product};
-    int fd = open(item->wish.video ? p->video : p->node, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd =
+        open(item->wish.video ? p->video : p->node, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         failed(item, -errno);
@@ -138,7 +146,8 @@ static void on_timer(struct timer *timer, void *arg)
         return;
     }
     item->state = SUPPLY_IMPORTING;
-    rc = importer_new(&item->importer, item->supply->loop, item->supply->clock, item->wish.path, on_imported, item);
+    rc = importer_new(&item->importer, item->supply->loop, item->supply->clock, item->wish.path,
+                      on_imported, item);
     if (rc < 0)
         failed(item, rc);
 }
@@ -149,7 +158,8 @@ static void item_clear(struct item *item)
     struct supply *supply = item->supply;
     struct timer *timer = item->timer;
 
-    if ((item->state == SUPPLY_HANDED_OVER || item->state == SUPPLY_IN_USE) && supply->reader != NULL) {
+    if ((item->state == SUPPLY_HANDED_OVER || item->state == SUPPLY_IN_USE) &&
+        supply->reader != NULL) {
         (void)MESSAGE_TEXT(body.port, item->port);
         (void)ipc_send(supply->reader, MSG_DEVICE_DETACH, &body);
     }
@@ -291,7 +301,10 @@ bool supply_view(const struct supply *s, size_t i, struct supply_view *out)
 
         if (item->state == SUPPLY_NOTHING || seen++ != i)
             continue;
-        *out = (struct supply_view){.wish = &item->wish, .state = item->state, .failure = item->failure, .error = item->error};
+        *out = (struct supply_view){.wish = &item->wish,
+                                    .state = item->state,
+                                    .failure = item->failure,
+                                    .error = item->error};
         memcpy(out->port, item->port, sizeof(out->port));
         return true;
     }

@@ -31,7 +31,13 @@ struct supply_wish {
 
 #define SUPPLY_DEVICES 2u
 
-enum supply_state { SUPPLY_NOTHING, SUPPLY_WAITING, SUPPLY_IMPORTING, SUPPLY_HANDED_OVER, SUPPLY_IN_USE };
+enum supply_state {
+    SUPPLY_NOTHING,
+    SUPPLY_WAITING,
+    SUPPLY_IMPORTING,
+    SUPPLY_HANDED_OVER,
+    SUPPLY_IN_USE
+};
 
 /* For DEVICE_ITEM and HEALTH: what became of it. */
 struct supply_view {

@@ -32,7 +32,8 @@ static int on_device(sd_device_monitor *monitor, sd_device *device, void *arg)
     return 0;
 }
 
-int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed, void *arg)
+int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed,
+                   void *arg)
 {
     struct udev_watch *watch = calloc(1, sizeof(*watch));
     int rc;
@@ -44,9 +45,11 @@ int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_
     watch->arg = arg;
     rc = sd_device_monitor_new(&watch->monitor);
     if (rc >= 0)
-        rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "usb", "usb_device");
+        rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "usb",
+                                                                  "usb_device");
     if (rc >= 0)
-        rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "video4linux", NULL);
+        rc = sd_device_monitor_filter_add_match_subsystem_devtype(watch->monitor, "video4linux",
+                                                                  NULL);
     if (rc >= 0)
         rc = sd_device_monitor_attach_event(watch->monitor, loop);
     if (rc >= 0)
@@ -115,7 +118,8 @@ static void look_at_interfaces(sd_device *device, struct plugged *out)
         class = attribute(child, "bInterfaceClass");
         if (strcmp(class, CLASS_SMART_CARD) == 0)
             out->reader = true;
-        if (strcmp(class, CLASS_VENDOR) == 0 && quirk != NULL && (quirk->flags & CCID_QUIRK_VENDOR_CLASS) != 0)
+        if (strcmp(class, CLASS_VENDOR) == 0 && quirk != NULL &&
+            (quirk->flags & CCID_QUIRK_VENDOR_CLASS) != 0)
             out->reader = true;
         if (strcmp(class, CLASS_VIDEO) == 0)
             out->camera = true;
@@ -133,8 +137,8 @@ static bool describe(sd_device *device, struct plugged *out)
     uint64_t age = 0;
 
     memset(out, 0, sizeof(*out));
-    if (strcmp(attribute(device, "bDeviceClass"), CLASS_HUB) == 0 || sd_device_get_sysname(device, &port) < 0 ||
-        sd_device_get_devname(device, &node) < 0)
+    if (strcmp(attribute(device, "bDeviceClass"), CLASS_HUB) == 0 ||
+        sd_device_get_sysname(device, &port) < 0 || sd_device_get_devname(device, &node) < 0)
         return false;
     text(out->port, sizeof(out->port), port);
     text(out->node, sizeof(out->node), node);
@@ -150,7 +154,7 @@ static bool describe(sd_device *device, struct plugged *out)
     return true;
 }
 
-/* -- video nodes -------------------------------------------------------------------------------------- */
+/* -- video nodes ------------------------------------------------------------------------------- */
 
 /* Each camera's first node; further ones bring metadata. */
 static bool is_first_node(sd_device *device)
@@ -172,7 +176,8 @@ static const char *port_of(sd_device *device)
 /* A device with two cameras keeps the node with the lower number. */
 static bool comes_before(const char *video, const char *other)
 {
-    return other[0] == 0 || strlen(video) < strlen(other) || (strlen(video) == strlen(other) && strcmp(video, other) < 0);
+    return other[0] == 0 || strlen(video) < strlen(other) ||
+           (strlen(video) == strlen(other) && strcmp(video, other) < 0);
 }
 
 static void take_video_node(sd_device *device, struct plugged *list, size_t *n, size_t most)
@@ -182,8 +187,8 @@ static void take_video_node(sd_device *device, struct plugged *list, size_t *n, 
     const char *name = NULL;
     struct plugged *p = list;
 
-    if (!is_first_node(device) || sd_device_get_devname(device, &node) < 0 || sd_device_get_sysname(device, &name) < 0 ||
-        strlen(node) >= sizeof(p->video))
+    if (!is_first_node(device) || sd_device_get_devname(device, &node) < 0 ||
+        sd_device_get_sysname(device, &name) < 0 || strlen(node) >= sizeof(p->video))
         return;
     while (port != NULL && p < list + *n && strcmp(p->port, port) != 0)
         p++;
@@ -236,8 +241,8 @@ int udev_list(struct plugged *out, size_t most)
     /* Without a udev daemon nothing is ever marked as ready; the devices are there all the same. */
     if (rc >= 0)
         rc = sd_device_enumerator_allow_uninitialized(all);
-    for (sd_device *d = rc >= 0 ? sd_device_enumerator_get_device_first(all) : NULL; d != NULL && n < most;
-         d = sd_device_enumerator_get_device_next(all))
+    for (sd_device *d = rc >= 0 ? sd_device_enumerator_get_device_first(all) : NULL;
+         d != NULL && n < most; d = sd_device_enumerator_get_device_next(all))
         if (describe(d, &out[n]))
             n++;
     sd_device_enumerator_unref(all);

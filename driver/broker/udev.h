@@ -16,7 +16,8 @@ struct udev_watch;
 typedef void udev_changed_fn(void *arg);
 
 /* Begin to watch: `changed` after every coming and going of a USB device or of a camera. 0 or negative errno. */
-int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed, void *arg);
+int udev_watch_new(struct udev_watch **out, struct sd_event *loop, udev_changed_fn *changed,
+                   void *arg);
 /* Accepts and stores NULL. */
 void udev_watch_free(struct udev_watch **watch);
 

@@ -24,7 +24,7 @@ struct apdu_command {
     uint8_t cla, ins, p1, p2;
     const uint8_t *data; /* NULL: none */
     size_t data_len;
-    size_t expected;     /* Le: 0 none, up to 256 as short length, above as extended length */
+    size_t expected; /* Le: 0 none, up to 256 as short length, above as extended length */
 };
 
 struct apdu_bytes {

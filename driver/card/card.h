@@ -75,7 +75,7 @@ struct card_report {
     uint16_t status_word; /* the card's last one */
     uint32_t apdus;
     uint32_t elapsed_ms;
-    uint8_t pin_tries;      /* CARD_TRIES_UNKNOWN, CARD_TRIES_NO_KEY (identify); 0 locked */
+    uint8_t pin_tries; /* CARD_TRIES_UNKNOWN, CARD_TRIES_NO_KEY (identify); 0 locked */
     uint8_t number_b_tries;
     /* identify */
     const uint8_t *certificate;
@@ -128,7 +128,8 @@ bool card_engine_powered(const struct card_engine *engine);
  * when it has been without power or off the reader, the other operations read the certificate again before
  * anything else, and it must be the same, byte by byte.
  */
-int card_engine_identify(struct card_engine *engine, uint64_t deadline_us, card_done_fn *done, void *arg);
+int card_engine_identify(struct card_engine *engine, uint64_t deadline_us, card_done_fn *done,
+                         void *arg);
 
 struct card_sign_request {
     uint64_t deadline_us;
@@ -147,8 +148,8 @@ struct card_sign_request {
  *   nonce: <32 hexadecimal digits from getrandom>\n
  * checked against the certificate before it is reported.
  */
-int card_engine_sign(struct card_engine *engine, const struct card_sign_request *request, struct secret *pin,
-                     card_done_fn *done, void *arg);
+int card_engine_sign(struct card_engine *engine, const struct card_sign_request *request,
+                     struct secret *pin, card_done_fn *done, void *arg);
 
 struct card_photo_request {
     uint64_t deadline_us;

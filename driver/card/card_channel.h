@@ -18,18 +18,18 @@ struct card_channel;
 
 enum card_link {
     CARD_LINK_OK,
-    CARD_LINK_NO_CARD,         /* nothing there */
-    CARD_LINK_MUTE,            /* a card that does not answer: wrong way round, or broken */
-    CARD_LINK_REMOVED,         /* it was there when the request began, or lost its power since */
-    CARD_LINK_TROUBLE,         /* electrical or coding trouble: lay it on again */
-    CARD_LINK_UNSUPPORTED,     /* a chip whose protocol the reader cannot speak */
-    CARD_LINK_TIMEOUT,         /* the deadline passed */
-    CARD_LINK_CANCELLED,       /* abort() was in time */
-    CARD_LINK_READER_LOST,     /* unplugged */
-    CARD_LINK_READER_HELD,     /* another program has it */
-    CARD_LINK_PAD_CANCELLED,   /* at the PIN pad; the card was sent nothing */
-    CARD_LINK_PAD_TIMEOUT,     /* nobody keyed it in; the card was sent nothing */
-    CARD_LINK_PAD_REFUSED,     /* the reader has no use for what it was asked; the card was sent nothing */
+    CARD_LINK_NO_CARD,       /* nothing there */
+    CARD_LINK_MUTE,          /* a card that does not answer: wrong way round, or broken */
+    CARD_LINK_REMOVED,       /* it was there when the request began, or lost its power since */
+    CARD_LINK_TROUBLE,       /* electrical or coding trouble: lay it on again */
+    CARD_LINK_UNSUPPORTED,   /* a chip whose protocol the reader cannot speak */
+    CARD_LINK_TIMEOUT,       /* the deadline passed */
+    CARD_LINK_CANCELLED,     /* abort() was in time */
+    CARD_LINK_READER_LOST,   /* unplugged */
+    CARD_LINK_READER_HELD,   /* another program has it */
+    CARD_LINK_PAD_CANCELLED, /* at the PIN pad; the card was sent nothing */
+    CARD_LINK_PAD_TIMEOUT,   /* nobody keyed it in; the card was sent nothing */
+    CARD_LINK_PAD_REFUSED, /* the reader has no use for what it was asked; the card was sent nothing */
     CARD_LINK_READER_PROTOCOL, /* the reader's answer cannot be right, or it reports a fault */
     CARD_LINK_COUNT
 };
@@ -38,10 +38,12 @@ typedef void card_channel_fn(void *arg, enum card_link link, const uint8_t *data
 
 struct card_channel_ops {
     /* Reset the card; all rights on the chip are gone. Data: the answer to reset. */
-    void (*power_on)(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg);
-    void (*power_off)(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg);
-    void (*transmit)(struct card_channel *channel, const uint8_t *apdu, size_t len, uint64_t deadline_us,
-                     card_channel_fn *done, void *arg);
+    void (*power_on)(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                     void *arg);
+    void (*power_off)(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                      void *arg);
+    void (*transmit)(struct card_channel *channel, const uint8_t *apdu, size_t len,
+                     uint64_t deadline_us, card_channel_fn *done, void *arg);
     /* A VERIFY whose `digits` digits the reader takes from its own pad and appends to CLA INS P1 P2 and Lc. */
     void (*verify_at_pad)(struct card_channel *channel, const uint8_t header[4], unsigned digits,
                           uint64_t deadline_us, card_channel_fn *done, void *arg);

@@ -122,7 +122,7 @@ enum card_key_state card_engine_key_state(uint16_t sw, uint8_t *tries)
     return CARD_KEY_UNKNOWN;
 }
 
-/* -- life ------------------------------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void wipe_operation(struct card_engine *e)
 {
@@ -309,7 +309,8 @@ int card_engine_prepare(struct card_engine *e, uint64_t deadline_us)
     return 0;
 }
 
-void card_engine_run(struct card_engine *e, const struct card_operation *operation, card_done_fn *done, void *arg)
+void card_engine_run(struct card_engine *e, const struct card_operation *operation,
+                     card_done_fn *done, void *arg)
 {
     e->operation = operation;
     e->done = done;
@@ -343,14 +344,15 @@ int card_engine_off(struct card_engine *e, card_done_fn *done, void *arg)
 
 void card_engine_cancel(struct card_engine *e)
 {
-    if (e->phase == CARD_PHASE_IDLE || e->phase == CARD_PHASE_OFF || e->phase == CARD_PHASE_REPORT || e->cancelled)
+    if (e->phase == CARD_PHASE_IDLE || e->phase == CARD_PHASE_OFF ||
+        e->phase == CARD_PHASE_REPORT || e->cancelled)
         return;
     e->cancelled = true;
     if (e->waiting)
         e->channel->ops->abort(e->channel);
 }
 
-/* -- the end ---------------------------------------------------------------------------------------- */
+/* -- the end ----------------------------------------------------------------------------------- */
 
 static uint64_t deadline(const struct card_engine *e, uint64_t longest_us)
 {
@@ -374,7 +376,8 @@ static void finish(struct card_engine *e, enum card_end end)
         e->phase = CARD_PHASE_OFF;
         e->waiting = true;
         /* Not out of what is left of the budget: this must happen also when nothing is left. */
-        e->channel->ops->power_off(e->channel, clock_monotonic_us(e->clock) + POWER_OFF_LONGEST_US, on_power_off, e);
+        e->channel->ops->power_off(e->channel, clock_monotonic_us(e->clock) + POWER_OFF_LONGEST_US,
+                                   on_power_off, e);
     }
     if (off)
         unpowered(e);
@@ -440,7 +443,7 @@ static bool ended_by_link(struct card_engine *e, enum card_link link)
     return true;
 }
 
-/* -- one command ------------------------------------------------------------------------------------ */
+/* -- one command ------------------------------------------------------------------------------- */
 
 static void transmit(struct card_engine *e, const struct apdu_command *command)
 {
@@ -452,7 +455,8 @@ static void transmit(struct card_engine *e, const struct apdu_command *command)
     }
     e->waiting = true;
     e->report.apdus++;
-    e->channel->ops->transmit(e->channel, e->bytes.data, e->bytes.len, deadline(e, APDU_LONGEST_US), on_answer, e);
+    e->channel->ops->transmit(e->channel, e->bytes.data, e->bytes.len, deadline(e, APDU_LONGEST_US),
+                              on_answer, e);
     apdu_wipe(&e->bytes);
 }
 
@@ -474,7 +478,8 @@ static struct secret *read_target(struct card_engine *e, enum card_file file)
 /* How much of the file to ask for next. */
 static size_t read_size(const struct card_engine *e, const struct secret *target)
 {
-    size_t most = e->no_extended || e->channel->read_max < APDU_SHORT_LE_MAX ? APDU_SHORT_LE_MAX : e->channel->read_max;
+    size_t most = e->no_extended || e->channel->read_max < APDU_SHORT_LE_MAX ? APDU_SHORT_LE_MAX
+                                                                             : e->channel->read_max;
     size_t left = e->total - target->len;
 
     /* The length is only known from the first bytes. */
@@ -493,7 +498,8 @@ static void read_more(struct card_engine *e, enum card_file file)
         finish(e, CARD_END_DAMAGED);
         return;
     }
-    send_command(e, 0x00, 0xB0, (uint8_t)(target->len >> 8), (uint8_t)target->len, NULL, 0, read_size(e, target));
+    send_command(e, 0x00, 0xB0, (uint8_t)(target->len >> 8), (uint8_t)target->len, NULL, 0,
+                 read_size(e, target));
 }
 
 static void command_read(struct card_engine *e, const struct card_step *step)
@@ -520,7 +526,8 @@ static void verify_at_pad(struct card_engine *e)
     secret_wipe(&e->answer);
     e->waiting = true;
     e->report.apdus++;
-    e->channel->ops->verify_at_pad(e->channel, header, CARD_PIN_DIGITS, deadline(e, PAD_LONGEST_US), on_answer, e);
+    e->channel->ops->verify_at_pad(e->channel, header, CARD_PIN_DIGITS, deadline(e, PAD_LONGEST_US),
+                                   on_answer, e);
 }
 
 /*
@@ -529,8 +536,10 @@ static void verify_at_pad(struct card_engine *e)
  */
 static void command_verify(struct card_engine *e, const struct card_step *step)
 {
-    if ((e->credential.len == 0) != e->at_pad || card_layout_file(step->file)->credential != e->credential_kind ||
-        e->counted != step->file || e->key_state == CARD_KEY_BLOCKED || e->key_state == CARD_KEY_UNSET) {
+    if ((e->credential.len == 0) != e->at_pad ||
+        card_layout_file(step->file)->credential != e->credential_kind ||
+        e->counted != step->file || e->key_state == CARD_KEY_BLOCKED ||
+        e->key_state == CARD_KEY_UNSET) {
         finish(e, CARD_END_INTERNAL);
         return;
     }
@@ -544,8 +553,8 @@ static void command_verify(struct card_engine *e, const struct card_step *step)
 
 static void command_sign(struct card_engine *e, const struct card_step *step)
 {
-    send_command(e, 0x80, 0x2A, 0x00, step->file == CARD_FILE_NONE ? 0x00 : 0x80, e->input, e->input_len,
-                 APDU_SHORT_LE_MAX);
+    send_command(e, 0x80, 0x2A, 0x00, step->file == CARD_FILE_NONE ? 0x00 : 0x80, e->input,
+                 e->input_len, APDU_SHORT_LE_MAX);
 }
 
 static void (*const commands[])(struct card_engine *e, const struct card_step *step) = {
@@ -555,11 +564,12 @@ static void (*const commands[])(struct card_engine *e, const struct card_step *s
     [CARD_STEP_SIGN] = command_sign,
 };
 
-/* -- the steps -------------------------------------------------------------------------------------- */
+/* -- the steps --------------------------------------------------------------------------------- */
 
 static enum card_application application_of(const struct card_step *step)
 {
-    return step->file == CARD_FILE_NONE ? step->application : card_layout_file(step->file)->application;
+    return step->file == CARD_FILE_NONE ? step->application
+                                        : card_layout_file(step->file)->application;
 }
 
 static void step_done(struct card_engine *e, const struct card_outcome *outcome)
@@ -652,7 +662,8 @@ static void read_answered(struct card_engine *e, const struct card_step *step, u
     int rc = 0;
 
     /* An extended length that is not understood: the same again in short pieces. */
-    if (!more && sw != SW_OFFSET_WRONG && sw != SW_END_REACHED && e->command.expected > APDU_SHORT_LE_MAX) {
+    if (!more && sw != SW_OFFSET_WRONG && sw != SW_END_REACHED &&
+        e->command.expected > APDU_SHORT_LE_MAX) {
         e->no_extended = true;
         read_more(e, step->file);
         return;
@@ -688,7 +699,8 @@ static void read_answered(struct card_engine *e, const struct card_step *step, u
 
 static void command_answered(struct card_engine *e, const struct card_step *step, uint16_t sw)
 {
-    struct card_outcome outcome = {.selected = true, .sw = sw, .data = e->answer.data, .len = e->answer.len};
+    struct card_outcome outcome = {
+        .selected = true, .sw = sw, .data = e->answer.data, .len = e->answer.len};
 
     if (step->kind == CARD_STEP_READ) {
         read_answered(e, step, sw);

@@ -19,13 +19,14 @@ enum card_step_kind {
     CARD_STEP_READ,   /* the whole of a data file */
     CARD_STEP_TRIES,  /* the tries left of a key: spends none */
     CARD_STEP_VERIFY, /* send the operation's credential to a key */
-    CARD_STEP_SIGN,   /* COMPUTE SIGNATURE over engine->input, by `file`, or by the application's own key */
+    CARD_STEP_SIGN, /* COMPUTE SIGNATURE over engine->input, by `file`, or by the application's own key */
 };
 
 struct card_outcome {
-    bool selected;  /* false: application or file could not be selected, `sw` says why */
+    bool selected; /* false: application or file could not be selected, `sw` says why */
     uint16_t sw;
-    const uint8_t *data; /* READ: the file, only when it is complete (sw 9000); SIGN: the signature */
+    const uint8_t
+        *data; /* READ: the file, only when it is complete (sw 9000); SIGN: the signature */
     size_t len;
 };
 
@@ -37,10 +38,13 @@ struct card_step {
     enum card_end (*done)(struct card_engine *engine, const struct card_outcome *outcome);
 };
 /* A step on a file, its application taken from the layout by the runner. */
-#define CARD_STEP(kind, file, wanted, done) {CARD_STEP_##kind, CARD_AP_NONE, (file), (wanted), (done)}
+#define CARD_STEP(kind, file, wanted, done)                                                        \
+    {                                                                                              \
+        CARD_STEP_##kind, CARD_AP_NONE, (file), (wanted), (done)                                   \
+    }
 
 enum card_key_state {
-    CARD_KEY_OPEN,    /* tries are left */
+    CARD_KEY_OPEN, /* tries are left */
     CARD_KEY_BLOCKED,
     CARD_KEY_UNSET,   /* there is no such credential on this card */
     CARD_KEY_UNKNOWN, /* the card does not tell */
@@ -54,7 +58,15 @@ struct card_operation {
     enum card_end (*conclude)(struct card_engine *engine, enum card_end end);
 };
 
-enum card_phase { CARD_PHASE_IDLE, CARD_PHASE_POWER, CARD_PHASE_APPLICATION, CARD_PHASE_FILE, CARD_PHASE_COMMAND, CARD_PHASE_OFF, CARD_PHASE_REPORT };
+enum card_phase {
+    CARD_PHASE_IDLE,
+    CARD_PHASE_POWER,
+    CARD_PHASE_APPLICATION,
+    CARD_PHASE_FILE,
+    CARD_PHASE_COMMAND,
+    CARD_PHASE_OFF,
+    CARD_PHASE_REPORT
+};
 
 struct card_engine {
     struct clock *clock;
@@ -87,8 +99,8 @@ struct card_engine {
     void *arg;
 
     /* the exchange under way */
-    unsigned continued;    /* GET RESPONSEs in a row */
-    bool resent;           /* with the length that 6Cxx asked for */
+    unsigned continued; /* GET RESPONSEs in a row */
+    bool resent;        /* with the length that 6Cxx asked for */
     uint8_t file_id[2];
     struct apdu_command command;
     struct secret answer;  /* what came of the present command so far */
@@ -102,8 +114,8 @@ struct card_engine {
     enum card_file counted; /* the key whose counter was read last */
     enum card_key_state key_state;
     uint8_t tries;
-    bool at_pad;  /* the credential is keyed in at the reader */
-    bool agreed;  /* a person said yes to a low counter */
+    bool at_pad; /* the credential is keyed in at the reader */
+    bool agreed; /* a person said yes to a low counter */
     bool scanned;
 
     /* sign and photo */
@@ -127,16 +139,18 @@ struct card_engine {
 
 /* Begin; the operation's own fields were set by the caller after card_engine_prepare(). */
 int card_engine_prepare(struct card_engine *engine, uint64_t deadline_us);
-void card_engine_run(struct card_engine *engine, const struct card_operation *operation, card_done_fn *done,
-                     void *arg);
+void card_engine_run(struct card_engine *engine, const struct card_operation *operation,
+                     card_done_fn *done, void *arg);
 /* As card_engine_run(), but it ends so at once: nothing is sent. */
-void card_engine_refuse(struct card_engine *engine, enum card_end end, card_done_fn *done, void *arg);
+void card_engine_refuse(struct card_engine *engine, enum card_end end, card_done_fn *done,
+                        void *arg);
 
 /* What an empty VERIFY, or one that failed, says about the key. */
 enum card_key_state card_engine_key_state(uint16_t sw, uint8_t *tries);
 
 /* Steps that more than one operation has: read the user certificate, and see that it is still that card. */
 bool card_engine_wants_certificate(const struct card_engine *engine);
-enum card_end card_engine_on_certificate(struct card_engine *engine, const struct card_outcome *outcome);
+enum card_end card_engine_on_certificate(struct card_engine *engine,
+                                         const struct card_outcome *outcome);
 
 #endif

@@ -14,15 +14,22 @@ static const struct card_application_row applications[CARD_AP_COUNT] = {
  * of READ BINARY have 15 bits. Slack: one report says that cards of 2023 have two bytes before the record.
  * Tries: PIN 3 (OpenSC and municipal pages), 照合番号B 10 (Digital Agency).
  */
-#define DATA(ap, ef, ...) {.application = CARD_AP_##ap, .id = (ef), __VA_ARGS__}
+#define DATA(ap, ef, ...)                                                                          \
+    {                                                                                              \
+        .application = CARD_AP_##ap, .id = (ef), __VA_ARGS__                                       \
+    }
 #define KEY(ap, ef, what, tries)                                                                   \
-    {.application = CARD_AP_##ap, .id = (ef), .credential = CARD_CREDENTIAL_##what, .tries_max = (tries)}
+    {                                                                                              \
+        .application = CARD_AP_##ap, .id = (ef), .credential = CARD_CREDENTIAL_##what,             \
+        .tries_max = (tries)                                                                       \
+    }
 static const struct card_file_row files[CARD_FILE_COUNT] = {
     [CARD_FILE_TOKEN] = DATA(JPKI, 0x0006, .fixed = 32, .most = 32),
     [CARD_FILE_USER_CERTIFICATE] = DATA(JPKI, 0x000A, .outer = 0x30, .most = 4096),
     [CARD_FILE_USER_KEY] = DATA(JPKI, 0x0017, .most = 0),
     [CARD_KEY_PIN] = KEY(JPKI, 0x0018, PIN, 3),
-    [CARD_FILE_RECORD] = DATA(KENKAKU, 0x0002, .outer = 0xFF20, .slack = 2, .most = CARD_FILE_BYTES_MAX),
+    [CARD_FILE_RECORD] =
+        DATA(KENKAKU, 0x0002, .outer = 0xFF20, .slack = 2, .most = CARD_FILE_BYTES_MAX),
     [CARD_FILE_RECORD_SIGNER] = DATA(KENKAKU, 0x0004, .outer = 0x7F21, .most = 2048),
     [CARD_KEY_NUMBER_B] = KEY(KENKAKU, 0x0012, NUMBER_B, 10),
     [CARD_FILE_TEXT] = DATA(KENHOJO, 0x0002, .outer = 0xFF20, .most = 4096),

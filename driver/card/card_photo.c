@@ -36,8 +36,8 @@ static bool is_number_b(const struct secret *s)
     month = number(s->data + 2, 2);
     day = number(s->data + 4, 2);
     year = number(s->data + 6, 4);
-    return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] && year >= EXPIRY_YEAR_FIRST &&
-           year <= EXPIRY_YEAR_LAST;
+    return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] &&
+           year >= EXPIRY_YEAR_FIRST && year <= EXPIRY_YEAR_LAST;
 }
 
 static bool counter_is_full(const struct card_engine *e, enum card_file key)
@@ -60,7 +60,8 @@ static bool wants_same_card(const struct card_engine *e)
 static enum card_end on_tries(struct card_engine *e, const struct card_outcome *o)
 {
     if (!o->selected)
-        return e->application == CARD_AP_NONE && !e->identified ? CARD_END_FOREIGN : CARD_END_DAMAGED;
+        return e->application == CARD_AP_NONE && !e->identified ? CARD_END_FOREIGN
+                                                                : CARD_END_DAMAGED;
     e->report.number_b_tries = e->tries;
     if (e->key_state == CARD_KEY_BLOCKED)
         return CARD_END_NUMBER_B_LOCKED;
@@ -114,7 +115,9 @@ static enum card_end on_signer(struct card_engine *e, const struct card_outcome 
 static enum card_end on_challenge(struct card_engine *e, const struct card_outcome *o)
 {
     bool answered = o->selected && o->sw == APDU_SW_OK;
-    int proven = answered ? card_proof_challenge(&e->face, e->nonce, sizeof(e->nonce), o->data, o->len) : GENUINE_NO;
+    int proven = answered
+                     ? card_proof_challenge(&e->face, e->nonce, sizeof(e->nonce), o->data, o->len)
+                     : GENUINE_NO;
 
     if (proven < 0)
         return CARD_END_INTERNAL;
@@ -125,8 +128,8 @@ static enum card_end on_challenge(struct card_engine *e, const struct card_outco
 /* The name is worth no try: without a full counter, or a person's word, it stays empty. */
 static enum card_end on_text_tries(struct card_engine *e, const struct card_outcome *o)
 {
-    e->text_open = o->selected && e->key_state != CARD_KEY_BLOCKED && e->key_state != CARD_KEY_UNSET &&
-                   may_send(e, CARD_KEY_TEXT_NUMBER_B);
+    e->text_open = o->selected && e->key_state != CARD_KEY_BLOCKED &&
+                   e->key_state != CARD_KEY_UNSET && may_send(e, CARD_KEY_TEXT_NUMBER_B);
     return CARD_END_OK;
 }
 
@@ -185,11 +188,13 @@ static const struct card_step steps[] = {
     CARD_STEP(VERIFY, CARD_KEY_TEXT_NUMBER_B, wants_text, on_text_verify),
     CARD_STEP(READ, CARD_FILE_TEXT, wants_text, on_text),
 };
-static const struct card_operation operation = {
-    .steps = steps, .count = sizeof(steps) / sizeof(steps[0]), .power_off = true, .conclude = conclude};
+static const struct card_operation operation = {.steps = steps,
+                                                .count = sizeof(steps) / sizeof(steps[0]),
+                                                .power_off = true,
+                                                .conclude = conclude};
 
-int card_engine_photo(struct card_engine *e, const struct card_photo_request *request, struct secret *number_b,
-                      card_done_fn *done, void *arg)
+int card_engine_photo(struct card_engine *e, const struct card_photo_request *request,
+                      struct secret *number_b, card_done_fn *done, void *arg)
 {
     int rc = card_engine_prepare(e, request->deadline_us);
 

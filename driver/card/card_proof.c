@@ -70,7 +70,8 @@ static int hash_subject(X509 *x509, uint8_t hash[CARD_DIGEST_BYTES])
     if (md != NULL && issuer_len > 0 && ASN1_STRING_length(serial) > 0 &&
         EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
         EVP_DigestUpdate(md, issuer, (size_t)issuer_len) == 1 &&
-        EVP_DigestUpdate(md, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial)) == 1 &&
+        EVP_DigestUpdate(md, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial)) ==
+            1 &&
         EVP_DigestFinal_ex(md, hash, NULL) == 1)
         rc = 0;
     OPENSSL_free(issuer);
@@ -126,8 +127,10 @@ static int prove_chain(const struct card_trust *trust, const struct card_certifi
     ERR_clear_error();
     if (card_trust_authorities(trust) == 0)
         return GENUINE_NOT_CHECKED;
-    for (size_t i = 0; result == GENUINE_NO && (authority = card_trust_authority(trust, i)) != NULL; i++)
-        if (X509_NAME_cmp(issuer, X509_get_subject_name(authority)) == 0 && X509_check_ca(authority) != 0 &&
+    for (size_t i = 0; result == GENUINE_NO && (authority = card_trust_authority(trust, i)) != NULL;
+         i++)
+        if (X509_NAME_cmp(issuer, X509_get_subject_name(authority)) == 0 &&
+            X509_check_ca(authority) != 0 &&
             X509_verify(certificate->x509, X509_get0_pubkey(authority)) == 1)
             result = GENUINE_YES;
     return no_memory() && result != GENUINE_YES ? -ENOMEM : result;
@@ -144,15 +147,16 @@ static bool verify_sha256(EVP_PKEY *key, const void *message, size_t len, const 
                           size_t signature_len)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = md != NULL && key != NULL && EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) == 1 &&
+    bool ok = md != NULL && key != NULL &&
+              EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, key) == 1 &&
               EVP_DigestVerify(md, signature, signature_len, message, len) == 1;
 
     EVP_MD_CTX_free(md);
     return ok;
 }
 
-static int prove_signature(const struct card_certificate *certificate, const void *message, size_t len,
-                           const uint8_t *signature, size_t signature_len)
+static int prove_signature(const struct card_certificate *certificate, const void *message,
+                           size_t len, const uint8_t *signature, size_t signature_len)
 {
     bool ok;
 
@@ -162,12 +166,13 @@ static int prove_signature(const struct card_certificate *certificate, const voi
     return no_memory() && !ok ? -ENOMEM : ok;
 }
 
-int card_proof_signature(const struct card_certificate *certificate, const void *message, size_t len,
-                         const uint8_t *signature, size_t signature_len)
+int card_proof_signature(const struct card_certificate *certificate, const void *message,
+                         size_t len, const uint8_t *signature, size_t signature_len)
 {
     int result = prove_signature(certificate, message, len, signature, signature_len);
 
-    return result == 0 ? prove_signature(certificate, message, len, signature, signature_len) : result;
+    return result == 0 ? prove_signature(certificate, message, len, signature, signature_len)
+                       : result;
 }
 
 /* A key written as TLVs 90 (exponent) and 91 (modulus). NULL when it cannot be one. */
@@ -182,8 +187,9 @@ static EVP_PKEY *rsa_key(const uint8_t *data, size_t len)
     BIGNUM *e = NULL;
     BIGNUM *n = NULL;
 
-    if (tlv_find(data, len, TAG_EXPONENT, &exponent) < 0 || tlv_find(data, len, TAG_MODULUS, &modulus) < 0 ||
-        exponent.len == 0 || exponent.len > 8 || modulus.len > RSA_BITS_MOST / 8)
+    if (tlv_find(data, len, TAG_EXPONENT, &exponent) < 0 ||
+        tlv_find(data, len, TAG_MODULUS, &modulus) < 0 || exponent.len == 0 || exponent.len > 8 ||
+        modulus.len > RSA_BITS_MOST / 8)
         return NULL;
     e = BN_bin2bn(exponent.value, (int)exponent.len, NULL);
     n = BN_bin2bn(modulus.value, (int)modulus.len, NULL);
@@ -191,7 +197,8 @@ static EVP_PKEY *rsa_key(const uint8_t *data, size_t len)
         goto out;
     build = OSSL_PARAM_BLD_new();
     ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (build == NULL || ctx == NULL || OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) != 1 ||
+    if (build == NULL || ctx == NULL ||
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e) != 1 ||
         OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) != 1)
         goto out;
     params = OSSL_PARAM_BLD_to_param(build);
@@ -208,7 +215,8 @@ out:
 }
 
 /* The payload under the padding equals `expected`. The usual call cannot do this: it wants 32 bytes of hash. */
-static bool recovers_to(EVP_PKEY *key, const struct tlv *signature, const uint8_t *expected, size_t len)
+static bool recovers_to(EVP_PKEY *key, const struct tlv *signature, const uint8_t *expected,
+                        size_t len)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
     uint8_t payload[RSA_BITS_MOST / 8];
@@ -216,15 +224,16 @@ static bool recovers_to(EVP_PKEY *key, const struct tlv *signature, const uint8_
     bool ok = ctx != NULL && EVP_PKEY_get_size(key) <= (int)sizeof(payload) &&
               EVP_PKEY_verify_recover_init(ctx) == 1 &&
               EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-              EVP_PKEY_verify_recover(ctx, payload, &payload_len, signature->value, signature->len) == 1 &&
+              EVP_PKEY_verify_recover(ctx, payload, &payload_len, signature->value,
+                                      signature->len) == 1 &&
               payload_len == len && memcmp(payload, expected, len) == 0;
 
     EVP_PKEY_CTX_free(ctx);
     return ok;
 }
 
-static bool hash_fields(const struct card_record *record, enum card_field first, enum card_field last,
-                        uint8_t hash[CARD_DIGEST_BYTES])
+static bool hash_fields(const struct card_record *record, enum card_field first,
+                        enum card_field last, uint8_t hash[CARD_DIGEST_BYTES])
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
@@ -270,8 +279,8 @@ static int prove_record(const struct card_trust *trust, const struct card_record
     if (card_signer_parse(&signer, signer_file, signer_len) < 0)
         return GENUINE_NO;
     issuer = card_trust_issuer(trust, signer.issuer);
-    if (issuer == NULL || !verify_sha256(issuer, signer.body.value, signer.body.len, signer.signature.value,
-                                         signer.signature.len))
+    if (issuer == NULL || !verify_sha256(issuer, signer.body.value, signer.body.len,
+                                         signer.signature.value, signer.signature.len))
         return no_memory() ? -ENOMEM : GENUINE_NO;
     municipality = rsa_key(signer.key, signer.key_len);
     if (municipality != NULL && record_payload(record, payload) &&
@@ -310,5 +319,7 @@ int card_proof_challenge(const struct card_record *record, const uint8_t *nonce,
 {
     int result = prove_challenge(record, nonce, nonce_len, signature, signature_len);
 
-    return result == GENUINE_NO ? prove_challenge(record, nonce, nonce_len, signature, signature_len) : result;
+    return result == GENUINE_NO
+               ? prove_challenge(record, nonce, nonce_len, signature, signature_len)
+               : result;
 }

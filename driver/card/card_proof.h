@@ -26,8 +26,9 @@ int card_proof_digest_info(const void *data, size_t len, uint8_t info[CARD_DIGES
 
 struct card_certificate {
     X509 *x509;
-    uint8_t subject[CARD_DIGEST_BYTES]; /* SHA-256 over the issuer's DER, then the serial number's octets */
-    int64_t valid_from;                 /* seconds since 1970 */
+    uint8_t subject
+        [CARD_DIGEST_BYTES]; /* SHA-256 over the issuer's DER, then the serial number's octets */
+    int64_t valid_from;      /* seconds since 1970 */
     int64_t valid_until;
     bool rsa;
 };
@@ -44,8 +45,8 @@ void card_certificate_clear(struct card_certificate *certificate);
 int card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate);
 
 /* A signature over `message` (SHA-256) by the certificate's key: 1 yes, 0 no. */
-int card_proof_signature(const struct card_certificate *certificate, const void *message, size_t len,
-                         const uint8_t *signature, size_t signature_len);
+int card_proof_signature(const struct card_certificate *certificate, const void *message,
+                         size_t len, const uint8_t *signature, size_t signature_len);
 
 /*
  * The record's signature, through the certificate of its signer, up to a configured issuer. NOT_CHECKED

@@ -43,7 +43,8 @@ static int find_outer(const uint8_t *file, size_t len, uint16_t tag, size_t slac
 }
 
 /* Every field stands where the table says, counted from `base`. */
-static bool offsets_agree(const struct card_record *record, const struct tlv *table, const uint8_t *base)
+static bool offsets_agree(const struct card_record *record, const struct tlv *table,
+                          const uint8_t *base)
 {
     struct bytes_reader r;
     uint16_t offset;
@@ -67,7 +68,8 @@ static bool all_the_same(const uint8_t *data, size_t len)
 
 static bool has_needed_fields(const struct card_record *record)
 {
-    static const enum card_field needed[] = {CARD_FIELD_BIRTH, CARD_FIELD_SEX, CARD_FIELD_KEY, CARD_FIELD_SIGNATURE};
+    static const enum card_field needed[] = {CARD_FIELD_BIRTH, CARD_FIELD_SEX, CARD_FIELD_KEY,
+                                             CARD_FIELD_SIGNATURE};
 
     for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
         if (record->field[needed[i]].whole == NULL)
@@ -146,7 +148,8 @@ int card_text_name(const uint8_t *file, size_t len, char *name, size_t size)
     if (find_outer(file, len, TAG_RECORD, 0, &outer) < 0 ||
         tlv_find(outer.value, outer.len, TAG_TEXT_NAME, &field) < 0)
         return -EBADMSG;
-    if (memchr(field.value, 0, field.len) != NULL || !utf8_valid((const char *)field.value, field.len))
+    if (memchr(field.value, 0, field.len) != NULL ||
+        !utf8_valid((const char *)field.value, field.len))
         return -EBADMSG;
     if (field.len >= size)
         return -ENOSPC;

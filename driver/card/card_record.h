@@ -28,7 +28,7 @@ struct card_record {
     struct tlv field[CARD_FIELD_COUNT]; /* whole == NULL: absent */
     char birth[9];
     char sex[2];
-    char expiry[9]; /* "" when absent */
+    char expiry[9];       /* "" when absent */
     const uint8_t *photo; /* NULL: a card without photo */
     size_t photo_len;
 };
@@ -44,7 +44,7 @@ int card_record_parse(struct card_record *out, const uint8_t *file, size_t len);
 #define CARD_KEY_ID_BYTES 16u
 #define CARD_ISSUER_DIGITS 7u /* of a key id: 5000023... */
 struct card_signer {
-    struct tlv body; /* 5F4E: what is signed (the value alone) */
+    struct tlv body;        /* 5F4E: what is signed (the value alone) */
     const uint8_t *issuer;  /* CARD_KEY_ID_BYTES */
     const uint8_t *subject; /* CARD_KEY_ID_BYTES */
     const uint8_t *key;     /* TLVs 90 (exponent), 91 (modulus) */

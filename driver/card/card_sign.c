@@ -41,7 +41,8 @@ static int compose(struct card_engine *e, const struct card_sign_request *reques
     struct tm tm;
     int len;
 
-    if (!plausible(request) || gmtime_r(&at, &tm) == NULL || tm.tm_year < 70 || tm.tm_year > YEAR_MOST - 1900)
+    if (!plausible(request) || gmtime_r(&at, &tm) == NULL || tm.tm_year < 70 ||
+        tm.tm_year > YEAR_MOST - 1900)
         return -EINVAL;
     if (!fresh_nonce(nonce) || strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm) == 0)
         return -EIO;
@@ -109,7 +110,8 @@ static enum card_end conclude(struct card_engine *e, enum card_end end)
 
     if (end != CARD_END_OK)
         return end;
-    proven = card_proof_signature(&e->certificate, e->statement, len, e->signature, e->signature_len);
+    proven =
+        card_proof_signature(&e->certificate, e->statement, len, e->signature, e->signature_len);
     if (proven <= 0)
         return proven < 0 ? CARD_END_INTERNAL : CARD_END_NOT_ITS_KEY;
     e->report.statement = e->statement;
@@ -120,13 +122,16 @@ static enum card_end conclude(struct card_engine *e, enum card_end end)
 }
 
 static const struct card_step steps[] = {
-    CARD_STEP(READ, CARD_FILE_USER_CERTIFICATE, card_engine_wants_certificate, card_engine_on_certificate),
+    CARD_STEP(READ, CARD_FILE_USER_CERTIFICATE, card_engine_wants_certificate,
+              card_engine_on_certificate),
     CARD_STEP(TRIES, CARD_KEY_PIN, NULL, on_tries),
     CARD_STEP(VERIFY, CARD_KEY_PIN, NULL, on_verify),
     CARD_STEP(SIGN, CARD_FILE_USER_KEY, NULL, on_signature),
 };
-static const struct card_operation operation = {
-    .steps = steps, .count = sizeof(steps) / sizeof(steps[0]), .power_off = true, .conclude = conclude};
+static const struct card_operation operation = {.steps = steps,
+                                                .count = sizeof(steps) / sizeof(steps[0]),
+                                                .power_off = true,
+                                                .conclude = conclude};
 
 static bool is_pin(const struct secret *pin)
 {
@@ -138,8 +143,8 @@ static bool is_pin(const struct secret *pin)
     return true;
 }
 
-int card_engine_sign(struct card_engine *e, const struct card_sign_request *request, struct secret *pin,
-                     card_done_fn *done, void *arg)
+int card_engine_sign(struct card_engine *e, const struct card_sign_request *request,
+                     struct secret *pin, card_done_fn *done, void *arg)
 {
     int rc = card_engine_prepare(e, request->deadline_us);
     bool at_pad = pin == NULL;

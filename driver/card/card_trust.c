@@ -116,7 +116,8 @@ static int load_authorities(struct card_trust *trust, const char *path, char **c
         }
     }
     /* The end of the file is told as "no start line"; any other error is a damaged certificate. */
-    if (rc == 0 && (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE || trust->nauthorities == 0))
+    if (rc == 0 &&
+        (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE || trust->nauthorities == 0))
         rc = -EBADMSG;
     fclose(file);
     if (rc < 0)
@@ -124,7 +125,8 @@ static int load_authorities(struct card_trust *trust, const char *path, char **c
     return rc;
 }
 
-int card_trust_load(struct card_trust **out, const char *issuers, const char *user_ca, char **culprit)
+int card_trust_load(struct card_trust **out, const char *issuers, const char *user_ca,
+                    char **culprit)
 {
     struct card_trust *trust = calloc(1, sizeof(*trust));
     int rc = 0;

@@ -19,7 +19,8 @@ struct card_trust;
  * of the file that cannot be read (-EBADMSG: not a PEM key or certificate); `*culprit` is then its path (free
  * it) or NULL.
  */
-int card_trust_load(struct card_trust **out, const char *issuers, const char *user_ca, char **culprit);
+int card_trust_load(struct card_trust **out, const char *issuers, const char *user_ca,
+                    char **culprit);
 /* Accepts and stores NULL. */
 void card_trust_free(struct card_trust **trust);
 

@@ -8,7 +8,8 @@
 #define TAG_MORE 0x1Fu  /* low bits of a first byte whose tag goes on */
 #define TAG_THIRD 0x80u /* in a second byte: a third would follow */
 
-int tlv_header(const uint8_t *data, size_t len, uint16_t *tag, size_t *header_len, size_t *value_len)
+int tlv_header(const uint8_t *data, size_t len, uint16_t *tag, size_t *header_len,
+               size_t *value_len)
 {
     size_t at = 0;
     size_t bytes;

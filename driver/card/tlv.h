@@ -25,7 +25,8 @@ struct tlv {
  * Tag and length alone, the value need not be there. 0, -EAGAIN (the header does not end within `len`),
  * -EBADMSG.
  */
-int tlv_header(const uint8_t *data, size_t len, uint16_t *tag, size_t *header_len, size_t *value_len);
+int tlv_header(const uint8_t *data, size_t len, uint16_t *tag, size_t *header_len,
+               size_t *value_len);
 
 /* The next one; moves the reader on. 0, -ENODATA at the end, -EBADMSG (the reader has failed then). */
 int tlv_next(struct bytes_reader *r, struct tlv *out);

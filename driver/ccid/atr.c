@@ -9,8 +9,8 @@
 #define PPS_HAS_SPEED 0x10u
 
 /* Table 7 and 8; 0: reserved. */
-static const uint16_t f_values[16] = {372, 372, 558, 744, 1116, 1488, 1860, 0,
-                                      0,   512, 768, 1024, 1536, 2048, 0,   0};
+static const uint16_t f_values[16] = {372, 372, 558, 744,  1116, 1488, 1860, 0,
+                                      0,   512, 768, 1024, 1536, 2048, 0,    0};
 static const uint8_t d_values[16] = {0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0};
 
 bool atr_speed(uint8_t code, unsigned *f, unsigned *d)

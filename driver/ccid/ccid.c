@@ -16,7 +16,7 @@
 /* Room for answers of readers that send more than they say they do. */
 #define ANSWER_BYTES_MIN 1024u
 
-/* -- finding --------------------------------------------------------------------------------- */
+/* -- finding ----------------------------------------------------------------------------------- */
 
 static int find_place(struct usb *usb, unsigned nth, struct ccid_place *place)
 {
@@ -55,7 +55,7 @@ unsigned ccid_count(struct usb *usb)
     return count;
 }
 
-/* -- life ------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void destroy(struct ccid *ccid)
 {
@@ -173,7 +173,7 @@ struct ccid_counters ccid_counters(const struct ccid *ccid)
     return ccid->counters;
 }
 
-/* -- slots ----------------------------------------------------------------------------------- */
+/* -- slots ------------------------------------------------------------------------------------- */
 
 void ccid_on_card(struct ccid *ccid, ccid_card_fn *changed, void *arg)
 {
@@ -341,7 +341,7 @@ static void on_poll(struct timer *timer, void *arg)
     ccid_leave(ccid);
 }
 
-/* -- opening --------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static void ask_slot(struct ccid *ccid, struct ccid_operation *op);
 
@@ -430,7 +430,7 @@ void ccid_open(struct ccid *ccid, uint64_t deadline_us, ccid_done_fn *done, void
     usb_claim(ccid->usb, ccid->place.info.interface, deadline_us, on_claimed, ccid);
 }
 
-/* -- operations ------------------------------------------------------------------------------ */
+/* -- operations -------------------------------------------------------------------------------- */
 
 /* For callers from outside: the reader must be open. */
 static struct ccid_operation *new_operation(struct ccid *ccid, unsigned slot, uint64_t deadline_us,

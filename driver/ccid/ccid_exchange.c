@@ -46,7 +46,7 @@ static enum ccid_result result_of_usb(enum usb_status status)
     }
 }
 
-/* -- the exchange ---------------------------------------------------------------------------- */
+/* -- the exchange ------------------------------------------------------------------------------ */
 
 static uint64_t exchange_deadline(const struct ccid *ccid)
 {
@@ -272,7 +272,7 @@ void ccid_exchange_card_gone(struct ccid *ccid)
         (void)timer_set_after(ccid->pause, LAST_WORD_US);
 }
 
-/* -- back in step ---------------------------------------------------------------------------- */
+/* -- back in step ------------------------------------------------------------------------------ */
 
 static uint64_t sync_deadline(struct ccid *ccid)
 {

@@ -68,8 +68,8 @@ struct ccid_operation {
     size_t command_sent;
     uint8_t *response; /* put together from several blocks; NULL until the first */
     size_t response_len;
-    unsigned voltage;       /* power on: which row is tried */
-    enum ccid_result worst; /* power on: what the voltages before have said */
+    unsigned voltage;          /* power on: which row is tried */
+    enum ccid_result worst;    /* power on: what the voltages before have said */
     bool no_pps;               /* power on: the card did not take one */
     enum ccid_result unusable; /* power on: why the card is being powered off again */
 
@@ -154,7 +154,7 @@ struct ccid {
 void ccid_enter(struct ccid *ccid);
 void ccid_leave(struct ccid *ccid);
 
-/* -- ccid_operation.c ------------------------------------------------------------------------ */
+/* -- ccid_operation.c -------------------------------------------------------------------------- */
 /* Makes what is needed for each slot's operation and a few that are refused. 0 or -ENOMEM. */
 int ccid_operations_prepare(struct ccid *ccid);
 /* NULL when the slot is not there or has one already; the callback with the reason is then on its
@@ -180,7 +180,7 @@ void ccid_begin_again(struct ccid *ccid, struct ccid_operation *op);
 /* Append a block to op->response. False: too long, or no memory. */
 bool ccid_response_add(struct ccid_operation *op, const uint8_t *data, size_t len);
 
-/* -- ccid_exchange.c ------------------------------------------------------------------------- */
+/* -- ccid_exchange.c --------------------------------------------------------------------------- */
 /* Send one message for the running operation; the answer arrives at `step`. */
 void ccid_exchange(struct ccid *ccid, struct ccid_operation *op, enum ccid_command type,
                    const uint8_t specific[3], const uint8_t *data, size_t len, ccid_step_fn *step,
@@ -197,11 +197,11 @@ void ccid_interrupt_exchange(struct ccid *ccid);
 void ccid_exchange_card_gone(struct ccid *ccid);
 void ccid_sync(struct ccid *ccid);
 
-/* -- ccid.c ---------------------------------------------------------------------------------- */
+/* -- ccid.c ------------------------------------------------------------------------------------ */
 void ccid_slot_seen(struct ccid *ccid, unsigned slot, bool present, bool changed);
 void ccid_tell_slots(struct ccid *ccid);
 
-/* -- ccid_power.c ---------------------------------------------------------------------------- */
+/* -- ccid_power.c ------------------------------------------------------------------------------ */
 void ccid_power_on_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_power_off_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_status_begin(struct ccid *ccid, struct ccid_operation *op);
@@ -211,7 +211,7 @@ void ccid_power_ready(struct ccid *ccid, struct ccid_operation *op);
 void ccid_power_unusable(struct ccid *ccid, struct ccid_operation *op, enum ccid_result result);
 void ccid_power_again(struct ccid *ccid, struct ccid_operation *op);
 
-/* -- ccid_apdu.c ----------------------------------------------------------------------------- */
+/* -- ccid_apdu.c ------------------------------------------------------------------------------- */
 void ccid_transmit_begin(struct ccid *ccid, struct ccid_operation *op);
 void ccid_short_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);
 void ccid_extended_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);
@@ -219,13 +219,13 @@ void ccid_extended_apdu_transmit(struct ccid *ccid, struct ccid_operation *op);
 void ccid_end_with_response(struct ccid *ccid, struct ccid_operation *op, const uint8_t *data,
                             size_t len);
 
-/* -- ccid_tpdu.c ----------------------------------------------------------------------------- */
+/* -- ccid_tpdu.c ------------------------------------------------------------------------------- */
 void ccid_tpdu_transmit(struct ccid *ccid, struct ccid_operation *op);
 void ccid_tpdu_powered(struct ccid *ccid, struct ccid_operation *op);
 /* Does what the T=1 machine of op's slot says. */
 void ccid_t1_go_on(struct ccid *ccid, struct ccid_operation *op, enum t1_next next);
 
-/* -- ccid_secure.c --------------------------------------------------------------------------- */
+/* -- ccid_secure.c ----------------------------------------------------------------------------- */
 /* op->command: header, Lc, and as many bytes as digits. */
 void ccid_verify_pin_begin(struct ccid *ccid, struct ccid_operation *op);
 

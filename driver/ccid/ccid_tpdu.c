@@ -18,7 +18,7 @@ static bool has_feature(const struct ccid *ccid, uint32_t feature)
     return (ccid->place.info.features & feature) != 0;
 }
 
-/* -- T=1 -------------------------------------------------------------------------------------- */
+/* -- T=1 --------------------------------------------------------------------------------------- */
 
 static void on_t1_block(struct ccid *ccid, struct ccid_operation *op,
                         const struct ccid_answer *answer)
@@ -30,8 +30,7 @@ static void on_t1_failed(struct ccid *ccid, struct ccid_operation *op, enum ccid
 {
     /* Time ran out on the card's side, or its bits did not come as bits. */
     if (result == CCID_MUTE || result == CCID_CARD_ERROR)
-        ccid_t1_go_on(ccid, op,
-                      t1_nothing(&card_of(ccid, op)->t1, result == CCID_CARD_ERROR));
+        ccid_t1_go_on(ccid, op, t1_nothing(&card_of(ccid, op)->t1, result == CCID_CARD_ERROR));
     else
         ccid_end(ccid, op, result, NULL, 0);
 }
@@ -91,7 +90,7 @@ void ccid_t1_go_on(struct ccid *ccid, struct ccid_operation *op, enum t1_next ne
         t1_finish(ccid, op, next);
 }
 
-/* -- T=0 -------------------------------------------------------------------------------------- */
+/* -- T=0 --------------------------------------------------------------------------------------- */
 
 static void on_t0_answer(struct ccid *ccid, struct ccid_operation *op,
                          const struct ccid_answer *answer);
@@ -122,7 +121,7 @@ static void on_t0_answer(struct ccid *ccid, struct ccid_operation *op,
     ccid_end(ccid, op, kept ? CCID_OK : CCID_CARD_ERROR, op->response, op->response_len);
 }
 
-/* -- APDUs ------------------------------------------------------------------------------------ */
+/* -- APDUs ------------------------------------------------------------------------------------- */
 
 void ccid_tpdu_transmit(struct ccid *ccid, struct ccid_operation *op)
 {
@@ -136,7 +135,7 @@ void ccid_tpdu_transmit(struct ccid *ccid, struct ccid_operation *op)
         ccid_end_later(ccid, op, CCID_INVALID);
 }
 
-/* -- after power on --------------------------------------------------------------------------- */
+/* -- after power on ---------------------------------------------------------------------------- */
 
 static void protocol_settled(struct ccid *ccid, struct ccid_operation *op)
 {
@@ -186,8 +185,8 @@ static void set_parameters(struct ccid *ccid, struct ccid_operation *op)
     const struct atr *atr = &card->atr;
     uint8_t convention = atr->inverse ? 0x02 : 0x00;
     uint8_t check = atr->t1_crc ? 0x11 : 0x10;
-    const uint8_t t1[7] = {card->speed, (uint8_t)(check | convention), atr->guard, atr->t1_wait, 0,
-                           atr->t1_ifsc, 0};
+    const uint8_t t1[7] = {
+        card->speed, (uint8_t)(check | convention), atr->guard, atr->t1_wait, 0, atr->t1_ifsc, 0};
     const uint8_t t0[5] = {card->speed, convention, atr->guard, atr->t0_wait, 0};
     const uint8_t specific[3] = {card->protocol, 0, 0};
     bool one = card->protocol == 1;

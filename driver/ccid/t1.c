@@ -21,7 +21,7 @@
 #define ERROR_CHECK 1u
 #define ERROR_OTHER 2u
 
-/* -- blocks ---------------------------------------------------------------------------------- */
+/* -- blocks ------------------------------------------------------------------------------------ */
 
 uint16_t t1_crc16(const uint8_t *bytes, size_t len)
 {
@@ -92,14 +92,13 @@ static enum t1_next send_information(struct t1 *t1)
     t1->piece = more ? most : left;
     t1->complete = !more;
     t1->phase = T1_SENDING;
-    return send_block(t1, T1_SENT_I,
-                      (t1->ns != 0 ? PCB_I_SEQUENCE : 0) | (more ? PCB_I_MORE : 0),
+    return send_block(t1, T1_SENT_I, (t1->ns != 0 ? PCB_I_SEQUENCE : 0) | (more ? PCB_I_MORE : 0),
                       t1->command + t1->at, t1->piece);
 }
 
 static enum t1_next resynchronise(struct t1 *t1);
 
-/* -- beginnings and ends --------------------------------------------------------------------- */
+/* -- beginnings and ends ----------------------------------------------------------------------- */
 
 static void at_reset(struct t1 *t1)
 {
@@ -201,7 +200,7 @@ void t1_wipe(struct t1 *t1)
     forget_part(t1);
 }
 
-/* -- when something goes wrong ---------------------------------------------------------------- */
+/* -- when something goes wrong ----------------------------------------------------------------- */
 
 static enum t1_next resynchronise(struct t1 *t1)
 {
@@ -247,7 +246,7 @@ enum t1_next t1_nothing(struct t1 *t1, bool damaged)
     return again(t1, damaged ? ERROR_CHECK : ERROR_OTHER);
 }
 
-/* -- what comes ------------------------------------------------------------------------------- */
+/* -- what comes -------------------------------------------------------------------------------- */
 
 static enum t1_next on_information(struct t1 *t1, unsigned pcb, const uint8_t *inf, size_t len)
 {

@@ -43,8 +43,8 @@ struct t1 {
     bool crc;
     uint8_t card_ifs;
     uint8_t own_ifs_wanted;
-    bool ifs_settled;      /* the reader agrees it with the card by itself */
-    size_t block_max;      /* what reader and we can carry, in bytes of a block */
+    bool ifs_settled; /* the reader agrees it with the card by itself */
+    size_t block_max; /* what reader and we can carry, in bytes of a block */
 
     /* now */
     uint8_t ifsc, ifsd;
@@ -52,7 +52,7 @@ struct t1 {
     uint8_t ns, nr;   /* of our next block; of the card's */
     enum t1_phase phase;
     enum t1_kind sent;
-    unsigned errors;  /* in a row */
+    unsigned errors; /* in a row */
     unsigned resynchs;
 
     const uint8_t *command; /* borrowed until it ends */

@@ -31,7 +31,8 @@ static const enum card_link links[CCID_RESULT_COUNT] = {
     [CCID_PIN_TIMEOUT] = CARD_LINK_PAD_TIMEOUT,
 };
 
-static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len, void *arg)
+static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
+                    size_t len, void *arg)
 {
     struct ccid_channel *c = arg;
     card_channel_fn *done = c->done;
@@ -43,8 +44,8 @@ static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, c
 }
 
 /* A reader that announces a pad and refuses it is one without: the PIN is keyed in on the screen from now on. */
-static void on_verified(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len,
-                        void *arg)
+static void on_verified(struct ccid *ccid, unsigned slot, enum ccid_result result,
+                        const uint8_t *data, size_t len, void *arg)
 {
     struct ccid_channel *c = arg;
     card_channel_fn *done = c->done;
@@ -67,30 +68,32 @@ static struct ccid_channel *begin(struct card_channel *channel, card_channel_fn 
     return c;
 }
 
-static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                     void *arg)
 {
     struct ccid_channel *c = begin(channel, done, arg);
 
     ccid_power_on(c->ccid, c->slot, deadline_us, on_done, c);
 }
 
-static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                      void *arg)
 {
     struct ccid_channel *c = begin(channel, done, arg);
 
     ccid_power_off(c->ccid, c->slot, deadline_us, on_done, c);
 }
 
-static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len, uint64_t deadline_us,
-                     card_channel_fn *done, void *arg)
+static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len,
+                     uint64_t deadline_us, card_channel_fn *done, void *arg)
 {
     struct ccid_channel *c = begin(channel, done, arg);
 
     ccid_transmit(c->ccid, c->slot, apdu, len, deadline_us, on_done, c);
 }
 
-static void verify_at_pad(struct card_channel *channel, const uint8_t header[4], unsigned digits, uint64_t deadline_us,
-                          card_channel_fn *done, void *arg)
+static void verify_at_pad(struct card_channel *channel, const uint8_t header[4], unsigned digits,
+                          uint64_t deadline_us, card_channel_fn *done, void *arg)
 {
     struct ccid_channel *c = begin(channel, done, arg);
 
@@ -104,8 +107,11 @@ static void abort_request(struct card_channel *channel)
     ccid_abort(c->ccid, c->slot);
 }
 
-static const struct card_channel_ops ops = {
-    .power_on = power_on, .power_off = power_off, .transmit = transmit, .verify_at_pad = verify_at_pad, .abort = abort_request};
+static const struct card_channel_ops ops = {.power_on = power_on,
+                                            .power_off = power_off,
+                                            .transmit = transmit,
+                                            .verify_at_pad = verify_at_pad,
+                                            .abort = abort_request};
 
 void ccid_channel_init(struct ccid_channel *channel, struct ccid *ccid, unsigned slot)
 {
@@ -117,7 +123,8 @@ void ccid_channel_init(struct ccid_channel *channel, struct ccid *ccid, unsigned
     channel->base.pin_pad = (info->pin_support & CCID_PIN_SUPPORT_VERIFY) != 0;
     /* An extended read pays when much more than a short one fits in a single message (no block chaining then): the
      * four bytes that an AU9540 could carry more are not worth an APDU that some cards refuse. */
-    if (info->level == CCID_LEVEL_EXTENDED_APDU && info->max_message >= READ_PAYS + MESSAGE_OVERHEAD) {
+    if (info->level == CCID_LEVEL_EXTENDED_APDU &&
+        info->max_message >= READ_PAYS + MESSAGE_OVERHEAD) {
         channel->base.read_max = info->max_message - MESSAGE_OVERHEAD;
         if (channel->base.read_max > READ_MOST)
             channel->base.read_max = READ_MOST;

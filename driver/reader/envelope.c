@@ -47,8 +47,8 @@ int envelope_key_new(struct envelope_key **out, uint8_t point[ENVELOPE_POINT])
     size_t len = 0;
     int rc = wrap(out, EVP_EC_gen(GROUP));
 
-    if (rc == 0 && (EVP_PKEY_get_octet_string_param((*out)->pkey, OSSL_PKEY_PARAM_PUB_KEY, point, ENVELOPE_POINT,
-                                                    &len) != 1 ||
+    if (rc == 0 && (EVP_PKEY_get_octet_string_param((*out)->pkey, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                                    ENVELOPE_POINT, &len) != 1 ||
                     len != ENVELOPE_POINT)) {
         envelope_key_free(out);
         rc = -EIO;
@@ -72,7 +72,8 @@ static EVP_PKEY *key_from(const uint8_t *point, size_t point_len, const BIGNUM *
         goto out;
     params = OSSL_PARAM_BLD_to_param(build);
     if (params == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &pkey, scalar != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1)
+        EVP_PKEY_fromdata(ctx, &pkey, scalar != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
+                          params) != 1)
         pkey = NULL;
 out:
     OSSL_PARAM_free(params);
@@ -91,7 +92,8 @@ int envelope_key_from(struct envelope_key **out, const uint8_t scalar[32])
 
     *out = NULL;
     if (at != NULL && number != NULL && EC_POINT_mul(group, at, number, NULL, NULL, NULL) == 1 &&
-        EC_POINT_point2oct(group, at, POINT_CONVERSION_UNCOMPRESSED, point, sizeof(point), NULL) == sizeof(point))
+        EC_POINT_point2oct(group, at, POINT_CONVERSION_UNCOMPRESSED, point, sizeof(point), NULL) ==
+            sizeof(point))
         pkey = key_from(point, sizeof(point), number);
     BN_clear_free(number);
     EC_POINT_free(at);
@@ -114,14 +116,16 @@ static bool agree(EVP_PKEY *own, EVP_PKEY *peer, uint8_t shared[SHARED_BYTES])
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(own, NULL);
     size_t len = SHARED_BYTES;
     /* set_peer checks that the point lies on the curve. */
-    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) == 1 &&
+    bool ok = ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
+              EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) == 1 &&
               EVP_PKEY_derive(ctx, shared, &len) == 1 && len == SHARED_BYTES;
 
     EVP_PKEY_CTX_free(ctx);
     return ok;
 }
 
-static bool expand(const uint8_t shared[SHARED_BYTES], uint8_t *info, size_t info_len, uint8_t key[KEY_BYTES])
+static bool expand(const uint8_t shared[SHARED_BYTES], uint8_t *info, size_t info_len,
+                   uint8_t key[KEY_BYTES])
 {
     char digest[] = "SHA256";
     uint8_t secret[SHARED_BYTES];
@@ -142,8 +146,9 @@ static bool expand(const uint8_t shared[SHARED_BYTES], uint8_t *info, size_t inf
     return ok;
 }
 
-static bool decrypt(const uint8_t key[KEY_BYTES], const uint8_t *iv, const uint8_t *info, size_t info_len,
-                    const uint8_t *text, size_t len, const uint8_t *tag, uint8_t *out)
+static bool decrypt(const uint8_t key[KEY_BYTES], const uint8_t *iv, const uint8_t *info,
+                    size_t info_len, const uint8_t *text, size_t len, const uint8_t *tag,
+                    uint8_t *out)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     uint8_t expected[ENVELOPE_TAG];

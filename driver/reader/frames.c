@@ -35,7 +35,7 @@ struct frames {
     uint32_t skipped;
     uint16_t width;
     uint16_t height;
-    uint8_t format; /* enum camera_format */
+    uint8_t format;   /* enum camera_format */
     uint16_t failure; /* to be told by `later` */
 
     /* watchdog */
@@ -158,7 +158,8 @@ static void on_frame(struct camera *camera, const struct camera_frame *frame, vo
         return;
     f->count++;
     /* A cut picture decodes with a grey rest, which is no face to be judged by. */
-    if ((frame->flags & CAMERA_FRAME_TRUNCATED) != 0 || frame->len == 0 || frame->len > FRAME_BYTES_MOST) {
+    if ((frame->flags & CAMERA_FRAME_TRUNCATED) != 0 || frame->len == 0 ||
+        frame->len > FRAME_BYTES_MOST) {
         f->skipped++;
         return;
     }
@@ -167,8 +168,12 @@ static void on_frame(struct camera *camera, const struct camera_frame *frame, vo
         f->skipped++;
         return;
     }
-    body = (struct msg_camera_frame){.visit = f->visit, .frame = f->count, .captured_us = frame->monotonic_us,
-                                     .format = f->format, .width = f->width, .height = f->height,
+    body = (struct msg_camera_frame){.visit = f->visit,
+                                     .frame = f->count,
+                                     .captured_us = frame->monotonic_us,
+                                     .format = f->format,
+                                     .width = f->width,
+                                     .height = f->height,
                                      .bytes = (uint32_t)frame->len};
     if (f->credit > 0) {
         send_frame(f, &body, fd);
@@ -209,9 +214,11 @@ static void on_trouble(struct camera *camera, enum camera_trouble trouble, void 
     fail_run(f, (uint16_t)outcome_of_camera(trouble));
 }
 
-static const struct camera_listener listener = {.started = on_started, .frame = on_frame, .trouble = on_trouble};
+static const struct camera_listener listener = {
+    .started = on_started, .frame = on_frame, .trouble = on_trouble};
 
-struct frames *frames_new(struct clock *clock, frames_send_fn *send, frames_state_fn *state, void *arg)
+struct frames *frames_new(struct clock *clock, frames_send_fn *send, frames_state_fn *state,
+                          void *arg)
 {
     struct frames *f = calloc(1, sizeof(*f));
 
@@ -258,7 +265,9 @@ int frames_start(struct frames *f, const struct msg_camera_start *request)
         return -EALREADY;
     f->running = true;
     f->visit = request->visit;
-    f->need = (struct camera_need){.width = request->width, .height = request->height, .fps = request->fps,
+    f->need = (struct camera_need){.width = request->width,
+                                   .height = request->height,
+                                   .fps = request->fps,
                                    .silence_us = PATIENCE_US};
     f->restarts = 0;
     f->credit = request->credit;

@@ -23,7 +23,8 @@ typedef void frames_state_fn(uint16_t failure, void *arg);
 /* One message to the desk; `fd` -1 for none, borrowed. */
 typedef void frames_send_fn(uint16_t type, const void *body, int fd, void *arg);
 
-struct frames *frames_new(struct clock *clock, frames_send_fn *send, frames_state_fn *state, void *arg);
+struct frames *frames_new(struct clock *clock, frames_send_fn *send, frames_state_fn *state,
+                          void *arg);
 /* The camera must be gone (frames_set_camera NULL) or outlive this call. Accepts and stores NULL. */
 void frames_free(struct frames **frames);
 

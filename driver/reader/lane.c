@@ -45,9 +45,10 @@ struct device {
     struct camera *camera;
     struct ccid_channel channel;
     uint32_t slots_with_card; /* bit a slot */
-    struct timer *closing;    /* drivers are freed from the loop, never from inside their own callbacks */
-    uint16_t failure;         /* why it is being closed */
-    bool refused;             /* opening it again at once would end the same way */
+    struct timer
+        *closing;     /* drivers are freed from the loop, never from inside their own callbacks */
+    uint16_t failure; /* why it is being closed */
+    bool refused;     /* opening it again at once would end the same way */
 };
 
 struct lane {
@@ -85,7 +86,7 @@ static struct device *device_at(struct lane *lane, const char *port)
     return NULL;
 }
 
-/* -- closing ---------------------------------------------------------------------------------------- */
+/* -- closing ----------------------------------------------------------------------------------- */
 
 /* Take the drivers away from those who use them: nothing of this device is called any more. */
 static void disconnect(struct device *d)
@@ -172,12 +173,13 @@ static void on_camera_gone(void *arg)
     device_close(arg, FAILURE_CAMERA_ABSENT, false);
 }
 
-/* -- opening ---------------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static void device_ready(struct device *d)
 {
     d->step = DEVICE_READY;
-    log_event(LOG_LEVEL_INFO, "device ready", LOG_NUMBER("reader", d->ccid != NULL), LOG_NUMBER("camera", d->camera != NULL));
+    log_event(LOG_LEVEL_INFO, "device ready", LOG_NUMBER("reader", d->ccid != NULL),
+              LOG_NUMBER("camera", d->camera != NULL));
     d->lane->listener->device(LANE_DEVICE_IN_USE, FAILURE_NONE, d->port, d->lane->arg);
     d->lane->listener->changed(d->lane->arg);
 }
@@ -211,7 +213,8 @@ static void on_card(struct ccid *ccid, unsigned slot, bool present, void *arg)
         d->lane->listener->changed(d->lane->arg);
 }
 
-static void on_opened(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len, void *arg)
+static void on_opened(struct ccid *ccid, unsigned slot, enum ccid_result result,
+                      const uint8_t *data, size_t len, void *arg)
 {
     struct device *d = arg;
 
@@ -221,7 +224,8 @@ static void on_opened(struct ccid *ccid, unsigned slot, enum ccid_result result,
     if (d->step != DEVICE_OPENING)
         return;
     if (result != CCID_OK) {
-        log_event(LOG_LEVEL_WARNING, "reader does not open", LOG_NAME("result", ccid_result_name(result)));
+        log_event(LOG_LEVEL_WARNING, "reader does not open",
+                  LOG_NAME("result", ccid_result_name(result)));
         device_close(d, (uint16_t)outcome_of_reader(result), result == CCID_READER_HELD);
         return;
     }
@@ -304,7 +308,8 @@ static void on_started(struct usb *usb, enum usb_status status, void *arg)
     if (d->step != DEVICE_STARTING)
         return;
     if (status != USB_OK) {
-        log_event(LOG_LEVEL_WARNING, "device does not start", LOG_NAME("status", usb_status_name(status)));
+        log_event(LOG_LEVEL_WARNING, "device does not start",
+                  LOG_NAME("status", usb_status_name(status)));
         device_close(d, status == USB_GONE ? FAILURE_READER_LOST : FAILURE_READER_PROTOCOL, false);
         return;
     }
@@ -342,7 +347,8 @@ static struct usb *make_usb(struct lane *lane, const struct msg_device_attach *m
         /* USB/IP numbers speeds as the kernel does: 1 low, 2 full, 3 high, 5 super. */
         static const enum usb_speed speeds[] = {USB_SPEED_UNKNOWN, USB_SPEED_LOW,  USB_SPEED_FULL,
                                                 USB_SPEED_HIGH,    USB_SPEED_HIGH, USB_SPEED_SUPER};
-        enum usb_speed speed = m->speed < sizeof(speeds) / sizeof(speeds[0]) ? speeds[m->speed] : USB_SPEED_UNKNOWN;
+        enum usb_speed speed =
+            m->speed < sizeof(speeds) / sizeof(speeds[0]) ? speeds[m->speed] : USB_SPEED_UNKNOWN;
 
         return usb_usbip_new(lane->loop, lane->clock, fd, m->devid, speed);
     }
@@ -365,10 +371,10 @@ static void refuse(struct device *d)
     lane->listener->device(LANE_DEVICE_REFUSED, failure, port, lane->arg);
 }
 
-/* -- from outside ----------------------------------------------------------------------------------- */
+/* -- from outside ------------------------------------------------------------------------------ */
 
-struct lane *lane_new(struct sd_event *loop, struct clock *clock, struct card_engine *engine, struct frames *frames,
-                      const struct lane_listener *listener, void *arg)
+struct lane *lane_new(struct sd_event *loop, struct clock *clock, struct card_engine *engine,
+                      struct frames *frames, const struct lane_listener *listener, void *arg)
 {
     struct lane *lane = calloc(1, sizeof(*lane));
 
@@ -409,7 +415,8 @@ void lane_attach(struct lane *lane, const struct msg_device_attach *m, int fd)
 {
     struct device *d = device_at(lane, m->port);
 
-    if (d != NULL && d->step != DEVICE_CLOSING && d->busnum == m->busnum && d->devnum == m->devnum) {
+    if (d != NULL && d->step != DEVICE_CLOSING && d->busnum == m->busnum &&
+        d->devnum == m->devnum) {
         /* The broker was restarted and does not know that we have it. */
         close(fd);
         if (d->step == DEVICE_READY)
@@ -420,7 +427,8 @@ void lane_attach(struct lane *lane, const struct msg_device_attach *m, int fd)
         lane_detach(lane, m->port);
     for (d = lane->devices; d < lane->devices + DEVICES && d->step != DEVICE_FREE; d++)
         ;
-    if (d == lane->devices + DEVICES || device_with(lane, m->use & (USE_READER | USE_CAMERA)) != NULL) {
+    if (d == lane->devices + DEVICES ||
+        device_with(lane, m->use & (USE_READER | USE_CAMERA)) != NULL) {
         close(fd);
         lane->listener->device(LANE_DEVICE_REFUSED, FAILURE_READER_BUSY, m->port, lane->arg);
         return;
@@ -472,7 +480,8 @@ void lane_tell_devices(const struct lane *lane)
 {
     for (size_t i = 0; i < DEVICES; i++)
         if (lane->devices[i].step == DEVICE_READY)
-            lane->listener->device(LANE_DEVICE_IN_USE, FAILURE_NONE, lane->devices[i].port, lane->arg);
+            lane->listener->device(LANE_DEVICE_IN_USE, FAILURE_NONE, lane->devices[i].port,
+                                   lane->arg);
 }
 
 unsigned lane_cards(const struct lane *lane)

@@ -28,8 +28,8 @@ struct lane_listener {
 };
 
 /* Everything is borrowed. NULL if out of memory. */
-struct lane *lane_new(struct sd_event *loop, struct clock *clock, struct card_engine *engine, struct frames *frames,
-                      const struct lane_listener *listener, void *arg);
+struct lane *lane_new(struct sd_event *loop, struct clock *clock, struct card_engine *engine,
+                      struct frames *frames, const struct lane_listener *listener, void *arg);
 /* Accepts and stores NULL. */
 void lane_free(struct lane **lane);
 

@@ -31,11 +31,11 @@ struct reader {
     struct lane *lane;
     struct reader_visit *visit;
     struct ipc_server *server;
-    struct ipc *desk;   /* the newest of each; NULL: none */
+    struct ipc *desk; /* the newest of each; NULL: none */
     struct ipc *broker;
 };
 
-/* -- what lane and frames tell ---------------------------------------------------------------------- */
+/* -- what lane and frames tell ----------------------------------------------------------------- */
 
 static void send_state(struct reader *r)
 {
@@ -50,7 +50,8 @@ static void on_lane_changed(void *arg)
     send_state(arg);
 }
 
-static void on_lane_device(enum lane_device_state state, uint16_t failure, const char *port, void *arg)
+static void on_lane_device(enum lane_device_state state, uint16_t failure, const char *port,
+                           void *arg)
 {
     struct msg_device_state body = {.state = (uint8_t)state, .failure = failure};
     struct reader *r = arg;
@@ -60,7 +61,8 @@ static void on_lane_device(enum lane_device_state state, uint16_t failure, const
         (void)ipc_send(r->broker, MSG_DEVICE_STATE, &body);
 }
 
-static const struct lane_listener lane_listener = {.changed = on_lane_changed, .device = on_lane_device};
+static const struct lane_listener lane_listener = {.changed = on_lane_changed,
+                                                   .device = on_lane_device};
 
 static void on_frames_send(uint16_t type, const void *body, int fd, void *arg)
 {
@@ -76,7 +78,7 @@ static void on_frames_state(uint16_t failure, void *arg)
     lane_camera_result(r->lane, failure);
 }
 
-/* -- health ----------------------------------------------------------------------------------------- */
+/* -- health ------------------------------------------------------------------------------------ */
 
 static void answer_health(struct reader *r, struct ipc *ipc, uint32_t request)
 {
@@ -88,31 +90,36 @@ static void answer_health(struct reader *r, struct ipc *ipc, uint32_t request)
     lane_state(r->lane, &state);
     usable = state.reader == FAILURE_NONE;
     snprintf(component, sizeof(component), "reader %.16s", r->service.instance);
-    service_health_item(ipc, request, usable ? 0 : 2, state.reader, component, usable ? state.name : "-",
-                        failure_text(state.reader)->staff_en);
+    service_health_item(ipc, request, usable ? 0 : 2, state.reader, component,
+                        usable ? state.name : "-", failure_text(state.reader)->staff_en);
     usable = state.camera == FAILURE_NONE;
     snprintf(component, sizeof(component), "camera %.16s", r->service.instance);
-    service_health_item(ipc, request, usable ? 0 : 1, state.camera, component, usable ? "plugged in" : "-",
-                        failure_text(state.camera)->staff_en);
+    service_health_item(ipc, request, usable ? 0 : 1, state.camera, component,
+                        usable ? "plugged in" : "-", failure_text(state.camera)->staff_en);
     snprintf(component, sizeof(component), "card %.16s", r->service.instance);
-    service_health_item(ipc, request, 0, FAILURE_NONE, component, state.card ? "on the reader" : "none", "");
+    service_health_item(ipc, request, 0, FAILURE_NONE, component,
+                        state.card ? "on the reader" : "none", "");
     snprintf(component, sizeof(component), "issuer keys %.16s", r->service.instance);
     usable = card_trust_issuers(r->trust) > 0;
-    service_health_item(ipc, request, usable ? 0 : 1, usable ? FAILURE_NONE : FAILURE_CARD_UNCHECKED, component,
+    service_health_item(ipc, request, usable ? 0 : 1,
+                        usable ? FAILURE_NONE : FAILURE_CARD_UNCHECKED, component,
                         usable ? "configured" : "none: cards cannot be proven genuine",
                         usable ? "" : "[card] kenkaku-issuers");
     snprintf(component, sizeof(component), "CA of cards %.16s", r->service.instance);
     service_health_ends(&r->service, ipc, request, component, card_trust_until(r->trust),
-                        "[card] user-ca に新しいCA証明書を入れます / put the new CA certificate into [card] user-ca");
+                        "[card] user-ca に新しいCA証明書を入れます / put the new CA certificate "
+                        "into [card] user-ca");
     service_health_end(ipc, request);
 }
 
-/* -- connections ------------------------------------------------------------------------------------ */
+/* -- connections ------------------------------------------------------------------------------- */
 
 static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 {
     struct reader *r = arg;
-    struct ipc **slot = peer->role == IPC_DESK ? &r->desk : peer->role == IPC_BROKER ? &r->broker : NULL;
+    struct ipc **slot = peer->role == IPC_DESK     ? &r->desk
+                        : peer->role == IPC_BROKER ? &r->broker
+                                                   : NULL;
 
     if (slot == NULL)
         return;
@@ -164,9 +171,10 @@ static void on_message(struct ipc *ipc, struct message *m, void *arg)
     }
 }
 
-static const struct ipc_handlers handlers = {.open = on_open, .message = on_message, .closed = on_closed};
+static const struct ipc_handlers handlers = {
+    .open = on_open, .message = on_message, .closed = on_closed};
 
-/* -- start and end ---------------------------------------------------------------------------------- */
+/* -- start and end ----------------------------------------------------------------------------- */
 
 static int load_trust(struct reader *r)
 {
@@ -177,7 +185,8 @@ static int load_trust(struct reader *r)
 
     if (rc < 0)
         log_event(LOG_LEVEL_ERROR, "trust cannot be read",
-                  LOG_PUBLIC("path", log_public_from_config(culprit != NULL ? culprit : "-")), LOG_ERRNO(rc));
+                  LOG_PUBLIC("path", log_public_from_config(culprit != NULL ? culprit : "-")),
+                  LOG_ERRNO(rc));
     else
         log_event(LOG_LEVEL_INFO, "trust", LOG_NUMBER("issuers", card_trust_issuers(r->trust)),
                   LOG_NUMBER("authorities", card_trust_authorities(r->trust)));
@@ -190,11 +199,12 @@ static int warm_up(void)
 {
     uint8_t point[ENVELOPE_POINT];
     struct envelope_key *key = NULL;
-    int rc = OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_DIGESTS | OPENSSL_INIT_ADD_ALL_CIPHERS |
-                                     OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
-                                 NULL) == 1
-                 ? 0
-                 : -EIO;
+    int rc =
+        OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_ADD_ALL_DIGESTS |
+                                OPENSSL_INIT_ADD_ALL_CIPHERS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS,
+                            NULL) == 1
+            ? 0
+            : -EIO;
 
     if (rc == 0)
         rc = envelope_key_new(&key, point);
@@ -218,8 +228,10 @@ static int parts_new(struct reader *r)
 
 static int serve(struct reader *r)
 {
-    struct ipc_self self = {.role = IPC_READER, .lane = (uint16_t)strtoul(r->service.instance, NULL, 10),
-                            .program = "uketsuke-reader", .instance = r->service.instance};
+    struct ipc_self self = {.role = IPC_READER,
+                            .lane = (uint16_t)strtoul(r->service.instance, NULL, 10),
+                            .program = "uketsuke-reader",
+                            .instance = r->service.instance};
     uid_t uids[PEER_UIDS];
     size_t nuids = service_peer_uids(&r->service, uids, PEER_UIDS);
     int fd = service_take_socket(&r->service, "reader");
@@ -228,7 +240,8 @@ static int serve(struct reader *r)
         log_event(LOG_LEVEL_ERROR, "no listening socket named reader was handed over");
         return -EBADF;
     }
-    return ipc_server_new(&r->server, r->service.loop, fd, &self, "DBWC", uids, nuids, &handlers, r);
+    return ipc_server_new(&r->server, r->service.loop, fd, &self, "DBWC", uids, nuids, &handlers,
+                          r);
 }
 
 static void parts_free(struct reader *r)
@@ -249,7 +262,8 @@ static void parts_free(struct reader *r)
 
 int main(int argc, char **argv)
 {
-    static const struct cage_spec cage = {.calls = CAGE_ACCEPT | CAGE_USB | CAGE_VIDEO | CAGE_FD_PASS};
+    static const struct cage_spec cage = {.calls =
+                                              CAGE_ACCEPT | CAGE_USB | CAGE_VIDEO | CAGE_FD_PASS};
     struct reader r;
     int rc;
 

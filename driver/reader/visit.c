@@ -41,7 +41,8 @@ struct reader_visit {
         struct msg_card_sign sign;
         struct msg_card_photo photo;
     } request;
-    bool running; /* the engine works for `asked`; false with a busy engine: for one that nobody waits for */
+    bool
+        running; /* the engine works for `asked`; false with a busy engine: for one that nobody waits for */
 };
 
 static void begin(struct reader_visit *v);
@@ -54,10 +55,11 @@ void reader_visit_send(struct reader_visit *v, uint16_t type, const void *body, 
         return;
     rc = fd < 0 ? ipc_send(v->desk, type, body) : ipc_send_fds(v->desk, type, body, &fd, 1);
     if (rc < 0)
-        log_event(LOG_LEVEL_WARNING, "desk cannot be told", LOG_NAME("message", message_name(type)), LOG_ERRNO(rc));
+        log_event(LOG_LEVEL_WARNING, "desk cannot be told", LOG_NAME("message", message_name(type)),
+                  LOG_ERRNO(rc));
 }
 
-/* -- answers ---------------------------------------------------------------------------------------- */
+/* -- answers ----------------------------------------------------------------------------------- */
 
 static void wipe_request(struct reader_visit *v)
 {
@@ -72,10 +74,14 @@ static uint32_t elapsed_ms(const struct reader_visit *v)
     return (uint32_t)((clock_monotonic_us(v->clock) - v->asked_us) / CLOCK_MS);
 }
 
-static void answer_failed(struct reader_visit *v, enum failure failure, const struct card_report *report)
+static void answer_failed(struct reader_visit *v, enum failure failure,
+                          const struct card_report *report)
 {
-    struct msg_card_failed body = {.visit = v->id, .operation = v->asked, .failure = (uint16_t)failure,
-                                   .tries = CARD_TRIES_UNKNOWN, .elapsed_ms = elapsed_ms(v)};
+    struct msg_card_failed body = {.visit = v->id,
+                                   .operation = v->asked,
+                                   .failure = (uint16_t)failure,
+                                   .tries = CARD_TRIES_UNKNOWN,
+                                   .elapsed_ms = elapsed_ms(v)};
 
     if (report != NULL) {
         body.tries = v->asked == MSG_CARD_SIGN ? report->pin_tries : report->number_b_tries;
@@ -85,18 +91,23 @@ static void answer_failed(struct reader_visit *v, enum failure failure, const st
         body.apdus = report->apdus;
     }
     log_event(LOG_LEVEL_NOTICE, "card operation failed", LOG_NUMBER("visit", v->id),
-              LOG_NAME("operation", message_name(v->asked)), LOG_FAILURE(failure), LOG_HEX("sw", body.status_word),
-              LOG_NUMBER("apdus", body.apdus));
+              LOG_NAME("operation", message_name(v->asked)), LOG_FAILURE(failure),
+              LOG_HEX("sw", body.status_word), LOG_NUMBER("apdus", body.apdus));
     wipe_request(v);
     reader_visit_send(v, MSG_CARD_FAILED, &body, -1);
 }
 
 static enum failure answer_identified(struct reader_visit *v, const struct card_report *r)
 {
-    struct msg_card_identified body = {.visit = v->id, .token = TOKEN_MY_NUMBER, .valid_from = r->valid_from,
-                                       .valid_until = r->valid_until, .pin_tries = r->pin_tries,
-                                       .number_b_tries = r->number_b_tries, .certificate_chain = r->chain,
-                                       .apdus = r->apdus, .elapsed_ms = r->elapsed_ms};
+    struct msg_card_identified body = {.visit = v->id,
+                                       .token = TOKEN_MY_NUMBER,
+                                       .valid_from = r->valid_from,
+                                       .valid_until = r->valid_until,
+                                       .pin_tries = r->pin_tries,
+                                       .number_b_tries = r->number_b_tries,
+                                       .certificate_chain = r->chain,
+                                       .apdus = r->apdus,
+                                       .elapsed_ms = r->elapsed_ms};
 
     if (r->certificate_len > sizeof(body.certificate.data))
         return FAILURE_CARD_DAMAGED_DATA;
@@ -111,9 +122,11 @@ static enum failure answer_identified(struct reader_visit *v, const struct card_
 
 static enum failure answer_signed(struct reader_visit *v, const struct card_report *r)
 {
-    struct msg_card_signed body = {.visit = v->id, .pin_tries = r->pin_tries, .apdus = r->apdus, .elapsed_ms = r->elapsed_ms};
+    struct msg_card_signed body = {
+        .visit = v->id, .pin_tries = r->pin_tries, .apdus = r->apdus, .elapsed_ms = r->elapsed_ms};
 
-    if (r->statement_len > sizeof(body.statement.data) || r->signature_len > sizeof(body.signature.data))
+    if (r->statement_len > sizeof(body.statement.data) ||
+        r->signature_len > sizeof(body.signature.data))
         return FAILURE_CARD_DAMAGED_DATA;
     body.statement.len = (uint32_t)r->statement_len;
     memcpy(body.statement.data, r->statement, r->statement_len);
@@ -126,9 +139,13 @@ static enum failure answer_signed(struct reader_visit *v, const struct card_repo
 
 static enum failure answer_photo(struct reader_visit *v, const struct card_report *r)
 {
-    struct msg_card_photo_read body = {.visit = v->id, .number_b_tries = r->number_b_tries, .record = r->record,
-                                       .challenge = r->challenge, .photo_bytes = (uint32_t)r->photo_len,
-                                       .apdus = r->apdus, .elapsed_ms = r->elapsed_ms};
+    struct msg_card_photo_read body = {.visit = v->id,
+                                       .number_b_tries = r->number_b_tries,
+                                       .record = r->record,
+                                       .challenge = r->challenge,
+                                       .photo_bytes = (uint32_t)r->photo_len,
+                                       .apdus = r->apdus,
+                                       .elapsed_ms = r->elapsed_ms};
     int fd = memfd_seal("photo", r->photo, r->photo_len);
 
     if (fd < 0) {
@@ -162,7 +179,9 @@ static void on_done(struct card_engine *engine, const struct card_report *report
 
     (void)engine;
     if (v->running) {
-        for (size_t i = 0; failure == FAILURE_NONE && v->asked != 0 && i < sizeof(answers) / sizeof(answers[0]); i++)
+        for (size_t i = 0;
+             failure == FAILURE_NONE && v->asked != 0 && i < sizeof(answers) / sizeof(answers[0]);
+             i++)
             if (answers[i].type == v->asked)
                 failure = answers[i].answer(v, report);
         if (failure != FAILURE_NONE)
@@ -174,7 +193,7 @@ static void on_done(struct card_engine *engine, const struct card_report *report
         begin(v);
 }
 
-/* -- card operations -------------------------------------------------------------------------------- */
+/* -- card operations --------------------------------------------------------------------------- */
 
 static uint64_t deadline_of(const struct reader_visit *v, uint32_t budget_ms)
 {
@@ -182,27 +201,33 @@ static uint64_t deadline_of(const struct reader_visit *v, uint32_t budget_ms)
 }
 
 /* Fills `secret`; FAILURE_NONE or `failure`. */
-static enum failure open_sealed(const struct reader_visit *v, enum envelope_purpose purpose, const uint8_t *sealed,
-                                size_t len, enum failure failure, struct secret *secret)
+static enum failure open_sealed(const struct reader_visit *v, enum envelope_purpose purpose,
+                                const uint8_t *sealed, size_t len, enum failure failure,
+                                struct secret *secret)
 {
     int rc = v->key != NULL ? envelope_open(v->key, purpose, v->id, sealed, len, secret) : -EBADMSG;
 
     if (rc < 0)
-        log_event(LOG_LEVEL_NOTICE, "sealed entry does not open", LOG_NUMBER("visit", v->id), LOG_ERRNO(rc));
+        log_event(LOG_LEVEL_NOTICE, "sealed entry does not open", LOG_NUMBER("visit", v->id),
+                  LOG_ERRNO(rc));
     return rc < 0 ? failure : FAILURE_NONE;
 }
 
 static enum failure begin_identify(struct reader_visit *v, int *rc)
 {
-    *rc = card_engine_identify(v->engine, deadline_of(v, v->request.identify.budget_ms), on_done, v);
+    *rc =
+        card_engine_identify(v->engine, deadline_of(v, v->request.identify.budget_ms), on_done, v);
     return FAILURE_NONE;
 }
 
 static enum failure begin_sign(struct reader_visit *v, int *rc)
 {
     const struct msg_card_sign *m = &v->request.sign;
-    struct card_sign_request request = {.deadline_us = deadline_of(v, m->budget_ms), .last_try_agreed = m->last_try_agreed != 0,
-                                        .time = m->time, .institution = m->institution, .purpose = m->purpose};
+    struct card_sign_request request = {.deadline_us = deadline_of(v, m->budget_ms),
+                                        .last_try_agreed = m->last_try_agreed != 0,
+                                        .time = m->time,
+                                        .institution = m->institution,
+                                        .purpose = m->purpose};
     struct msg_reader_state state;
     struct secret pin;
     enum failure failure;
@@ -225,10 +250,11 @@ static enum failure begin_photo(struct reader_visit *v, int *rc)
 {
     const struct msg_card_photo *m = &v->request.photo;
     struct card_photo_request request = {.deadline_us = deadline_of(v, m->budget_ms),
-                                         .few_tries_agreed = m->few_tries_agreed != 0, .scanned = m->scanned != 0};
+                                         .few_tries_agreed = m->few_tries_agreed != 0,
+                                         .scanned = m->scanned != 0};
     struct secret number_b;
-    enum failure failure =
-        open_sealed(v, ENVELOPE_NUMBER_B, m->sealed.data, m->sealed.len, FAILURE_NUMBER_B_UNREADABLE, &number_b);
+    enum failure failure = open_sealed(v, ENVELOPE_NUMBER_B, m->sealed.data, m->sealed.len,
+                                       FAILURE_NUMBER_B_UNREADABLE, &number_b);
 
     if (failure == FAILURE_NONE)
         *rc = card_engine_photo(v->engine, &request, &number_b, on_done, v);
@@ -263,7 +289,8 @@ static void begin(struct reader_visit *v)
 
     v->waiting = false;
     v->running = true;
-    for (size_t i = 0; failure == FAILURE_NONE && i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+    for (size_t i = 0; failure == FAILURE_NONE && i < sizeof(beginnings) / sizeof(beginnings[0]);
+         i++)
         if (beginnings[i].type == v->asked)
             failure = beginnings[i].begin(v, &rc);
     if (rc == -EINVAL) {
@@ -294,7 +321,7 @@ static void card_off(struct reader_visit *v)
         (void)card_engine_off(v->engine, on_done, v);
 }
 
-/* -- the visit -------------------------------------------------------------------------------------- */
+/* -- the visit --------------------------------------------------------------------------------- */
 
 static void end_visit(struct reader_visit *v)
 {
@@ -381,7 +408,8 @@ static void on_camera_stop(struct reader_visit *v, struct ipc *desk, const struc
 static uint64_t visit_of(const struct message *m)
 {
     /* Every message of the desk to the lane begins with the visit's number. */
-    _Static_assert(offsetof(struct msg_card_sign, visit) == 0 && offsetof(struct msg_camera_start, visit) == 0 &&
+    _Static_assert(offsetof(struct msg_card_sign, visit) == 0 &&
+                       offsetof(struct msg_camera_start, visit) == 0 &&
                        offsetof(struct msg_visit_end, visit) == 0,
                    "visit comes first");
     return m->body.visit_begin.visit;
@@ -431,7 +459,8 @@ void reader_visit_set_lane(struct reader_visit *v, struct lane *lane)
     v->lane = lane;
 }
 
-struct reader_visit *reader_visit_new(struct clock *clock, struct card_engine *engine, struct frames *frames)
+struct reader_visit *reader_visit_new(struct clock *clock, struct card_engine *engine,
+                                      struct frames *frames)
 {
     struct reader_visit *v = calloc(1, sizeof(*v));
 

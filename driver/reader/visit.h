@@ -18,7 +18,8 @@ struct lane;
 struct reader_visit;
 
 /* All borrowed. NULL if out of memory. */
-struct reader_visit *reader_visit_new(struct clock *clock, struct card_engine *engine, struct frames *frames);
+struct reader_visit *reader_visit_new(struct clock *clock, struct card_engine *engine,
+                                      struct frames *frames);
 /* Accepts and stores NULL. */
 void reader_visit_free(struct reader_visit **visit);
 void reader_visit_set_lane(struct reader_visit *visit, struct lane *lane);

@@ -121,7 +121,7 @@ void usb_reset(struct usb *usb, uint64_t deadline_us, usb_done_fn *done, void *a
  */
 void usb_forget(struct usb *usb, const void *arg);
 
-/* -- transfers ------------------------------------------------------------------------------- */
+/* -- transfers --------------------------------------------------------------------------------- */
 
 enum usb_kind { USB_CONTROL, USB_BULK, USB_INTERRUPT, USB_ISOCHRONOUS };
 

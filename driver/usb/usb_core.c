@@ -37,7 +37,7 @@ static void call_later(struct usb *usb)
         abort();
 }
 
-/* -- in flight ------------------------------------------------------------------------------- */
+/* -- in flight --------------------------------------------------------------------------------- */
 
 static void flying_add(struct usb *usb, struct usb_request *request)
 {
@@ -303,7 +303,7 @@ const uint8_t *usb_request_setup(struct usb_request *request)
     return request->memory;
 }
 
-/* -- operations ------------------------------------------------------------------------------ */
+/* -- operations -------------------------------------------------------------------------------- */
 
 void usb_transport_operated(struct usb *usb, struct usb_operation *operation,
                             enum usb_status status)
@@ -417,7 +417,7 @@ void usb_forget(struct usb *usb, const void *arg)
             it->done = forgotten;
 }
 
-/* -- gone, later, life ----------------------------------------------------------------------- */
+/* -- gone, later, life ------------------------------------------------------------------------- */
 
 void usb_transport_gone(struct usb *usb)
 {
@@ -592,7 +592,7 @@ struct clock *usb_clock(const struct usb *usb)
     return usb->clock;
 }
 
-/* -- descriptors ----------------------------------------------------------------------------- */
+/* -- descriptors ------------------------------------------------------------------------------- */
 
 static uint16_t device_u16(const struct usb *usb, unsigned at)
 {

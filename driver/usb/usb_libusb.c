@@ -83,7 +83,7 @@ static enum usb_status status_of_transfer(enum libusb_transfer_status status)
     }
 }
 
-/* -- the loop -------------------------------------------------------------------------------- */
+/* -- the loop ---------------------------------------------------------------------------------- */
 
 static void take_turn(struct usb_libusb *self)
 {
@@ -136,7 +136,7 @@ static void on_fd_removed(int fd, void *arg)
             self->watches[i].source = sd_event_source_disable_unref(self->watches[i].source);
 }
 
-/* -- transfers ------------------------------------------------------------------------------- */
+/* -- transfers --------------------------------------------------------------------------------- */
 
 static void LIBUSB_CALL on_transfer(struct libusb_transfer *transfer)
 {
@@ -247,7 +247,7 @@ static void libusb_drain(struct usb *usb)
         take_turn(self);
 }
 
-/* -- operations ------------------------------------------------------------------------------ */
+/* -- operations -------------------------------------------------------------------------------- */
 
 static void mark_claimed(struct usb_libusb *self, uint8_t interface, bool claimed)
 {
@@ -297,7 +297,7 @@ static void libusb_release(struct usb *usb, uint8_t interface)
     mark_claimed(self, interface, false);
 }
 
-/* -- life ------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void libusb_destroy(struct usb *usb)
 {

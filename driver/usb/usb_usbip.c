@@ -100,7 +100,7 @@ static enum usb_status status_of(int32_t status)
     }
 }
 
-/* -- out ------------------------------------------------------------------------------------- */
+/* -- out --------------------------------------------------------------------------------------- */
 
 static void watch_out(struct usb_usbip *self, bool wanted)
 {
@@ -267,7 +267,7 @@ static void on_unlink_deadline(struct timer *timer, void *arg)
     (void)timer_set_at(timer, next);
 }
 
-/* -- in -------------------------------------------------------------------------------------- */
+/* -- in ---------------------------------------------------------------------------------------- */
 
 static void expect(struct usb_usbip *self, enum reading reading, void *into, size_t len)
 {
@@ -456,7 +456,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *ar
     return 0;
 }
 
-/* -- operations: what a kernel would do by ioctl is done by control requests ----------------- */
+/* -- operations: what a kernel would do by ioctl is done by control requests ------------------- */
 
 struct operation_row {
     uint8_t request_type, request;
@@ -514,7 +514,7 @@ static void usbip_release(struct usb *usb, uint8_t interface)
     (void)interface;
 }
 
-/* -- life ------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static int usbip_prepare(struct usb *usb, struct usb_request *request)
 {

@@ -112,7 +112,7 @@ static bool is_bulk(const struct uvc *self)
     return self->function.bulk_in != 0;
 }
 
-/* -- stopping -------------------------------------------------------------------------------- */
+/* -- stopping ---------------------------------------------------------------------------------- */
 
 static void begin(struct uvc *self);
 
@@ -197,7 +197,7 @@ static enum camera_trouble trouble_of(enum usb_status status)
     }
 }
 
-/* -- streaming ------------------------------------------------------------------------------- */
+/* -- streaming --------------------------------------------------------------------------------- */
 
 static void on_frame(const struct camera_frame *frame, void *arg)
 {
@@ -422,7 +422,7 @@ static void stream(struct uvc *self, bool ready)
         self->camera.listener->started(&self->camera, &self->mode, self->camera.arg);
 }
 
-/* -- starting -------------------------------------------------------------------------------- */
+/* -- starting ---------------------------------------------------------------------------------- */
 
 static void ask_entity(struct uvc *self, uint8_t request, uint16_t select, unsigned entity,
                        size_t len, uint64_t deadline_us)
@@ -662,7 +662,7 @@ static void begin(struct uvc *self)
     prepare(self);
 }
 
-/* -- the camera contract --------------------------------------------------------------------- */
+/* -- the camera contract ----------------------------------------------------------------------- */
 
 static int uvc_start(struct camera *camera, const struct camera_need *need, uint64_t deadline_us)
 {

@@ -199,7 +199,7 @@ int uvc_function_find(const struct usb_config *config, unsigned nth, struct uvc_
     return -ENODEV;
 }
 
-/* -- choosing -------------------------------------------------------------------------------- */
+/* -- choosing ---------------------------------------------------------------------------------- */
 
 /* Missing pixels weigh double: scaling down costs nothing that matters. */
 static uint32_t distance(unsigned offered, unsigned wanted)

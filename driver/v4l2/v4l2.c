@@ -67,8 +67,7 @@ static struct v4l2 *v4l2_of(struct camera *camera)
 static void begin(struct v4l2 *self);
 static void submit(struct v4l2 *self, enum state state);
 
-/* -- what the listener is told ------------------------------------------------------------------
- */
+/* -- what the listener is told ----------------------------------------------------------------- */
 
 /* Not the worker's. */
 static bool is_ours(const struct v4l2 *self)
@@ -161,8 +160,7 @@ static void on_silence(struct timer *timer, void *arg)
     leave(self);
 }
 
-/* -- pictures -----------------------------------------------------------------------------------
- */
+/* -- pictures ---------------------------------------------------------------------------------- */
 
 /* Cameras fill up behind the end marker with zeros. */
 static bool has_jpeg_end(const uint8_t *bytes, size_t len)
@@ -285,8 +283,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *arg)
     return 0;
 }
 
-/* -- starting and stopping ------------------------------------------------------------------------
- */
+/* -- starting and stopping --------------------------------------------------------------------- */
 
 static void run_job(struct v4l2_job *job)
 {
@@ -397,8 +394,7 @@ static void begin(struct v4l2 *self)
     submit(self, STATE_STARTING);
 }
 
-/* -- the contract -------------------------------------------------------------------------------
- */
+/* -- the contract ------------------------------------------------------------------------------ */
 
 static int start(struct camera *camera, const struct camera_need *need, uint64_t deadline_us)
 {

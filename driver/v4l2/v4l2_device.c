@@ -63,7 +63,7 @@ int v4l2_device_look(const struct v4l2_device *device)
     return (has & wanted) == wanted ? 0 : -ENOTSUP;
 }
 
-/* -- starting --------------------------------------------------------------------------------- */
+/* -- starting ---------------------------------------------------------------------------------- */
 
 static enum camera_trouble trouble_of(int error)
 {
@@ -232,7 +232,7 @@ enum camera_trouble v4l2_device_start(struct v4l2_device *device, const struct c
     return trouble_of(r);
 }
 
-/* -- stopping --------------------------------------------------------------------------------- */
+/* -- stopping ---------------------------------------------------------------------------------- */
 
 void v4l2_device_stop(struct v4l2_device *device)
 {
@@ -264,7 +264,7 @@ void v4l2_device_close(struct v4l2_device *device)
     device->fd = -1;
 }
 
-/* -- pictures --------------------------------------------------------------------------------- */
+/* -- pictures ---------------------------------------------------------------------------------- */
 
 int v4l2_device_take(struct v4l2_device *device, struct v4l2_picture *picture)
 {

@@ -51,7 +51,7 @@ static uint64_t distance(unsigned offered, unsigned wanted)
     return offered >= wanted ? offered - wanted : UINT64_C(2) * (wanted - offered);
 }
 
-/* -- rates ------------------------------------------------------------------------------------ */
+/* -- rates ------------------------------------------------------------------------------------- */
 
 /* A range: the wish itself where it lies inside. Steps are the driver's to round. */
 static struct v4l2_fract within(const struct v4l2_frmival_stepwise *range, unsigned fps)
@@ -91,7 +91,7 @@ static void choose_interval(const struct search *s)
     s->best->interval = best;
 }
 
-/* -- sizes ------------------------------------------------------------------------------------ */
+/* -- sizes ------------------------------------------------------------------------------------- */
 
 static void weigh(struct search *s, enum camera_format format, uint32_t pixel_format,
                   unsigned width, unsigned height)
@@ -142,7 +142,7 @@ static void weigh_sizes(struct search *s, enum camera_format format, uint32_t pi
         weigh(s, format, pixel_format, s->need->width, s->need->height);
 }
 
-/* -- formats ---------------------------------------------------------------------------------- */
+/* -- formats ----------------------------------------------------------------------------------- */
 
 int v4l2_choose(const struct v4l2_calls *calls, int fd, const struct camera_need *need,
                 struct v4l2_choice *choice)

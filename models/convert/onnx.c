@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Protocol Buffers
- * ---------------------------------------------------------------------------------------- */
+/* ---- Protocol Buffers ------------------------------------------------------------------------ */
 
 enum wire { WIRE_NUMBER = 0, WIRE_PIECE = 2 };
 
@@ -68,8 +67,7 @@ static void put_message(struct bytes *b, unsigned field, struct bytes *message, 
     memset(message, 0, sizeof(*message));
 }
 
-/* ---- ONNX: field numbers of onnx.proto
- * --------------------------------------------------------------------------- */
+/* ---- ONNX: field numbers of onnx.proto ------------------------------------------------------- */
 
 enum { MODEL_IR = 1, MODEL_PRODUCER = 2, MODEL_GRAPH = 7, MODEL_OPSET = 8 };
 enum { OPSET_VERSION = 2 };
@@ -145,9 +143,7 @@ void onnx_tensor(struct onnx *net, const char *name, const int64_t *dims, size_t
     put_message(&net->tensors, GRAPH_TENSOR, &tensor, &net->error);
 }
 
-/* ---- nodes
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static struct bytes node(struct onnx *net, const char *op, const char *const *inputs,
                          size_t ninputs, const char *out)

@@ -57,8 +57,7 @@ static size_t entry_count(const json_t *entry)
     const json_t *shape = json_object_get(entry, "shape"), *dim;
     size_t count = 1, i;
 
-    json_array_foreach(shape, i, dim)
-    {
+    json_array_foreach (shape, i, dim) {
         const json_int_t n = json_integer_value(dim);
 
         if (n <= 0 || n > 1 << 20 || count > ((size_t)1 << 26) / (size_t)n)
@@ -111,10 +110,8 @@ int weights_take(const struct weights *w, const char *name, const int64_t *dims,
     const json_t *group, *entry;
     size_t at = 0, i, k;
 
-    json_array_foreach(w->manifest, i, group)
-    {
-        json_array_foreach(json_object_get(group, "weights"), k, entry)
-        {
+    json_array_foreach (w->manifest, i, group) {
+        json_array_foreach (json_object_get(group, "weights"), k, entry) {
             const json_t *q = json_object_get(entry, "quantization");
             const char *called = json_string_value(json_object_get(entry, "name"));
             const char *dtype = json_string_value(json_object_get(q != NULL ? q : entry, "dtype"));

@@ -189,8 +189,7 @@ void results_free(struct work *work)
     work->results = NULL;
 }
 
-/* ---- comparisons
- * ------------------------------------------------------------------------------------------- */
+/* ---- comparisons ----------------------------------------------------------------------------- */
 
 static const float *reference_of(const struct work *work, size_t i, bool several)
 {

@@ -1,14 +1,15 @@
 /*
  * uketsuke-evaluate: error rates of the matcher's own code path on a list of picture pairs.
  *
- *   uketsuke-evaluate --models DIR --pairs FILE [--root DIR] [--half dev|holdout] [--reference
- * jp2:WIDTHxHEIGHT:BYTES]
+ *   uketsuke-evaluate --models DIR --pairs FILE [--root DIR] [--half dev|holdout]
+ *                     [--reference jp2:WIDTHxHEIGHT:BYTES]
  *                     [--threads N] [--scores FILE] [--plot FILE] [--calibrate]
  *
  * Genuine scores are the pairs marked 1. Impostor scores are all comparisons of a reference
  * (path_a) with a probe (path_b) of another identity, the identity being the name of a picture's
- * directory. Beside the matcher's own reference (one view of the photo, the plain use of the net) stands
- * the mean of six views of it, on the same pictures: a paired comparison of what one step more gives.
+ * directory. Beside the matcher's own reference (one view of the photo, the plain use of the net)
+ * stands the mean of six views of it, on the same pictures: a paired comparison of what one step
+ * more gives.
  */
 #include "evaluate.h"
 

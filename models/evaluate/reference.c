@@ -22,8 +22,7 @@ int card_like_parse(struct card_like *out, const char *text)
     return 0;
 }
 
-/* ---- where OpenJPEG writes to
- * ---------------------------------------------------------------------------- */
+/* ---- where OpenJPEG writes to ---------------------------------------------------------------- */
 
 struct sink {
     uint8_t *data;

@@ -89,9 +89,7 @@ double equal_error_rate(const struct scores *genuine, const struct scores *impos
     return best;
 }
 
-/* ---- chance
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- chance ---------------------------------------------------------------------------------- */
 
 static uint64_t draw(uint64_t *state)
 {

@@ -29,7 +29,7 @@ static void must(int r, const char *what)
     }
 }
 
-/* ---- the other side: answers each question with its kind of answer ------------------------------------------- */
+/* ---- the other side: answers each question with its kind of answer --------------------------- */
 
 static int carried = -1;
 
@@ -65,7 +65,8 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
 static void serve(int fd)
 {
     static const struct ipc_self self = {.role = IPC_DESK, .program = "uketsuked", .instance = ""};
-    static const struct ipc_handlers handlers = {.open = on_open, .message = echo, .closed = on_closed};
+    static const struct ipc_handlers handlers = {
+        .open = on_open, .message = echo, .closed = on_closed};
     struct sd_event *loop;
     struct ipc *ipc;
 
@@ -77,7 +78,7 @@ static void serve(int fd)
     _exit(sd_event_loop(loop) < 0);
 }
 
-/* ---- this side --------------------------------------------------------------------------------------------------- */
+/* ---- this side ------------------------------------------------------------------------------- */
 
 static struct {
     struct sd_event *loop;
@@ -125,7 +126,7 @@ static void trips(const char *name, uint16_t type, const void *body)
     measure_print_events("  each", us, (size_t)RUNS * TRIPS);
 }
 
-/* ---- encoding --------------------------------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 static void code(uint16_t type, const void *body, unsigned nfds)
 {
@@ -157,11 +158,13 @@ static void code(uint16_t type, const void *body, unsigned nfds)
 int main(void)
 {
     static const struct ipc_self self = {.role = IPC_COMMAND, .program = "bench", .instance = ""};
-    static struct ipc_handlers handlers = {.open = on_open, .message = answered, .closed = on_closed};
+    static struct ipc_handlers handlers = {
+        .open = on_open, .message = answered, .closed = on_closed};
     static const struct msg_health_query health = {.request = 1};
     static const struct msg_visits_query visits = {.request = 1};
     static const struct msg_answer_query answer = {.request = 1, .visit = 1};
-    static const struct msg_match_frame frame = {.visit = 1, .format = 1, .width = 640, .height = 480, .bytes = 60000};
+    static const struct msg_match_frame frame = {
+        .visit = 1, .format = 1, .width = 640, .height = 480, .bytes = 60000};
     static struct msg_visit_item item;
     static struct msg_card_identified identified;
     int ends[2], status;

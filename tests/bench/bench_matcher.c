@@ -80,9 +80,7 @@ static void print_row(const char *name, uint32_t *us, size_t n)
            us[n * 3 / 4] / 1000.0);
 }
 
-/* ---- allocations
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- allocations ----------------------------------------------------------------------------- */
 
 static _Thread_local uint64_t allocations, own_allocations; /* all; those outside the libraries */
 static _Thread_local unsigned inside;
@@ -147,9 +145,7 @@ int __wrap_tjCompress2(tjhandle h, const unsigned char *d, int w, int p, int y, 
     INSIDE(__real_tjCompress2(h, d, w, p, y, f, o, n, s, q, g));
 }
 
-/* ---- stages
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- stages ---------------------------------------------------------------------------------- */
 
 enum {
     STAGE_DECODE,
@@ -211,9 +207,7 @@ static int bench_stages(struct engine *engine, const struct embedding *reference
     return n > 0 ? 0 : -ENODATA;
 }
 
-/* ---- against plain use
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- against plain use ----------------------------------------------------------------------- */
 
 static uint32_t cpu_us(void)
 {
@@ -327,9 +321,7 @@ static void print_pss(const char *when)
         fclose(file);
 }
 
-/* ---- verifications
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- verifications --------------------------------------------------------------------------- */
 
 struct visit {
     struct session *session;

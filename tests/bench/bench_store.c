@@ -13,7 +13,8 @@
 #define RUNS 7
 #define LOOKUPS 2000
 #define STEPS 200
-#define TREE_BYTES 3000 /* an answer with one insurance, its limit and consents in canonical form is about this size */
+#define TREE_BYTES                                                                                 \
+    3000 /* an answer with one insurance, its limit and consents in canonical form is about this size */
 #define INSTITUTION "9910000017"
 #define DATE "20260801"
 
@@ -33,7 +34,11 @@ static struct store_subject subject_of(const uint32_t *number)
 static void fill(struct store *store, uint32_t from, uint32_t to)
 {
     static uint8_t tree[TREE_BYTES];
-    struct store_answer answer = {.institution = INSTITUTION, .date = DATE, .usable = 1, .tree = tree, .tree_len = sizeof(tree)};
+    struct store_answer answer = {.institution = INSTITUTION,
+                                  .date = DATE,
+                                  .usable = 1,
+                                  .tree = tree,
+                                  .tree_len = sizeof(tree)};
 
     for (uint32_t i = from; i < to; i++) {
         if (i % 1000 == 0 || i == from)
@@ -57,7 +62,8 @@ static void look_up(struct store *store, uint32_t answers)
             struct store_answer found;
             uint64_t before = measure_now_ns();
 
-            must(store_answer_today(store, subject_of(&who), INSTITUTION, DATE, 0, &found), "look-up");
+            must(store_answer_today(store, subject_of(&who), INSTITUTION, DATE, 0, &found),
+                 "look-up");
             us[run * LOOKUPS + i] = (double)(measure_now_ns() - before) / 1000;
             store_answer_free(&found);
         }
@@ -123,10 +129,12 @@ int main(int argc, char **argv)
     look_up(store, 1000);
     start = measure_now_ns();
     fill(store, 1000, 100000);
-    printf("  %-46s %12.0f /s     (once, 1000 a commit)\n", "answers stored in bulk", 99000 * 1e9 / (double)(measure_now_ns() - start));
+    printf("  %-46s %12.0f /s     (once, 1000 a commit)\n", "answers stored in bulk",
+           99000 * 1e9 / (double)(measure_now_ns() - start));
     look_up(store, 100000);
     must(store_status(store, &status), "status");
-    printf("  %-46s %12.1f MiB\n", "database with 100000 answers", (double)status.bytes / (1 << 20));
+    printf("  %-46s %12.1f MiB\n", "database with 100000 answers",
+           (double)status.bytes / (1 << 20));
     store_close(&store);
     secret_free(&key);
     clock_free(&clock);

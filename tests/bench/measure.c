@@ -29,14 +29,15 @@ void measure_print(const char *name, double *values, size_t n, const char *unit)
 {
     double median = measure_quantile(values, n, 0.5);
 
-    printf("  %-46s %12.0f %-6s (%.0f .. %.0f, %zu runs)\n", name, median, unit, measure_quantile(values, n, 0.25),
-           measure_quantile(values, n, 0.75), n);
+    printf("  %-46s %12.0f %-6s (%.0f .. %.0f, %zu runs)\n", name, median, unit,
+           measure_quantile(values, n, 0.25), measure_quantile(values, n, 0.75), n);
     fflush(stdout);
 }
 
 void measure_print_events(const char *name, double *us, size_t n)
 {
-    printf("  %-46s p50 %8.1f us   p99 %8.1f us   max %8.1f us   (%zu)\n", name, measure_quantile(us, n, 0.5),
-           measure_quantile(us, n, 0.99), measure_quantile(us, n, 1.0), n);
+    printf("  %-46s p50 %8.1f us   p99 %8.1f us   max %8.1f us   (%zu)\n", name,
+           measure_quantile(us, n, 0.5), measure_quantile(us, n, 0.99),
+           measure_quantile(us, n, 1.0), n);
     fflush(stdout);
 }

@@ -17,7 +17,7 @@ _Noreturn void fuzz_broken(const char *what, const char *file, int line)
     abort();
 }
 
-/* ---- the input ------------------------------------------------------------------------------------------------------ */
+/* ---- the input ------------------------------------------------------------------------------- */
 
 uint8_t fuzz_u8(struct fuzz_input *in)
 {
@@ -92,7 +92,7 @@ char *fuzz_text(struct fuzz_input *in, size_t most)
     return text;
 }
 
-/* ---- seeds ------------------------------------------------------------------------------------------------------------ */
+/* ---- seeds ----------------------------------------------------------------------------------- */
 
 void seed_bytes(struct fuzz_seed *seed, const void *data, size_t len)
 {

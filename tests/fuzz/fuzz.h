@@ -23,7 +23,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
     } while (0)
 _Noreturn void fuzz_broken(const char *what, const char *file, int line);
 
-/* ---- reading the input: zero and nothing when it has ended ------------------------------------------------------- */
+/* ---- reading the input: zero and nothing when it has ended ----------------------------------- */
 
 struct fuzz_input {
     const uint8_t *at;
@@ -41,7 +41,7 @@ uint8_t *fuzz_piece_copy(struct fuzz_input *in, size_t most, size_t *len);
 /* A piece as text without NUL. Free it. */
 char *fuzz_text(struct fuzz_input *in, size_t most);
 
-/* ---- making seeds -------------------------------------------------------------------------------------------------- */
+/* ---- making seeds ---------------------------------------------------------------------------- */
 
 /* Writes this target's seeds by the functions below. */
 void fuzz_seeds(void);

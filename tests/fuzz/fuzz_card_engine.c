@@ -58,7 +58,7 @@ static void change(struct liar *liar, const uint8_t *data, size_t len, unsigned 
         liar->answer[1] = fuzz_u8(liar->in);
         liar->answer_len = 2;
         return;
-    case 2: /* a byte changed */
+    case 2:  /* a byte changed */
     default: /* bytes before the status cut off or put in */
         bytes = fuzz_piece(liar->in, 512, &more);
         liar->answer = malloc(len + more + 2);
@@ -110,7 +110,8 @@ static void keep(struct liar *liar, card_channel_fn *done, void *arg)
     liar->arg = arg;
 }
 
-static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                     void *arg)
 {
     struct liar *liar = (struct liar *)channel;
 
@@ -120,7 +121,8 @@ static void power_on(struct card_channel *channel, uint64_t deadline_us, card_ch
     fuzz_shortage_resume();
 }
 
-static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                      void *arg)
 {
     struct liar *liar = (struct liar *)channel;
 
@@ -130,8 +132,8 @@ static void power_off(struct card_channel *channel, uint64_t deadline_us, card_c
     fuzz_shortage_resume();
 }
 
-static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len, uint64_t deadline_us,
-                     card_channel_fn *done, void *arg)
+static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len,
+                     uint64_t deadline_us, card_channel_fn *done, void *arg)
 {
     struct liar *liar = (struct liar *)channel;
     const struct rig_file *key = liar->rig->current;
@@ -145,7 +147,8 @@ static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t l
         liar->verifies[which]++;
         /* An honest chip stands where the engine believes it to be: then the key is the right one. */
         if (!liar->any_changed && key != NULL)
-            FUZZ_CHECK(which ? key->id == 0x0012 || key->id == 0x0015 : key->application == 1 && key->id == 0x0018);
+            FUZZ_CHECK(which ? key->id == 0x0012 || key->id == 0x0015
+                             : key->application == 1 && key->id == 0x0018);
     }
     /* The rig insists on power; a liar's card may have lost it without a word. */
     liar->rig->powered = true;
@@ -176,8 +179,8 @@ static void on_report(struct card_engine *engine, const struct card_report *repo
     FUZZ_CHECK(strlen(report->birth) <= 8 && strlen(report->name) <= 256);
     /* Nothing that the host lacks makes an honest chip a false one. */
     if (liar->trusted && !liar->any_changed && !liar->files_changed)
-        FUZZ_CHECK(report->record != GENUINE_NO && report->challenge != GENUINE_NO && report->chain != GENUINE_NO &&
-                   report->end != CARD_END_NOT_ITS_KEY);
+        FUZZ_CHECK(report->record != GENUINE_NO && report->challenge != GENUINE_NO &&
+                   report->chain != GENUINE_NO && report->end != CARD_END_NOT_ITS_KEY);
     if (report->end != CARD_END_OK)
         return;
     if (report->photo != NULL && liar->record_changed && !liar->any_changed)
@@ -215,10 +218,14 @@ static void fill(struct secret *secret, const char *text, struct fuzz_input *in,
 static void operate(struct liar *liar, unsigned what)
 {
     struct card_rig *rig = liar->rig;
-    struct card_sign_request sign = {.deadline_us = clock_monotonic_us(rig->clock) + 30 * CLOCK_SECOND,
-                                     .last_try_agreed = (what & 8) != 0, .time = 1795339500,
-                                     .institution = "9910000017", .purpose = "eligibility"};
-    struct card_photo_request photo = {.deadline_us = sign.deadline_us, .few_tries_agreed = (what & 8) != 0,
+    struct card_sign_request sign = {.deadline_us =
+                                         clock_monotonic_us(rig->clock) + 30 * CLOCK_SECOND,
+                                     .last_try_agreed = (what & 8) != 0,
+                                     .time = 1795339500,
+                                     .institution = "9910000017",
+                                     .purpose = "eligibility"};
+    struct card_photo_request photo = {.deadline_us = sign.deadline_us,
+                                       .few_tries_agreed = (what & 8) != 0,
                                        .scanned = (what & 16) != 0};
     struct secret secret = {0};
     unsigned before = rig->reports, pins = liar->verifies[0], numbers = liar->verifies[1];
@@ -270,7 +277,8 @@ static void change_files(struct liar *liar, uint8_t *made[8])
         if (file->data == NULL) {
             if (file->secret != NULL) {
                 file->tries = what % 16;
-                file->query_sw = what >= 0xc0 && more >= 2 ? (uint16_t)(bytes[0] << 8 | bytes[1]) : 0;
+                file->query_sw =
+                    what >= 0xc0 && more >= 2 ? (uint16_t)(bytes[0] << 8 | bytes[1]) : 0;
             }
             continue;
         }

@@ -40,8 +40,8 @@ static void try_tlv(const uint8_t *file, size_t len)
         FUZZ_CHECK(tlv.tag == 0xDF22);
 }
 
-static void try_record(const struct card_trust *trust, const uint8_t *file, size_t len, const uint8_t *signer,
-                       size_t signer_len)
+static void try_record(const struct card_trust *trust, const uint8_t *file, size_t len,
+                       const uint8_t *signer, size_t signer_len)
 {
     struct card_record record;
 
@@ -55,7 +55,8 @@ static void try_record(const struct card_trust *trust, const uint8_t *file, size
     FUZZ_CHECK(strlen(record.expiry) == 8 || record.expiry[0] == '\0');
     /* The issuers' keys are not in anybody's input: what is changed in a byte is not genuine. */
     (void)card_proof_record(trust, &record, signer, signer_len);
-    (void)card_proof_challenge(&record, signer, signer_len < 16 ? signer_len : 16, signer, signer_len);
+    (void)card_proof_challenge(&record, signer, signer_len < 16 ? signer_len : 16, signer,
+                               signer_len);
 }
 
 static void try_certificate(const struct card_trust *trust, const uint8_t *file, size_t len)
@@ -95,7 +96,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (trust == NULL) {
         char *culprit = NULL;
 
-        FUZZ_CHECK(card_trust_load(&trust, the_world()->directory, the_world()->user_ca, &culprit) == 0);
+        FUZZ_CHECK(
+            card_trust_load(&trust, the_world()->directory, the_world()->user_ca, &culprit) == 0);
         /* Read once, not needed again; a killed run leaves nothing behind. */
         rig_world_free((struct rig_world *)(uintptr_t)the_world());
     }

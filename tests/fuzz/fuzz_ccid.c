@@ -30,8 +30,8 @@ static void on_usb(struct usb *usb, enum usb_status status, void *arg)
     *(enum usb_status *)arg = status;
 }
 
-static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len,
-                    void *arg)
+static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
+                    size_t len, void *arg)
 {
     struct world *w = arg;
     uint8_t sum = 0;
@@ -45,8 +45,8 @@ static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, c
     FUZZ_CHECK(w->ended <= w->begun);
 }
 
-static void on_open(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len,
-                    void *arg)
+static void on_open(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
+                    size_t len, void *arg)
 {
     struct world *w = arg;
 
@@ -82,7 +82,9 @@ static void answer_in_turn(struct world *w, struct fuzz_input *in)
     data = fuzz_piece(in, sizeof(bytes) - 10, &len);
     if (sent_len < 7)
         return;
-    bytes[0] = sent[0] == 0x62 || sent[0] == 0x6f ? 0x80 : sent[0] == 0x61 || sent[0] == 0x6c ? 0x82 : 0x81;
+    bytes[0] = sent[0] == 0x62 || sent[0] == 0x6f   ? 0x80
+               : sent[0] == 0x61 || sent[0] == 0x6c ? 0x82
+                                                    : 0x81;
     if (what >= 0xf0)
         bytes[0] = (uint8_t)what;
     bytes[1] = (uint8_t)len;
@@ -245,15 +247,20 @@ void fuzz_seeds(void)
 {
     static struct fuzz_seed seed;
     /* dwFeatures: extended APDU, short APDU, TPDU, short APDU with everything by hand */
-    static const char *const features[][2] = {
-        {"extended", "7e000400"}, {"short", "7e000200"}, {"tpdu", "7e000100"}, {"by_hand", "72000200"}, {"character", "02000000"}};
+    static const char *const features[][2] = {{"extended", "7e000400"},
+                                              {"short", "7e000200"},
+                                              {"tpdu", "7e000100"},
+                                              {"by_hand", "72000200"},
+                                              {"character", "02000000"}};
 
     for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
         seed_hex(&seed, "4c05 c80d");
-        seed_hex(&seed, "5d00 09 02 5d00 01 01 00 80 32 09 04 00 00 03 0b 00 00 00 36 21 1001 00 07 03000000 a00f0000"
+        seed_hex(&seed, "5d00 09 02 5d00 01 01 00 80 32 09 04 00 00 03 0b 00 00 00 36 21 1001 00 "
+                        "07 03000000 a00f0000"
                         "a00f0000 00 c2a50000 c2a50000 00 fe000000 00000000 00000000");
         seed_hex(&seed, features[i][1]);
-        seed_hex(&seed, "0f010000 ff ff 0000 00 01 07 05 02 02 0002 00 07 05 81 02 0002 00 07 05 83 03 0800 10");
+        seed_hex(&seed, "0f010000 ff ff 0000 00 01 07 05 02 02 0002 00 07 05 81 02 0002 00 07 05 "
+                        "83 03 0800 10");
         visit(&seed);
         seed_write(&seed, features[i][0]);
     }

@@ -144,7 +144,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w;
 
     memset(&w, 0, sizeof(w));
-    t1_init(&w.t1, ifsc > 0 && ifsc < 255 ? ifsc : 32, (flags & 1) != 0, ifsd, (flags & 2) != 0, block_max);
+    t1_init(&w.t1, ifsc > 0 && ifsc < 255 ? ifsc : 32, (flags & 1) != 0, ifsd, (flags & 2) != 0,
+            block_max);
     w.next = t1_start(&w.t1);
     w.busy = true;
     look(&w);
@@ -161,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     return 0;
 }
 
-/* -- seeds: what the simulated card says in whole exchanges ------------------------------------------------------- */
+/* -- seeds: what the simulated card says in whole exchanges ------------------------------------ */
 
 struct script {
     uint8_t response[1200];
@@ -227,8 +228,9 @@ static void record(const char *name, size_t command_len, size_t response_len, co
 
 void fuzz_seeds(void)
 {
-    static const char *const faults[] = {"block-lost 2",    "block-silent 2", "block-damaged 2", "block-refused 2",
-                                         "block-old 2",     "block-wtx 2 5",  "block-ifs 2 16",  "block-abort 2"};
+    static const char *const faults[] = {"block-lost 2",    "block-silent 2", "block-damaged 2",
+                                         "block-refused 2", "block-old 2",    "block-wtx 2 5",
+                                         "block-ifs 2 16",  "block-abort 2"};
     char name[32];
 
     record("short", 10, 2, NULL);

@@ -91,7 +91,8 @@ void fuzz_seeds(void)
         seed_bytes(&seed, line, strlen(line));
     }
     seed_write(&seed, "table");
-    seed_bytes(&seed, "# word\n[desk]\ninstitution = 9910000017\n\n[lane 1]\nreader = id=054c:0dc8\n", 71);
+    seed_bytes(&seed,
+               "# word\n[desk]\ninstitution = 9910000017\n\n[lane 1]\nreader = id=054c:0dc8\n", 71);
     seed_write(&seed, "hand");
     seed_bytes(&seed, "[lane x y]\n nonsense\n=\n[upstream main]\nkind = webapi ; word\n", 60);
     seed_write(&seed, "nonsense");

@@ -45,8 +45,14 @@ void fuzz_seeds(void)
 {
     static struct fuzz_seed seed;
     static const char *const texts[] = {
-        "患者番号,氏名,生年月日,保険者番号,記号,番号,枝番\r\nPT1,\"架空　花子\",S290707,06130012,試験,1001,01\r\n",
-        "a,\"b\"\"c\",\"d\r\ne\"\n\n,,\n", "\xef\xbb\xbf" "name\nx", "\x8e\x81\x96\xbc,\xfb\xfc\r\n", "\"a\"b\n", "a\"b",
+        "患者番号,氏名,生年月日,保険者番号,記号,番号,枝番\r\nPT1,\"架空　花子\",S290707,06130012,"
+        "試験,1001,01\r\n",
+        "a,\"b\"\"c\",\"d\r\ne\"\n\n,,\n",
+        "\xef\xbb\xbf"
+        "name\nx",
+        "\x8e\x81\x96\xbc,\xfb\xfc\r\n",
+        "\"a\"b\n",
+        "a\"b",
     };
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -30,7 +30,8 @@ static const struct message_row *row_from(char role, unsigned at)
 
     for (unsigned round = 0; round < 2; round++) {
         for (size_t i = 0; (row = message_row_at(i)) != NULL; i++)
-            if (row->from[0] != '*' && strchr(row->from, role) != NULL && strchr(row->to, 'D') != NULL) {
+            if (row->from[0] != '*' && strchr(row->from, role) != NULL &&
+                strchr(row->to, 'D') != NULL) {
                 if (round == 1 && at-- == 0)
                     return row;
                 n += round == 0;
@@ -138,7 +139,8 @@ static void reader_lies(struct stage *stage, struct fuzz_input *in, unsigned lan
     struct message message;
 
     /* Nothing comes to the desk's lanes but what links.c hands on: not the broker's rows. */
-    if (row == NULL || strchr(row->to, 'D') == NULL || !stage->lanes[lane].reader_up || !compose(row, in, &message))
+    if (row == NULL || strchr(row->to, 'D') == NULL || !stage->lanes[lane].reader_up ||
+        !compose(row, in, &message))
         return;
     if (row->type != MSG_READER_STATE)
         message.body.visit_key.visit = some_visit(stage, lane, which);
@@ -213,7 +215,8 @@ static void relay_lies(struct stage *stage, struct fuzz_input *in, unsigned lane
 /* Web and command: any action by anybody at any step, and look-ups of any form. */
 static void web_lies(struct stage *stage, struct fuzz_input *in, unsigned lane)
 {
-    const struct message_row *row = message_row((fuzz_u8(in) & 3) != 0 ? MSG_LANE_ACTION : MSG_LOOKUP);
+    const struct message_row *row =
+        message_row((fuzz_u8(in) & 3) != 0 ? MSG_LANE_ACTION : MSG_LOOKUP);
     struct stage_lane *l = &stage->lanes[lane];
     unsigned which = fuzz_u8(in);
     struct msg_action_result result;
@@ -261,13 +264,15 @@ static void honest_reader(struct stage *stage, struct fuzz_input *in, unsigned l
 {
     struct stage_lane *l = &stage->lanes[lane];
     unsigned what = fuzz_u8(in);
-    struct stage_identified identified = {(uint8_t)(what & 3), (uint8_t)(what >> 4), GENUINE_YES, false};
+    struct stage_identified identified = {(uint8_t)(what & 3), (uint8_t)(what >> 4), GENUINE_YES,
+                                          false};
     struct stage_photo photo = {GENUINE_YES, GENUINE_YES, "19540707", "2"};
 
     if (l->asked_reader == 0 || !l->reader_up)
         return;
     if (what == 0xff)
-        stage_card_failed(stage, lane, (uint16_t)(1 + fuzz_u8(in) % (FAILURE_COUNT - 1)), fuzz_u8(in));
+        stage_card_failed(stage, lane, (uint16_t)(1 + fuzz_u8(in) % (FAILURE_COUNT - 1)),
+                          fuzz_u8(in));
     else if (l->asked_reader == MSG_CARD_IDENTIFY)
         stage_identified(stage, lane, &identified);
     else if (l->asked_reader == MSG_CARD_PHOTO)
@@ -278,8 +283,9 @@ static void honest_reader(struct stage *stage, struct fuzz_input *in, unsigned l
 
 static void honest_relay(struct stage *stage, struct fuzz_input *in, unsigned lane)
 {
-    static const char *const kinds[] = {"valid", "notice", "lost", "none", "several", "segment9", "pending",
-                                        "not_registered", "registered", "other_birth", "garbled"};
+    static const char *const kinds[] = {"valid",      "notice",      "lost",    "none",
+                                        "several",    "segment9",    "pending", "not_registered",
+                                        "registered", "other_birth", "garbled"};
     unsigned which = fuzz_u8(in);
 
     lane = (which & 128) != 0 ? 0 : lane;
@@ -403,7 +409,8 @@ void fuzz_seeds(void)
     /* A whole visit by PIN, one by face, and each lie once after a card was laid down. */
     seed_hex(&seed, "05 01 06 a3 0d 00 01 0d 00 05 06 a3 08 00 0d 0f 03 09 03 05 00 09 04");
     seed_write(&seed, "pin");
-    seed_hex(&seed, "05 01 06 a3 0d 00 00 0d 00 03 06 a3 0b 0c 01 0c 01 0d 0f 02 08 00 09 04 05 00");
+    seed_hex(&seed,
+             "05 01 06 a3 0d 00 00 0d 00 03 06 a3 0b 0c 01 0c 01 0d 0f 02 08 00 09 04 05 00");
     seed_write(&seed, "face");
     for (unsigned liar = 0; liar < 4; liar++)
         for (unsigned at = 0; (row = row_from("RMOY"[liar], at)) != NULL && at < 10; at++) {

@@ -80,7 +80,8 @@ static void on_closed(struct ipc *ipc, int error, void *arg)
     ipc_free(&w->ipc);
 }
 
-static const struct ipc_handlers handlers = {.open = on_open, .message = on_message, .closed = on_closed};
+static const struct ipc_handlers handlers = {
+    .open = on_open, .message = on_message, .closed = on_closed};
 
 static void run(sd_event *loop)
 {
@@ -211,7 +212,8 @@ void fuzz_seeds(void)
     const struct message_row *row;
 
     for (size_t i = 0; (row = message_row_at(i)) != NULL; i++) {
-        char from = row->from[0] == '*' ? 'D' : row->from[0], to = row->to[0] == '*' ? 'W' : row->to[0];
+        char from = row->from[0] == '*' ? 'D' : row->from[0],
+             to = row->to[0] == '*' ? 'W' : row->to[0];
 
         seed_u8(&seed, (unsigned)(strchr(roles, to) - roles));
         seed_u8(&seed, (unsigned)(strchr(roles, from) - roles));

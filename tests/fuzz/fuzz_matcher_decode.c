@@ -23,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         failure = decode_frame(decoder, data[0] % 3, 64, 48, data + 1, size - 1, &image);
     if (failure == FAILURE_NONE &&
-        (image.width < IMAGE_SIDE_LEAST || image.height < IMAGE_SIDE_LEAST || image.width > IMAGE_SIDE_MOST ||
-         image.height > IMAGE_SIDE_MOST ||
+        (image.width < IMAGE_SIDE_LEAST || image.height < IMAGE_SIDE_LEAST ||
+         image.width > IMAGE_SIDE_MOST || image.height > IMAGE_SIDE_MOST ||
          image.pixels.len != (size_t)image.width * (size_t)image.height * 3))
         abort();
     return 0;
@@ -39,11 +39,13 @@ void fuzz_seeds(void)
     seed_hex(&seed, "ffd8 ffdb 0043 00");
     for (unsigned i = 0; i < 64; i++)
         seed_u8(&seed, 1);
-    seed_hex(&seed, "ffc0 000b 08 0010 0010 01 01 11 00 ffda 0008 01 01 00 00 3f 00 00 00 00 00 ffd9");
+    seed_hex(&seed,
+             "ffc0 000b 08 0010 0010 01 01 11 00 ffda 0008 01 01 00 00 3f 00 00 00 00 00 ffd9");
     seed_write(&seed, "jpeg");
     /* JPEG 2000 code stream (ISO 15444-1, A.5): SIZ of 16x16 with one component, COD, QCD, one tile. */
     seed_u8(&seed, 0);
-    seed_hex(&seed, "ff4f ff51 0029 0000 00000010 00000010 00000000 00000000 00000010 00000010 00000000 00000000"
+    seed_hex(&seed, "ff4f ff51 0029 0000 00000010 00000010 00000000 00000000 00000010 00000010 "
+                    "00000000 00000000"
                     "0001 07 01 01 ff52 000c 00 00 0001 00 01 04 04 00 01 ff5c 0007 40 40 48 48 50"
                     "ff90 000a 0000 00000010 00 01 ff93 80 80 ffd9");
     seed_write(&seed, "codestream");

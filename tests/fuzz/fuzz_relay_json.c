@@ -48,15 +48,21 @@ void fuzz_seeds(void)
         const char *name, *text;
     } rows[] = {
         {"empty", "{\"XmlMsg\":{}}"},
-        {"error", "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"9\",\"ErrorCode\":\"OQC-OWSE0900000\"},"
+        {"error", "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"9\",\"ErrorCode\":\"OQC-"
+                  "OWSE0900000\"},"
                   "\"MessageBody\":{}}}"},
-        {"answer",
-         "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"1\",\"MedicalInstitutionCode\":\"9910000017\"},"
-         "\"MessageBody\":{\"ProcessingResultStatus\":\"1\",\"QualificationValidity\":\"1\",\"ResultList\":["
-         "{\"ResultOfQualificationConfirmation\":{\"Name\":\"\\u67b6\\u7a7a\\u3000\\ud842\\udfb7\",\"Sex1\":2,"
-         "\"Ratio\":0.3,\"Flag\":true,\"None\":null,\"Birthdate\":\"19540707\",\"SpecificDiseasesCertificateList\":["
-         "{\"SpecificDiseasesCertificateInfo\":{\"A\":\"1\"}},{\"B\":\"2\"}],\"Repeated\":[\"1\",\"2\"]}}]}}}"},
-        {"token", "\x28\x00" "eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTUzMzk2MDB9.c2ln"},
+        {"answer", "{\"XmlMsg\":{\"MessageHeader\":{\"SegmentOfResult\":\"1\","
+                   "\"MedicalInstitutionCode\":\"9910000017\"},"
+                   "\"MessageBody\":{\"ProcessingResultStatus\":\"1\",\"QualificationValidity\":"
+                   "\"1\",\"ResultList\":["
+                   "{\"ResultOfQualificationConfirmation\":{\"Name\":"
+                   "\"\\u67b6\\u7a7a\\u3000\\ud842\\udfb7\",\"Sex1\":2,"
+                   "\"Ratio\":0.3,\"Flag\":true,\"None\":null,\"Birthdate\":\"19540707\","
+                   "\"SpecificDiseasesCertificateList\":["
+                   "{\"SpecificDiseasesCertificateInfo\":{\"A\":\"1\"}},{\"B\":\"2\"}],"
+                   "\"Repeated\":[\"1\",\"2\"]}}]}}}"},
+        {"token", "\x28\x00"
+                  "eyJhbGciOiJub25lIn0.eyJleHAiOjE3OTUzMzk2MDB9.c2ln"},
     };
     static struct fuzz_seed seed;
 

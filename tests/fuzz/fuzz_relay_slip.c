@@ -37,12 +37,16 @@ void fuzz_seeds(void)
     static const struct {
         const char *name, *text;
     } rows[] = {
-        {"read", "uketsuke slip 1\nkey=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
-                 "family=OQSsiquc01\nsuffix=20261005U0123456789abcdef\nkind=1\nstage=1\nwrites=0\nstrict=1\n"
-                 "institution=9910000017\nidentifier=U1-5\nreception=\nasked=1795339500\nuntil=0\nend\n"},
-        {"bulk", "uketsuke slip 1\nkey=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
-                 "family=OQSmuquc02\nsuffix=20261005Uff\nkind=6\nstage=2\nwrites=0\nstrict=1\n"
-                 "institution=9910000017\nidentifier=U1-6\nreception=R0000001\nasked=1795339500\nuntil=1795343100\nend\n"},
+        {"read",
+         "uketsuke slip 1\nkey=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+         "family=OQSsiquc01\nsuffix=20261005U0123456789abcdef\nkind=1\nstage=1\nwrites=0\nstrict="
+         "1\n"
+         "institution=9910000017\nidentifier=U1-5\nreception=\nasked=1795339500\nuntil=0\nend\n"},
+        {"bulk",
+         "uketsuke slip 1\nkey=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+         "family=OQSmuquc02\nsuffix=20261005Uff\nkind=6\nstage=2\nwrites=0\nstrict=1\n"
+         "institution=9910000017\nidentifier=U1-6\nreception=R0000001\nasked=1795339500\nuntil="
+         "1795343100\nend\n"},
         {"empty", "uketsuke slip 1\n"},
     };
     static struct fuzz_seed seed;

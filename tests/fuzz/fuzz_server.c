@@ -84,7 +84,8 @@ const char *request_header(struct request *request, const char *name, bool *twic
     unsigned n = 0;
 
     for (unsigned i = 0; i < FUZZ_HEADERS; i++)
-        if (request->wish.headers[i][0] != NULL && strcasecmp(request->wish.headers[i][0], name) == 0) {
+        if (request->wish.headers[i][0] != NULL &&
+            strcasecmp(request->wish.headers[i][0], name) == 0) {
             value = request->wish.headers[i][1];
             n++;
         }
@@ -146,7 +147,8 @@ void request_add_header(struct request *request, const char *name, const char *v
     FUZZ_CHECK(strpbrk(name, "\r\n") == NULL && strpbrk(value, "\r\n") == NULL);
 }
 
-static void replied(struct request *request, unsigned status, const char *type, const void *data, size_t len)
+static void replied(struct request *request, unsigned status, const char *type, const void *data,
+                    size_t len)
 {
     FUZZ_CHECK(!request->replied);
     FUZZ_CHECK(status >= 200 && status < 600);
@@ -155,13 +157,14 @@ static void replied(struct request *request, unsigned status, const char *type, 
     request->reply(status, type, data, len, request->arg);
 }
 
-void server_reply(struct request *request, unsigned status, const char *type, const void *data, size_t len)
+void server_reply(struct request *request, unsigned status, const char *type, const void *data,
+                  size_t len)
 {
     replied(request, status, type, data, len);
 }
 
-void server_reply_shared(struct request *request, unsigned status, const char *type, const void *data, size_t len,
-                         void (*release)(void *arg), void *arg)
+void server_reply_shared(struct request *request, unsigned status, const char *type,
+                         const void *data, size_t len, void (*release)(void *arg), void *arg)
 {
     replied(request, status, type, data, len);
     if (release != NULL)

@@ -19,7 +19,8 @@ struct fuzz_request {
 };
 
 /* Called with all that leaves towards the client, pieces of streams too. */
-typedef void fuzz_reply_fn(unsigned status, const char *type, const uint8_t *data, size_t len, void *arg);
+typedef void fuzz_reply_fn(unsigned status, const char *type, const uint8_t *data, size_t len,
+                           void *arg);
 
 /* Head and body of one request; `arg` is for `reply`. The strings must outlive the server. NULL: too many are open. */
 struct request *fuzz_server_ask(const struct fuzz_request *wish, fuzz_reply_fn *reply, void *arg);

@@ -75,7 +75,8 @@ static bool play(struct fuzz_usb *self, struct usb_request *request)
     }
     if ((request->pub.endpoint & USB_DIR_IN) != 0)
         return false;
-    self->sent_len = request->pub.length < sizeof(self->sent) ? request->pub.length : sizeof(self->sent);
+    self->sent_len =
+        request->pub.length < sizeof(self->sent) ? request->pub.length : sizeof(self->sent);
     memcpy(self->sent, request->pub.data, self->sent_len);
     usb_transport_complete(request, self->out, self->out == USB_OK ? request->pub.length : 0);
     return true;
@@ -143,7 +144,8 @@ static const struct usb_transport_ops ops = {
     .destroy = fuzz_destroy,
 };
 
-struct usb *fuzz_usb_new(struct clock *clock, const uint8_t *device, const uint8_t *config, size_t config_len)
+struct usb *fuzz_usb_new(struct clock *clock, const uint8_t *device, const uint8_t *config,
+                         size_t config_len)
 {
     struct fuzz_usb *self = calloc(1, sizeof(*self));
 
@@ -163,13 +165,14 @@ struct usb *fuzz_usb_new(struct clock *clock, const uint8_t *device, const uint8
 static struct usb_request *waiting(struct usb *usb, enum usb_kind kind)
 {
     for (struct usb_request *it = usb->flying; it != NULL; it = it->next)
-        if (it->submitted && !it->cancelled && !it->timed_out && !it->orphan && it->pub.kind == kind &&
-            (it->pub.endpoint & USB_DIR_IN) != 0)
+        if (it->submitted && !it->cancelled && !it->timed_out && !it->orphan &&
+            it->pub.kind == kind && (it->pub.endpoint & USB_DIR_IN) != 0)
             return it;
     return NULL;
 }
 
-bool fuzz_usb_answer(struct usb *usb, enum usb_kind kind, enum usb_status status, const uint8_t *data, size_t len)
+bool fuzz_usb_answer(struct usb *usb, enum usb_kind kind, enum usb_status status,
+                     const uint8_t *data, size_t len)
 {
     struct usb_request *request = waiting(usb, kind);
 
@@ -209,7 +212,8 @@ bool fuzz_usb_answer_packets(struct usb *usb, struct fuzz_input *in)
     return true;
 }
 
-void fuzz_usb_refuse(struct usb *usb, enum usb_status out, enum usb_status control, enum usb_status operation)
+void fuzz_usb_refuse(struct usb *usb, enum usb_status out, enum usb_status control,
+                     enum usb_status operation)
 {
     fuzz_of(usb)->out = out;
     fuzz_of(usb)->control = control;

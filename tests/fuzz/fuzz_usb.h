@@ -12,13 +12,16 @@
 struct clock;
 
 /* `device` has 18 bytes; both are copied. */
-struct usb *fuzz_usb_new(struct clock *clock, const uint8_t *device, const uint8_t *config, size_t config_len);
+struct usb *fuzz_usb_new(struct clock *clock, const uint8_t *device, const uint8_t *config,
+                         size_t config_len);
 /* The oldest transfer that waits on an IN endpoint of this kind ends so. False: none waits. */
-bool fuzz_usb_answer(struct usb *usb, enum usb_kind kind, enum usb_status status, const uint8_t *data, size_t len);
+bool fuzz_usb_answer(struct usb *usb, enum usb_kind kind, enum usb_status status,
+                     const uint8_t *data, size_t len);
 /* The same for isochronous transfers: status and bytes of each packet come from the input. */
 bool fuzz_usb_answer_packets(struct usb *usb, struct fuzz_input *in);
 /* How everything that goes out, class requests and operations end from now on. */
-void fuzz_usb_refuse(struct usb *usb, enum usb_status out, enum usb_status control, enum usb_status operation);
+void fuzz_usb_refuse(struct usb *usb, enum usb_status out, enum usb_status control,
+                     enum usb_status operation);
 /* What a class request that reads gets (copied, at most 64 bytes). */
 void fuzz_usb_control(struct usb *usb, const uint8_t *data, size_t len);
 /* The last bulk message that went out: its first 64 bytes. */

@@ -57,7 +57,8 @@ static void put_be(uint8_t *at, uint32_t value)
 static void listen_to_us(struct world *w)
 {
     size_t at = 0;
-    ssize_t got = recv(w->host, w->stream + w->stream_len, sizeof(w->stream) - w->stream_len, MSG_DONTWAIT);
+    ssize_t got =
+        recv(w->host, w->stream + w->stream_len, sizeof(w->stream) - w->stream_len, MSG_DONTWAIT);
 
     if (got > 0)
         w->stream_len += (size_t)got;
@@ -165,7 +166,10 @@ static void begin(struct world *w, struct fuzz_input *in)
     FUZZ_CHECK(fuzz_shortage_disarm() == (t == NULL));
     if (t == NULL)
         return;
-    t->kind = packets > 0 ? USB_ISOCHRONOUS : (what & 128) != 0 ? USB_CONTROL : (what & 32) != 0 ? USB_INTERRUPT : USB_BULK;
+    t->kind = packets > 0         ? USB_ISOCHRONOUS
+              : (what & 128) != 0 ? USB_CONTROL
+              : (what & 32) != 0  ? USB_INTERRUPT
+                                  : USB_BULK;
     t->endpoint = t->kind == USB_CONTROL ? 0 : (uint8_t)((fuzz_u8(in) & 0x8f) | 1);
     t->setup = (struct usb_setup){.request_type = fuzz_u8(in), .request = fuzz_u8(in), .value = 1};
     t->length = capacity;
@@ -193,7 +197,7 @@ static void answer(struct world *w, struct fuzz_input *in)
     put_be(wire, seen->command == 1 ? 3 : 4);
     put_be(wire + 4, seen->seqnum + ((what & 64) != 0));
     if ((what & 1) != 0)
-        put_be(wire + 20, (uint32_t)-(int32_t)fuzz_u8(in));
+        put_be(wire + 20, (uint32_t) - (int32_t)fuzz_u8(in));
     if (seen->command == 1) {
         data = fuzz_piece(in, seen->length < 60000 ? seen->length : 60000, &data_len);
         actual = seen->in ? (uint32_t)data_len : actual;
@@ -214,7 +218,7 @@ static void answer(struct world *w, struct fuzz_input *in)
                     one = fuzz_u16(in);
                 memset(wire + len, 0, 16);
                 put_be(wire + len + 8, one);
-                put_be(wire + len + 12, (what & 16) != 0 ? (uint32_t)-(int32_t)fuzz_u8(in) : 0);
+                put_be(wire + len + 12, (what & 16) != 0 ? (uint32_t) - (int32_t)fuzz_u8(in) : 0);
                 sum += one;
                 len += 16;
             }
@@ -332,7 +336,9 @@ void fuzz_seeds(void)
         seed_hex(&seed, "09 02 00");
         seed_piece_hex(&seed, config);
         seed_hex(&seed, "09 03 00 0000 09 04 00 0000");
-        seed_hex(&seed, kind == 0 ? "00 00 4000 81 00 00 20" : kind == 1 ? "00 40 0008 03 82 00 00 20" : "00 80 0800 a1 81 20");
+        seed_hex(&seed, kind == 0   ? "00 00 4000 81 00 00 20"
+                        : kind == 1 ? "00 40 0008 03 82 00 00 20"
+                                    : "00 80 0800 a1 81 20");
         for (unsigned i = 3; i < 6; i++) {
             seed_u8(&seed, 9);
             seed_u8(&seed, i);

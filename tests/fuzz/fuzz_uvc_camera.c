@@ -54,7 +54,8 @@ static void on_trouble(struct camera *camera, enum camera_trouble trouble, void 
 {
     struct world *w = arg;
 
-    FUZZ_CHECK(camera == w->camera && (unsigned)trouble < CAMERA_TROUBLE_COUNT && trouble != CAMERA_OK);
+    FUZZ_CHECK(camera == w->camera && (unsigned)trouble < CAMERA_TROUBLE_COUNT &&
+               trouble != CAMERA_OK);
     if (trouble == CAMERA_SILENT) {
         FUZZ_CHECK(w->running);
         return;
@@ -63,7 +64,8 @@ static void on_trouble(struct camera *camera, enum camera_trouble trouble, void 
     w->wanted = w->running = false;
 }
 
-static const struct camera_listener listener = {.started = on_started, .frame = on_frame, .trouble = on_trouble};
+static const struct camera_listener listener = {
+    .started = on_started, .frame = on_frame, .trouble = on_trouble};
 
 static void settle(struct world *w, uint64_t us)
 {
@@ -127,7 +129,8 @@ static void step(struct world *w, struct fuzz_input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t device[18] = {18, 1, 0, 2, 0xef, 2, 1, 64, 0x09, 0x12, 0x02, 0, 0, 1, 1, 2, 3, 1};
+    static const uint8_t device[18] = {18,   1,    0, 2, 0xef, 2, 1, 64, 0x09,
+                                       0x12, 0x02, 0, 0, 1,    1, 2, 3,  1};
     struct fuzz_input in = {data, (fuzz_shortage_take(data, &size), size)};
     struct world w = {.clock = clock_new_simulated(0, 0)};
     enum usb_status started = USB_STATUS_COUNT;
@@ -161,19 +164,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void fuzz_seeds(void)
 {
     static struct fuzz_seed seed;
-    static const char probe[] = "00 01 01 15160500 0000 0000 0000 0000 00 00 00000800 000c0000 006cdc02 03 00 00 00";
+    static const char probe[] =
+        "00 01 01 15160500 0000 0000 0000 0000 00 00 00000800 000c0000 006cdc02 03 00 00 00";
 
     for (unsigned bulk = 0; bulk < 2; bulk++) {
-        seed_piece_hex(&seed, bulk ? "09 02 6600 02 01 00 80 32 09 04 00 00 00 0e 01 00 00 0d 24 01 1001 0d00 006cdc02 01 01"
-                                     "09 04 01 00 01 0e 02 00 00 0e 24 01 01 0000 81 00 02 00 00 01 00 00"
-                                     "0b 24 06 01 01 01 01 00 00 00 00"
-                                     "1e 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500"
-                                     "07 05 81 02 4000 00"
-                                   : "09 02 6f00 02 01 00 80 32 09 04 00 00 00 0e 01 00 00 0d 24 01 1001 0d00 006cdc02 01 01"
-                                     "09 04 01 00 00 0e 02 00 00 0e 24 01 01 0000 82 00 02 00 00 01 00 00"
-                                     "0b 24 06 01 01 01 01 00 00 00 00"
-                                     "1e 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500"
-                                     "09 04 01 01 01 0e 02 00 00 07 05 82 05 0014 01");
+        seed_piece_hex(
+            &seed, bulk ? "09 02 6600 02 01 00 80 32 09 04 00 00 00 0e 01 00 00 0d 24 01 1001 0d00 "
+                          "006cdc02 01 01"
+                          "09 04 01 00 01 0e 02 00 00 0e 24 01 01 0000 81 00 02 00 00 01 00 00"
+                          "0b 24 06 01 01 01 01 00 00 00 00"
+                          "1e 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500"
+                          "07 05 81 02 4000 00"
+                        : "09 02 6f00 02 01 00 80 32 09 04 00 00 00 0e 01 00 00 0d 24 01 1001 0d00 "
+                          "006cdc02 01 01"
+                          "09 04 01 00 00 0e 02 00 00 0e 24 01 01 0000 82 00 02 00 00 01 00 00"
+                          "0b 24 06 01 01 01 01 00 00 00 00"
+                          "1e 24 07 01 00 8002 e001 00000000 00000000 00600900 15160500 01 15160500"
+                          "09 04 01 01 01 0e 02 00 00 07 05 82 05 0014 01");
         seed_u8(&seed, 2);
         seed_piece_hex(&seed, probe);
         seed_hex(&seed, "00 8002 e001 0f 04 01 07 00");

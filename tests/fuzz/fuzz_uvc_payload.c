@@ -67,7 +67,8 @@ void fuzz_seeds(void)
 {
     static struct fuzz_seed seed;
     /* UVC 1.5, 2.4.3.3: header length, bits (80 end of header, 02 end of frame, 01 frame id) */
-    static const char *const frame[] = {"02 80 ff d8 ff e0 00 10", "0c 8c 00000000 000000000000 4a 46", "02 82 11 ff d9"};
+    static const char *const frame[] = {"02 80 ff d8 ff e0 00 10",
+                                        "0c 8c 00000000 000000000000 4a 46", "02 82 11 ff d9"};
 
     for (unsigned kind = 5; kind >= 4; kind--) {
         for (size_t i = 0; i < 3; i++) {

@@ -27,11 +27,12 @@ static struct fuzz_input in;
 static unsigned calls_made, maps;
 static uint32_t serial; /* lists move on by themselves */
 
-/* -- the driver ------------------------------------------------------------------------------------- */
+/* -- the driver -------------------------------------------------------------------------------- */
 
 static int control(int fd, unsigned long request, void *arg)
 {
-    static const int errors[] = {-EINVAL, -EAGAIN, -ENODEV, -EBUSY, -EIO, -ENOTTY, -ENOSPC, -ETIMEDOUT};
+    static const int errors[] = {-EINVAL, -EAGAIN, -ENODEV, -EBUSY,
+                                 -EIO,    -ENOTTY, -ENOSPC, -ETIMEDOUT};
     size_t size = _IOC_SIZE(request), len, at;
     unsigned how = fuzz_u8(&in);
     const uint8_t *piece;
@@ -49,18 +50,21 @@ static int control(int fd, unsigned long request, void *arg)
         ((struct v4l2_capability *)arg)->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
         break;
     case VIDIOC_ENUM_FMT:
-        ((struct v4l2_fmtdesc *)arg)->pixelformat = how & 1 ? V4L2_PIX_FMT_YUYV : V4L2_PIX_FMT_MJPEG;
+        ((struct v4l2_fmtdesc *)arg)->pixelformat =
+            how & 1 ? V4L2_PIX_FMT_YUYV : V4L2_PIX_FMT_MJPEG;
         break;
     case VIDIOC_ENUM_FRAMESIZES:
         ((struct v4l2_frmsizeenum *)arg)->type = 1 + how % 3;
-        ((struct v4l2_frmsizeenum *)arg)->stepwise = (struct v4l2_frmsize_stepwise){32, 64, how, 24, 48, how};
+        ((struct v4l2_frmsizeenum *)arg)->stepwise =
+            (struct v4l2_frmsize_stepwise){32, 64, how, 24, 48, how};
         break;
     case VIDIOC_ENUM_FRAMEINTERVALS:
         ((struct v4l2_frmivalenum *)arg)->type = 1 + how % 3;
         ((struct v4l2_frmivalenum *)arg)->discrete = (struct v4l2_fract){1, how};
         break;
     case VIDIOC_S_FMT:
-        ((struct v4l2_format *)arg)->fmt.pix.bytesperline = how & 1 ? 0 : ((struct v4l2_format *)arg)->fmt.pix.width * 2 + how % 9;
+        ((struct v4l2_format *)arg)->fmt.pix.bytesperline =
+            how & 1 ? 0 : ((struct v4l2_format *)arg)->fmt.pix.width * 2 + how % 9;
         break;
     case VIDIOC_QUERYBUF:
         buffer->length = 64u << how % 12;
@@ -117,7 +121,7 @@ static void close_node(int fd)
 
 static const struct v4l2_calls calls = {control, map, unmap, close_node};
 
-/* -- a worker without a thread: in place of the driver's own, which the linker then leaves out --------- */
+/* -- a worker without a thread: in place of the driver's own, which the linker then leaves out ---- */
 
 static struct v4l2_job *pending;
 
@@ -151,7 +155,7 @@ static void work(void)
     job->done(job);
 }
 
-/* -- the listener ------------------------------------------------------------------------------------ */
+/* -- the listener ------------------------------------------------------------------------------ */
 
 static struct camera *camera;
 static struct camera_mode mode;
@@ -176,8 +180,10 @@ static void on_frame(struct camera *c, const struct camera_frame *frame, void *a
     for (size_t i = 0; i < frame->len; i++)
         sum ^= frame->data[i];
     if (mode.format == CAMERA_YUY2) {
-        FUZZ_CHECK(frame->len % (mode.width * 2u) == 0 && frame->len <= (size_t)mode.width * 2 * mode.height);
-        FUZZ_CHECK((frame->len < (size_t)mode.width * 2 * mode.height) == ((frame->flags & CAMERA_FRAME_TRUNCATED) != 0));
+        FUZZ_CHECK(frame->len % (mode.width * 2u) == 0 &&
+                   frame->len <= (size_t)mode.width * 2 * mode.height);
+        FUZZ_CHECK((frame->len < (size_t)mode.width * 2 * mode.height) ==
+                   ((frame->flags & CAMERA_FRAME_TRUNCATED) != 0));
     } else {
         FUZZ_CHECK(frame->len >= 4 && frame->data[0] == 0xff && frame->data[1] == 0xd8);
     }

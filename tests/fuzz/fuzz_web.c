@@ -79,10 +79,12 @@ static void make_house(void)
     snprintf(house.socket, sizeof(house.socket), "%s/desk", house.folder);
     strcpy(un.sun_path, house.socket);
     house.desk = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    FUZZ_CHECK(house.desk >= 0 && bind(house.desk, (struct sockaddr *)&un, sizeof(un)) == 0 && listen(house.desk, 8) == 0);
+    FUZZ_CHECK(house.desk >= 0 && bind(house.desk, (struct sockaddr *)&un, sizeof(un)) == 0 &&
+               listen(house.desk, 8) == 0);
     house.port_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     FUZZ_CHECK(house.port_fd >= 0 && bind(house.port_fd, (struct sockaddr *)&in, sizeof(in)) == 0);
-    FUZZ_CHECK(listen(house.port_fd, 1) == 0 && getsockname(house.port_fd, (struct sockaddr *)&in, &len) == 0);
+    FUZZ_CHECK(listen(house.port_fd, 1) == 0 &&
+               getsockname(house.port_fd, (struct sockaddr *)&in, &len) == 0);
     snprintf(house.host, sizeof(house.host), "127.0.0.1:%u", ntohs(in.sin_port));
     snprintf(house.origin, sizeof(house.origin), "http://%s", house.host);
     FUZZ_CHECK(atexit(take_down) == 0);
@@ -99,7 +101,8 @@ static void hear(struct world *w)
     while (w->desk >= 0) {
         char room[CMSG_SPACE(4 * sizeof(int))];
         struct iovec part = {packet, sizeof(packet)};
-        struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
+        struct msghdr head = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
         ssize_t n = recvmsg(w->desk, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n == 0) {
@@ -110,7 +113,8 @@ static void hear(struct world *w)
             return;
         /* What the web sends is lawful, whatever a browser said. */
         FUZZ_CHECK(message_decode(packet, (size_t)n, 0, &message) == 0);
-        if (message.type != MSG_HELLO && message.type != MSG_HEALTH_ITEM && message.type != MSG_HEALTH_END)
+        if (message.type != MSG_HELLO && message.type != MSG_HEALTH_ITEM &&
+            message.type != MSG_HEALTH_END)
             w->asked[w->nasked++ % 8] = message.body.subscribe.request;
     }
 }
@@ -220,7 +224,8 @@ static void on_reply(unsigned status, const char *type, const uint8_t *data, siz
     /* A name may be split over two pieces of a stream; half of it is enough to tell. */
     if (!staff && len >= 4)
         for (size_t i = 0; i + 4 <= len; i++)
-            FUZZ_CHECK(!(data[i] == 'Z' && data[i + 1] == 'Z' && data[i + 2] == 'N' && data[i + 3] == 'A'));
+            FUZZ_CHECK(!(data[i] == 'Z' && data[i + 1] == 'Z' && data[i + 2] == 'N' &&
+                         data[i + 3] == 'A'));
 }
 
 static const char *text(struct world *w, struct fuzz_input *in, size_t most)
@@ -236,10 +241,23 @@ static const char *text(struct world *w, struct fuzz_input *in, size_t most)
 static void browser_asks(struct world *w, struct fuzz_input *in)
 {
     static const char *const methods[] = {"GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS"};
-    static const char *const paths[] = {
-        "/api/health", "/metrics", "/api/failures", "/api/session", "/api/lanes", "/api/lanes/1", "/api/lanes/1/actions",
-        "/api/lanes/1/events", "/api/lanes/1/preview", "/api/visits", "/api/visits/1", "/api/visits/1/answer",
-        "/api/events", "/api/lookup", "/api/devices", "/kiosk/1", "/board"};
+    static const char *const paths[] = {"/api/health",
+                                        "/metrics",
+                                        "/api/failures",
+                                        "/api/session",
+                                        "/api/lanes",
+                                        "/api/lanes/1",
+                                        "/api/lanes/1/actions",
+                                        "/api/lanes/1/events",
+                                        "/api/lanes/1/preview",
+                                        "/api/visits",
+                                        "/api/visits/1",
+                                        "/api/visits/1/answer",
+                                        "/api/events",
+                                        "/api/lookup",
+                                        "/api/devices",
+                                        "/kiosk/1",
+                                        "/board"};
     unsigned method = fuzz_u8(in), path = fuzz_u8(in), who = fuzz_u8(in), more = fuzz_u8(in);
     struct fuzz_request wish = {.method = methods[method % 6], .headers = {{"Host", house.host}}};
     unsigned n = 1;
@@ -313,7 +331,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(session_add_token(w.session, 1, LANE_TOKEN, strlen(LANE_TOKEN)) == 0);
     FUZZ_CHECK(pages_load(&pages, house.folder) == 0);
     w.web.health = no_health;
-    FUZZ_CHECK(web_start(&w.web, w.loop, w.clock, w.session, pages, dup(house.port_fd), house.socket) == 0);
+    FUZZ_CHECK(web_start(&w.web, w.loop, w.clock, w.session, pages, dup(house.port_fd),
+                         house.socket) == 0);
     for (unsigned i = 0; i < 20 && w.desk < 0; i++)
         settle(&w, 10 * CLOCK_MS);
     say_hello(&w);
@@ -389,10 +408,16 @@ void fuzz_seeds(void)
     static const struct {
         const char *name, *head, *body;
     } requests[] = {
-        {"session", "05 01 03 04 80", "{\"surface\":\"kiosk\",\"lane\":1,\"token\":\"wrong-token-0123456789\"}"},
-        {"action", "05 01 06 01 80", "{\"visit\":\"1\",\"step\":0,\"action\":\"cancel\",\"consents\":[\"drugs\"],\"sealed\":\"AAAA\"}"},
-        {"lookup", "05 01 0d 02 80", "{\"insurer\":\"06130012\",\"symbol\":\"1\",\"number\":\"2\",\"branch\":\"01\",\"birth\":\"19540707\",\"lane\":1}"},
-        {"staff", "05 01 06 02 80", "{\"visit\":\"1\",\"step\":0,\"action\":\"confirm\",\"staff\":\"a\"}"},
+        {"session", "05 01 03 04 80",
+         "{\"surface\":\"kiosk\",\"lane\":1,\"token\":\"wrong-token-0123456789\"}"},
+        {"action", "05 01 06 01 80",
+         "{\"visit\":\"1\",\"step\":0,\"action\":\"cancel\",\"consents\":[\"drugs\"],\"sealed\":"
+         "\"AAAA\"}"},
+        {"lookup", "05 01 0d 02 80",
+         "{\"insurer\":\"06130012\",\"symbol\":\"1\",\"number\":\"2\",\"branch\":\"01\",\"birth\":"
+         "\"19540707\",\"lane\":1}"},
+        {"staff", "05 01 06 02 80",
+         "{\"visit\":\"1\",\"step\":0,\"action\":\"confirm\",\"staff\":\"a\"}"},
     };
 
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {

@@ -27,8 +27,10 @@ static void same(const struct xmlmsg *a, const struct xmlmsg *b)
 static void write_and_read(struct codec_xml *codec, const struct xmlmsg *root, unsigned form)
 {
     static const char *const indents[] = {NULL, "", "\t"};
-    const struct codec_xml_style style = {
-        .encoding = form & 1 ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8, .crlf = form & 2, .indent = indents[form / 4 % 3]};
+    const struct codec_xml_style style = {.encoding =
+                                              form & 1 ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8,
+                                          .crlf = form & 2,
+                                          .indent = indents[form / 4 % 3]};
     struct codec_xml_report report;
     struct xmlmsg *again = NULL;
     char *text;
@@ -37,7 +39,8 @@ static void write_and_read(struct codec_xml *codec, const struct xmlmsg *root, u
 
     if (error != 0) {
         FUZZ_CHECK(text == NULL && report.fault != CODEC_XML_FINE);
-        FUZZ_CHECK(error == -EINVAL || error == -E2BIG || (error == -EILSEQ && report.element[0] != '\0'));
+        FUZZ_CHECK(error == -EINVAL || error == -E2BIG ||
+                   (error == -EILSEQ && report.element[0] != '\0'));
         return;
     }
     FUZZ_CHECK(strlen(text) == len);
@@ -79,8 +82,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(twice != NULL);
     same(ordered, twice);
     write_and_read(codec, ordered, form);
-    error = facefile_write(codec, root, &(struct facefile_style){.encoding = form & 1 ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8},
-                           &face, &len, &report);
+    error = facefile_write(
+        codec, root,
+        &(struct facefile_style){.encoding = form & 1 ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8},
+        &face, &len, &report);
     FUZZ_CHECK((error == 0) == (face != NULL));
     free(face);
     xmlmsg_free(&twice);
@@ -94,17 +99,26 @@ void fuzz_seeds(void)
     static const struct {
         const char *name, *text;
     } rows[] = {
-        {"failed", "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<XmlMsg><MessageHeader>"
-                   "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode><SegmentOfResult>9</SegmentOfResult>"
-                   "<ErrorCode>OQC-OWSE0900000</ErrorCode></MessageHeader></XmlMsg>"},
-        {"card", "<XmlMsg><MessageBody><ResultList><ResultOfQualificationConfirmation><Name>架●　花子</Name>"
-                 "<InsurerNumber>  990012</InsurerNumber><PublicExpenseResultList/><SpecificDiseasesCertificateList>\r\n"
-                 "</SpecificDiseasesCertificateList></ResultOfQualificationConfirmation></ResultList></MessageBody>"
-                 "<MessageHeader a='1'><SegmentOfResult>1</SegmentOfResult><MedicalInstitutionCode>9910000017"
-                 "</MedicalInstitutionCode></MessageHeader></XmlMsg>"},
-        {"cp932", "<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><Name>\x89\xcb\x81\x9c\x81\x40\x89\xd4\x8e\x71"
+        {"failed",
+         "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<XmlMsg><MessageHeader>"
+         "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode><SegmentOfResult>9</"
+         "SegmentOfResult>"
+         "<ErrorCode>OQC-OWSE0900000</ErrorCode></MessageHeader></XmlMsg>"},
+        {"card",
+         "<XmlMsg><MessageBody><ResultList><ResultOfQualificationConfirmation><Name>架●　花子</"
+         "Name>"
+         "<InsurerNumber>  "
+         "990012</InsurerNumber><PublicExpenseResultList/><SpecificDiseasesCertificateList>\r\n"
+         "</SpecificDiseasesCertificateList></ResultOfQualificationConfirmation></ResultList></"
+         "MessageBody>"
+         "<MessageHeader "
+         "a='1'><SegmentOfResult>1</SegmentOfResult><MedicalInstitutionCode>9910000017"
+         "</MedicalInstitutionCode></MessageHeader></XmlMsg>"},
+        {"cp932", "<?xml version='1.0' "
+                  "encoding='Shift_JIS'?><XmlMsg><Name>\x89\xcb\x81\x9c\x81\x40\x89\xd4\x8e\x71"
                   "\xb6\xb8\xb3 \xfb\xfc\x87\x40\x81\x60</Name></XmlMsg>"},
-        {"other", "\xef\xbb\xbf<?xml version='1.0'?><!-- x --><?p i?><XmlMsg><A><![CDATA[<&]]>&#x3042;&amp;</A></XmlMsg>"},
+        {"other", "\xef\xbb\xbf<?xml version='1.0'?><!-- x --><?p "
+                  "i?><XmlMsg><A><![CDATA[<&]]>&#x3042;&amp;</A></XmlMsg>"},
         {"doctype", "<!DOCTYPE XmlMsg [<!ENTITY e 'x'>]><XmlMsg><A>&e;</A></XmlMsg>"},
     };
     static struct fuzz_seed seed;

@@ -49,7 +49,8 @@ void fuzz_seeds(void)
     seed_write(&seed, "root");
     free(bytes);
     FUZZ_CHECK(xmlmsg_set(root, "MessageHeader/SegmentOfResult", "1") == 0);
-    FUZZ_CHECK(xmlmsg_set(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/Name", "架空　花子") == 0);
+    FUZZ_CHECK(xmlmsg_set(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/Name",
+                          "架空　花子") == 0);
     FUZZ_CHECK(xmlmsg_pack(root, &bytes, &len) == 0);
     seed_bytes(&seed, bytes, len);
     seed_write(&seed, "answer");

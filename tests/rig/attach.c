@@ -26,10 +26,17 @@
 #define CONTROLLER "/sys/devices/platform/vhci_hcd.0"
 
 enum {
-    VERSION = 0x0111, OP_REQ_IMPORT = 0x8003, OP_REP_IMPORT = 0x0003,
-    HEADER = 8, BUS_ID = 32, PATH = 256, DEVICE = 312, SPEED_AT = HEADER + PATH + BUS_ID + 8,
+    VERSION = 0x0111,
+    OP_REQ_IMPORT = 0x8003,
+    OP_REP_IMPORT = 0x0003,
+    HEADER = 8,
+    BUS_ID = 32,
+    PATH = 256,
+    DEVICE = 312,
+    SPEED_AT = HEADER + PATH + BUS_ID + 8,
     PORT_FREE = 4, /* VDEV_ST_NULL in the controller's status file */
-    PAUSE_MS = 20, PATIENCE_MS = 5000,
+    PAUSE_MS = 20,
+    PATIENCE_MS = 5000,
 };
 
 static volatile sig_atomic_t ended;
@@ -51,7 +58,7 @@ static uint32_t be(const uint8_t *p, unsigned bytes)
 
 static int connect_to(const char *path)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
@@ -66,7 +73,7 @@ static int connect_to(const char *path)
 /* Exactly len bytes in time, or -errno. */
 static int receive(int fd, uint8_t *bytes, size_t len)
 {
-    struct pollfd poller = { .fd = fd, .events = POLLIN };
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
     ssize_t n;
 
     while (len > 0) {
@@ -84,8 +91,8 @@ static int receive(int fd, uint8_t *bytes, size_t len)
 /* Returns the speed of the imported device as the protocol numbers it, or -errno. */
 static int import(int fd)
 {
-    uint8_t request[HEADER + BUS_ID] = { VERSION >> 8, VERSION & 0xff, OP_REQ_IMPORT >> 8,
-                                         OP_REQ_IMPORT & 0xff };
+    uint8_t request[HEADER + BUS_ID] = {VERSION >> 8, VERSION & 0xff, OP_REQ_IMPORT >> 8,
+                                        OP_REQ_IMPORT & 0xff};
     uint8_t reply[HEADER + DEVICE];
     int r;
 
@@ -140,7 +147,7 @@ static void pause_ms(int ms)
 /* One plugging: until the cable is pulled. False: nothing to plug at the moment. */
 static bool plug(const char *path, unsigned port, unsigned device_id)
 {
-    struct pollfd poller = { .events = POLLRDHUP };
+    struct pollfd poller = {.events = POLLRDHUP};
     char line[64];
     int speed, r = 0;
 
@@ -175,7 +182,7 @@ static bool plug(const char *path, unsigned port, unsigned device_id)
 
 int main(int argc, char **argv)
 {
-    struct sigaction action = { .sa_handler = on_signal };
+    struct sigaction action = {.sa_handler = on_signal};
     unsigned port = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     unsigned device_id = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 0x00010002;
 

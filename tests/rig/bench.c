@@ -54,7 +54,7 @@ static int fail(const char *what)
     return -1;
 }
 
-/* -- our driver ----------------------------------------------------------------------------------- */
+/* -- our driver -------------------------------------------------------------------------------- */
 
 static struct {
     sd_event *loop;
@@ -73,7 +73,8 @@ static void on_started(struct usb *usb, enum usb_status status, void *arg)
     ours.result = status == USB_OK ? 0 : -1;
 }
 
-static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len, void *arg)
+static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
+                    size_t len, void *arg)
 {
     (void)ccid;
     (void)slot;
@@ -119,8 +120,8 @@ static int open_node(void)
             continue;
         }
         (void)fclose(f);
-        (void)snprintf(path, sizeof(path), "%.*s/uevent", (int)(strlen(all.gl_pathv[i]) - strlen("/idVendor")),
-                       all.gl_pathv[i]);
+        (void)snprintf(path, sizeof(path), "%.*s/uevent",
+                       (int)(strlen(all.gl_pathv[i]) - strlen("/idVendor")), all.gl_pathv[i]);
         f = fopen(path, "re");
         while (f != NULL && fgets(path, sizeof(path), f) != NULL) {
             (void)sscanf(path, "BUSNUM=%u", &bus);
@@ -177,7 +178,7 @@ static void ours_close(void)
     sd_event_unref(ours.loop);
 }
 
-/* -- pcscd with libccid ----------------------------------------------------------------------------- */
+/* -- pcscd with libccid ------------------------------------------------------------------------ */
 
 static struct {
     SCARDCONTEXT context;
@@ -196,7 +197,8 @@ static int pcsc_open(void)
     pcsc.has_context = true;
     if (SCardListReaders(pcsc.context, NULL, readers, &len) != SCARD_S_SUCCESS)
         return fail("SCardListReaders");
-    if (SCardConnect(pcsc.context, readers, SCARD_SHARE_EXCLUSIVE, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &pcsc.card,
+    if (SCardConnect(pcsc.context, readers, SCARD_SHARE_EXCLUSIVE,
+                     SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &pcsc.card,
                      &protocol) != SCARD_S_SUCCESS)
         return fail("SCardConnect");
     pcsc.has_card = true;
@@ -227,7 +229,7 @@ static const struct way ways[] = {
     {"pcscd", pcsc_open, pcsc_transmit, pcsc_close},
 };
 
-/* -- what is asked ------------------------------------------------------------------------------------ */
+/* -- what is asked ----------------------------------------------------------------------------- */
 
 /* One APDU; its status word, or -1. The response stays in response[]. */
 static long ask(const struct way *way, const uint8_t *apdu, size_t len, size_t *got)
@@ -243,7 +245,8 @@ static long ask(const struct way *way, const uint8_t *apdu, size_t len, size_t *
     return response[n - 2] << 8 | response[n - 1];
 }
 
-static int expect(const struct way *way, const char *what, const uint8_t *apdu, size_t len, long status)
+static int expect(const struct way *way, const char *what, const uint8_t *apdu, size_t len,
+                  long status)
 {
     size_t got;
     long sw = ask(way, apdu, len, &got);
@@ -307,8 +310,10 @@ static int read_file(const struct way *way, size_t chunk)
     while (at < whole) {
         size_t want = whole - at < chunk ? whole - at : chunk;
         const uint8_t small[] = {0x00, 0xb0, (uint8_t)(at >> 8), (uint8_t)at, (uint8_t)want};
-        const uint8_t large[] = {0x00, 0xb0, (uint8_t)(at >> 8), (uint8_t)at, 0, (uint8_t)(want >> 8), (uint8_t)want};
-        long sw = want <= 256 ? ask(way, small, sizeof(small), &got) : ask(way, large, sizeof(large), &got);
+        const uint8_t large[] = {
+            0x00, 0xb0, (uint8_t)(at >> 8), (uint8_t)at, 0, (uint8_t)(want >> 8), (uint8_t)want};
+        long sw = want <= 256 ? ask(way, small, sizeof(small), &got)
+                              : ask(way, large, sizeof(large), &got);
 
         if ((sw != 0x9000 && sw != 0x6282) || got == 0)
             return fail("READ BINARY");
@@ -354,7 +359,7 @@ static int visit(const struct way *way, const char *pin, const char *number_b, s
     return r == 0 ? read_file(way, chunk) : r;
 }
 
-/* -- what it costs ------------------------------------------------------------------------------------ */
+/* -- what it costs ----------------------------------------------------------------------------- */
 
 static uint64_t now_us(clockid_t clock)
 {
@@ -379,7 +384,9 @@ static unsigned long transfers(int control)
 {
     unsigned long c = 0, out = 0, in = 0;
     char line[256];
-    ssize_t n = send(control, "transfers\n", 10, MSG_NOSIGNAL) == 10 ? recv(control, line, sizeof(line) - 1, 0) : 0;
+    ssize_t n = send(control, "transfers\n", 10, MSG_NOSIGNAL) == 10
+                    ? recv(control, line, sizeof(line) - 1, 0)
+                    : 0;
 
     line[n > 0 ? n : 0] = 0;
     if (sscanf(line, "ok control=%lu out=%lu in=%lu", &c, &out, &in) != 3)
@@ -393,10 +400,12 @@ static int connect_control(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? fd : -1;
+    return fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ? fd
+                                                                                           : -1;
 }
 
-static int measure(const struct way *way, int control, const char *pin, const char *number_b, size_t chunk)
+static int measure(const struct way *way, int control, const char *pin, const char *number_b,
+                   size_t chunk)
 {
     unsigned char sum[EVP_MAX_MD_SIZE];
     unsigned sum_len = 0;
@@ -416,8 +425,8 @@ static int measure(const struct way *way, int control, const char *pin, const ch
     moved = transfers(control) - moved;
     (void)EVP_DigestFinal_ex(digest, sum, &sum_len);
     if (r == 0)
-        (void)printf("%s %lu %lu %lu %lu %lu %02x%02x%02x%02x\n", way->name, (unsigned long)wall, (unsigned long)cpu, moved,
-                     apdus, bytes, sum[0], sum[1], sum[2], sum[3]);
+        (void)printf("%s %lu %lu %lu %lu %lu %02x%02x%02x%02x\n", way->name, (unsigned long)wall,
+                     (unsigned long)cpu, moved, apdus, bytes, sum[0], sum[1], sum[2], sum[3]);
     return r;
 }
 

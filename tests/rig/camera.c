@@ -38,12 +38,15 @@ enum { MJPEG = 1, YUY2 = 2 };
 static struct reader_rig *rig;
 static uint64_t visit = 7000;
 
-/* -- the desk's side ------------------------------------------------------------------------------ */
+/* -- the desk's side --------------------------------------------------------------------------- */
 
 static void start_camera(unsigned width, unsigned height, unsigned fps)
 {
-    const struct msg_camera_start body = {.visit = visit, .width = (uint16_t)width, .height = (uint16_t)height,
-                                          .fps = (uint8_t)fps, .credit = 200};
+    const struct msg_camera_start body = {.visit = visit,
+                                          .width = (uint16_t)width,
+                                          .height = (uint16_t)height,
+                                          .fps = (uint8_t)fps,
+                                          .credit = 200};
 
     reader_rig_send(rig, MSG_CAMERA_START, &body);
 }
@@ -134,7 +137,7 @@ static int all_is_well(void **state)
     return 0;
 }
 
-/* -- uvcvideo --------------------------------------------------------------------------------------- */
+/* -- uvcvideo ---------------------------------------------------------------------------------- */
 
 static const char *driver_of(unsigned interface)
 {
@@ -172,7 +175,8 @@ static bool is_of_the_film(const uint8_t *bytes, size_t len, const char *below)
     DIR *films;
     FILE *f;
 
-    (void)snprintf(directory, sizeof(directory), "%s/videos/franck%s", reader_rig_sim_directory(rig), below);
+    (void)snprintf(directory, sizeof(directory), "%s/videos/franck%s",
+                   reader_rig_sim_directory(rig), below);
     films = opendir(directory);
     assert_non_null(films);
     while (!same && (entry = readdir(films)) != NULL) {
@@ -262,7 +266,9 @@ static void first_node(char *out, size_t size)
 {
     glob_t found;
 
-    assert_int_equal(glob("/sys/devices/platform/vhci_hcd.0/usb*/*-1/*-1:1.1/video4linux/video*", 0, NULL, &found), 0);
+    assert_int_equal(glob("/sys/devices/platform/vhci_hcd.0/usb*/*-1/*-1:1.1/video4linux/video*", 0,
+                          NULL, &found),
+                     0);
     (void)snprintf(out, size, "/dev/%s", strrchr(found.gl_pathv[0], '/') + 1);
     globfree(&found);
 }
@@ -270,7 +276,8 @@ static void first_node(char *out, size_t size)
 /* Who has asked the driver for memory holds the camera. */
 static void another_program_holds_it(void **state)
 {
-    struct v4l2_requestbuffers request = {.count = 2, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
+    struct v4l2_requestbuffers request = {
+        .count = 2, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
     char node[64];
     int fd;
 
@@ -354,7 +361,7 @@ static void auto_takes_the_kernels(void **state)
     stop_camera();
 }
 
-/* -- vivid ------------------------------------------------------------------------------------------ */
+/* -- vivid ------------------------------------------------------------------------------------- */
 
 /* A control by the name that vivid gives it. */
 static void mistake(const char *name, int value)
@@ -367,7 +374,8 @@ static void mistake(const char *name, int value)
         query.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
     if (strcmp((const char *)query.name, name) != 0)
         fail_msg("vivid has no control '%s'", name);
-    assert_int_equal(ioctl(fd, VIDIOC_S_CTRL, &(struct v4l2_control){.id = query.id, .value = value}), 0);
+    assert_int_equal(
+        ioctl(fd, VIDIOC_S_CTRL, &(struct v4l2_control){.id = query.id, .value = value}), 0);
     close(fd);
 }
 

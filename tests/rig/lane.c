@@ -43,7 +43,7 @@ static struct reader_rig *rig;
 static uint64_t visit = 5000;
 static pid_t pcscd;
 
-/* -- the desk's questions --------------------------------------------------------------------- */
+/* -- the desk's questions ---------------------------------------------------------------------- */
 
 static void ask_identify(void)
 {
@@ -162,7 +162,7 @@ static uint16_t card_failure(void)
     return reader_rig_expect(rig, MSG_CARD_FAILED, 30000)->body.card_failed.failure;
 }
 
-/* -- composite -------------------------------------------------------------------------------- */
+/* -- composite --------------------------------------------------------------------------------- */
 
 static int up(void **state)
 {
@@ -435,7 +435,7 @@ static void pcscd_does_not_disturb_a_lane_at_work(void **state)
     assert_int_equal(reader_rig_state(rig)->reader, FAILURE_NONE);
 }
 
-/* -- QEMU's reader ---------------------------------------------------------------------------- */
+/* -- QEMU's reader ----------------------------------------------------------------------------- */
 
 static int card_line = -1;
 

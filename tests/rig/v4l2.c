@@ -79,10 +79,10 @@ static int find_picture(const struct film *film, int from, const uint8_t *bytes,
 
 static int start(struct capture *c, unsigned width, unsigned height)
 {
-    struct v4l2_capability capability = { 0 };
-    struct v4l2_format format = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
-    struct v4l2_requestbuffers request = { .count = BUFFERS, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-                                           .memory = V4L2_MEMORY_MMAP };
+    struct v4l2_capability capability = {0};
+    struct v4l2_format format = {.type = V4L2_BUF_TYPE_VIDEO_CAPTURE};
+    struct v4l2_requestbuffers request = {
+        .count = BUFFERS, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
     int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
 
     if (ioctl(c->fd, VIDIOC_QUERYCAP, &capability) < 0)
@@ -106,8 +106,8 @@ static int start(struct capture *c, unsigned width, unsigned height)
         return fail("VIDIOC_REQBUFS");
     c->buffers = request.count < BUFFERS ? request.count : BUFFERS;
     for (unsigned i = 0; i < c->buffers; i++) {
-        struct v4l2_buffer buffer = { .index = i, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
-                                      .memory = V4L2_MEMORY_MMAP };
+        struct v4l2_buffer buffer = {
+            .index = i, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
 
         if (ioctl(c->fd, VIDIOC_QUERYBUF, &buffer) < 0)
             return fail("VIDIOC_QUERYBUF");
@@ -124,8 +124,8 @@ static int start(struct capture *c, unsigned width, unsigned height)
 /* Takes one picture; its index in the film, or -1. */
 static int take(struct capture *c, const struct film *film, int last)
 {
-    struct pollfd poller = { .fd = c->fd, .events = POLLIN };
-    struct v4l2_buffer buffer = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP };
+    struct pollfd poller = {.fd = c->fd, .events = POLLIN};
+    struct v4l2_buffer buffer = {.type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_MMAP};
     int found;
 
     if (poll(&poller, 1, PATIENCE_MS) <= 0) {
@@ -148,8 +148,8 @@ static int take(struct capture *c, const struct film *film, int last)
 
 int main(int argc, char **argv)
 {
-    struct capture capture = { .fd = -1 };
-    struct film film = { 0 };
+    struct capture capture = {.fd = -1};
+    struct film film = {0};
     int wanted, first = -1, last = 0, found = 0, n = 0;
 
     if (argc != 6) {

@@ -33,8 +33,15 @@
 #include <unistd.h>
 
 enum { /* VSCMsgType */
-    VSC_INIT = 1, VSC_ERROR, VSC_READER_ADD, VSC_READER_REMOVE, VSC_ATR, VSC_CARD_REMOVE, VSC_APDU,
-    VSC_FLUSH, VSC_FLUSH_COMPLETE,
+       VSC_INIT = 1,
+       VSC_ERROR,
+       VSC_READER_ADD,
+       VSC_READER_REMOVE,
+       VSC_ATR,
+       VSC_CARD_REMOVE,
+       VSC_APDU,
+       VSC_FLUSH,
+       VSC_FLUSH_COMPLETE,
 };
 
 enum { HEADER = 12, MESSAGE_MAX = 70000, TRIES = 300, TRY_MS = 50, LINE = 64, SHORT = 256 };
@@ -42,7 +49,7 @@ enum { HEADER = 12, MESSAGE_MAX = 70000, TRIES = 300, TRY_MS = 50, LINE = 64, SH
 #define ANY_READER 0xffffffffu
 
 /* T=0, then T=1, no historical bytes; the check byte that T=1 demands. */
-static const uint8_t answer_to_reset[] = { 0x3B, 0x80, 0x80, 0x01, 0x01 };
+static const uint8_t answer_to_reset[] = {0x3B, 0x80, 0x80, 0x01, 0x01};
 
 struct rig {
     struct card *card;
@@ -56,12 +63,12 @@ struct rig {
     size_t line_len;
 };
 
-/* ---- T=0 --------------------------------------------------------------------------------- */
+/* ---- T=0 ------------------------------------------------------------------------------------- */
 
 /* Of the card's commands only these bring data to the host without taking any from it. */
 static bool is_outgoing(uint8_t ins)
 {
-    static const uint8_t rows[] = { 0x84, 0xB0, 0xB2, 0xC0, 0xCA };
+    static const uint8_t rows[] = {0x84, 0xB0, 0xB2, 0xC0, 0xCA};
 
     return memchr(rows, ins, sizeof(rows)) != NULL;
 }
@@ -105,7 +112,7 @@ static size_t outgoing(struct rig *rig, const uint8_t *tpdu, uint8_t *out)
 /* Cases 1, 3 and 4, which look the same: the card knows by itself whether it will have data. */
 static size_t incoming(struct rig *rig, const uint8_t *tpdu, size_t len, uint8_t *out)
 {
-    static const uint8_t with_answer[] = { 0x2A, 0x88 };
+    static const uint8_t with_answer[] = {0x2A, 0x88};
     uint8_t apdu[5 + 255 + 1];
     size_t n = tpdu[4] == 0 ? 4 : len;
 
@@ -143,7 +150,7 @@ static size_t exchange(struct rig *rig, const uint8_t *tpdu, size_t len, uint8_t
     return incoming(rig, len <= 5 ? header : tpdu, len <= 5 ? 5 : len, out);
 }
 
-/* ---- QEMU -------------------------------------------------------------------------------- */
+/* ---- QEMU ------------------------------------------------------------------------------------ */
 
 static int send_all(int fd, const uint8_t *bytes, size_t len)
 {
@@ -238,8 +245,8 @@ static int take_message(struct rig *rig)
 /* QEMU's socket comes into being when QEMU starts. */
 static int connect_qemu(const char *path)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    const struct timespec pause = { 0, TRY_MS * 1000000L };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct timespec pause = {0, TRY_MS * 1000000L};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), i;
 
     if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
@@ -254,11 +261,11 @@ static int connect_qemu(const char *path)
     return -ECONNREFUSED;
 }
 
-/* ---- control ------------------------------------------------------------------------------- */
+/* ---- control --------------------------------------------------------------------------------- */
 
 static int listen_at(const char *path)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
@@ -316,13 +323,13 @@ static int take_control(struct rig *rig)
 static int run(struct rig *rig)
 {
     struct pollfd fds[3];
-    uint8_t hello[12] = { 'V', 'S', 'C', 'D', 0, 0, 0, 2 }; /* version 2, no capabilities */
+    uint8_t hello[12] = {'V', 'S', 'C', 'D', 0, 0, 0, 2}; /* version 2, no capabilities */
     int r = tell(rig, VSC_INIT, 0, hello, sizeof(hello));
 
     while (r == 0) {
-        fds[0] = (struct pollfd){ .fd = rig->qemu, .events = POLLIN };
-        fds[1] = (struct pollfd){ .fd = rig->control < 0 ? rig->listening : -1, .events = POLLIN };
-        fds[2] = (struct pollfd){ .fd = rig->control, .events = POLLIN };
+        fds[0] = (struct pollfd){.fd = rig->qemu, .events = POLLIN};
+        fds[1] = (struct pollfd){.fd = rig->control < 0 ? rig->listening : -1, .events = POLLIN};
+        fds[2] = (struct pollfd){.fd = rig->control, .events = POLLIN};
         if (poll(fds, 3, -1) < 0 && errno != EINTR)
             return -errno;
         if (fds[0].revents)
@@ -338,27 +345,39 @@ static int run(struct rig *rig)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "qemu", required_argument, NULL, 'q' },  { "control", required_argument, NULL, 'c' },
-        { "cards", required_argument, NULL, 'd' }, { "card", required_argument, NULL, 'n' },
-        { "state", required_argument, NULL, 's' }, { 0 },
+        {"qemu", required_argument, NULL, 'q'},  {"control", required_argument, NULL, 'c'},
+        {"cards", required_argument, NULL, 'd'}, {"card", required_argument, NULL, 'n'},
+        {"state", required_argument, NULL, 's'}, {0},
     };
     const char *qemu = NULL, *control = NULL, *cards = NULL, *name = NULL, *state = NULL;
-    static struct rig rig = { .qemu = -1, .listening = -1, .control = -1 };
+    static struct rig rig = {.qemu = -1, .listening = -1, .control = -1};
     int c, r;
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'q': qemu = optarg; break;
-        case 'c': control = optarg; break;
-        case 'd': cards = optarg; break;
-        case 'n': name = optarg; break;
-        case 's': state = optarg; break;
-        default: optind = argc + 1;
+        case 'q':
+            qemu = optarg;
+            break;
+        case 'c':
+            control = optarg;
+            break;
+        case 'd':
+            cards = optarg;
+            break;
+        case 'n':
+            name = optarg;
+            break;
+        case 's':
+            state = optarg;
+            break;
+        default:
+            optind = argc + 1;
         }
     }
     if (optind != argc || !qemu || !control || !cards || !name) {
         fputs("usage: rig-vscard --qemu SOCKET --control SOCKET --cards DIR --card NAME"
-              " [--state DIR]\n", stderr);
+              " [--state DIR]\n",
+              stderr);
         return 2;
     }
     r = sim_card_open(&rig.card, cards, state ? state : cards, name, 1);

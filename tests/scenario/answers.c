@@ -15,7 +15,8 @@ static const struct {
     {"ticket_pharmacy", "1", "1", "1", NULL, NULL, 1, "19540707", NULL, NULL, "02"},
     {"baby", "1", "1", "1", NULL, NULL, 1, "20260920", NULL, "020", NULL},
     {"valid", "1", "1", "1", NULL, NULL, 1, "19540707", NULL, NULL, NULL},
-    {"notice", "1", "1", "1", "SIMNOT301", "証明書の有効期限まで3か月以内です", 1, "19540707", NULL, NULL, NULL},
+    {"notice", "1", "1", "1", "SIMNOT301", "証明書の有効期限まで3か月以内です", 1, "19540707", NULL,
+     NULL, NULL},
     {"lost", "1", "1", "2", NULL, NULL, 1, "19540707", NULL, NULL, NULL},
     {"lost_new", "1", "1", "3", NULL, NULL, 1, "19540707", NULL, NULL, NULL},
     {"none", "1", "1", "4", NULL, NULL, 0, NULL, NULL, NULL, NULL},
@@ -23,11 +24,14 @@ static const struct {
     {"ticket", "1", "1", "6", NULL, NULL, 1, "19540707", NULL, NULL, NULL},
     {"two_results", "1", "1", "1", NULL, NULL, 2, "19540707", NULL, NULL, NULL},
     {"other_birth", "1", "1", "1", NULL, NULL, 1, "19710203", NULL, NULL, NULL},
-    {"segment9", "9", NULL, NULL, "OQC-OWSE0900000", "通信エラー（試験用文言）", 0, NULL, NULL, NULL, NULL},
+    {"segment9", "9", NULL, NULL, "OQC-OWSE0900000", "通信エラー（試験用文言）", 0, NULL, NULL,
+     NULL, NULL},
     {"pending", "2", NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL},
     {"status2", "1", "2", NULL, "X001", "処理エラー", 0, NULL, NULL, NULL, NULL},
-    {"not_registered", "1", "2", NULL, "SIMPRC221", "not registered yet", 0, NULL, NULL, NULL, NULL},
-    {"insurer_missing", "1", "2", NULL, "SIMPRC222", "the insurer has not sent the data", 0, NULL, NULL, NULL, NULL},
+    {"not_registered", "1", "2", NULL, "SIMPRC221", "not registered yet", 0, NULL, NULL, NULL,
+     NULL},
+    {"insurer_missing", "1", "2", NULL, "SIMPRC222", "the insurer has not sent the data", 0, NULL,
+     NULL, NULL, NULL},
     {"revoked", "1", "2", NULL, "SIMPRC205", "certificate is revoked", 0, NULL, NULL, NULL, NULL},
     {"expired", "1", "2", NULL, "SIMPRC204", "certificate is over", 0, NULL, NULL, NULL, NULL},
     {"registered", "1", "1", NULL, NULL, NULL, 0, NULL, "accepted", NULL, NULL},
@@ -72,14 +76,16 @@ struct xmlmsg *stage_answer_tree(const char *kind)
         xmlmsg_add(result, "Sex1", "2");
         xmlmsg_add(result, "Birthdate", answers[i].birth);
         xmlmsg_add(result, "InsurerName", "架空健康保険組合");
-        xmlmsg_add(result, "InsuredPartialContributionRatio", answers[i].ratio != NULL ? answers[i].ratio : "020");
+        xmlmsg_add(result, "InsuredPartialContributionRatio",
+                   answers[i].ratio != NULL ? answers[i].ratio : "020");
         xmlmsg_add(result, "InsurerNumber", answers[i].ticket != NULL ? "12990012" : "06130012");
         xmlmsg_add(result, "InsuredCardSymbol", "試験");
         xmlmsg_add(result, "InsuredIdentificationNumber", "1001");
         xmlmsg_add(result, "InsuredBranchNumber", "01");
         if (answers[i].ticket != NULL) {
             xmlmsg_add(result, "InsuredCardClassification", "A1");
-            xmlmsg_add(xmlmsg_add(xmlmsg_add(result, "PublicExpenseResultList", NULL), "MedicalTicketInfo", NULL),
+            xmlmsg_add(xmlmsg_add(xmlmsg_add(result, "PublicExpenseResultList", NULL),
+                                  "MedicalTicketInfo", NULL),
                        "TicketType", answers[i].ticket);
         }
     }
@@ -90,7 +96,8 @@ void stage_answer_change(struct xmlmsg *tree, const char *path, const char *valu
 {
     struct xmlmsg *list = xmlmsg_find(tree, "MessageBody/ResultList");
 
-    for (struct xmlmsg *r = list != NULL ? xmlmsg_child(list, NULL) : NULL; r != NULL; r = xmlmsg_next(r, NULL)) {
+    for (struct xmlmsg *r = list != NULL ? xmlmsg_child(list, NULL) : NULL; r != NULL;
+         r = xmlmsg_next(r, NULL)) {
         struct xmlmsg *there = xmlmsg_find(r, path);
 
         if (value[0] != '\0')

@@ -67,8 +67,8 @@ static bool do_told_late(struct script *s)
 {
     unsigned n = (unsigned)atoi(script_option(s, "n", "1"));
 
-    if (s->nwords < 2 ||
-        !stage_told_late(s->stage, s->lane, s->words[1], 1000 + n, script_has(s, "unknown") ? "U999-1-1" : NULL))
+    if (s->nwords < 2 || !stage_told_late(s->stage, s->lane, s->words[1], 1000 + n,
+                                          script_has(s, "unknown") ? "U999-1-1" : NULL))
         return script_bad(s, "told_late", "which answer?");
     return true;
 }
@@ -95,7 +95,11 @@ int books_run(struct script *s)
     static const struct {
         const char *word;
         bool (*run)(struct script *s);
-    } words[] = {{"says", do_says}, {"patient", do_patient}, {"terminal", do_terminal}, {"told_late", do_told_late}, {"precheck", do_precheck}};
+    } words[] = {{"says", do_says},
+                 {"patient", do_patient},
+                 {"terminal", do_terminal},
+                 {"told_late", do_told_late},
+                 {"precheck", do_precheck}};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)
@@ -143,7 +147,8 @@ static bool expect_changed(struct script *s, const char *changes, bool want)
     } else {
         snprintf(line, sizeof(line), "%s\t", s->words[2]);
     }
-    return has_line(changes, line) == want || script_bad(s, want ? "no such change among" : "is among", or_nothing(changes));
+    return has_line(changes, line) == want ||
+           script_bad(s, want ? "no such change among" : "is among", or_nothing(changes));
 }
 
 /* A candidate's line: number, name, how. */

@@ -81,7 +81,8 @@ static bool expects(const char *text, const char *code)
 
         line += *line == '\n';
         len = strcspn(line, "\n");
-        if (strncmp(line, "expect ", 7) == 0 && len > n && strncmp(line + len - n, code, n) == 0 && line[len - n - 1] == ' ')
+        if (strncmp(line, "expect ", 7) == 0 && len > n && strncmp(line + len - n, code, n) == 0 &&
+            line[len - n - 1] == ' ')
             return true;
     }
     return false;
@@ -110,7 +111,8 @@ static void begin_misfortune(struct index *x, char *line)
     (void)snprintf(x->words, sizeof(x->words), "%.*s", (int)strcspn(line, "["), line);
     if (codes == NULL)
         return;
-    for (char *code = strtok_r(codes, "[] ", &save); code != NULL; code = strtok_r(NULL, "[] ", &save)) {
+    for (char *code = strtok_r(codes, "[] ", &save); code != NULL;
+         code = strtok_r(NULL, "[] ", &save)) {
         bool known = false;
 
         for (uint16_t i = 1; i < FAILURE_COUNT; i++)
@@ -139,7 +141,8 @@ static void take_names(struct index *x, char *line)
         script->named = true;
         x->shown_by++;
         for (unsigned i = 0; i < x->ncodes; i++)
-            x->expected[i] = x->expected[i] || (script->text != NULL && expects(script->text, x->codes[i]));
+            x->expected[i] =
+                x->expected[i] || (script->text != NULL && expects(script->text, x->codes[i]));
     }
 }
 
@@ -157,7 +160,8 @@ bool index_check(const char *directory)
     }
     x->directory = directory;
     read_scripts(x);
-    for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+    for (char *line = strtok_r(text, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
         if (line[0] == '#')
             continue;
         if (isspace((unsigned char)line[0]))
@@ -171,7 +175,8 @@ bool index_check(const char *directory)
             complain(x, "names no misfortune for", x->scripts[i].name);
         free(x->scripts[i].text);
     }
-    printf("index: %u misfortunes, %u scripts, %u problems\n", x->misfortunes, x->nscripts, x->problems);
+    printf("index: %u misfortunes, %u scripts, %u problems\n", x->misfortunes, x->nscripts,
+           x->problems);
     good = x->problems == 0 && x->misfortunes > 0 && x->nscripts > 0 && x->nscripts < SCRIPTS_MAX;
     free(text);
     free(x);

@@ -36,7 +36,7 @@ static void quiet(enum log_level level, const char *line, void *arg)
     (void)arg;
 }
 
-/* ---- reading words -------------------------------------------------------------------------------------- */
+/* ---- reading words --------------------------------------------------------------------------- */
 
 bool script_bad(struct script *s, const char *what, const char *got)
 {
@@ -76,7 +76,9 @@ bool script_failure(struct script *s, const char *name, uint16_t *out)
 
 static uint8_t genuine_of(const char *text)
 {
-    return strcmp(text, "yes") == 0 ? GENUINE_YES : strcmp(text, "no") == 0 ? GENUINE_NO : GENUINE_NOT_CHECKED;
+    return strcmp(text, "yes") == 0  ? GENUINE_YES
+           : strcmp(text, "no") == 0 ? GENUINE_NO
+                                     : GENUINE_NOT_CHECKED;
 }
 
 uint64_t script_span_us(const char *text)
@@ -93,7 +95,7 @@ uint64_t script_span_us(const char *text)
     return (uint64_t)(n * 1e6);
 }
 
-/* ---- what happens ------------------------------------------------------------------------------------------- */
+/* ---- what happens ---------------------------------------------------------------------------- */
 
 static bool do_card(struct script *s)
 {
@@ -122,21 +124,24 @@ static bool do_reader(struct script *s)
 
     if (strcmp(what, "identified") == 0) {
         const char *pin = script_option(s, "pin", "3");
-        struct stage_identified how = {(uint8_t)(strcmp(pin, "none") == 0 ? VISIT_TRIES_NO_KEY : (unsigned)atoi(pin)),
-                                       (uint8_t)atoi(script_option(s, "b", "10")),
-                                       genuine_of(script_option(s, "chain", "yes")), script_has(s, "expired")};
+        struct stage_identified how = {
+            (uint8_t)(strcmp(pin, "none") == 0 ? VISIT_TRIES_NO_KEY : (unsigned)atoi(pin)),
+            (uint8_t)atoi(script_option(s, "b", "10")),
+            genuine_of(script_option(s, "chain", "yes")), script_has(s, "expired")};
         stage_identified(s->stage, s->lane, &how);
     } else if (strcmp(what, "photo") == 0) {
         struct stage_photo how = {genuine_of(script_option(s, "record", "yes")),
                                   genuine_of(script_option(s, "challenge", "yes")),
-                                  script_option(s, "birth", "19540707"), script_option(s, "sex", "2")};
+                                  script_option(s, "birth", "19540707"),
+                                  script_option(s, "sex", "2")};
         stage_photo(s->stage, s->lane, &how);
     } else if (strcmp(what, "signed") == 0) {
         stage_signed(s->stage, s->lane);
     } else if (strcmp(what, "fails") == 0 && s->nwords > 2) {
         if (!script_failure(s, s->words[2], &failure))
             return false;
-        stage_card_failed(s->stage, s->lane, failure, (uint8_t)atoi(script_option(s, "tries", "255")));
+        stage_card_failed(s->stage, s->lane, failure,
+                          (uint8_t)atoi(script_option(s, "tries", "255")));
     } else if (strcmp(what, "unplugged") == 0) {
         stage_reader_state(s->stage, s->lane, FAILURE_READER_LOST, FAILURE_CAMERA_ABSENT);
     } else if (strcmp(what, "fails_state") == 0 && s->nwords > 2) {
@@ -244,7 +249,8 @@ static bool do_act(struct script *s)
 {
     struct stage_act act = {.surface = (char)toupper((unsigned char)s->words[0][0]),
                             .consents = (uint32_t)atoi(script_option(s, "consents", "7")),
-                            .stale = script_has(s, "stale"), .empty = script_has(s, "empty"),
+                            .stale = script_has(s, "stale"),
+                            .empty = script_has(s, "empty"),
                             .nobody = script_has(s, "nobody")};
 
     if (s->nwords < 2)
@@ -258,9 +264,13 @@ static bool do_act(struct script *s)
 
 static bool do_lookup(struct script *s)
 {
-    struct stage_lookup lookup = {script_option(s, "insurer", "06130012"), script_option(s, "symbol", "試験"),
-                                  script_option(s, "number", "1001"),      script_option(s, "branch", "01"),
-                                  script_option(s, "birth", "19540707"),   0, (uint16_t)s->lane};
+    struct stage_lookup lookup = {script_option(s, "insurer", "06130012"),
+                                  script_option(s, "symbol", "試験"),
+                                  script_option(s, "number", "1001"),
+                                  script_option(s, "branch", "01"),
+                                  script_option(s, "birth", "19540707"),
+                                  0,
+                                  (uint16_t)s->lane};
 
     if (strcmp(s->words[0], "link") == 0)
         lookup.visit = s->stage->lanes[s->lane].shown.visit;
@@ -329,9 +339,10 @@ static bool do_set(struct script *s)
     const char *negative = script_option(s, "negative", NULL);
 
     if (policy != NULL)
-        s->stage->settings.genuineness = strcmp(policy, "require") == 0          ? POLICY_REQUIRE
-                                         : strcmp(policy, "challenge-only") == 0 ? POLICY_CHALLENGE_ONLY
-                                                                                 : POLICY_OFF;
+        s->stage->settings.genuineness = strcmp(policy, "require") == 0 ? POLICY_REQUIRE
+                                         : strcmp(policy, "challenge-only") == 0
+                                             ? POLICY_CHALLENGE_ONLY
+                                             : POLICY_OFF;
     if (negative != NULL)
         s->stage->settings.negative_us = script_span_us(negative);
     if (consents != NULL)
@@ -339,7 +350,7 @@ static bool do_set(struct script *s)
     if (tries != NULL)
         s->stage->settings.pin_tries = (unsigned)atoi(tries);
     if (upstream != NULL)
-        s->stage->capabilities = strcmp(upstream, "numbers") == 0  ? CAPABILITY_BY_NUMBERS
+        s->stage->capabilities = strcmp(upstream, "numbers") == 0   ? CAPABILITY_BY_NUMBERS
                                  : strcmp(upstream, "session") == 0 ? CAPABILITY_CARD_SESSION
                                  : strcmp(upstream, "bulk") == 0    ? CAPABILITY_BULK
                                                                     : s->stage->capabilities;
@@ -422,7 +433,7 @@ static bool do_afresh(struct script *s)
     return true;
 }
 
-/* ---- what must hold ----------------------------------------------------------------------------------------------- */
+/* ---- what must hold -------------------------------------------------------------------------- */
 
 bool script_name(struct script *s, const char *what, const char *is, const char *want)
 {
@@ -446,7 +457,8 @@ static bool expect_offers(struct script *s, uint32_t offers)
         if (action == ACTION_NONE)
             return script_bad(s, "no such action", s->words[i]);
         if (((offers & VISIT_OFFER(action)) != 0) == without)
-            return script_bad(s, without ? "is on offer" : "is not on offer", s->words[i] + without);
+            return script_bad(s, without ? "is on offer" : "is not on offer",
+                              s->words[i] + without);
     }
     return true;
 }
@@ -480,13 +492,23 @@ static bool expect_flag(struct script *s, uint32_t flags)
     static const struct {
         const char *name;
         uint32_t bit;
-    } names[] = {{"look", VISIT_FLAG_LOOK},     {"cached", VISIT_FLAG_CACHED},
-                 {"last_known", VISIT_FLAG_LAST_KNOWN}, {"notice", VISIT_FLAG_NOTICE},
-                 {"masked_name", VISIT_FLAG_MASKED_NAME}, {"unchecked", VISIT_FLAG_UNCHECKED},
-                 {"resumed", VISIT_FLAG_RESUMED}, {"no_card", VISIT_FLAG_NO_CARD}, {"slip", VISIT_FLAG_SLIP},
-                 {"reconciled", VISIT_FLAG_RECONCILED}, {"different", VISIT_FLAG_DIFFERENT},
-                 {"again", VISIT_FLAG_AGAIN}, {"proxy", VISIT_FLAG_PROXY}, {"disaster", VISIT_FLAG_DISASTER},
-                 {"who", VISIT_FLAG_WHO}, {"changed", VISIT_FLAG_CHANGED}, {"late", VISIT_FLAG_LATE},
+    } names[] = {{"look", VISIT_FLAG_LOOK},
+                 {"cached", VISIT_FLAG_CACHED},
+                 {"last_known", VISIT_FLAG_LAST_KNOWN},
+                 {"notice", VISIT_FLAG_NOTICE},
+                 {"masked_name", VISIT_FLAG_MASKED_NAME},
+                 {"unchecked", VISIT_FLAG_UNCHECKED},
+                 {"resumed", VISIT_FLAG_RESUMED},
+                 {"no_card", VISIT_FLAG_NO_CARD},
+                 {"slip", VISIT_FLAG_SLIP},
+                 {"reconciled", VISIT_FLAG_RECONCILED},
+                 {"different", VISIT_FLAG_DIFFERENT},
+                 {"again", VISIT_FLAG_AGAIN},
+                 {"proxy", VISIT_FLAG_PROXY},
+                 {"disaster", VISIT_FLAG_DISASTER},
+                 {"who", VISIT_FLAG_WHO},
+                 {"changed", VISIT_FLAG_CHANGED},
+                 {"late", VISIT_FLAG_LATE},
                  {"last_month", VISIT_FLAG_LAST_MONTH}};
 
     for (size_t i = 2; i < s->nwords; i++) {
@@ -497,7 +519,8 @@ static bool expect_flag(struct script *s, uint32_t flags)
             if (strcmp(names[j].name, s->words[i] + without) == 0) {
                 known = true;
                 if (((flags & names[j].bit) != 0) == without)
-                    return script_bad(s, without ? "flag is set" : "flag is not set", names[j].name);
+                    return script_bad(s, without ? "flag is set" : "flag is not set",
+                                      names[j].name);
             }
         if (!known)
             return script_bad(s, "no such flag", s->words[i]);
@@ -512,7 +535,8 @@ static bool do_expect(struct script *s)
     const char *arg = s->nwords > 2 ? s->words[2] : "";
 
     if (strcmp(what, "state") == 0)
-        return script_name(s, what, visit_state_name(s->lane > 0 ? l->shown.state : l->item.state), arg);
+        return script_name(s, what, visit_state_name(s->lane > 0 ? l->shown.state : l->item.state),
+                           arg);
     if (strcmp(what, "shows") == 0)
         return script_name(s, what, failure_name(l->shown.failure), arg);
     if (strcmp(what, "hint") == 0)
@@ -533,7 +557,8 @@ static bool do_expect(struct script *s)
         return (!s->stage->result.accepted || script_bad(s, "was accepted", arg)) &&
                script_name(s, what, failure_name(s->stage->result.failure), arg);
     if (strcmp(what, "accepted") == 0)
-        return s->stage->result.accepted || script_bad(s, "refused", failure_name(s->stage->result.failure));
+        return s->stage->result.accepted ||
+               script_bad(s, "refused", failure_name(s->stage->result.failure));
     if (strcmp(what, "offers") == 0)
         return expect_offers(s, l->shown.offers);
     if (strcmp(what, "flags") == 0)
@@ -561,18 +586,18 @@ static bool do_expect(struct script *s)
     return words_expect(s) > 0 || script_bad(s, "expect", what);
 }
 
-/* ---- one script ----------------------------------------------------------------------------------------------------- */
+/* ---- one script ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *word;
     bool (*run)(struct script *s);
 } words[] = {
-    {"card", do_card},     {"second", do_second}, {"remove", do_remove}, {"reader", do_reader}, {"camera", do_camera},
-    {"frame", do_frame},   {"matcher", do_matcher}, {"ocr", do_ocr},     {"relay", do_relay},
-    {"kiosk", do_act},     {"board", do_act},     {"command", do_act},   {"lookup", do_lookup},
-    {"link", do_lookup},   {"advance", do_advance}, {"restart", do_restart}, {"store", do_store},
-    {"lane", do_lane},     {"set", do_set},       {"expect", do_expect},
-    {"at", do_at},         {"afresh", do_afresh},   {"clock", do_clock},
+    {"card", do_card},     {"second", do_second}, {"remove", do_remove},   {"reader", do_reader},
+    {"camera", do_camera}, {"frame", do_frame},   {"matcher", do_matcher}, {"ocr", do_ocr},
+    {"relay", do_relay},   {"kiosk", do_act},     {"board", do_act},       {"command", do_act},
+    {"lookup", do_lookup}, {"link", do_lookup},   {"advance", do_advance}, {"restart", do_restart},
+    {"store", do_store},   {"lane", do_lane},     {"set", do_set},         {"expect", do_expect},
+    {"at", do_at},         {"afresh", do_afresh}, {"clock", do_clock},
 };
 
 static bool run_line(struct script *s, char *line)
@@ -584,7 +609,8 @@ static bool run_line(struct script *s, char *line)
     if (comment != NULL)
         *comment = '\0';
     s->nwords = 0;
-    for (char *word = strtok(line, " \t\r\n"); word != NULL && s->nwords < WORDS_MAX; word = strtok(NULL, " \t\r\n"))
+    for (char *word = strtok(line, " \t\r\n"); word != NULL && s->nwords < WORDS_MAX;
+         word = strtok(NULL, " \t\r\n"))
         s->words[s->nwords++] = word;
     if (s->nwords == 0)
         return true;
@@ -593,11 +619,13 @@ static bool run_line(struct script *s, char *line)
         s->mark = s->stage->nsent;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)
-            return words[i].run(s) && (s->stage->broken[0] == '\0' || script_bad(s, "rule broken", s->stage->broken));
+            return words[i].run(s) &&
+                   (s->stage->broken[0] == '\0' || script_bad(s, "rule broken", s->stage->broken));
     known = words_run(s);
     if (known < 0)
         return script_bad(s, "no such word", s->words[0]);
-    return known > 0 && (s->stage->broken[0] == '\0' || script_bad(s, "rule broken", s->stage->broken));
+    return known > 0 &&
+           (s->stage->broken[0] == '\0' || script_bad(s, "rule broken", s->stage->broken));
 }
 
 static bool run_file(const char *path)
@@ -645,11 +673,12 @@ static bool print_coverage(bool whole)
         reached |= taken_from[i];
         for (unsigned state = 0; whole && state < VISIT_STATE_COUNT; state++)
             if (((row->from & ~taken_from[i]) >> state & 1) != 0)
-                printf("not taken: row %zu in %s, %s [%s]\n", i, visit_state_name(state), table_event_name(row->event),
-                       table_guard_name(row->guard));
+                printf("not taken: row %zu in %s, %s [%s]\n", i, visit_state_name(state),
+                       table_event_name(row->event), table_guard_name(row->guard));
     }
     printf("coverage: states %d of %d, rows %zu of %zu, transitions %zu of %zu\n",
-           __builtin_popcount(reached), __builtin_popcount(states), rows, table_rows(), pairs_taken, pairs);
+           __builtin_popcount(reached), __builtin_popcount(states), rows, table_rows(), pairs_taken,
+           pairs);
     return rows == table_rows() && reached == states && pairs_taken == pairs;
 }
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void broke(struct stage *stage, const char *format, ...)
+void stage_broke(struct stage *stage, const char *format, ...)
 {
     va_list args;
 
@@ -26,7 +26,7 @@ static void broke(struct stage *stage, const char *format, ...)
     va_end(args);
 }
 
-/* ---- what leaves the desk ------------------------------------------------------------------------------- */
+/* ---- what leaves the desk -------------------------------------------------------------------- */
 
 /* Safe in every state: these stop and wipe, so they may go out even when the store takes nothing. */
 static bool only_stops(uint16_t type)
@@ -52,20 +52,20 @@ static void check_durable(struct stage *stage, uint64_t visit, uint16_t type)
         (stored->flags & VISIT_FLAG_SLIP) != 0 && !fake_store_in_transaction(stage->store))
         return;
     if (fake_store_in_transaction(stage->store))
-        broke(stage, "%s left in the middle of a transaction", message_name(type));
+        stage_broke(stage, "%s left in the middle of a transaction", message_name(type));
     else if (stored == NULL || v == NULL)
-        broke(stage, "%s left for a visit that is not stored", message_name(type));
+        stage_broke(stage, "%s left for a visit that is not stored", message_name(type));
     else if (stored->state != v->record.state || stored->step != v->record.step)
-        broke(stage, "%s left in %s while the store says %s", message_name(type),
-              visit_state_name(v->record.state), visit_state_name(stored->state));
+        stage_broke(stage, "%s left in %s while the store says %s", message_name(type),
+                    visit_state_name(v->record.state), visit_state_name(stored->state));
 }
 
 static void check_credential(struct stage *stage, struct stage_lane *lane, uint16_t type)
 {
     if (type == MSG_CARD_SIGN && ++lane->pins_sent > lane->pins_given)
-        broke(stage, "a PIN was sent that nobody entered");
+        stage_broke(stage, "a PIN was sent that nobody entered");
     if (type == MSG_CARD_PHOTO && ++lane->numbers_sent > lane->numbers_given)
-        broke(stage, "a 照合番号B was sent that nobody gave");
+        stage_broke(stage, "a 照合番号B was sent that nobody gave");
 }
 
 static void to_reader(struct stage *stage, struct stage_lane *lane, uint16_t type,
@@ -76,11 +76,11 @@ static void to_reader(struct stage *stage, struct stage_lane *lane, uint16_t typ
     if (type == MSG_VISIT_BEGIN)
         lane->reader_visit = *visit;
     else if (!only_stops(type) && lane->reader_visit != *visit)
-        broke(stage, "%s before VISIT_BEGIN", message_name(type));
+        stage_broke(stage, "%s before VISIT_BEGIN", message_name(type));
     if (type == MSG_CARD_IDENTIFY || type == MSG_CARD_PHOTO || type == MSG_CARD_SIGN) {
         if (lane->asked_reader != 0)
-            broke(stage, "%s while %s is under way", message_name(type),
-                  message_name(lane->asked_reader));
+            stage_broke(stage, "%s while %s is under way", message_name(type),
+                        message_name(lane->asked_reader));
         lane->asked_reader = type;
     }
     /* The reader closes the connection on a second operation or a second start of the camera. */
@@ -88,11 +88,12 @@ static void to_reader(struct stage *stage, struct stage_lane *lane, uint16_t typ
         lane->asked_reader = 0;
     if (type == MSG_CAMERA_START) {
         if (lane->filming)
-            broke(stage, "the camera was started twice");
+            stage_broke(stage, "the camera was started twice");
         /* Small letters: at 640 pixels most cards cannot be read. */
         if (desk_visit(stage->desk, *visit) != NULL &&
-            (body->camera_start.width >= 1280) != (desk_visit(stage->desk, *visit)->record.state == VISIT_SHOW_CARD))
-            broke(stage, "%u pixels are asked of the camera", body->camera_start.width);
+            (body->camera_start.width >= 1280) !=
+                (desk_visit(stage->desk, *visit)->record.state == VISIT_SHOW_CARD))
+            stage_broke(stage, "%u pixels are asked of the camera", body->camera_start.width);
         lane->filming = true;
     }
     if (type == MSG_CAMERA_STOP || type == MSG_VISIT_END || type == MSG_VISIT_BEGIN)
@@ -113,16 +114,16 @@ static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
         return;
     }
     if (fake_store_asks(stage->store, true) == 0)
-        broke(stage, "a question left that is not stored");
+        stage_broke(stage, "a question left that is not stored");
     if (stage->asks_sent[ask->request % 1024].request == ask->request &&
         stage->asks_sent[ask->request % 1024].connection == stage->connection)
-        broke(stage, "a question was sent twice over one connection");
+        stage_broke(stage, "a question was sent twice over one connection");
     stage->asks_sent[ask->request % 1024].request = ask->request;
     stage->asks_sent[ask->request % 1024].connection = stage->connection;
     stage->questions_sent++;
     if (ask->writes) {
         if (stage->writes_sent[ask->request % 1024] == ask->request)
-            broke(stage, "a change was sent twice");
+            stage_broke(stage, "a change was sent twice");
         stage->writes_sent[ask->request % 1024] = ask->request;
     }
     if (v == NULL)
@@ -131,8 +132,8 @@ static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
         stage->lanes[lane].ask = *ask;
 }
 
-static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
-                     const int *fds, unsigned nfds)
+static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
+                     const void *body, const int *fds, unsigned nfds)
 {
     struct stage *stage = arg;
     const union message_body *b = body;
@@ -142,7 +143,7 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
 
     (void)fds;
     if (message_encode(type, body, nfds, packet, sizeof(packet)) < 0)
-        broke(stage, "%s does not fit its row", message_name(type));
+        stage_broke(stage, "%s does not fit its row", message_name(type));
     switch (peer) {
     case PEER_READER:
         number = stage->desk->lanes[index]->number;
@@ -169,7 +170,7 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
         }
         break;
     case PEER_HANDOVER:
-        broke(stage, "something is handed over although no output is configured");
+        stage_broke(stage, "something is handed over although no output is configured");
         break;
     }
     check_durable(stage, visit, type);
@@ -193,7 +194,7 @@ static void port_visit(void *arg, const struct msg_visit_item *item)
     const struct store_visit *stored = fake_store_visit(stage->store, item->visit);
 
     if (stored == NULL || stored->state != item->state)
-        broke(stage, "a board saw a state that is not stored");
+        stage_broke(stage, "a board saw a state that is not stored");
     stage->lanes[(item->flags & VISIT_FLAG_NO_CARD) != 0 ? 0 : item->lane].item = *item;
 }
 
@@ -209,7 +210,7 @@ static void port_slip(void *arg, const struct msg_slip_item *item)
     struct stage *stage = arg;
 
     if (fake_store_in_transaction(stage->store))
-        broke(stage, "a board saw a slip in the middle of a transaction");
+        stage_broke(stage, "a board saw a slip in the middle of a transaction");
     stage->slip = *item;
 }
 
@@ -218,9 +219,9 @@ static void port_prechecked(void *arg, void *asker, const struct msg_prechecked 
     struct stage *stage = arg;
 
     if (asker != stage)
-        broke(stage, "somebody else was told about a row");
+        stage_broke(stage, "somebody else was told about a row");
     if (fake_store_in_transaction(stage->store))
-        broke(stage, "a row was answered in the middle of a transaction");
+        stage_broke(stage, "a row was answered in the middle of a transaction");
     stage->prechecked = *prechecked;
     stage->nprechecked++;
 }
@@ -232,18 +233,19 @@ static void port_disaster(void *arg, const struct msg_disaster_state *state)
     stage->disaster = *state;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void start(struct stage *stage)
 {
-    struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL, port_prechecked};
+    struct desk_ports ports = {stage,     port_send,     port_lane, port_visit,     port_preview,
+                               port_slip, port_disaster, NULL,      port_prechecked};
 
     desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
     desk_add_upstream(stage->desk, "main", stage->capabilities);
     for (unsigned i = 1; i <= stage->nlanes; i++)
         desk_add_lane(stage->desk, (uint16_t)i, "counter", 0);
     if (desk_resume(stage->desk) < 0)
-        broke(stage, "the visits could not be resumed");
+        stage_broke(stage, "the visits could not be resumed");
     stage_matcher_program(stage, true);
     stage_relay_program(stage, true);
     for (unsigned i = 1; i <= stage->nlanes; i++)
@@ -257,13 +259,25 @@ static void defaults(struct desk_settings *s)
         enum visit_state state;
         unsigned seconds;
     } limits[] = {
-        {VISIT_CARD, 10},      {VISIT_METHOD, 60},      {VISIT_SHOW_CARD, 90},
-        {VISIT_NUMBER_B, 90},  {VISIT_NUMBER_B_CONFIRM, 90},
-        {VISIT_PHOTO, 20},     {VISIT_FACE, 20},        {VISIT_PIN, 90},
-        {VISIT_PIN_CONFIRM, 90}, {VISIT_PIN_CHECK, 90}, {VISIT_VISUAL, 300},
-        {VISIT_REGISTER, 60},  {VISIT_CONSENT, 60},     {VISIT_ELIGIBILITY, 12},
-        {VISIT_LINK, 300},     {VISIT_STAFF, 300},      {VISIT_CARD_LOST, 15},
-        {VISIT_DONE, 10},      {VISIT_TAKE_CARD, 30},
+        {VISIT_CARD, 10},
+        {VISIT_METHOD, 60},
+        {VISIT_SHOW_CARD, 90},
+        {VISIT_NUMBER_B, 90},
+        {VISIT_NUMBER_B_CONFIRM, 90},
+        {VISIT_PHOTO, 20},
+        {VISIT_FACE, 20},
+        {VISIT_PIN, 90},
+        {VISIT_PIN_CONFIRM, 90},
+        {VISIT_PIN_CHECK, 90},
+        {VISIT_VISUAL, 300},
+        {VISIT_REGISTER, 60},
+        {VISIT_CONSENT, 60},
+        {VISIT_ELIGIBILITY, 12},
+        {VISIT_LINK, 300},
+        {VISIT_STAFF, 300},
+        {VISIT_CARD_LOST, 15},
+        {VISIT_DONE, 10},
+        {VISIT_TAKE_CARD, 30},
     };
 
     memset(s, 0, sizeof(*s));
@@ -284,8 +298,8 @@ struct stage *stage_new(unsigned lanes)
     stage->clock = clock_new_simulated(CLOCK_SECOND, STAGE_START_US);
     stage->store = fake_store_new(stage->clock);
     stage->nlanes = lanes;
-    stage->capabilities = CAPABILITY_BY_NUMBERS | CAPABILITY_CARD_SESSION | CAPABILITY_REGISTER |
-                          CAPABILITY_CONSENTS;
+    stage->capabilities =
+        CAPABILITY_BY_NUMBERS | CAPABILITY_CARD_SESSION | CAPABILITY_REGISTER | CAPABILITY_CONSENTS;
     defaults(&stage->settings);
     start(stage);
     return stage;
@@ -320,14 +334,16 @@ void stage_restart(struct stage *stage)
     stage->lanes[0].ask.request = stage->late.request = 0;
     stage->matcher_up = stage->relay_up = stage->ocr_up = false;
     {
-        struct desk_ports ports = {stage, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL, port_prechecked};
+        struct desk_ports ports = {stage,         port_send,    port_lane,
+                                   port_visit,    port_preview, port_slip,
+                                   port_disaster, NULL,         port_prechecked};
 
         desk_new(&stage->desk, stage->clock, stage->store, &stage->settings, &ports);
         desk_add_upstream(stage->desk, "main", stage->capabilities);
         for (unsigned i = 1; i <= stage->nlanes; i++)
             desk_add_lane(stage->desk, (uint16_t)i, "counter", 0);
         if (desk_resume(stage->desk) < 0)
-            broke(stage, "the visits could not be resumed");
+            stage_broke(stage, "the visits could not be resumed");
     }
     if (matcher)
         stage_matcher_program(stage, true);
@@ -340,14 +356,15 @@ void stage_restart(struct stage *stage)
             stage_reader_program(stage, i, true);
 }
 
-/* ---- readers -------------------------------------------------------------------------------------------------- */
+/* ---- readers --------------------------------------------------------------------------------- */
 
-static void from_reader(struct stage *stage, unsigned lane, uint16_t type, union message_body *body, int fd)
+static void from_reader(struct stage *stage, unsigned lane, uint16_t type, union message_body *body,
+                        int fd)
 {
     struct message message = {.type = type, .nfds = fd >= 0, .fds = {fd, -1}, .body = *body};
 
     if (!lane_reader_message(desk_lane(stage->desk, (uint16_t)lane), &message))
-        broke(stage, "the desk refused a lawful %s", message_name(type));
+        stage_broke(stage, "the desk refused a lawful %s", message_name(type));
     if (fd >= 0)
         close(fd);
 }
@@ -397,7 +414,8 @@ void stage_card(struct stage *stage, unsigned lane, const char *name)
 void stage_second_card(struct stage *stage, unsigned lane, bool there)
 {
     stage->lanes[lane].second = there;
-    stage_reader_state(stage, lane, stage->lanes[lane].reader.reader, stage->lanes[lane].reader.camera);
+    stage_reader_state(stage, lane, stage->lanes[lane].reader.reader,
+                       stage->lanes[lane].reader.camera);
 }
 
 static uint64_t present(const struct stage *stage, unsigned lane)
@@ -471,7 +489,9 @@ void stage_card_failed(struct stage *stage, unsigned lane, uint16_t failure, uin
     static const struct {
         uint8_t state;
         uint16_t operation;
-    } operations[] = {{VISIT_CARD, MSG_CARD_IDENTIFY}, {VISIT_PHOTO, MSG_CARD_PHOTO}, {VISIT_PIN_CHECK, MSG_CARD_SIGN}};
+    } operations[] = {{VISIT_CARD, MSG_CARD_IDENTIFY},
+                      {VISIT_PHOTO, MSG_CARD_PHOTO},
+                      {VISIT_PIN_CHECK, MSG_CARD_SIGN}};
     union message_body body = {0};
     struct msg_card_failed *m = &body.card_failed;
 
@@ -505,7 +525,7 @@ void stage_frame(struct stage *stage, unsigned lane)
     from_reader(stage, lane, MSG_CAMERA_FRAME, &body, memfd_seal("frame", "jpeg", 4));
 }
 
-/* ---- matcher, OCR --------------------------------------------------------------------------------------------- */
+/* ---- matcher, OCR ---------------------------------------------------------------------------- */
 
 void stage_matcher_program(struct stage *stage, bool up)
 {
@@ -534,7 +554,7 @@ static void from_matcher(struct stage *stage, uint16_t type, union message_body 
     struct message message = {.type = type, .fds = {-1, -1}, .body = *body};
 
     if (!lane_matcher_message(stage->desk, &message))
-        broke(stage, "the desk refused a lawful %s", message_name(type));
+        stage_broke(stage, "the desk refused a lawful %s", message_name(type));
 }
 
 void stage_match_ready(struct stage *stage, unsigned lane)
@@ -579,170 +599,21 @@ void stage_ocr_result(struct stage *stage, unsigned lane, bool read, uint16_t hi
         stage->lanes[lane].numbers_given++;
     }
     if (!lane_ocr_message(stage->desk, &message))
-        broke(stage, "the desk refused a lawful OCR_RESULT");
+        stage_broke(stage, "the desk refused a lawful OCR_RESULT");
 }
 
-/* ---- the relay and the service behind it -------------------------------------------------------------------------- */
-
-void stage_relay_program(struct stage *stage, bool up)
-{
-    struct message message = {.type = MSG_UPSTREAM_STATE, .fds = {-1, -1}};
-
-    if (up == stage->relay_up)
-        return;
-    stage->relay_up = up;
-    if (!up) {
-        for (unsigned i = 0; i <= stage->nlanes; i++)
-            stage->lanes[i].ask.request = 0;
-        stage->late.request = 0;
-        ask_relay_down(stage->desk, 0);
-        return;
-    }
-    stage->connection++;
-    strcpy(message.body.upstream_state.upstream, "main");
-    message.body.upstream_state.capabilities = stage->capabilities;
-    if (!ask_relay_message(stage->desk, 0, &message))
-        broke(stage, "the desk refused a lawful UPSTREAM_STATE");
-    ask_relay_up(stage->desk, 0);
-}
-
-static void from_relay(struct stage *stage, struct message *message)
-{
-    if (!ask_relay_message(stage->desk, 0, message))
-        broke(stage, "the desk refused a lawful ELIGIBILITY_ANSWER");
-}
-
-static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const char *kind)
-{
-    struct message message = {.type = MSG_ELIGIBILITY_ANSWER, .nfds = 2};
-    struct xmlmsg *tree = stage_answer_tree(kind);
-    size_t len;
-
-    if (tree == NULL)
-        return false;
-    for (size_t i = 0; i < stage->nsaid; i++)
-        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
-    message.fds[0] = xmlmsg_to_memfd(tree, &len);
-    message.fds[1] = memfd_seal("raw", "raw", 3);
-    message.body.eligibility_answer.request = ask->request;
-    message.body.eligibility_answer.visit = ask->visit;
-    message.body.eligibility_answer.bytes = (uint32_t)len;
-    ask->request = 0;
-    from_relay(stage, &message);
-    close(message.fds[0]);
-    close(message.fds[1]);
-    xmlmsg_free(&tree);
-    return true;
-}
-
-bool stage_say(struct stage *stage, const char *name, const char *value)
-{
-    size_t i = 0;
-
-    while (i < stage->nsaid && strcmp(stage->said[i].name, name) != 0)
-        i++;
-    if (i == sizeof(stage->said) / sizeof(stage->said[0]))
-        return false;
-    snprintf(stage->said[i].name, sizeof(stage->said[i].name), "%s", name);
-    snprintf(stage->said[i].value, sizeof(stage->said[i].value), "%s", value);
-    stage->nsaid += i == stage->nsaid;
-    return true;
-}
-
-bool stage_answer(struct stage *stage, unsigned lane, const char *kind)
-{
-    return answer(stage, &stage->lanes[lane].ask, kind);
-}
-
-bool stage_answer_late(struct stage *stage, const char *kind)
-{
-    return answer(stage, &stage->late, kind);
-}
-
-/* What a relay tells unasked: the tree with the header of such a file, and the hash that stands for its bytes. */
-static bool tell(struct stage *stage, struct message *message, const char *kind, const char *at, uint8_t hash[32],
-                 unsigned n)
-{
-    struct xmlmsg *tree = stage_answer_tree(kind);
-    size_t len;
-
-    if (tree == NULL)
-        return false;
-    for (size_t i = 0; i < stage->nsaid; i++)
-        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
-    if (at != NULL && at[0] != '\0') {
-        char day[9];
-
-        snprintf(day, sizeof(day), "%.8s", at);
-        xmlmsg_set(tree, "MessageHeader/ProcessExecutionTime", at);
-        xmlmsg_set(tree, "MessageHeader/QualificationConfirmationDate", day);
-    }
-    memset(hash, 0, 32);
-    hash[0] = (uint8_t)n;
-    hash[1] = (uint8_t)(n >> 8);
-    message->nfds = 2;
-    message->fds[0] = xmlmsg_to_memfd(tree, &len);
-    message->fds[1] = memfd_seal("raw", "raw", 3);
-    xmlmsg_free(&tree);
-    from_relay(stage, message);
-    close(message->fds[0]);
-    close(message->fds[1]);
-    return true;
-}
-
-bool stage_terminal(struct stage *stage, const char *kind, unsigned n, const char *at)
-{
-    struct message message = {.type = MSG_TERMINAL_VISIT};
-
-    message.body.terminal_visit.hash.len = 32;
-    return tell(stage, &message, kind, at, message.body.terminal_visit.hash.data, n);
-}
-
-bool stage_told_late(struct stage *stage, unsigned lane, const char *kind, unsigned n, const char *correlation)
-{
-    struct message message = {.type = MSG_ELIGIBILITY_LATE};
-    struct msg_eligibility_late *late = &message.body.eligibility_late;
-    const struct msg_eligibility_ask *ask = &stage->lanes[lane].ask;
-
-    late->hash.len = 32;
-    late->kind = ask->kind != 0 ? ask->kind : UPSTREAM_BY_NUMBERS;
-    late->writes = ask->writes;
-    late->asked = (int64_t)(clock_realtime_us(stage->clock) / CLOCK_SECOND);
-    strcpy(late->correlation, correlation != NULL ? correlation : ask->correlation);
-    return tell(stage, &message, kind, NULL, late->hash.data, n);
-}
-
-static void no_answer(struct stage *stage, struct msg_eligibility_ask *ask, uint8_t outcome, uint16_t failure)
-{
-    struct message message = {.type = MSG_ELIGIBILITY_ANSWER, .fds = {-1, -1}};
-
-    message.body.eligibility_answer.request = ask->request;
-    message.body.eligibility_answer.visit = ask->visit;
-    message.body.eligibility_answer.outcome = outcome;
-    message.body.eligibility_answer.failure = failure;
-    ask->request = 0;
-    from_relay(stage, &message);
-}
-
-void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16_t failure)
-{
-    no_answer(stage, &stage->lanes[lane].ask, outcome, failure);
-}
-
-void stage_no_answer_late(struct stage *stage, uint8_t outcome, uint16_t failure)
-{
-    no_answer(stage, &stage->late, outcome, failure);
-}
-
-/* ---- kiosk, board, command ------------------------------------------------------------------------------------------ */
+/* ---- kiosk, board, command ------------------------------------------------------------------- */
 
 void stage_act(struct stage *stage, unsigned lane, const struct stage_act *act)
 {
     struct stage_lane *l = &stage->lanes[lane];
-    struct msg_lane_action m = {.request = 7, .lane = (uint16_t)lane,
+    struct msg_lane_action m = {.request = 7,
+                                .lane = (uint16_t)lane,
                                 .visit = lane > 0 ? l->shown.visit : l->item.visit,
-                                .step = l->shown.step - act->stale, .action = (uint8_t)act->action,
-                                .surface = (uint8_t)act->surface, .consents = act->consents};
+                                .step = l->shown.step - act->stale,
+                                .action = (uint8_t)act->action,
+                                .surface = (uint8_t)act->surface,
+                                .consents = act->consents};
 
     /* The board may still show a visit whose lane is free again. */
     if (act->action == ACTION_STAFF_LOOKED)
@@ -758,7 +629,8 @@ void stage_act(struct stage *stage, unsigned lane, const struct stage_act *act)
     if (act->action == ACTION_SEND_NUMBER_B && !act->empty)
         l->numbers_given++;
     action_lane(stage->desk, &m, &stage->result);
-    if (!stage->result.accepted && act->action == ACTION_SEND_PIN && (!act->empty || l->reader.pin_pad))
+    if (!stage->result.accepted && act->action == ACTION_SEND_PIN &&
+        (!act->empty || l->reader.pin_pad))
         l->pins_given--;
     if (!stage->result.accepted && act->action == ACTION_SEND_NUMBER_B && !act->empty)
         l->numbers_given--;
@@ -766,8 +638,11 @@ void stage_act(struct stage *stage, unsigned lane, const struct stage_act *act)
 
 void stage_look_up(struct stage *stage, const struct stage_lookup *lookup)
 {
-    struct msg_lookup m = {.request = 8, .visit = lookup->visit, .lane = lookup->lane,
-                           .surface = 'B', .limit_consent = 1};
+    struct msg_lookup m = {.request = 8,
+                           .visit = lookup->visit,
+                           .lane = lookup->lane,
+                           .surface = 'B',
+                           .limit_consent = 1};
 
     strcpy(m.staff, "佐藤");
     message_text(m.insurer, sizeof(m.insurer), lookup->insurer);

@@ -23,11 +23,11 @@ struct stage_lane {
     struct msg_visit_item item;  /* the last of this lane's visits, as the board saw it */
     struct msg_reader_state reader;
     bool reader_up;
-    char card[32];           /* what lies there, "" nothing */
-    bool second;             /* another card beside it */
+    char card[32]; /* what lies there, "" nothing */
+    bool second;   /* another card beside it */
     unsigned pins_given, pins_sent, numbers_given, numbers_sent;
-    uint16_t asked_reader;   /* operation under way */
-    uint64_t reader_visit;   /* of the last VISIT_BEGIN, 0 none */
+    uint16_t asked_reader; /* operation under way */
+    uint64_t reader_visit; /* of the last VISIT_BEGIN, 0 none */
     bool filming, matching, scanning;
     uint64_t match_visit;
     struct msg_eligibility_ask ask; /* request 0: none */
@@ -51,13 +51,13 @@ struct stage {
     struct {
         uint64_t request;
         unsigned connection;
-    } asks_sent[1024];      /* any request, by id modulo: none twice over one connection of the relay */
+    } asks_sent[1024]; /* any request, by id modulo: none twice over one connection of the relay */
     unsigned connection;
     uint64_t questions_sent;
-    char broken[256];           /* the first rule that was broken; "" none */
+    char broken[256]; /* the first rule that was broken; "" none */
     struct msg_action_result result;
-    struct msg_eligibility_ask late;   /* the question about a slip, request 0: none */
-    struct msg_slip_item slip;         /* the last that a board saw */
+    struct msg_eligibility_ask late;    /* the question about a slip, request 0: none */
+    struct msg_slip_item slip;          /* the last that a board saw */
     struct msg_disaster_state disaster; /* as boards see it */
     uint64_t seed;
     struct {
@@ -70,6 +70,10 @@ struct stage {
 
 /* The result's element of that name (or path) has this value from now on; value "": it is left out. False: too many. */
 bool stage_say(struct stage *stage, const char *name, const char *value);
+
+/* A rule was broken: the first one is kept, in words. */
+void stage_broke(struct stage *stage, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 struct stage *stage_new(unsigned lanes);
 void stage_free(struct stage **stage);
@@ -114,15 +118,16 @@ void stage_no_answer_late(struct stage *stage, uint8_t outcome, uint16_t failure
 /* A face file of an official terminal; `n` stands for its bytes. False: no such kind of answer. */
 bool stage_terminal(struct stage *stage, const char *kind, unsigned n, const char *at);
 /* The answer to the lane's last question after its end (correlation NULL), or to one that nobody knows. */
-bool stage_told_late(struct stage *stage, unsigned lane, const char *kind, unsigned n, const char *correlation);
+bool stage_told_late(struct stage *stage, unsigned lane, const char *kind, unsigned n,
+                     const char *correlation);
 
 struct stage_act {
     char surface;
     unsigned action;
     uint32_t consents;
-    bool stale;   /* names the step before */
-    bool empty;   /* without a sealed entry */
-    bool nobody;  /* without the name of a member of staff */
+    bool stale;  /* names the step before */
+    bool empty;  /* without a sealed entry */
+    bool nobody; /* without the name of a member of staff */
 };
 void stage_act(struct stage *stage, unsigned lane, const struct stage_act *act);
 struct stage_lookup {

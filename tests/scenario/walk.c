@@ -52,10 +52,12 @@ static void reader(struct walk *w)
 {
     struct stage_lane *l = &w->stage->lanes[w->lane];
     static const uint8_t pin_tries[] = {0, 1, 2, 3, VISIT_TRIES_NO_KEY, VISIT_TRIES_UNKNOWN};
-    struct stage_identified identified = {pin_tries[pick(w, sizeof(pin_tries))], (uint8_t)pick(w, 11),
-                                          pick(w, 20) == 0 ? GENUINE_NO : GENUINE_YES, pick(w, 9) == 0};
+    struct stage_identified identified = {
+        pin_tries[pick(w, sizeof(pin_tries))], (uint8_t)pick(w, 11),
+        pick(w, 20) == 0 ? GENUINE_NO : GENUINE_YES, pick(w, 9) == 0};
     struct stage_photo photo = {pick(w, 9) == 0 ? (uint8_t)pick(w, 3) : GENUINE_YES,
-                                pick(w, 9) == 0 ? (uint8_t)pick(w, 3) : GENUINE_YES, "19540707", "2"};
+                                pick(w, 9) == 0 ? (uint8_t)pick(w, 3) : GENUINE_YES, "19540707",
+                                "2"};
 
     if (l->asked_reader == 0 || !l->reader_up || l->card[0] == '\0')
         return;
@@ -105,15 +107,28 @@ static void face(struct walk *w)
         stage_match_result(w->stage, w->lane, decisions[pick(w, 8)], FAILURE_FACE_TOO_DARK);
     if (w->stage->lanes[w->lane].filming && w->stage->lanes[w->lane].reader_up)
         stage_frame(w->stage, w->lane);
-    if (w->stage->ocr_up && pick(w, 3) == 0 && w->stage->lanes[w->lane].shown.state == VISIT_SHOW_CARD)
+    if (w->stage->ocr_up && pick(w, 3) == 0 &&
+        w->stage->lanes[w->lane].shown.state == VISIT_SHOW_CARD)
         stage_ocr_result(w->stage, w->lane, pick(w, 2) == 0, FAILURE_NONE);
 }
 
 static void relay(struct walk *w)
 {
-    static const char *const kinds[] = {"valid", "valid", "valid", "notice", "lost", "none", "several",
-                                        "segment9", "status2", "pending", "not_registered", "registered",
-                                        "register_refused", "other_birth", "garbled"};
+    static const char *const kinds[] = {"valid",
+                                        "valid",
+                                        "valid",
+                                        "notice",
+                                        "lost",
+                                        "none",
+                                        "several",
+                                        "segment9",
+                                        "status2",
+                                        "pending",
+                                        "not_registered",
+                                        "registered",
+                                        "register_refused",
+                                        "other_birth",
+                                        "garbled"};
     unsigned lane = pick(w, 5) == 0 ? 0 : w->lane;
 
     if (w->stage->lanes[lane].ask.request == 0 || !w->stage->relay_up)
@@ -147,7 +162,8 @@ static void act(struct walk *w)
 
 static void look_up(struct walk *w)
 {
-    struct stage_lookup lookup = {"06130012", "試験", "1001", "01", "19540707", 0, (uint16_t)w->lane};
+    struct stage_lookup lookup = {"06130012", "試験", "1001",           "01",
+                                  "19540707", 0,      (uint16_t)w->lane};
 
     if (pick(w, 2) == 0)
         lookup.visit = w->stage->lanes[w->lane].shown.visit;
@@ -160,7 +176,10 @@ static void look_up(struct walk *w)
 static void slip(struct walk *w)
 {
     const struct stage_lane *l = &w->stage->lanes[w->lane];
-    struct msg_slip_file m = {.request = 9, .lane = (uint16_t)w->lane, .surface = 'B', .kind = (uint8_t)pick(w, SLIP_KIND_COUNT)};
+    struct msg_slip_file m = {.request = 9,
+                              .lane = (uint16_t)w->lane,
+                              .surface = 'B',
+                              .kind = (uint8_t)pick(w, SLIP_KIND_COUNT)};
     bool numbers = pick(w, 2) == 0;
 
     m.visit = pick(w, 4) == 0 ? 0 : pick(w, 3) == 0 ? l->item.visit : l->shown.visit;
@@ -201,7 +220,8 @@ static void amend(struct walk *w)
 
 static void late(struct walk *w)
 {
-    static const char *const kinds[] = {"valid", "valid", "ratio_30", "lost", "none", "several", "segment9", "pending", "garbled"};
+    static const char *const kinds[] = {"valid",   "valid",    "ratio_30", "lost",   "none",
+                                        "several", "segment9", "pending",  "garbled"};
 
     if (w->stage->late.request == 0 || !w->stage->relay_up)
         return;
@@ -218,14 +238,16 @@ static void disaster(struct walk *w)
 
     MESSAGE_TEXT(m.staff, "佐藤");
     MESSAGE_TEXT(m.word, pick(w, 6) == 0 ? "" : "事務連絡");
-    m.until = (int64_t)(clock_realtime_us(w->stage->clock) / CLOCK_SECOND) + (int64_t)pick(w, 7200) - 600;
+    m.until =
+        (int64_t)(clock_realtime_us(w->stage->clock) / CLOCK_SECOND) + (int64_t)pick(w, 7200) - 600;
     disaster_set(w->stage->desk, &m, &w->stage->result);
 }
 
 static void pick_up(struct walk *w)
 {
     const struct stage_lane *l = &w->stage->lanes[w->lane];
-    struct msg_pick_up m = {.request = 12, .visit = pick(w, 3) == 0 ? l->item.visit : l->shown.visit, .surface = 'B'};
+    struct msg_pick_up m = {
+        .request = 12, .visit = pick(w, 3) == 0 ? l->item.visit : l->shown.visit, .surface = 'B'};
 
     MESSAGE_TEXT(m.staff, "佐藤");
     MESSAGE_TEXT(m.name, pick(w, 8) == 0 ? " " : "架空　一郎");
@@ -251,7 +273,8 @@ static void programs(struct walk *w)
         /* A desk whose store refuses at its very start ends, and the supervisor starts it again. */
         fake_store_break(w->stage->store, false);
         fake_store_fail_at(w->stage->store, 0);
-        w->stage->settings.institution_kind = pick(w, 2) == 0 ? INSTITUTION_PHARMACY : INSTITUTION_CLINIC;
+        w->stage->settings.institution_kind =
+            pick(w, 2) == 0 ? INSTITUTION_PHARMACY : INSTITUTION_CLINIC;
         stage_restart(w->stage);
         w->restarts++;
         break;
@@ -285,8 +308,8 @@ static void step(struct walk *w)
     static const struct {
         unsigned weight;
         void (*run)(struct walk *w);
-    } steps[] = {{12, card}, {30, reader}, {2, hardware}, {14, face}, {20, relay},
-                 {40, act},  {2, look_up}, {1, programs}, {2, store}, {6, wait},
+    } steps[] = {{12, card}, {30, reader}, {2, hardware}, {14, face},    {20, relay},
+                 {40, act},  {2, look_up}, {1, programs}, {2, store},    {6, wait},
                  {3, slip},  {1, amend},   {6, late},     {1, disaster}, {1, pick_up}};
     unsigned all = 0, at;
 
@@ -335,14 +358,17 @@ static bool slips_agree(struct stage *stage)
         const struct store_slip *slip = fake_store_slip(stage->store, i);
         const struct store_visit *v = fake_store_visit(stage->store, slip->visit);
         bool settled = slip->state == SLIP_STATE_RECONCILED || slip->state == SLIP_STATE_DIFFERENT;
-        bool answered = v != NULL && (v->flags & (VISIT_FLAG_RECONCILED | VISIT_FLAG_DIFFERENT)) != 0;
+        bool answered =
+            v != NULL && (v->flags & (VISIT_FLAG_RECONCILED | VISIT_FLAG_DIFFERENT)) != 0;
 
-        if (v == NULL || (v->flags & VISIT_FLAG_SLIP) == 0 || slip->state == SLIP_STATE_WAITING || settled != answered ||
+        if (v == NULL || (v->flags & VISIT_FLAG_SLIP) == 0 || slip->state == SLIP_STATE_WAITING ||
+            settled != answered ||
             (settled && v->outcome != OUTCOME_ELIGIBLE && v->outcome != OUTCOME_NOT_ELIGIBLE) ||
             (slip->ended_us != 0) != (settled || slip->state == SLIP_STATE_SETTLED) ||
             (slip->state == SLIP_STATE_WAITING && slip->numbers_known == 0)) {
-            printf("walk: slip of visit %llu is %s, the visit %s\n", (unsigned long long)slip->visit,
-                   visit_slip_state_name(slip->state), v != NULL ? visit_outcome_name(v->outcome) : "not there");
+            printf("walk: slip of visit %llu is %s, the visit %s\n",
+                   (unsigned long long)slip->visit, visit_slip_state_name(slip->state),
+                   v != NULL ? visit_outcome_name(v->outcome) : "not there");
             good = false;
         }
     }
@@ -351,14 +377,16 @@ static bool slips_agree(struct stage *stage)
         struct store_slip slip;
 
         /* A pending visit waits for somebody, and its slip says for whom. */
-        if (v->outcome == OUTCOME_PENDING && (store_slip_load(stage->store, id, &slip) != 0 || slip.ended_us != 0)) {
+        if (v->outcome == OUTCOME_PENDING &&
+            (store_slip_load(stage->store, id, &slip) != 0 || slip.ended_us != 0)) {
             printf("walk: visit %llu is pending without an open slip\n", (unsigned long long)id);
             good = false;
         }
         /* The audit log has one row for each time a visit was written, no more and no fewer. */
         if (fake_store_audits_of_saves(stage->store, id) != v->step - 1) {
-            printf("walk: visit %llu was written %u times, the audit log says %zu\n", (unsigned long long)id,
-                   (unsigned)v->step - 1, fake_store_audits_of_saves(stage->store, id));
+            printf("walk: visit %llu was written %u times, the audit log says %zu\n",
+                   (unsigned long long)id, (unsigned)v->step - 1,
+                   fake_store_audits_of_saves(stage->store, id));
             good = false;
         }
     }
@@ -387,7 +415,8 @@ static bool agree(struct walk *w)
             good = false;
         }
         /* Nobody is let in without somebody having checked. */
-        if ((v->outcome == OUTCOME_ELIGIBLE || v->outcome == OUTCOME_LAST_KNOWN) && v->method == METHOD_NONE) {
+        if ((v->outcome == OUTCOME_ELIGIBLE || v->outcome == OUTCOME_LAST_KNOWN) &&
+            v->method == METHOD_NONE) {
             printf("walk: visit %llu is eligible without a method\n", (unsigned long long)id);
             good = false;
         }
@@ -395,8 +424,9 @@ static bool agree(struct walk *w)
     for (unsigned lane = 1; lane <= LANES; lane++)
         if (stage->lanes[lane].pins_sent > stage->lanes[lane].pins_given ||
             stage->lanes[lane].shown.state != VISIT_IDLE) {
-            printf("walk: lane %u: %u PINs sent of %u, state %s\n", lane, stage->lanes[lane].pins_sent,
-                   stage->lanes[lane].pins_given, visit_state_name(stage->lanes[lane].shown.state));
+            printf("walk: lane %u: %u PINs sent of %u, state %s\n", lane,
+                   stage->lanes[lane].pins_sent, stage->lanes[lane].pins_given,
+                   visit_state_name(stage->lanes[lane].shown.state));
             good = false;
         }
     return good;
@@ -418,12 +448,15 @@ bool walk_run(uint64_t seed, uint64_t events)
     if (w.stage->broken[0] != '\0')
         printf("walk: rule broken at event %llu: %s\n", (unsigned long long)i, w.stage->broken);
     good = w.stage->broken[0] == '\0' && agree(&w);
-    printf("walk: seed %llu, %llu events over %d lanes, %zu visits, %zu slips (%llu filed by staff, %llu answers later), "
+    printf("walk: seed %llu, %llu events over %d lanes, %zu visits, %zu slips (%llu filed by "
+           "staff, %llu answers later), "
            "%llu questions sent, %zu audit rows, %llu restarts, %llu refusals: %s\n",
-           (unsigned long long)seed, (unsigned long long)i, LANES, fake_store_visits(w.stage->store),
-           fake_store_slips(w.stage->store, -1), (unsigned long long)w.slips, (unsigned long long)w.late,
-           (unsigned long long)w.stage->questions_sent, fake_store_audits(w.stage->store), (unsigned long long)w.restarts,
-           (unsigned long long)w.refusals, good ? "good" : "NOT GOOD");
+           (unsigned long long)seed, (unsigned long long)i, LANES,
+           fake_store_visits(w.stage->store), fake_store_slips(w.stage->store, -1),
+           (unsigned long long)w.slips, (unsigned long long)w.late,
+           (unsigned long long)w.stage->questions_sent, fake_store_audits(w.stage->store),
+           (unsigned long long)w.restarts, (unsigned long long)w.refusals,
+           good ? "good" : "NOT GOOD");
     stage_free(&w.stage);
     return good;
 }

@@ -21,7 +21,8 @@ static uint64_t which(const struct script *s)
     return script_has(s, "closed") || s->lane == 0 ? l->item.visit : l->shown.visit;
 }
 
-static void put(char *field, size_t size, const struct script *s, const char *key, const char *fallback)
+static void put(char *field, size_t size, const struct script *s, const char *key,
+                const char *fallback)
 {
     message_text(field, size, script_option(s, key, fallback));
 }
@@ -29,7 +30,8 @@ static void put(char *field, size_t size, const struct script *s, const char *ke
 
 static bool do_slip(struct script *s)
 {
-    struct msg_slip_file m = {.request = 9, .visit = which(s), .lane = (uint16_t)s->lane, .surface = 'B'};
+    struct msg_slip_file m = {
+        .request = 9, .visit = which(s), .lane = (uint16_t)s->lane, .surface = 'B'};
     bool numbers = script_has(s, "numbered");
 
     if (!script_has(s, "nobody"))
@@ -60,7 +62,9 @@ static bool do_amend(struct script *s)
     struct msg_slip_amend m = {.request = 10, .visit = which(s), .surface = 'B'};
 
     message_text(m.staff, sizeof(m.staff), staff);
-    m.what = script_has(s, "numbers") ? SLIP_AMEND_NUMBERS : script_has(s, "settle") ? SLIP_AMEND_SETTLE : 0;
+    m.what = script_has(s, "numbers")  ? SLIP_AMEND_NUMBERS
+             : script_has(s, "settle") ? SLIP_AMEND_SETTLE
+                                       : 0;
     PUT(m.insurer, "insurer", "06130012");
     PUT(m.symbol, "symbol", "試験");
     PUT(m.number, "number", "1001");
@@ -96,16 +100,21 @@ static bool do_disaster(struct script *s)
     struct msg_disaster_set m = {.request = 11, .surface = 'B'};
 
     message_text(m.staff, sizeof(m.staff), staff);
-    m.cause = script_has(s, "ministry") ? DISASTER_MINISTRY : script_has(s, "outage") ? DISASTER_OUTAGE : DISASTER_OFF;
+    m.cause = script_has(s, "ministry") ? DISASTER_MINISTRY
+              : script_has(s, "outage") ? DISASTER_OUTAGE
+                                        : DISASTER_OFF;
     PUT(m.word, "word", m.cause != DISASTER_OFF ? "厚生労働省事務連絡" : "");
-    m.until = (int64_t)((clock_realtime_us(s->stage->clock) + script_span_us(script_option(s, "for", "2h"))) / CLOCK_SECOND);
+    m.until = (int64_t)((clock_realtime_us(s->stage->clock) +
+                         script_span_us(script_option(s, "for", "2h"))) /
+                        CLOCK_SECOND);
     disaster_set(s->stage->desk, &m, &s->stage->result);
     return true;
 }
 
 static bool do_pick_up(struct script *s)
 {
-    struct msg_pick_up m = {.request = 12, .visit = which(s), .lane = (uint16_t)s->lane, .surface = 'B'};
+    struct msg_pick_up m = {
+        .request = 12, .visit = which(s), .lane = (uint16_t)s->lane, .surface = 'B'};
 
     message_text(m.staff, sizeof(m.staff), staff);
     PUT(m.name, "name", "架空　一郎");
@@ -119,7 +128,11 @@ int words_run(struct script *s)
     static const struct {
         const char *word;
         bool (*run)(struct script *s);
-    } words[] = {{"slip", do_slip}, {"amend", do_amend}, {"late", do_late}, {"disaster", do_disaster}, {"pick_up", do_pick_up}};
+    } words[] = {{"slip", do_slip},
+                 {"amend", do_amend},
+                 {"late", do_late},
+                 {"disaster", do_disaster},
+                 {"pick_up", do_pick_up}};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcmp(words[i].word, s->words[0]) == 0)

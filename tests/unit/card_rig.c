@@ -18,7 +18,7 @@
 #include "daemon/common/clock.h"
 #include "daemon/common/secret.h"
 
-/* -- the chip --------------------------------------------------------------------------------------- */
+/* -- the chip ---------------------------------------------------------------------------------- */
 
 struct rig_file *rig_file(struct card_rig *rig, uint8_t application, uint16_t id)
 {
@@ -44,7 +44,8 @@ static void status(struct card_rig *rig, unsigned sw)
 
 static bool is_open(struct card_rig *rig, const struct rig_file *file)
 {
-    const struct rig_file *guard = file->guard != 0 ? rig_file(rig, file->application, file->guard) : NULL;
+    const struct rig_file *guard =
+        file->guard != 0 ? rig_file(rig, file->application, file->guard) : NULL;
 
     return guard == NULL || guard->verified;
 }
@@ -55,7 +56,8 @@ static void do_select(struct card_rig *rig, const uint8_t *a, size_t len)
 
     if (a[2] == 0x04 && a[3] == 0x0C && len == 15 && a[4] == 10) {
         for (size_t i = 0; i < rig->nfiles; i++)
-            known = known || (rig->files[i].application == a[14] && (a[7] == 0xF0) == (a[14] == 0x01));
+            known =
+                known || (rig->files[i].application == a[14] && (a[7] == 0xF0) == (a[14] == 0x01));
         if (known) {
             rig->application = a[14];
             rig->current = NULL;
@@ -141,7 +143,9 @@ static void do_get_response(struct card_rig *rig, const uint8_t *a)
 
 static void do_sign(struct card_rig *rig, const uint8_t *a, size_t len)
 {
-    EVP_PKEY *key = a[3] == 0x80 && rig->current != NULL ? rig->current->key : a[3] == 0 ? rig->own_key : NULL;
+    EVP_PKEY *key = a[3] == 0x80 && rig->current != NULL ? rig->current->key
+                    : a[3] == 0                          ? rig->own_key
+                                                         : NULL;
     EVP_PKEY_CTX *ctx = NULL;
     size_t out = sizeof(rig->answer) - 2;
 
@@ -197,7 +201,7 @@ static void power_lost(struct card_rig *rig)
         rig->files[i].verified = false;
 }
 
-/* -- the channel ------------------------------------------------------------------------------------ */
+/* -- the channel ------------------------------------------------------------------------------- */
 
 static struct card_rig *begin(struct card_channel *channel, card_channel_fn *done, void *arg)
 {
@@ -212,7 +216,8 @@ static struct card_rig *begin(struct card_channel *channel, card_channel_fn *don
     return rig;
 }
 
-static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                     void *arg)
 {
     struct card_rig *rig = begin(channel, done, arg);
 
@@ -225,7 +230,8 @@ static void power_on(struct card_channel *channel, uint64_t deadline_us, card_ch
     rig->answer_len = rig->powered ? 9 : 0;
 }
 
-static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                      void *arg)
 {
     struct card_rig *rig = begin(channel, done, arg);
 
@@ -234,8 +240,8 @@ static void power_off(struct card_channel *channel, uint64_t deadline_us, card_c
     rig->power_offs++;
 }
 
-static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len, uint64_t deadline_us,
-                     card_channel_fn *done, void *arg)
+static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len,
+                     uint64_t deadline_us, card_channel_fn *done, void *arg)
 {
     struct card_rig *rig = begin(channel, done, arg);
     struct rig_apdu *log = &rig->log[rig->apdus % RIG_LOG];
@@ -289,7 +295,7 @@ void rig_finish(struct card_rig *rig)
     }
 }
 
-/* -- operations ------------------------------------------------------------------------------------- */
+/* -- operations -------------------------------------------------------------------------------- */
 
 void rig_done(struct card_engine *engine, const struct card_report *report, void *arg)
 {
@@ -325,8 +331,11 @@ enum card_end rig_identify(struct card_rig *rig)
 
 enum card_end rig_sign(struct card_rig *rig, const char *pin, bool agreed)
 {
-    const struct card_sign_request request = {.deadline_us = deadline(rig), .last_try_agreed = agreed, .time = 1795339500,
-                                              .institution = "9910000017", .purpose = "eligibility"};
+    const struct card_sign_request request = {.deadline_us = deadline(rig),
+                                              .last_try_agreed = agreed,
+                                              .time = 1795339500,
+                                              .institution = "9910000017",
+                                              .purpose = "eligibility"};
     struct secret secret;
 
     assert_int_equal(secret_new(&secret, 64), 0);
@@ -339,7 +348,8 @@ enum card_end rig_sign(struct card_rig *rig, const char *pin, bool agreed)
 
 enum card_end rig_photo(struct card_rig *rig, const char *number_b, bool agreed, bool scanned)
 {
-    const struct card_photo_request request = {.deadline_us = deadline(rig), .few_tries_agreed = agreed, .scanned = scanned};
+    const struct card_photo_request request = {
+        .deadline_us = deadline(rig), .few_tries_agreed = agreed, .scanned = scanned};
     struct secret secret;
 
     assert_int_equal(secret_new(&secret, 64), 0);
@@ -385,20 +395,45 @@ void rig_start(struct card_rig *rig, const struct rig_world *world, bool trusted
     rig->channel.ops = &ops;
     rig->channel.read_max = 256;
     rig->clock = clock_new_simulated(1000 * CLOCK_SECOND, 1795339500 * CLOCK_SECOND);
-    assert_int_equal(card_trust_load(&rig->trust, trusted ? world->directory : "", trusted ? world->user_ca : "", &culprit), 0);
+    assert_int_equal(card_trust_load(&rig->trust, trusted ? world->directory : "",
+                                     trusted ? world->user_ca : "", &culprit),
+                     0);
     rig->engine = card_engine_new(rig->clock, rig->trust);
     assert_non_null(rig->engine);
     card_engine_set_channel(rig->engine, &rig->channel);
     rig->own_key = world->chip_key;
     add(rig, (struct rig_file){.application = 0x01, .id = 0x0006, .data = token, .len = 32});
-    add(rig, (struct rig_file){.application = 0x01, .id = 0x000A, .data = world->certificate, .len = world->certificate_len});
-    add(rig, (struct rig_file){.application = 0x01, .id = 0x0017, .key = world->user_key, .guard = 0x0018});
-    add(rig, (struct rig_file){.application = 0x01, .id = 0x0018, .secret = "1234", .tries = 3, .most = 3});
-    add(rig, (struct rig_file){.application = 0x02, .id = 0x0002, .data = world->record, .len = world->record_len, .guard = 0x0012});
-    add(rig, (struct rig_file){.application = 0x02, .id = 0x0004, .data = world->signer, .len = world->signer_len});
-    add(rig, (struct rig_file){.application = 0x02, .id = 0x0012, .secret = "55021720352285", .tries = 10, .most = 10});
-    add(rig, (struct rig_file){.application = 0x08, .id = 0x0002, .data = world->text, .len = world->text_len, .guard = 0x0015});
-    add(rig, (struct rig_file){.application = 0x08, .id = 0x0015, .secret = "55021720352285", .tries = 10, .most = 10});
+    add(rig, (struct rig_file){.application = 0x01,
+                               .id = 0x000A,
+                               .data = world->certificate,
+                               .len = world->certificate_len});
+    add(rig, (struct rig_file){
+                 .application = 0x01, .id = 0x0017, .key = world->user_key, .guard = 0x0018});
+    add(rig, (struct rig_file){
+                 .application = 0x01, .id = 0x0018, .secret = "1234", .tries = 3, .most = 3});
+    add(rig, (struct rig_file){.application = 0x02,
+                               .id = 0x0002,
+                               .data = world->record,
+                               .len = world->record_len,
+                               .guard = 0x0012});
+    add(rig,
+        (struct rig_file){
+            .application = 0x02, .id = 0x0004, .data = world->signer, .len = world->signer_len});
+    add(rig, (struct rig_file){.application = 0x02,
+                               .id = 0x0012,
+                               .secret = "55021720352285",
+                               .tries = 10,
+                               .most = 10});
+    add(rig, (struct rig_file){.application = 0x08,
+                               .id = 0x0002,
+                               .data = world->text,
+                               .len = world->text_len,
+                               .guard = 0x0015});
+    add(rig, (struct rig_file){.application = 0x08,
+                               .id = 0x0015,
+                               .secret = "55021720352285",
+                               .tries = 10,
+                               .most = 10});
 }
 
 void rig_stop(struct card_rig *rig)
@@ -408,7 +443,7 @@ void rig_stop(struct card_rig *rig)
     clock_free(&rig->clock);
 }
 
-/* -- the world -------------------------------------------------------------------------------------- */
+/* -- the world --------------------------------------------------------------------------------- */
 
 static size_t put_tlv(uint8_t *out, unsigned tag, const void *value, size_t len)
 {
@@ -453,7 +488,8 @@ static void raw_sign(EVP_PKEY *key, const uint8_t *payload, size_t len, uint8_t 
     EVP_PKEY_CTX_free(ctx);
 }
 
-size_t rig_make_record(const struct rig_world *world, const struct rig_record *what, uint8_t *out, size_t size)
+size_t rig_make_record(const struct rig_world *world, const struct rig_record *what, uint8_t *out,
+                       size_t size)
 {
     static const uint8_t info[] = {0x30, 0x71, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
                                    0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x60};
@@ -553,7 +589,8 @@ static void make_text(struct rig_world *w)
     w->text_len += 3;
 }
 
-static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, uint64_t serial)
+static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
+                              uint64_t serial)
 {
     X509 *cert = X509_new();
     X509V3_CTX ctx;
@@ -561,7 +598,8 @@ static X509 *make_certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP
 
     X509_set_version(cert, X509_VERSION_3);
     ASN1_INTEGER_set_uint64(X509_get_serialNumber(cert), serial);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_UTF8,
+                               (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(cert, X509_get_subject_name(issuer != NULL ? issuer : cert));
     ASN1_TIME_set_string_X509(X509_getm_notBefore(cert), "20240610000000Z");
     ASN1_TIME_set_string_X509(X509_getm_notAfter(cert), "20290604235959Z");
@@ -598,8 +636,12 @@ int rig_world_new(struct rig_world *w)
     for (size_t i = 0; i < sizeof(w->photo); i++)
         w->photo[i] = (uint8_t)(i * 7 + i / 256);
     memcpy(w->photo, "\x00\x00\x00\x0C\x6A\x50\x20\x20\x0D\x0A\x87\x0A", 12);
-    w->record_len = rig_make_record(w, &(struct rig_record){.birth = "19800217", .sex = "1", .expiry = "20350217",
-                                                            .photo = w->photo, .photo_len = sizeof(w->photo)},
+    w->record_len = rig_make_record(w,
+                                    &(struct rig_record){.birth = "19800217",
+                                                         .sex = "1",
+                                                         .expiry = "20350217",
+                                                         .photo = w->photo,
+                                                         .photo_len = sizeof(w->photo)},
                                     w->record, sizeof(w->record));
     make_signer(w);
     make_text(w);

@@ -20,7 +20,8 @@
 #define RIG_LOG 512
 
 struct rig_file {
-    uint8_t application; /* last byte of the AID: 01 JPKI, 02 券面事項確認AP, 08 券面事項入力補助AP */
+    uint8_t
+        application; /* last byte of the AID: 01 JPKI, 02 券面事項確認AP, 08 券面事項入力補助AP */
     uint16_t id;
     const uint8_t *data; /* NULL: a key */
     size_t len;
@@ -120,11 +121,12 @@ struct rig_record {
     const char *birth, *sex, *expiry;
     const uint8_t *photo;
     size_t photo_len;
-    size_t shift;      /* bytes before FF20 */
-    int offset_error;  /* added to every entry of the offset table */
-    bool forged;       /* a byte of the photo is changed after signing */
+    size_t shift;     /* bytes before FF20 */
+    int offset_error; /* added to every entry of the offset table */
+    bool forged;      /* a byte of the photo is changed after signing */
 };
-size_t rig_make_record(const struct rig_world *world, const struct rig_record *what, uint8_t *out, size_t size);
+size_t rig_make_record(const struct rig_world *world, const struct rig_record *what, uint8_t *out,
+                       size_t size);
 
 /* A My Number Card of this world, its engine, a simulated clock. `trusted`: issuers and CA are configured. */
 void rig_start(struct card_rig *rig, const struct rig_world *world, bool trusted);

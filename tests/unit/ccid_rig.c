@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-void ccid_rig_on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
-                    size_t len, void *arg)
+void ccid_rig_on_done(struct ccid *ccid, unsigned slot, enum ccid_result result,
+                      const uint8_t *data, size_t len, void *arg)
 {
     struct ccid_rig *f = arg;
 
@@ -133,6 +133,7 @@ void ccid_rig_transmit(struct ccid_rig *f, const char *hex, unsigned ms)
 {
     uint8_t apdu[256];
 
-    ccid_transmit(f->reader, 0, apdu, mock_hex(hex, apdu, sizeof(apdu)), ccid_rig_in_ms(f, ms), ccid_rig_on_done, f);
+    ccid_transmit(f->reader, 0, apdu, mock_hex(hex, apdu, sizeof(apdu)), ccid_rig_in_ms(f, ms),
+                  ccid_rig_on_done, f);
     assert_int_equal(f->call.count, 0);
 }

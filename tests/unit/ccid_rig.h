@@ -58,8 +58,8 @@ struct ccid_rig {
 /* The question for the PIN's tries, and its answer: 3 left. */
 #define QUERY "00 20 00 80"
 
-void ccid_rig_on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
-                    size_t len, void *arg);
+void ccid_rig_on_done(struct ccid *ccid, unsigned slot, enum ccid_result result,
+                      const uint8_t *data, size_t len, void *arg);
 /* For usb_start(): the status into *arg. */
 void ccid_rig_on_usb(struct usb *usb, enum usb_status status, void *arg);
 uint64_t ccid_rig_in_ms(const struct ccid_rig *f, unsigned ms);

@@ -263,8 +263,8 @@ int store_visit_load(struct store *s, uint64_t id, struct store_visit *out)
     return 0;
 }
 
-int store_visits(struct store *s, int64_t since_us, int64_t until_us, uint32_t limit, bool open_only,
-                 store_visit_fn *each, void *arg)
+int store_visits(struct store *s, int64_t since_us, int64_t until_us, uint32_t limit,
+                 bool open_only, store_visit_fn *each, void *arg)
 {
     for (size_t i = s->visits.n; i > 0 && limit > 0; i--) {
         const struct store_visit *v = &s->visits.at[i - 1];
@@ -328,7 +328,8 @@ int store_answer_last(struct store *s, struct store_subject subject, const char 
                       struct store_answer *out)
 {
     for (size_t i = s->answers.n; i > 0; i--)
-        if (about(&s->answers.at[i - 1], subject, institution) && s->answers.at[i - 1].answer.usable)
+        if (about(&s->answers.at[i - 1], subject, institution) &&
+            s->answers.at[i - 1].answer.usable)
             return answer_copy(out, &s->answers.at[i - 1].answer);
     return -ENOENT;
 }
@@ -467,14 +468,16 @@ int store_audit(struct store *s, const char *event, uint64_t visit, uint16_t lan
     return 0;
 }
 
-int store_visits_again(struct store *s, const uint8_t subject[32], int64_t since_us, uint64_t but, uint32_t *count)
+int store_visits_again(struct store *s, const uint8_t subject[32], int64_t since_us, uint64_t but,
+                       uint32_t *count)
 {
     *count = 0;
     for (size_t i = 0; i < s->visits.n; i++) {
         const struct store_visit *v = &s->visits.at[i];
 
         /* eligible, last known, pending: as visits_again.sql has them */
-        *count += v->has_subject && memcmp(v->subject, subject, 32) == 0 && v->opened_us >= since_us && v->id != but &&
+        *count += v->has_subject && memcmp(v->subject, subject, 32) == 0 &&
+                  v->opened_us >= since_us && v->id != but &&
                   (v->outcome == 1 || v->outcome == 4 || v->outcome == 8);
     }
     return 0;
@@ -499,7 +502,8 @@ int store_trouble_add(struct store *s, const char *day, uint16_t failure)
     return 0;
 }
 
-int store_troubles(struct store *s, const char *since, uint32_t limit, store_trouble_fn *each, void *arg)
+int store_troubles(struct store *s, const char *since, uint32_t limit, store_trouble_fn *each,
+                   void *arg)
 {
     for (size_t i = 0; i < s->troubles.n && limit > 0; i++, limit--)
         if (strcmp(s->troubles.at[i].day, since) >= 0 && each(&s->troubles.at[i], arg) != 0)
@@ -537,7 +541,8 @@ int store_slip_load(struct store *s, uint64_t visit, struct store_slip *out)
     return -ENOENT;
 }
 
-int store_slips(struct store *s, enum store_slips which, uint32_t limit, store_slip_fn *each, void *arg)
+int store_slips(struct store *s, enum store_slips which, uint32_t limit, store_slip_fn *each,
+                void *arg)
 {
     size_t done[64];
     size_t ndone = 0;
@@ -557,7 +562,8 @@ int store_slips(struct store *s, enum store_slips which, uint32_t limit, store_s
 
             for (size_t j = 0; j < ndone; j++)
                 seen = seen || done[j] == i;
-            if (!seen && (best == s->slips.n || s->slips.at[i].asked_us < s->slips.at[best].asked_us))
+            if (!seen &&
+                (best == s->slips.n || s->slips.at[i].asked_us < s->slips.at[best].asked_us))
                 best = i;
         }
         if (best == s->slips.n || each(&s->slips.at[best], arg) != 0)
@@ -612,7 +618,7 @@ int store_status(struct store *s, struct store_status *out)
     return 0;
 }
 
-/* ---- what tests look at ---------------------------------------------------------------------------- */
+/* ---- what tests look at ---------------------------------------------------------------------- */
 
 bool fake_store_in_transaction(const struct store *s)
 {
@@ -728,7 +734,8 @@ int store_outbox_load(struct store *s, uint64_t id, struct store_outbox *out)
     return -ENOENT;
 }
 
-int store_outbox_next(struct store *s, const char *target, int64_t now_us, uint32_t limit, store_outbox_fn *each, void *arg)
+int store_outbox_next(struct store *s, const char *target, int64_t now_us, uint32_t limit,
+                      store_outbox_fn *each, void *arg)
 {
     (void)s;
     (void)target;
@@ -747,7 +754,8 @@ int store_outbox_due(struct store *s, const char *target, int64_t *due_us)
     return -ENOENT;
 }
 
-int store_outboxes(struct store *s, enum store_outboxes which, uint32_t limit, store_outbox_fn *each, void *arg)
+int store_outboxes(struct store *s, enum store_outboxes which, uint32_t limit,
+                   store_outbox_fn *each, void *arg)
 {
     (void)s;
     (void)which;

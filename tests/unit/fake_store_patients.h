@@ -80,7 +80,8 @@ static bool is_key(const struct fake_key *k, enum store_patient_key kind, struct
     return k->kind == kind && k->len == key.len && memcmp(k->data, key.data, key.len) == 0;
 }
 
-int store_patient_key(struct store *s, enum store_patient_key kind, struct store_subject key, uint64_t patient)
+int store_patient_key(struct store *s, enum store_patient_key kind, struct store_subject key,
+                      uint64_t patient)
 {
     struct fake_patients *p = &s->patients;
     int r = write_call(s);
@@ -99,7 +100,8 @@ int store_patient_key(struct store *s, enum store_patient_key kind, struct store
     return 0;
 }
 
-int store_patient_unkey(struct store *s, enum store_patient_key kind, struct store_subject key, uint64_t patient)
+int store_patient_unkey(struct store *s, enum store_patient_key kind, struct store_subject key,
+                        uint64_t patient)
 {
     struct fake_patients *p = &s->patients;
     int r = write_call(s);
@@ -107,7 +109,8 @@ int store_patient_unkey(struct store *s, enum store_patient_key kind, struct sto
     if (r < 0 || !s->open)
         return r < 0 ? r : -EINVAL;
     for (size_t i = p->nkeys; i > 0; i--)
-        if (is_key(&p->keys[i - 1], kind, key) && (patient == 0 || p->keys[i - 1].patient == patient))
+        if (is_key(&p->keys[i - 1], kind, key) &&
+            (patient == 0 || p->keys[i - 1].patient == patient))
             p->keys[i - 1] = p->keys[--p->nkeys];
     return 0;
 }

@@ -70,13 +70,13 @@ struct usb *lane_rig_next_usb;
 const struct v4l2_calls *lane_rig_v4l2_calls;
 
 /* The linker puts these around the driver's own (-Wl,--wrap). */
-struct camera *__real_v4l2_new(struct sd_event *loop, struct clock *clock, struct v4l2_worker *worker,
-                               const struct v4l2_calls *calls, int fd);
-struct camera *__wrap_v4l2_new(struct sd_event *loop, struct clock *clock, struct v4l2_worker *worker,
-                               const struct v4l2_calls *calls, int fd);
+struct camera *__real_v4l2_new(struct sd_event *loop, struct clock *clock,
+                               struct v4l2_worker *worker, const struct v4l2_calls *calls, int fd);
+struct camera *__wrap_v4l2_new(struct sd_event *loop, struct clock *clock,
+                               struct v4l2_worker *worker, const struct v4l2_calls *calls, int fd);
 
-struct camera *__wrap_v4l2_new(struct sd_event *loop, struct clock *clock, struct v4l2_worker *worker,
-                               const struct v4l2_calls *calls, int fd)
+struct camera *__wrap_v4l2_new(struct sd_event *loop, struct clock *clock,
+                               struct v4l2_worker *worker, const struct v4l2_calls *calls, int fd)
 {
     return __real_v4l2_new(loop, clock, worker, calls != NULL ? calls : lane_rig_v4l2_calls, fd);
 }
@@ -97,7 +97,7 @@ struct usb *__wrap_usb_libusb_new(struct sd_event *loop, struct clock *clock, in
     return opening->direct;
 }
 
-/* -- what the lane says ------------------------------------------------------------------------------ */
+/* -- what the lane says ------------------------------------------------------------------------ */
 
 static void trouble(struct lane_rig *rig, const char *what, unsigned failure)
 {
@@ -167,7 +167,7 @@ static void on_done(struct card_engine *engine, const struct card_report *report
     lane_card_result(rig->lane, (uint16_t)outcome_of_card(report->end));
 }
 
-/* -- time -------------------------------------------------------------------------------------------- */
+/* -- time -------------------------------------------------------------------------------------- */
 
 uint64_t lane_rig_now(struct lane_rig *rig)
 {
@@ -236,7 +236,7 @@ unsigned lane_rig_pass(struct lane_rig *rig, uint64_t us)
     return fired;
 }
 
-/* -- the broker -------------------------------------------------------------------------------------- */
+/* -- the broker -------------------------------------------------------------------------------- */
 
 static void attach(struct lane_rig *rig)
 {
@@ -247,7 +247,8 @@ static void attach(struct lane_rig *rig)
     rig->attached = true;
     opening = rig;
     lane_attach(rig->lane, &device,
-                rig->options.wire == LANE_LIBUSB ? sim_rig_open(rig->sim) : open("/dev/null", O_RDWR | O_CLOEXEC));
+                rig->options.wire == LANE_LIBUSB ? sim_rig_open(rig->sim)
+                                                 : open("/dev/null", O_RDWR | O_CLOEXEC));
     opening = NULL;
 }
 
@@ -277,7 +278,7 @@ bool lane_rig_ready(struct lane_rig *rig, struct lane_visit *visit)
     return rig->in_use;
 }
 
-/* -- the patient ------------------------------------------------------------------------------------- */
+/* -- the patient ------------------------------------------------------------------------------- */
 
 static bool card_seen(struct lane_rig *rig)
 {
@@ -325,8 +326,11 @@ static struct secret secret_of(const char *text)
 static int begin(struct lane_rig *rig, enum want want)
 {
     uint64_t deadline = lane_rig_now(rig) + BUDGET_US;
-    const struct card_sign_request sign = {.deadline_us = deadline, .last_try_agreed = true, .time = 1795339500,
-                                           .institution = "9910000017", .purpose = "eligibility"};
+    const struct card_sign_request sign = {.deadline_us = deadline,
+                                           .last_try_agreed = true,
+                                           .time = 1795339500,
+                                           .institution = "9910000017",
+                                           .purpose = "eligibility"};
     const struct card_photo_request photo = {.deadline_us = deadline, .few_tries_agreed = true};
     char wrong[16];
     struct secret secret;
@@ -366,7 +370,8 @@ static bool genuine(const struct card_report *report, enum want want)
 {
     if (want == WANT_IDENTIFY)
         return report->chain == GENUINE_YES;
-    return want != WANT_PHOTO || (report->record == GENUINE_YES && report->challenge == GENUINE_YES);
+    return want != WANT_PHOTO ||
+           (report->record == GENUINE_YES && report->challenge == GENUINE_YES);
 }
 
 /* One operation, as often as a patient would try it; a reader that fell out is seen to meanwhile. */
@@ -406,7 +411,8 @@ static bool pictures_or_trouble(struct lane_rig *rig)
 
 static bool watch(struct lane_rig *rig)
 {
-    const struct msg_camera_start start = {.visit = 1, .width = 640, .height = 480, .fps = 30, .credit = 255};
+    const struct msg_camera_start start = {
+        .visit = 1, .width = 640, .height = 480, .fps = 30, .credit = 255};
 
     for (unsigned i = 0; i < TRIES; i++) {
         if (!rig->in_use && !lane_rig_ready(rig, rig->visit))
@@ -485,7 +491,7 @@ void lane_rig_anew(struct lane_rig *rig)
     sim_rig_replug(rig->sim);
 }
 
-/* -- life -------------------------------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void find_cards(struct lane_rig *rig)
 {
@@ -515,7 +521,8 @@ static void cell(struct lane_rig *rig, const char *column, char *out, size_t siz
     snprintf(path, sizeof(path), "%s/index.tsv", rig->cards);
     file = fopen(path, "re");
     must(file != NULL && fgets(head, sizeof(head), file) != NULL, path);
-    for (at = strtok(head, "\t\n"); at != NULL && strcmp(at, column) != 0; at = strtok(NULL, "\t\n"))
+    for (at = strtok(head, "\t\n"); at != NULL && strcmp(at, column) != 0;
+         at = strtok(NULL, "\t\n"))
         n++;
     out[0] = 0;
     while (out[0] == 0 && fgets(line, sizeof(line), file) != NULL) {
@@ -546,10 +553,11 @@ struct lane_rig *lane_rig_new(const struct lane_rig_options *options)
     snprintf(rig->authorities, sizeof(rig->authorities), "%s/trust/auth-ca.pem", rig->cards);
     must(sd_event_new(&rig->loop) >= 0, "loop");
     rig->clock = clock_new_simulated(CLOCK_SECOND, 1795339500 * CLOCK_SECOND);
-    must(card_trust_load(&rig->trust, issuers, rig->authorities, &culprit) == 0, "trust; make cards");
+    must(card_trust_load(&rig->trust, issuers, rig->authorities, &culprit) == 0,
+         "trust; make cards");
     if (options->wire == LANE_LIBUSB)
-        rig->sim = sim_rig_new_stepped(options->level, options->pin_pad, rig->clock, rig->cards, options->hooks,
-                                       options->hooks_arg);
+        rig->sim = sim_rig_new_stepped(options->level, options->pin_pad, rig->clock, rig->cards,
+                                       options->hooks, options->hooks_arg);
     else
         rig->sim = sim_rig_new_bare(options->level, options->pin_pad, rig->clock, rig->cards);
     (void)sim_rig_ask(rig->sim, "camera dark");

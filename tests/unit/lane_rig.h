@@ -28,17 +28,17 @@ struct lane_rig_options {
 
 /* What became of a visit. */
 struct lane_visit {
-    bool done;              /* it came to its end, with all that was wanted */
-    unsigned again;         /* how often the card was put down again, or the entry made again */
-    unsigned camera_again;  /* the camera was started again by hand */
-    unsigned reopened;      /* the device was closed and opened anew */
-    unsigned refused;       /* ... and only after it had been plugged in anew */
-    unsigned entries[2];    /* of a PIN, of 照合番号B: keyed in by the patient */
-    uint64_t us;            /* how long it took */
+    bool done;             /* it came to its end, with all that was wanted */
+    unsigned again;        /* how often the card was put down again, or the entry made again */
+    unsigned camera_again; /* the camera was started again by hand */
+    unsigned reopened;     /* the device was closed and opened anew */
+    unsigned refused;      /* ... and only after it had been plugged in anew */
+    unsigned entries[2];   /* of a PIN, of 照合番号B: keyed in by the patient */
+    uint64_t us;           /* how long it took */
     uint32_t apdus;
-    uint32_t photo_print;   /* of the photo's bytes */
-    bool not_genuine;       /* record, challenge or chain were called anything but genuine */
-    char trouble[64];       /* what went wrong first, for people */
+    uint32_t photo_print; /* of the photo's bytes */
+    bool not_genuine;     /* record, challenge or chain were called anything but genuine */
+    char trouble[64];     /* what went wrong first, for people */
 };
 
 /* Aborts on failure. */

@@ -56,7 +56,7 @@ long lane_wrap_live(void)
     return wraps.live + wraps.live_inside;
 }
 
-/* -- memory: what is taken while the device is at work is the device's, and never counted ------------------- */
+/* -- memory: what is taken while the device is at work is the device's, and never counted ------ */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -136,18 +136,18 @@ void lane_wrap_prepare(void)
         abort();
 }
 
-/* -- the rest: name, what it returns, its parameters, how it fails ------------------------------------------- */
+/* -- the rest: name, what it returns, its parameters, how it fails ----------------------------- */
 
-#define WRAP(kind, type, name, parameters, arguments, failure)                                                         \
-    type __real_##name parameters;                                                                                     \
-    type __wrap_##name parameters;                                                                                     \
-    type __wrap_##name parameters                                                                                      \
-    {                                                                                                                  \
-        if (fails(LANE_WRAP_##kind, #name)) {                                                                          \
-            errno = ENOMEM;                                                                                            \
-            return failure;                                                                                            \
-        }                                                                                                              \
-        return __real_##name arguments;                                                                                \
+#define WRAP(kind, type, name, parameters, arguments, failure)                                     \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters                                                                  \
+    {                                                                                              \
+        if (fails(LANE_WRAP_##kind, #name)) {                                                      \
+            errno = ENOMEM;                                                                        \
+            return failure;                                                                        \
+        }                                                                                          \
+        return __real_##name arguments;                                                            \
     }
 
 WRAP(MEMORY, void *, mmap, (void *at, size_t len, int prot, int flags, int fd, off_t offset),
@@ -158,59 +158,78 @@ WRAP(MEMORY, ssize_t, getrandom, (void *out, size_t len, unsigned flags), (out, 
 
 WRAP(LIBRARY, EVP_MD_CTX *, EVP_MD_CTX_new, (void), (), NULL)
 WRAP(LIBRARY, int, EVP_Digest,
-     (const void *data, size_t count, unsigned char *md, unsigned *size, const EVP_MD *type, ENGINE *impl),
+     (const void *data, size_t count, unsigned char *md, unsigned *size, const EVP_MD *type,
+      ENGINE *impl),
      (data, count, md, size, type, impl), 0)
-WRAP(LIBRARY, int, EVP_DigestInit_ex, (EVP_MD_CTX *ctx, const EVP_MD *type, ENGINE *impl), (ctx, type, impl), 0)
-WRAP(LIBRARY, int, EVP_DigestUpdate, (EVP_MD_CTX *ctx, const void *data, size_t len), (ctx, data, len), 0)
-WRAP(LIBRARY, int, EVP_DigestFinal_ex, (EVP_MD_CTX *ctx, unsigned char *md, unsigned *size), (ctx, md, size), 0)
+WRAP(LIBRARY, int, EVP_DigestInit_ex, (EVP_MD_CTX * ctx, const EVP_MD *type, ENGINE *impl),
+     (ctx, type, impl), 0)
+WRAP(LIBRARY, int, EVP_DigestUpdate, (EVP_MD_CTX * ctx, const void *data, size_t len),
+     (ctx, data, len), 0)
+WRAP(LIBRARY, int, EVP_DigestFinal_ex, (EVP_MD_CTX * ctx, unsigned char *md, unsigned *size),
+     (ctx, md, size), 0)
 WRAP(LIBRARY, int, EVP_DigestVerifyInit,
-     (EVP_MD_CTX *ctx, EVP_PKEY_CTX **pctx, const EVP_MD *type, ENGINE *e, EVP_PKEY *pkey), (ctx, pctx, type, e, pkey), 0)
+     (EVP_MD_CTX * ctx, EVP_PKEY_CTX **pctx, const EVP_MD *type, ENGINE *e, EVP_PKEY *pkey),
+     (ctx, pctx, type, e, pkey), 0)
 WRAP(LIBRARY, int, EVP_DigestVerify,
-     (EVP_MD_CTX *ctx, const unsigned char *sig, size_t sig_len, const unsigned char *tbs, size_t tbs_len),
+     (EVP_MD_CTX * ctx, const unsigned char *sig, size_t sig_len, const unsigned char *tbs,
+      size_t tbs_len),
      (ctx, sig, sig_len, tbs, tbs_len), -1)
-WRAP(LIBRARY, EVP_PKEY_CTX *, EVP_PKEY_CTX_new, (EVP_PKEY *pkey, ENGINE *e), (pkey, e), NULL)
-WRAP(LIBRARY, EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_name, (OSSL_LIB_CTX *lib, const char *name, const char *query),
-     (lib, name, query), NULL)
-WRAP(LIBRARY, int, EVP_PKEY_CTX_set_rsa_padding, (EVP_PKEY_CTX *ctx, int mode), (ctx, mode), 0)
-WRAP(LIBRARY, int, EVP_PKEY_verify_recover_init, (EVP_PKEY_CTX *ctx), (ctx), 0)
+WRAP(LIBRARY, EVP_PKEY_CTX *, EVP_PKEY_CTX_new, (EVP_PKEY * pkey, ENGINE *e), (pkey, e), NULL)
+WRAP(LIBRARY, EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_name,
+     (OSSL_LIB_CTX * lib, const char *name, const char *query), (lib, name, query), NULL)
+WRAP(LIBRARY, int, EVP_PKEY_CTX_set_rsa_padding, (EVP_PKEY_CTX * ctx, int mode), (ctx, mode), 0)
+WRAP(LIBRARY, int, EVP_PKEY_verify_recover_init, (EVP_PKEY_CTX * ctx), (ctx), 0)
 WRAP(LIBRARY, int, EVP_PKEY_verify_recover,
-     (EVP_PKEY_CTX *ctx, unsigned char *out, size_t *out_len, const unsigned char *sig, size_t sig_len),
+     (EVP_PKEY_CTX * ctx, unsigned char *out, size_t *out_len, const unsigned char *sig,
+      size_t sig_len),
      (ctx, out, out_len, sig, sig_len), 0)
-WRAP(LIBRARY, int, EVP_PKEY_fromdata_init, (EVP_PKEY_CTX *ctx), (ctx), 0)
-WRAP(LIBRARY, int, EVP_PKEY_fromdata, (EVP_PKEY_CTX *ctx, EVP_PKEY **key, int selection, OSSL_PARAM *params),
+WRAP(LIBRARY, int, EVP_PKEY_fromdata_init, (EVP_PKEY_CTX * ctx), (ctx), 0)
+WRAP(LIBRARY, int, EVP_PKEY_fromdata,
+     (EVP_PKEY_CTX * ctx, EVP_PKEY **key, int selection, OSSL_PARAM *params),
      (ctx, key, selection, params), 0)
 WRAP(LIBRARY, OSSL_PARAM_BLD *, OSSL_PARAM_BLD_new, (void), (), NULL)
-WRAP(LIBRARY, int, OSSL_PARAM_BLD_push_BN, (OSSL_PARAM_BLD *bld, const char *key, const BIGNUM *bn), (bld, key, bn), 0)
-WRAP(LIBRARY, int, OSSL_PARAM_BLD_push_utf8_string, (OSSL_PARAM_BLD *bld, const char *key, const char *buf, size_t len),
-     (bld, key, buf, len), 0)
-WRAP(LIBRARY, int, OSSL_PARAM_BLD_push_octet_string, (OSSL_PARAM_BLD *bld, const char *key, const void *buf, size_t len),
-     (bld, key, buf, len), 0)
-WRAP(LIBRARY, OSSL_PARAM *, OSSL_PARAM_BLD_to_param, (OSSL_PARAM_BLD *bld), (bld), NULL)
-WRAP(LIBRARY, BIGNUM *, BN_bin2bn, (const unsigned char *s, int len, BIGNUM *ret), (s, len, ret), NULL)
-WRAP(LIBRARY, X509 *, d2i_X509, (X509 **out, const unsigned char **in, long len), (out, in, len), NULL)
+WRAP(LIBRARY, int, OSSL_PARAM_BLD_push_BN,
+     (OSSL_PARAM_BLD * bld, const char *key, const BIGNUM *bn), (bld, key, bn), 0)
+WRAP(LIBRARY, int, OSSL_PARAM_BLD_push_utf8_string,
+     (OSSL_PARAM_BLD * bld, const char *key, const char *buf, size_t len), (bld, key, buf, len), 0)
+WRAP(LIBRARY, int, OSSL_PARAM_BLD_push_octet_string,
+     (OSSL_PARAM_BLD * bld, const char *key, const void *buf, size_t len), (bld, key, buf, len), 0)
+WRAP(LIBRARY, OSSL_PARAM *, OSSL_PARAM_BLD_to_param, (OSSL_PARAM_BLD * bld), (bld), NULL)
+WRAP(LIBRARY, BIGNUM *, BN_bin2bn, (const unsigned char *s, int len, BIGNUM *ret), (s, len, ret),
+     NULL)
+WRAP(LIBRARY, X509 *, d2i_X509, (X509 * *out, const unsigned char **in, long len), (out, in, len),
+     NULL)
 WRAP(LIBRARY, int, i2d_X509_NAME, (const X509_NAME *name, unsigned char **out), (name, out), -1)
 WRAP(LIBRARY, EVP_PKEY *, X509_get0_pubkey, (const X509 *x), (x), NULL)
-WRAP(LIBRARY, int, X509_verify, (X509 *a, EVP_PKEY *r), (a, r), -1)
+WRAP(LIBRARY, int, X509_verify, (X509 * a, EVP_PKEY *r), (a, r), -1)
 WRAP(LIBRARY, int, ASN1_TIME_to_tm, (const ASN1_TIME *s, struct tm *tm), (s, tm), 0)
-WRAP(LIBRARY, EVP_PKEY *, EVP_PKEY_Q_keygen, (OSSL_LIB_CTX *lib, const char *query, const char *type, char *group),
+WRAP(LIBRARY, EVP_PKEY *, EVP_PKEY_Q_keygen,
+     (OSSL_LIB_CTX * lib, const char *query, const char *type, char *group),
      (lib, query, type, group), NULL)
 WRAP(LIBRARY, int, EVP_PKEY_get_octet_string_param,
      (const EVP_PKEY *pkey, const char *key, unsigned char *buf, size_t max, size_t *out_len),
      (pkey, key, buf, max, out_len), 0)
-WRAP(LIBRARY, int, EVP_PKEY_derive_init, (EVP_PKEY_CTX *ctx), (ctx), 0)
-WRAP(LIBRARY, int, EVP_PKEY_derive_set_peer_ex, (EVP_PKEY_CTX *ctx, EVP_PKEY *peer, int validate), (ctx, peer, validate),
-     0)
-WRAP(LIBRARY, int, EVP_PKEY_derive, (EVP_PKEY_CTX *ctx, unsigned char *key, size_t *len), (ctx, key, len), 0)
-WRAP(LIBRARY, EVP_KDF *, EVP_KDF_fetch, (OSSL_LIB_CTX *lib, const char *algorithm, const char *properties),
+WRAP(LIBRARY, int, EVP_PKEY_derive_init, (EVP_PKEY_CTX * ctx), (ctx), 0)
+WRAP(LIBRARY, int, EVP_PKEY_derive_set_peer_ex, (EVP_PKEY_CTX * ctx, EVP_PKEY *peer, int validate),
+     (ctx, peer, validate), 0)
+WRAP(LIBRARY, int, EVP_PKEY_derive, (EVP_PKEY_CTX * ctx, unsigned char *key, size_t *len),
+     (ctx, key, len), 0)
+WRAP(LIBRARY, EVP_KDF *, EVP_KDF_fetch,
+     (OSSL_LIB_CTX * lib, const char *algorithm, const char *properties),
      (lib, algorithm, properties), NULL)
 WRAP(LIBRARY, EVP_KDF_CTX *, EVP_KDF_CTX_new, (EVP_KDF * kdf), (kdf), NULL)
-WRAP(LIBRARY, int, EVP_KDF_derive, (EVP_KDF_CTX *ctx, unsigned char *key, size_t len, const OSSL_PARAM params[]),
+WRAP(LIBRARY, int, EVP_KDF_derive,
+     (EVP_KDF_CTX * ctx, unsigned char *key, size_t len, const OSSL_PARAM params[]),
      (ctx, key, len, params), 0)
 WRAP(LIBRARY, EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), NULL)
 WRAP(LIBRARY, int, EVP_DecryptInit_ex,
-     (EVP_CIPHER_CTX *ctx, const EVP_CIPHER *cipher, ENGINE *impl, const unsigned char *key, const unsigned char *iv),
+     (EVP_CIPHER_CTX * ctx, const EVP_CIPHER *cipher, ENGINE *impl, const unsigned char *key,
+      const unsigned char *iv),
      (ctx, cipher, impl, key, iv), 0)
-WRAP(LIBRARY, int, EVP_DecryptUpdate, (EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len, const unsigned char *in, int len),
+WRAP(LIBRARY, int, EVP_DecryptUpdate,
+     (EVP_CIPHER_CTX * ctx, unsigned char *out, int *out_len, const unsigned char *in, int len),
      (ctx, out, out_len, in, len), 0)
-WRAP(LIBRARY, int, EVP_DecryptFinal_ex, (EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len), (ctx, out, out_len), 0)
-WRAP(LIBRARY, int, EVP_CIPHER_CTX_ctrl, (EVP_CIPHER_CTX *ctx, int type, int arg, void *ptr), (ctx, type, arg, ptr), 0)
+WRAP(LIBRARY, int, EVP_DecryptFinal_ex, (EVP_CIPHER_CTX * ctx, unsigned char *out, int *out_len),
+     (ctx, out, out_len), 0)
+WRAP(LIBRARY, int, EVP_CIPHER_CTX_ctrl, (EVP_CIPHER_CTX * ctx, int type, int arg, void *ptr),
+     (ctx, type, arg, ptr), 0)

@@ -118,7 +118,7 @@ void mock_usb_push(struct usb *usb, uint8_t endpoint, const char *text)
     wake(mock);
 }
 
-/* -- what happens to a transfer -------------------------------------------------------------- */
+/* -- what happens to a transfer ---------------------------------------------------------------- */
 
 static size_t copy(struct usb_transfer *transfer, const void *data, size_t len)
 {
@@ -270,7 +270,7 @@ static void on_tick(struct timer *timer, void *arg)
     usb_transport_leave(&mock->usb);
 }
 
-/* -- the ops --------------------------------------------------------------------------------- */
+/* -- the ops ----------------------------------------------------------------------------------- */
 
 static enum usb_status mock_submit(struct usb *usb, struct usb_request *request)
 {

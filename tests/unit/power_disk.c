@@ -89,9 +89,7 @@ static struct {
     unsigned long lost_writes, lost_names;
 } disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* -- what is known
- * ------------------------------------------------------------------------------------------------
- */
+/* -- what is known ----------------------------------------------------------------------------- */
 
 static void *grown(void *old, size_t count, size_t size)
 {
@@ -249,9 +247,7 @@ static bool in_folder(const char *path, const char *folder)
     return strlen(folder) == len && strncmp(path, folder, len) == 0;
 }
 
-/* -- the power
- * -------------------------------------------------------------------------------------------------------
- */
+/* -- the power --------------------------------------------------------------------------------- */
 
 /* One more operation; false: it is the last, or the power is gone already. */
 static bool powered(void)
@@ -274,9 +270,7 @@ static int result(long r)
     return (int)r;
 }
 
-/* -- calls
- * ------------------------------------------------------------------------------------------------------------
- */
+/* -- calls ------------------------------------------------------------------------------------- */
 
 static int do_open(int at, const char *path, int flags, unsigned mode)
 {
@@ -550,8 +544,7 @@ int disk_unlinkat(int at, const char *path, int flags)
     return do_unlink(at, path, flags);
 }
 
-/* -- begin, end, and what is found
- * ---------------------------------------------------------------------------------- */
+/* -- begin, end, and what is found ------------------------------------------------------------- */
 
 void power_disk_forget(void)
 {

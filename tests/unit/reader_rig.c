@@ -64,11 +64,12 @@ struct reader_rig {
     char cell[256];
 };
 
-static const char *const programs[] = {[RIG_READER] = "uketsuke-reader", [RIG_BROKER] = "uketsuke-broker"};
+static const char *const programs[] = {
+    [RIG_READER] = "uketsuke-reader", [RIG_BROKER] = "uketsuke-broker"};
 static const char *const sockets[] = {[RIG_READER] = "reader-1.sock", [RIG_BROKER] = "broker.sock"};
 static const char *const names[] = {[RIG_READER] = "reader", [RIG_BROKER] = "broker"};
 
-/* -- processes -------------------------------------------------------------------------------------- */
+/* -- processes --------------------------------------------------------------------------------- */
 
 static void path_of(const struct reader_rig *rig, const char *name, char *out, size_t size)
 {
@@ -125,7 +126,8 @@ static void start_program(struct reader_rig *rig, enum reader_rig_program which)
         (void)setenv("LISTEN_FDNAMES", names[which], 1);
         /* The leak checker needs ptrace, which the cage refuses. */
         (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
-        (void)execl(path, path, "--config", rig->config, which == RIG_READER ? "--instance" : (char *)NULL, "1", (char *)NULL);
+        (void)execl(path, path, "--config", rig->config,
+                    which == RIG_READER ? "--instance" : (char *)NULL, "1", (char *)NULL);
         _exit(127);
     }
     rig->program[which] = child;
@@ -145,9 +147,9 @@ static void start_sim(struct reader_rig *rig, const char *level, bool pin_pad)
     assert_true(rig->sim >= 0);
     if (rig->sim == 0) {
         unblock_signals();
-        (void)execl(bin, bin, "--usbip", usbip, "--control", control, "--cards", cards, "--videos", videos, "--state",
-                    rig->directory, "--seed", "1", "--camera", "franck", "--level", level,
-                    pin_pad ? "--pin-pad" : (char *)NULL, (char *)NULL);
+        (void)execl(bin, bin, "--usbip", usbip, "--control", control, "--cards", cards, "--videos",
+                    videos, "--state", rig->directory, "--seed", "1", "--camera", "franck",
+                    "--level", level, pin_pad ? "--pin-pad" : (char *)NULL, (char *)NULL);
         _exit(127);
     }
 }
@@ -207,7 +209,7 @@ bool reader_rig_alive(struct reader_rig *rig, enum reader_rig_program which)
     return rig->program[which] > 0 && waitpid(rig->program[which], &status, WNOHANG) == 0;
 }
 
-/* -- the simulator's control socket ----------------------------------------------------------------- */
+/* -- the simulator's control socket ------------------------------------------------------------ */
 
 static void connect_control(struct reader_rig *rig)
 {
@@ -215,7 +217,8 @@ static void connect_control(struct reader_rig *rig)
     const struct timeval patience = {.tv_sec = 10};
 
     rig->control = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    for (unsigned i = 0; connect(rig->control, (const struct sockaddr *)&address, sizeof(address)) != 0; i++) {
+    for (unsigned i = 0;
+         connect(rig->control, (const struct sockaddr *)&address, sizeof(address)) != 0; i++) {
         if (i > 1000 * rig->patience)
             fail_msg("the simulated reader does not start: %s", strerror(errno));
         (void)usleep(10000);
@@ -247,7 +250,7 @@ const char *reader_rig_sim(struct reader_rig *rig, const char *format, ...)
     return rig->answer;
 }
 
-/* -- the desk --------------------------------------------------------------------------------------- */
+/* -- the desk ---------------------------------------------------------------------------------- */
 
 static void drop(struct message *m)
 {
@@ -264,14 +267,16 @@ static void on_reader_message(struct ipc *ipc, struct message *m, void *arg)
 
     (void)ipc;
     if (m->type == MSG_READER_STATE) {
-        rig->ready_without_card += m->body.reader_state.reader == 0 && m->body.reader_state.card == 0;
+        rig->ready_without_card +=
+            m->body.reader_state.reader == 0 && m->body.reader_state.card == 0;
         rig->state = m->body.reader_state;
         rig->has_state = true;
         return;
     }
     if (m->type == MSG_HEALTH_ITEM) {
         rig->items++;
-        rig->worst = m->body.health_item.state > rig->worst ? m->body.health_item.state : rig->worst;
+        rig->worst =
+            m->body.health_item.state > rig->worst ? m->body.health_item.state : rig->worst;
         return;
     }
     if (m->type == MSG_HEALTH_END) {
@@ -316,7 +321,8 @@ static void on_broker_message(struct ipc *ipc, struct message *m, void *arg)
         rig->items_end = true;
     if (m->type == MSG_HEALTH_ITEM) {
         rig->items++;
-        rig->worst = m->body.health_item.state > rig->worst ? m->body.health_item.state : rig->worst;
+        rig->worst =
+            m->body.health_item.state > rig->worst ? m->body.health_item.state : rig->worst;
     }
     if (m->type == MSG_HEALTH_END)
         rig->health_end = true;
@@ -336,8 +342,10 @@ static void on_broker_closed(struct ipc *ipc, int error, void *arg)
     (void)arg;
 }
 
-static const struct ipc_handlers reader_handlers = {on_reader_open, on_reader_message, on_reader_closed};
-static const struct ipc_handlers broker_handlers = {on_broker_open, on_broker_message, on_broker_closed};
+static const struct ipc_handlers reader_handlers = {on_reader_open, on_reader_message,
+                                                    on_reader_closed};
+static const struct ipc_handlers broker_handlers = {on_broker_open, on_broker_message,
+                                                    on_broker_closed};
 
 /* One turn of the loop; false when the time is over. */
 static bool turn(struct reader_rig *rig, uint64_t deadline_us)
@@ -409,7 +417,8 @@ static struct message *next_of_types(struct reader_rig *rig, uint16_t type, uint
     return NULL;
 }
 
-struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other, unsigned timeout_ms)
+struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other,
+                                         unsigned timeout_ms)
 {
     uint64_t deadline = by_then(rig, timeout_ms);
     struct message *m;
@@ -439,14 +448,16 @@ void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms)
     } while (turn(rig, deadline));
 }
 
-void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card, unsigned timeout_ms)
+void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card,
+                            unsigned timeout_ms)
 {
     uint64_t deadline = by_then(rig, timeout_ms);
 
-    while (!rig->has_state || rig->state.reader != reader || rig->state.camera != camera || rig->state.card != card)
+    while (!rig->has_state || rig->state.reader != reader || rig->state.camera != camera ||
+           rig->state.card != card)
         if (!turn(rig, deadline))
-            fail_msg("reader %u camera %u card %u in place of %u %u %d", rig->state.reader, rig->state.camera,
-                     rig->state.card, reader, camera, card);
+            fail_msg("reader %u camera %u card %u in place of %u %u %d", rig->state.reader,
+                     rig->state.camera, rig->state.card, reader, camera, card);
 }
 
 unsigned reader_rig_ready_without_card(const struct reader_rig *rig)
@@ -515,7 +526,7 @@ unsigned reader_rig_health(struct reader_rig *rig, enum reader_rig_program which
     return rig->items;
 }
 
-/* -- visits ----------------------------------------------------------------------------------------- */
+/* -- visits ------------------------------------------------------------------------------------ */
 
 void reader_rig_visit(struct reader_rig *rig, uint64_t visit)
 {
@@ -540,7 +551,8 @@ static void derive(const uint8_t *shared, const uint8_t *info, size_t info_len, 
     EVP_PKEY_CTX_free(ctx);
 }
 
-uint32_t reader_rig_seal(struct reader_rig *rig, const char *purpose, const char *text, uint8_t *out, size_t size)
+uint32_t reader_rig_seal(struct reader_rig *rig, const char *purpose, const char *text,
+                         uint8_t *out, size_t size)
 {
     EVP_PKEY *own = EVP_EC_gen("P-256");
     EVP_PKEY *peer = EVP_PKEY_new();
@@ -562,13 +574,16 @@ uint32_t reader_rig_seal(struct reader_rig *rig, const char *purpose, const char
     assert_int_equal(EVP_PKEY_derive(agree, shared, &len), 1);
     derive(shared, info, info_len, key);
     assert_true(65 + 12 + strlen(text) + 16 <= size);
-    assert_int_equal(EVP_PKEY_get_octet_string_param(own, OSSL_PKEY_PARAM_PUB_KEY, out, 65, &point), 1);
+    assert_int_equal(EVP_PKEY_get_octet_string_param(own, OSSL_PKEY_PARAM_PUB_KEY, out, 65, &point),
+                     1);
     assert_int_equal(RAND_bytes(out + 65, 12), 1);
     assert_int_equal(EVP_EncryptInit_ex(gcm, EVP_aes_256_gcm(), NULL, key, out + 65), 1);
     assert_int_equal(EVP_EncryptUpdate(gcm, NULL, &n, info, (int)info_len), 1);
-    assert_int_equal(EVP_EncryptUpdate(gcm, out + 77, &n, (const uint8_t *)text, (int)strlen(text)), 1);
+    assert_int_equal(EVP_EncryptUpdate(gcm, out + 77, &n, (const uint8_t *)text, (int)strlen(text)),
+                     1);
     assert_int_equal(EVP_EncryptFinal_ex(gcm, out + 77 + n, &n), 1);
-    assert_int_equal(EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_GCM_GET_TAG, 16, out + 77 + strlen(text)), 1);
+    assert_int_equal(EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_GCM_GET_TAG, 16, out + 77 + strlen(text)),
+                     1);
     EVP_CIPHER_CTX_free(gcm);
     EVP_PKEY_CTX_free(agree);
     EVP_PKEY_free(peer);
@@ -615,7 +630,7 @@ const char *reader_rig_sim_directory(struct reader_rig *rig)
     return rig->sim_directory;
 }
 
-/* -- start and stop --------------------------------------------------------------------------------- */
+/* -- start and stop ---------------------------------------------------------------------------- */
 
 static void find_programs(struct reader_rig *rig)
 {
@@ -635,8 +650,8 @@ static void find_programs(struct reader_rig *rig)
     if (sim != NULL)
         (void)snprintf(rig->sim_directory, sizeof(rig->sim_directory), "%s", sim);
     else
-        assert_true((size_t)snprintf(rig->sim_directory, sizeof(rig->sim_directory), "%.3900s/../../sim", rig->bin) <
-                    sizeof(rig->sim_directory));
+        assert_true((size_t)snprintf(rig->sim_directory, sizeof(rig->sim_directory),
+                                     "%.3900s/../../sim", rig->bin) < sizeof(rig->sim_directory));
 }
 
 static void read_index(struct reader_rig *rig)
@@ -663,14 +678,16 @@ static void write_config(struct reader_rig *rig)
     path_of(rig, "uketsuke.conf", rig->config, sizeof(rig->config));
     file = fopen(rig->config, "w");
     assert_non_null(file);
-    (void)fprintf(file,
-                  "[desk]\ninstitution = 9910000017\nrun-directory = %s\nstate-directory = %s\n\n"
-                  "[card]\nkenkaku-issuers = %s/cards/trust\nuser-ca = %s/cards/trust/auth-ca.pem\n\n"
-                  "[lane 1]\nreader = %s\ncamera = %s\n\n[upstream main]\nkind = web-api\n\n[log]\nlevel = %s\n",
-                  rig->directory, rig->directory, rig->sim_directory, rig->sim_directory,
-                  rig->bus_reader != NULL ? rig->bus_reader : reader,
-                  getenv("UKETSUKE_RIG_CAMERA") != NULL ? getenv("UKETSUKE_RIG_CAMERA") : "same",
-                  getenv("UKETSUKE_LOG") != NULL ? getenv("UKETSUKE_LOG") : "error");
+    (void)fprintf(
+        file,
+        "[desk]\ninstitution = 9910000017\nrun-directory = %s\nstate-directory = %s\n\n"
+        "[card]\nkenkaku-issuers = %s/cards/trust\nuser-ca = %s/cards/trust/auth-ca.pem\n\n"
+        "[lane 1]\nreader = %s\ncamera = %s\n\n[upstream main]\nkind = web-api\n\n[log]\nlevel = "
+        "%s\n",
+        rig->directory, rig->directory, rig->sim_directory, rig->sim_directory,
+        rig->bus_reader != NULL ? rig->bus_reader : reader,
+        getenv("UKETSUKE_RIG_CAMERA") != NULL ? getenv("UKETSUKE_RIG_CAMERA") : "same",
+        getenv("UKETSUKE_LOG") != NULL ? getenv("UKETSUKE_LOG") : "error");
     (void)fclose(file);
 }
 
@@ -709,9 +726,13 @@ struct reader_rig *reader_rig_start_with(const char *level, bool pin_pad)
     assert_true(sd_event_new(&rig->loop) >= 0);
     rig->clock = clock_new_system(rig->loop);
     path_of(rig, sockets[RIG_READER], path, sizeof(path));
-    assert_int_equal(ipc_client_new(&rig->reader, rig->loop, rig->clock, path, &self, "R", &reader_handlers, rig), 0);
+    assert_int_equal(ipc_client_new(&rig->reader, rig->loop, rig->clock, path, &self, "R",
+                                    &reader_handlers, rig),
+                     0);
     path_of(rig, sockets[RIG_BROKER], path, sizeof(path));
-    assert_int_equal(ipc_client_new(&rig->broker, rig->loop, rig->clock, path, &self, "B", &broker_handlers, rig), 0);
+    assert_int_equal(ipc_client_new(&rig->broker, rig->loop, rig->clock, path, &self, "B",
+                                    &broker_handlers, rig),
+                     0);
     reader_rig_await_connection(rig, START_MS);
     return rig;
 }

@@ -32,7 +32,8 @@ void reader_rig_stop(struct reader_rig *rig);
 bool reader_rig_on_bus(const struct reader_rig *rig);
 
 /* A line for the simulator; its answer must begin with "ok" and is returned (valid until the next call). */
-const char *reader_rig_sim(struct reader_rig *rig, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *reader_rig_sim(struct reader_rig *rig, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 enum reader_rig_program { RIG_READER, RIG_BROKER };
 void reader_rig_kill(struct reader_rig *rig, enum reader_rig_program program);
@@ -45,11 +46,13 @@ void reader_rig_send(struct reader_rig *rig, uint16_t type, const void *body);
 /* The next message of this type; those before it are dropped. Its descriptors are the caller's. */
 struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigned timeout_ms);
 /* The next message of either type. */
-struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other, unsigned timeout_ms);
+struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other,
+                                         unsigned timeout_ms);
 /* None of this type comes within the time. */
 void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms);
 /* Until the newest READER_STATE is so. */
-void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card, unsigned timeout_ms);
+void reader_rig_await_state(struct reader_rig *rig, uint16_t reader, uint16_t camera, int card,
+                            unsigned timeout_ms);
 /* Until the newest READER_STATE tells of a PIN pad, or of none. */
 void reader_rig_await_pin_pad(struct reader_rig *rig, bool there, unsigned timeout_ms);
 /* The desk's connection was closed by the reader. */
@@ -68,7 +71,8 @@ unsigned reader_rig_health(struct reader_rig *rig, enum reader_rig_program progr
 /* VISIT_BEGIN; keeps the key. */
 void reader_rig_visit(struct reader_rig *rig, uint64_t visit);
 /* Seal text to the key of the visit as a kiosk page does. purpose: "pin", "number-b". Returns the length. */
-uint32_t reader_rig_seal(struct reader_rig *rig, const char *purpose, const char *text, uint8_t *out, size_t size);
+uint32_t reader_rig_seal(struct reader_rig *rig, const char *purpose, const char *text,
+                         uint8_t *out, size_t size);
 
 /* Column of a card's row in cards/index.tsv ("pin", "number-b", "name"); valid until the next call. */
 const char *reader_rig_card(struct reader_rig *rig, const char *card, const char *column);

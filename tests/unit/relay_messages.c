@@ -42,145 +42,153 @@
 #define S_RARE "\xfb\xfc\x87\x40\x81\x60\x81\x61\x83\x5c\x95\x5c"
 
 const struct text_pair texts[TEXTS] = {
-    [TEXT_SYMBOL] = {U_SYMBOL, S_SYMBOL},       [TEXT_NAME] = {U_HANAKO, S_HANAKO},
-    [TEXT_KANA] = {U_HANAKO_KANA, S_HANAKO_KANA}, [TEXT_INSURER] = {U_CITY, S_CITY},
+    [TEXT_SYMBOL] = {U_SYMBOL, S_SYMBOL},
+    [TEXT_NAME] = {U_HANAKO, S_HANAKO},
+    [TEXT_KANA] = {U_HANAKO_KANA, S_HANAKO_KANA},
+    [TEXT_INSURER] = {U_CITY, S_CITY},
     [TEXT_RARE] = {U_RARE, S_RARE},
 };
 
-#define SAMPLE_A_TEXT(encoding, symbol) \
-    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n" \
-    "<XmlMsg>\n" \
-      "<MessageHeader>\n" \
-        "<QualificationConfirmationDate>20261005</QualificationConfirmationDate>\n" \
-        "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n" \
-        "<ArbitraryFileIdentifier>RD-20261005-0001</ArbitraryFileIdentifier>\n" \
-      "</MessageHeader>\n" \
-      "<MessageBody>\n" \
-        "<QualificationConfirmSearchInfo>\n" \
-          "<InsurerNumber>  990012</InsurerNumber>\n" \
-          "<InsuredCardSymbol>" symbol "</InsuredCardSymbol>\n" \
-          "<InsuredIdentificationNumber>1001</InsuredIdentificationNumber>\n" \
-          "<InsuredBranchNumber>01</InsuredBranchNumber>\n" \
-          "<Birthdate>19710203</Birthdate>\n" \
-          "<LimitApplicationCertificateRelatedConsFlg>1</LimitApplicationCertificateRelatedConsFlg>\n" \
-          "<ArbitraryIdentifier>PT000123</ArbitraryIdentifier>\n" \
-        "</QualificationConfirmSearchInfo>\n" \
-      "</MessageBody>\n" \
+#define SAMPLE_A_TEXT(encoding, symbol)                                                            \
+    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n"                        \
+    "<XmlMsg>\n"                                                                                   \
+    "<MessageHeader>\n"                                                                            \
+    "<QualificationConfirmationDate>20261005</QualificationConfirmationDate>\n"                    \
+    "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n"                                \
+    "<ArbitraryFileIdentifier>RD-20261005-0001</ArbitraryFileIdentifier>\n"                        \
+    "</MessageHeader>\n"                                                                           \
+    "<MessageBody>\n"                                                                              \
+    "<QualificationConfirmSearchInfo>\n"                                                           \
+    "<InsurerNumber>  990012</InsurerNumber>\n"                                                    \
+    "<InsuredCardSymbol>" symbol "</InsuredCardSymbol>\n"                                          \
+    "<InsuredIdentificationNumber>1001</InsuredIdentificationNumber>\n"                            \
+    "<InsuredBranchNumber>01</InsuredBranchNumber>\n"                                              \
+    "<Birthdate>19710203</Birthdate>\n"                                                            \
+    "<LimitApplicationCertificateRelatedConsFlg>1</LimitApplicationCertificateRelatedConsFlg>\n"   \
+    "<ArbitraryIdentifier>PT000123</ArbitraryIdentifier>\n"                                        \
+    "</QualificationConfirmSearchInfo>\n"                                                          \
+    "</MessageBody>\n"                                                                             \
     "</XmlMsg>\n"
 
-#define SAMPLE_B_TEXT(encoding, code, name, kana, symbol, insured, address, insurer) \
-    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n" \
-    "<XmlMsg>\n" \
-      "<MessageBody>\n" \
-        "<ResultList>\n" \
-          "<ResultOfQualificationConfirmation>\n" \
-            "<Name>" name "</Name>\n" \
-            "<NameKana>" kana "</NameKana>\n" \
-            "<InsurerNumber>99000011</InsurerNumber>\n" \
-            "<InsuredCardClassification>01</InsuredCardClassification>\n" \
-            "<InsuredBranchNumber>02</InsuredBranchNumber>\n" \
-            "<InsuredIdentificationNumber>4567</InsuredIdentificationNumber>\n" \
-            "<InsuredCardSymbol>" symbol "</InsuredCardSymbol>\n" \
-            "<PersonalFamilyClassification>2</PersonalFamilyClassification>\n" \
-            "<InsuredName>" insured "</InsuredName>\n" \
-            "<Sex1>2</Sex1>\n" \
-            "<Birthdate>19540707</Birthdate>\n" \
-            "<Address>" address "</Address>\n" \
-            "<PostNumber>000-0000</PostNumber>\n" \
-            "<QualificationDate>20200401</QualificationDate>\n" \
-            "<InsurerName>" insurer "</InsurerName>\n" \
-            "<ElderlyRecipientCertificateInfo>\n" \
-              "<ElderlyRecipientCertificateDate>20260801</ElderlyRecipientCertificateDate>\n" \
-              "<ElderlyRecipientValidStartDate>20260801</ElderlyRecipientValidStartDate>\n" \
-              "<ElderlyRecipientValidEndDate>20270731</ElderlyRecipientValidEndDate>\n" \
-              "<ElderlyRecipientContributionRatio>020</ElderlyRecipientContributionRatio>\n" \
-            "</ElderlyRecipientCertificateInfo>\n" \
-            "<LimitApplicationCertificateRelatedConsFlg>1</LimitApplicationCertificateRelatedConsFlg>\n" \
-            "<LimitApplicationCertificateRelatedConsTime>20261005091455</LimitApplicationCertificateRelatedConsTime>\n" \
-            "<LimitApplicationCertificateRelatedInfo>\n" \
-              "<LimitApplicationCertificateClassification>01</LimitApplicationCertificateClassification>\n" \
-              "<LimitApplicationCertificateClassificationFlag>B04</LimitApplicationCertificateClassificationFlag>\n" \
-              "<LimitApplicationCertificateDate>20260801</LimitApplicationCertificateDate>\n" \
-              "<LimitApplicationCertificateValidStartDate>20260801</LimitApplicationCertificateValidStartDate>\n" \
-              "<LimitApplicationCertificateValidEndDate>20270731</LimitApplicationCertificateValidEndDate>\n" \
-            "</LimitApplicationCertificateRelatedInfo>\n" \
-            "<PharmacistsInfoConsFlg>1</PharmacistsInfoConsFlg>\n" \
-            "<PharmacistsInfoConsTime>20261005091455</PharmacistsInfoConsTime>\n" \
-            "<PharmacistsInfoAvailableTime>20261006091455</PharmacistsInfoAvailableTime>\n" \
-            "<SpecificHealthCheckupsInfoConsFlg>0</SpecificHealthCheckupsInfoConsFlg>\n" \
-            "<DiagnosisInfoConsFlg>1</DiagnosisInfoConsFlg>\n" \
-            "<DiagnosisInfoConsTime>20261005091455</DiagnosisInfoConsTime>\n" \
-            "<DiagnosisInfoAvailableTime>20261006091455</DiagnosisInfoAvailableTime>\n" \
-            "<OperationInfoConsFlg>0</OperationInfoConsFlg>\n" \
-            "<ReferenceNumber>PT000456</ReferenceNumber>\n" \
-          "</ResultOfQualificationConfirmation>\n" \
-        "</ResultList>\n" \
-        "<QualificationValidity>1</QualificationValidity>\n" \
-        "<PrescriptionIssueSelect>1</PrescriptionIssueSelect>\n" \
-        "<ProcessingResultStatus>1</ProcessingResultStatus>\n" \
-      "</MessageBody>\n" \
-      "<MessageHeader>\n" \
-        "<CharacterCodeIdentifier>" code "</CharacterCodeIdentifier>\n" \
-        "<SegmentOfResult>1</SegmentOfResult>\n" \
-        "<ReferenceClassification>1</ReferenceClassification>\n" \
-        "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n" \
-        "<QualificationConfirmationDate>20261005</QualificationConfirmationDate>\n" \
-        "<ProcessExecutionTime>20261005091502</ProcessExecutionTime>\n" \
-      "</MessageHeader>\n" \
+#define SAMPLE_B_TEXT(encoding, code, name, kana, symbol, insured, address, insurer)               \
+    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n"                        \
+    "<XmlMsg>\n"                                                                                   \
+    "<MessageBody>\n"                                                                              \
+    "<ResultList>\n"                                                                               \
+    "<ResultOfQualificationConfirmation>\n"                                                        \
+    "<Name>" name "</Name>\n"                                                                      \
+    "<NameKana>" kana "</NameKana>\n"                                                              \
+    "<InsurerNumber>99000011</InsurerNumber>\n"                                                    \
+    "<InsuredCardClassification>01</InsuredCardClassification>\n"                                  \
+    "<InsuredBranchNumber>02</InsuredBranchNumber>\n"                                              \
+    "<InsuredIdentificationNumber>4567</InsuredIdentificationNumber>\n"                            \
+    "<InsuredCardSymbol>" symbol "</InsuredCardSymbol>\n"                                          \
+    "<PersonalFamilyClassification>2</PersonalFamilyClassification>\n"                             \
+    "<InsuredName>" insured "</InsuredName>\n"                                                     \
+    "<Sex1>2</Sex1>\n"                                                                             \
+    "<Birthdate>19540707</Birthdate>\n"                                                            \
+    "<Address>" address "</Address>\n"                                                             \
+    "<PostNumber>000-0000</PostNumber>\n"                                                          \
+    "<QualificationDate>20200401</QualificationDate>\n"                                            \
+    "<InsurerName>" insurer "</InsurerName>\n"                                                     \
+    "<ElderlyRecipientCertificateInfo>\n"                                                          \
+    "<ElderlyRecipientCertificateDate>20260801</ElderlyRecipientCertificateDate>\n"                \
+    "<ElderlyRecipientValidStartDate>20260801</ElderlyRecipientValidStartDate>\n"                  \
+    "<ElderlyRecipientValidEndDate>20270731</ElderlyRecipientValidEndDate>\n"                      \
+    "<ElderlyRecipientContributionRatio>020</ElderlyRecipientContributionRatio>\n"                 \
+    "</ElderlyRecipientCertificateInfo>\n"                                                         \
+    "<LimitApplicationCertificateRelatedConsFlg>1</LimitApplicationCertificateRelatedConsFlg>\n"   \
+    "<LimitApplicationCertificateRelatedConsTime>20261005091455</"                                 \
+    "LimitApplicationCertificateRelatedConsTime>\n"                                                \
+    "<LimitApplicationCertificateRelatedInfo>\n"                                                   \
+    "<LimitApplicationCertificateClassification>01</LimitApplicationCertificateClassification>\n"  \
+    "<LimitApplicationCertificateClassificationFlag>B04</"                                         \
+    "LimitApplicationCertificateClassificationFlag>\n"                                             \
+    "<LimitApplicationCertificateDate>20260801</LimitApplicationCertificateDate>\n"                \
+    "<LimitApplicationCertificateValidStartDate>20260801</"                                        \
+    "LimitApplicationCertificateValidStartDate>\n"                                                 \
+    "<LimitApplicationCertificateValidEndDate>20270731</"                                          \
+    "LimitApplicationCertificateValidEndDate>\n"                                                   \
+    "</LimitApplicationCertificateRelatedInfo>\n"                                                  \
+    "<PharmacistsInfoConsFlg>1</PharmacistsInfoConsFlg>\n"                                         \
+    "<PharmacistsInfoConsTime>20261005091455</PharmacistsInfoConsTime>\n"                          \
+    "<PharmacistsInfoAvailableTime>20261006091455</PharmacistsInfoAvailableTime>\n"                \
+    "<SpecificHealthCheckupsInfoConsFlg>0</SpecificHealthCheckupsInfoConsFlg>\n"                   \
+    "<DiagnosisInfoConsFlg>1</DiagnosisInfoConsFlg>\n"                                             \
+    "<DiagnosisInfoConsTime>20261005091455</DiagnosisInfoConsTime>\n"                              \
+    "<DiagnosisInfoAvailableTime>20261006091455</DiagnosisInfoAvailableTime>\n"                    \
+    "<OperationInfoConsFlg>0</OperationInfoConsFlg>\n"                                             \
+    "<ReferenceNumber>PT000456</ReferenceNumber>\n"                                                \
+    "</ResultOfQualificationConfirmation>\n"                                                       \
+    "</ResultList>\n"                                                                              \
+    "<QualificationValidity>1</QualificationValidity>\n"                                           \
+    "<PrescriptionIssueSelect>1</PrescriptionIssueSelect>\n"                                       \
+    "<ProcessingResultStatus>1</ProcessingResultStatus>\n"                                         \
+    "</MessageBody>\n"                                                                             \
+    "<MessageHeader>\n"                                                                            \
+    "<CharacterCodeIdentifier>" code "</CharacterCodeIdentifier>\n"                                \
+    "<SegmentOfResult>1</SegmentOfResult>\n"                                                       \
+    "<ReferenceClassification>1</ReferenceClassification>\n"                                       \
+    "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n"                                \
+    "<QualificationConfirmationDate>20261005</QualificationConfirmationDate>\n"                    \
+    "<ProcessExecutionTime>20261005091502</ProcessExecutionTime>\n"                                \
+    "</MessageHeader>\n"                                                                           \
     "</XmlMsg>\n"
 
-#define SAMPLE_C_TEXT(encoding, code, symbol, name, kana, insurer) \
-    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n" \
-    "<XmlMsg>\n" \
-      "<MessageHeader>\n" \
-        "<ProcessExecutionTime>20261005091733</ProcessExecutionTime>\n" \
-        "<QualificationConfirmationDate>20261005</QualificationConfirmationDate>\n" \
-        "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n" \
-        "<ArbitraryFileIdentifier>RD-20261005-0001</ArbitraryFileIdentifier>\n" \
-        "<ReferenceClassification>2</ReferenceClassification>\n" \
-        "<SegmentOfResult>1</SegmentOfResult>\n" \
-        "<CharacterCodeIdentifier>" code "</CharacterCodeIdentifier>\n" \
-      "</MessageHeader>\n" \
-      "<MessageBody>\n" \
-        "<ProcessingResultStatus>1</ProcessingResultStatus>\n" \
-        "<QualificationValidity>3</QualificationValidity>\n" \
-        "<ResultList>\n" \
-          "<ResultOfQualificationConfirmation>\n" \
-            "<InsuredCardClassification>01</InsuredCardClassification>\n" \
-            "<InsurerNumber>  990012</InsurerNumber>\n" \
-            "<InsuredCardSymbol>" symbol "</InsuredCardSymbol>\n" \
-            "<InsuredIdentificationNumber>1001</InsuredIdentificationNumber>\n" \
-            "<InsuredBranchNumber>01</InsuredBranchNumber>\n" \
-            "<PersonalFamilyClassification>1</PersonalFamilyClassification>\n" \
-            "<Name>" name "</Name>\n" \
-            "<NameKana>" kana "</NameKana>\n" \
-            "<Sex1>1</Sex1>\n" \
-            "<Birthdate>19710203</Birthdate>\n" \
-            "<QualificationDate>20210401</QualificationDate>\n" \
-            "<DisqualificationDate>20260901</DisqualificationDate>\n" \
-            "<ReasonOfLoss>03</ReasonOfLoss>\n" \
-            "<InsurerName>" insurer "</InsurerName>\n" \
-          "</ResultOfQualificationConfirmation>\n" \
-        "</ResultList>\n" \
-      "</MessageBody>\n" \
+#define SAMPLE_C_TEXT(encoding, code, symbol, name, kana, insurer)                                 \
+    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n"                        \
+    "<XmlMsg>\n"                                                                                   \
+    "<MessageHeader>\n"                                                                            \
+    "<ProcessExecutionTime>20261005091733</ProcessExecutionTime>\n"                                \
+    "<QualificationConfirmationDate>20261005</QualificationConfirmationDate>\n"                    \
+    "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n"                                \
+    "<ArbitraryFileIdentifier>RD-20261005-0001</ArbitraryFileIdentifier>\n"                        \
+    "<ReferenceClassification>2</ReferenceClassification>\n"                                       \
+    "<SegmentOfResult>1</SegmentOfResult>\n"                                                       \
+    "<CharacterCodeIdentifier>" code "</CharacterCodeIdentifier>\n"                                \
+    "</MessageHeader>\n"                                                                           \
+    "<MessageBody>\n"                                                                              \
+    "<ProcessingResultStatus>1</ProcessingResultStatus>\n"                                         \
+    "<QualificationValidity>3</QualificationValidity>\n"                                           \
+    "<ResultList>\n"                                                                               \
+    "<ResultOfQualificationConfirmation>\n"                                                        \
+    "<InsuredCardClassification>01</InsuredCardClassification>\n"                                  \
+    "<InsurerNumber>  990012</InsurerNumber>\n"                                                    \
+    "<InsuredCardSymbol>" symbol "</InsuredCardSymbol>\n"                                          \
+    "<InsuredIdentificationNumber>1001</InsuredIdentificationNumber>\n"                            \
+    "<InsuredBranchNumber>01</InsuredBranchNumber>\n"                                              \
+    "<PersonalFamilyClassification>1</PersonalFamilyClassification>\n"                             \
+    "<Name>" name "</Name>\n"                                                                      \
+    "<NameKana>" kana "</NameKana>\n"                                                              \
+    "<Sex1>1</Sex1>\n"                                                                             \
+    "<Birthdate>19710203</Birthdate>\n"                                                            \
+    "<QualificationDate>20210401</QualificationDate>\n"                                            \
+    "<DisqualificationDate>20260901</DisqualificationDate>\n"                                      \
+    "<ReasonOfLoss>03</ReasonOfLoss>\n"                                                            \
+    "<InsurerName>" insurer "</InsurerName>\n"                                                     \
+    "</ResultOfQualificationConfirmation>\n"                                                       \
+    "</ResultList>\n"                                                                              \
+    "</MessageBody>\n"                                                                             \
     "</XmlMsg>\n"
 
-#define SAMPLE_D_TEXT(encoding, code, message) \
-    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n" \
-    "<XmlMsg><MessageHeader>\n" \
-      "<ProcessExecutionTime>20261005091801</ProcessExecutionTime>\n" \
-      "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n" \
-      "<ArbitraryFileIdentifier>RD-20261005-0002</ArbitraryFileIdentifier>\n" \
-      "<SegmentOfResult>9</SegmentOfResult>\n" \
-      "<ErrorCode>OQC-OWSE0900000</ErrorCode>\n" \
-      "<ErrorMessage>" message "</ErrorMessage>\n" \
-      "<CharacterCodeIdentifier>" code "</CharacterCodeIdentifier>\n" \
+#define SAMPLE_D_TEXT(encoding, code, message)                                                     \
+    "<?xml version=\"1.0\" encoding=\"" encoding "\" standalone=\"no\"?>\n"                        \
+    "<XmlMsg><MessageHeader>\n"                                                                    \
+    "<ProcessExecutionTime>20261005091801</ProcessExecutionTime>\n"                                \
+    "<MedicalInstitutionCode>9910000017</MedicalInstitutionCode>\n"                                \
+    "<ArbitraryFileIdentifier>RD-20261005-0002</ArbitraryFileIdentifier>\n"                        \
+    "<SegmentOfResult>9</SegmentOfResult>\n"                                                       \
+    "<ErrorCode>OQC-OWSE0900000</ErrorCode>\n"                                                     \
+    "<ErrorMessage>" message "</ErrorMessage>\n"                                                   \
+    "<CharacterCodeIdentifier>" code "</CharacterCodeIdentifier>\n"                                \
     "</MessageHeader></XmlMsg>\n"
 
 static const char *const samples[SAMPLES][2] = {
     [SAMPLE_A] = {SAMPLE_A_TEXT("UTF-8", U_SYMBOL), SAMPLE_A_TEXT("Shift_JIS", S_SYMBOL)},
-    [SAMPLE_B] = {SAMPLE_B_TEXT("UTF-8", "0", U_HANAKO, U_HANAKO_KANA, U_9901, U_TARO, U_ADDRESS, U_UNION),
-                  SAMPLE_B_TEXT("Shift_JIS", "1", S_HANAKO, S_HANAKO_KANA, S_9901, S_TARO, S_ADDRESS, S_UNION)},
+    [SAMPLE_B] = {SAMPLE_B_TEXT("UTF-8", "0", U_HANAKO, U_HANAKO_KANA, U_9901, U_TARO, U_ADDRESS,
+                                U_UNION),
+                  SAMPLE_B_TEXT("Shift_JIS", "1", S_HANAKO, S_HANAKO_KANA, S_9901, S_TARO,
+                                S_ADDRESS, S_UNION)},
     [SAMPLE_C] = {SAMPLE_C_TEXT("UTF-8", "0", U_SYMBOL, U_JIRO, U_JIRO_KANA, U_CITY),
                   SAMPLE_C_TEXT("Shift_JIS", "1", S_SYMBOL, S_JIRO, S_JIRO_KANA, S_CITY)},
     [SAMPLE_D] = {SAMPLE_D_TEXT("UTF-8", "0", U_ERROR), SAMPLE_D_TEXT("Shift_JIS", "1", S_ERROR)},
@@ -191,7 +199,7 @@ const char *sample(enum sample which, bool shift_jis)
     return samples[which][shift_jis];
 }
 
-/* ---- the generator ------------------------------------------------------------------------------- */
+/* ---- the generator --------------------------------------------------------------------------- */
 
 #define PARTS_MAX 40
 
@@ -281,7 +289,8 @@ static char *compose_body(const struct recipe *recipe, uint32_t *state)
     for (unsigned i = 0; i < recipe->results; i++) {
         char *one = compose_result(recipe, i, state);
         /* Entitlements come in the order that the service gives them; only what is inside is mixed. */
-        add(&results, "<ResultOfQualificationConfirmation>%s</ResultOfQualificationConfirmation>", one);
+        add(&results, "<ResultOfQualificationConfirmation>%s</ResultOfQualificationConfirmation>",
+            one);
         free(one);
     }
     list = join(&results, &(struct recipe){.noise = recipe->noise}, state);

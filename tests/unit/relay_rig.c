@@ -54,8 +54,7 @@ struct rig {
     bool health_end;
 };
 
-/* ---- the service -------------------------------------------------------------------------------
- */
+/* ---- the service ----------------------------------------------------------------------------- */
 
 static void start_service(struct rig *rig, const char *certificate)
 {
@@ -193,8 +192,7 @@ unsigned rig_ledger(struct rig *rig, const char *kind)
     return count;
 }
 
-/* ---- the relay ---------------------------------------------------------------------------------
- */
+/* ---- the relay ------------------------------------------------------------------------------- */
 
 static int listen_at(const char *path)
 {
@@ -604,8 +602,7 @@ int rig_run_relay(const char *config_text, const char *argument, char *output, s
     return WEXITSTATUS(status);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 uint64_t rig_ask(struct rig *rig, enum upstream_kind kind, bool writes, uint32_t budget_ms,
                  const struct xmlmsg *tree, const char *correlation)

@@ -118,7 +118,7 @@ char *rig_read_file(const char *path)
     return text;
 }
 
-/* ---- a terminal's folder ---- */
+/* ---- a terminal's folder --------------------------------------------------------------------- */
 
 void rig_path(struct rig *rig, const char *place, const char *name, char *path, size_t size)
 {

@@ -104,9 +104,7 @@ long short_live(void)
     return at->live;
 }
 
-/* -- memory
- * -----------------------------------------------------------------------------------------------------------
- */
+/* -- memory ------------------------------------------------------------------------------------ */
 
 #ifndef __SANITIZE_ADDRESS__
 void *__libc_malloc(size_t size);
@@ -181,8 +179,7 @@ void free(void *block)
 }
 #endif
 
-/* -- system calls: by the linker's name, for the headers have their own ideas of these
- * -------------------------------- */
+/* -- system calls: by the linker's name, for the headers have their own ideas of these --------- */
 
 #define TAKES(name) __asm__(#name)
 #define TWIN(name, of) __asm__(".globl " #name "\n.type " #name ", @function\n.set " #name ", " #of)
@@ -282,8 +279,7 @@ SYSTEM(TALK, int, timerfd_settime, SYS_timerfd_settime, EINVAL,
        (int fd, int flags, const void *new, void *old), fd, flags, new, old)
 SYSTEM(TALK, int, eventfd, SYS_eventfd2, EMFILE, (unsigned value, int flags), value, flags)
 
-/* -- libraries: the next one of that name
- * ----------------------------------------------------------------------------- */
+/* -- libraries: the next one of that name ------------------------------------------------------ */
 
 /* What the library calls of its own is its own affair (its memory is failed above); a preloaded one
  * sees everybody's. */

@@ -76,7 +76,7 @@ static void unlock(struct sim_rig *rig)
         pthread_mutex_unlock(&rig->mutex);
 }
 
-/* -- the model under umockdev ---------------------------------------------------------------- */
+/* -- the model under umockdev ------------------------------------------------------------------ */
 
 static int model_control(void *model, uint64_t now, const uint8_t setup[8], uint8_t *data,
                          size_t size)
@@ -134,7 +134,8 @@ static void model_reset(void *model, uint64_t now)
 
     /* As the kernel does after a reset: the configuration is set again. */
     sim_device_reset(rig->sim.device, now);
-    must(sim_device_control(rig->sim.device, now, (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0, "configure");
+    must(sim_device_control(rig->sim.device, now, (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0,
+         "configure");
 }
 
 static bool model_plugged(void *model)
@@ -155,7 +156,7 @@ static const struct umock_model model = {
     .plugged = model_plugged,
 };
 
-/* -- the model behind its own USB/IP host ---------------------------------------------------- */
+/* -- the model behind its own USB/IP host ------------------------------------------------------ */
 
 static void *serve(void *arg)
 {
@@ -226,7 +227,7 @@ static int import(struct sim_rig *rig, uint32_t *devid)
     return fd;
 }
 
-/* -- life ------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void write_file(const struct sim_rig *rig, const char *card, const char *name,
                        const void *data, size_t len)
@@ -287,7 +288,8 @@ static void remove_states(const struct sim_rig *rig)
 static void configure(struct sim_rig *rig, uint64_t now)
 {
     lock(rig);
-    must(sim_device_control(rig->sim.device, now, (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0, "configure");
+    must(sim_device_control(rig->sim.device, now, (const uint8_t[8]){0, 9, 1}, NULL, 0) >= 0,
+         "configure");
     unlock(rig);
 }
 
@@ -305,10 +307,12 @@ static uint64_t clock_now(void *arg)
     return clock_monotonic_us(((struct sim_rig *)arg)->clock);
 }
 
-struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *clock, const char *cards_dir)
+struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *clock,
+                                 const char *cards_dir)
 {
     struct sim_rig *rig = calloc(1, sizeof(*rig));
-    struct device_options options = {.serial = "0001", .level = level, .pin_pad = pin_pad, .seed = 1};
+    struct device_options options = {
+        .serial = "0001", .level = level, .pin_pad = pin_pad, .seed = 1};
 
     must(rig != NULL, "calloc");
     rig->transport = SIM_LIBUSB;
@@ -335,8 +339,9 @@ const struct umock_model *sim_rig_model(void)
     return &model;
 }
 
-struct sim_rig *sim_rig_new_stepped(const char *level, bool pin_pad, struct clock *clock, const char *cards_dir,
-                                    const struct umock_hooks *hooks, void *arg)
+struct sim_rig *sim_rig_new_stepped(const char *level, bool pin_pad, struct clock *clock,
+                                    const char *cards_dir, const struct umock_hooks *hooks,
+                                    void *arg)
 {
     struct sim_rig *rig = sim_rig_new_bare(level, pin_pad, clock, cards_dir);
 

@@ -23,10 +23,12 @@ struct sim_rig *sim_rig_new(enum sim_transport transport, const char *level);
  * wire (umock_device.h; may be NULL). Nothing moves but in sim_rig_step().
  */
 struct umock_hooks;
-struct sim_rig *sim_rig_new_stepped(const char *level, bool pin_pad, struct clock *clock, const char *cards_dir,
-                                    const struct umock_hooks *hooks, void *arg);
+struct sim_rig *sim_rig_new_stepped(const char *level, bool pin_pad, struct clock *clock,
+                                    const char *cards_dir, const struct umock_hooks *hooks,
+                                    void *arg);
 /* The same without libusb and without kernel: the model is moved by sim_usb.h. */
-struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *clock, const char *cards_dir);
+struct sim_rig *sim_rig_new_bare(const char *level, bool pin_pad, struct clock *clock,
+                                 const char *cards_dir);
 struct umock_model;
 const struct umock_model *sim_rig_model(void);
 void sim_rig_free(struct sim_rig **rig);

@@ -35,7 +35,8 @@ static int hook_submit(unsigned place, const uint8_t *data, size_t len)
 {
     unsigned n = ++counts[place];
 
-    return hooks != NULL && hooks->submit != NULL ? hooks->submit(hooks_arg, place, n, data, len) : 0;
+    return hooks != NULL && hooks->submit != NULL ? hooks->submit(hooks_arg, place, n, data, len)
+                                                  : 0;
 }
 
 static struct sim_usb *self_of(struct usb *usb)
@@ -138,7 +139,8 @@ static int hook_after(struct usb_request *request, uint8_t *data, size_t size, i
 {
     if (outcome == -EAGAIN || hooks == NULL || hooks->after == NULL)
         return outcome;
-    return hooks->after(hooks_arg, request->pub.endpoint, place_of(request)->n, data, size, outcome);
+    return hooks->after(hooks_arg, request->pub.endpoint, place_of(request)->n, data, size,
+                        outcome);
 }
 
 static int run_packets(struct sim_usb *self, struct usb_request *request, uint64_t now)
@@ -155,7 +157,8 @@ static int run_packets(struct sim_usb *self, struct usb_request *request, uint64
         return early;
     for (unsigned i = 0; i < pub->packet_count; i++, at += PACKET_US) {
         struct usb_packet *packet = &pub->packets[i];
-        int n = self->model->packet(self->arg, at, pub->endpoint, pub->data + packet->offset, packet->length);
+        int n = self->model->packet(self->arg, at, pub->endpoint, pub->data + packet->offset,
+                                    packet->length);
 
         n = hook_after(request, pub->data + packet->offset, packet->length, n);
         packet->status = status_of(n);
@@ -178,7 +181,8 @@ static int run(struct sim_usb *self, struct usb_request *request)
     if (n != UMOCK_GO_ON)
         return n;
     if (pub->kind == USB_CONTROL)
-        n = self->model->control(self->arg, now, usb_request_setup(request), pub->data, pub->length);
+        n = self->model->control(self->arg, now, usb_request_setup(request), pub->data,
+                                 pub->length);
     else if ((pub->endpoint & USB_DIR_IN) == 0)
         n = self->model->out(self->arg, now, pub->endpoint, pub->data, pub->length);
     else
@@ -189,7 +193,8 @@ static int run(struct sim_usb *self, struct usb_request *request)
 static bool is_first(const struct usb_request *request)
 {
     for (const struct usb_request *it = request->prev; it != NULL; it = it->prev)
-        if (it->submitted && it->pub.endpoint == request->pub.endpoint && it->pub.kind == request->pub.kind)
+        if (it->submitted && it->pub.endpoint == request->pub.endpoint &&
+            it->pub.kind == request->pub.kind)
             return false;
     return true;
 }
@@ -233,7 +238,8 @@ bool sim_usb_step(struct usb *usb)
 
 uint64_t sim_usb_next_us(struct usb *usb)
 {
-    uint64_t next = UINT64_MAX, hooked = hooks != NULL && hooks->next != NULL ? hooks->next(hooks_arg) : UINT64_MAX;
+    uint64_t next = UINT64_MAX,
+             hooked = hooks != NULL && hooks->next != NULL ? hooks->next(hooks_arg) : UINT64_MAX;
     uint64_t now = clock_monotonic_us(usb->clock);
 
     /* What is past has had its turn. */

@@ -29,6 +29,7 @@ struct sim_usb_counts {
 };
 extern struct sim_usb_counts sim_usb_counts;
 /* More than 0 while the model, not the driver, is at work: for those who count or refuse what it allocates. */
-extern volatile unsigned sim_usb_inside; /* volatile: compilers know that calloc() does not look at it */
+extern volatile unsigned
+    sim_usb_inside; /* volatile: compilers know that calloc() does not look at it */
 
 #endif

@@ -70,7 +70,8 @@ void rig_new(struct rig *rig)
 
 void rig_free(struct rig *rig)
 {
-    static const char *const names[] = {"uketsuke.db", "uketsuke.db-wal", "uketsuke.db-shm", "uketsuke.db-journal"};
+    static const char *const names[] = {"uketsuke.db", "uketsuke.db-wal", "uketsuke.db-shm",
+                                        "uketsuke.db-journal"};
     char path[128];
 
     store_close(&rig->store);
@@ -216,7 +217,8 @@ static int answer_step(struct rig *rig, struct store_visit *visit, const uint8_t
     r = store_answer_put(rig->store, rig_subject(subject), &answer);
     if (r == 0) {
         visit->answer = answer.id;
-        r = store_ask_end(rig->store, visit->id, 0); /* one ask a visit, so the numbers go together */
+        r = store_ask_end(rig->store, visit->id,
+                          0); /* one ask a visit, so the numbers go together */
     }
     store_answer_free(&answer);
     return r;
@@ -241,7 +243,8 @@ static int do_step(struct rig *rig, struct store_visit *visit, unsigned step)
                 r = store_consent_put(rig->store, visit->id, 2, false, 5, 6);
             break;
         case 3:
-            (void)snprintf(ask.correlation, sizeof(ask.correlation), "q-%llu", (unsigned long long)visit->id);
+            (void)snprintf(ask.correlation, sizeof(ask.correlation), "q-%llu",
+                           (unsigned long long)visit->id);
             r = store_ask_begin(rig->store, &ask);
             break;
         case 4:
@@ -258,7 +261,9 @@ static int do_step(struct rig *rig, struct store_visit *visit, unsigned step)
             r = store_visit_save(rig->store, visit);
     }
     (void)snprintf(detail, sizeof(detail), "%u", step);
-    return r < 0 ? r : store_audit(rig->store, "step", visit->id, visit->lane, step == RIG_STEPS ? RIG_STAFF : "", detail);
+    return r < 0 ? r
+                 : store_audit(rig->store, "step", visit->id, visit->lane,
+                               step == RIG_STEPS ? RIG_STAFF : "", detail);
 }
 
 int rig_step(struct rig *rig, struct store_visit *visit, unsigned step)
@@ -306,7 +311,8 @@ uint64_t rig_check(struct rig *rig, uint64_t least, uint64_t most)
 {
     struct walk walk = {0};
     struct store_status status;
-    uint64_t bad, others = (uint64_t)rig_sql_int(rig, "SELECT count(*) FROM audit WHERE event <> 'step'");
+    uint64_t bad,
+        others = (uint64_t)rig_sql_int(rig, "SELECT count(*) FROM audit WHERE event <> 'step'");
     unsigned last;
 
     assert_int_equal(store_audit_verify(rig->store, &walk.rows, &bad), 0);
@@ -320,10 +326,15 @@ uint64_t rig_check(struct rig *rig, uint64_t least, uint64_t most)
     assert_int_equal(status.asks_open, last == 3);
     assert_int_equal(status.answers, walk.rows / RIG_STEPS + (last >= 4));
     assert_int_equal(status.links, walk.rows / RIG_STEPS + (last >= 5));
-    assert_int_equal(rig_sql_int(rig, "SELECT count(*) FROM consents"), 2 * (walk.rows / RIG_STEPS + (last >= 2)));
-    assert_int_equal(store_visits(rig->store, 0, INT64_MAX, UINT32_MAX, false, check_visit, &walk), 0);
+    assert_int_equal(rig_sql_int(rig, "SELECT count(*) FROM consents"),
+                     2 * (walk.rows / RIG_STEPS + (last >= 2)));
+    assert_int_equal(store_visits(rig->store, 0, INT64_MAX, UINT32_MAX, false, check_visit, &walk),
+                     0);
     assert_int_equal(walk.seen, walk.visits);
-    assert_int_equal(rig_sql_int(rig, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"), 0);
+    assert_int_equal(
+        rig_sql_int(rig,
+                    "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"),
+        0);
     assert_int_equal(rig_sql_int(rig, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
     return walk.rows;
 }

@@ -36,7 +36,8 @@ static sqlite3_file *real(sqlite3_file *file)
 static int operation(void)
 {
     vfs.operations++;
-    if (vfs.mode == VFS_GOOD || vfs.operations < vfs.at || (vfs.mode == VFS_FAIL_ONCE && vfs.operations > vfs.at))
+    if (vfs.mode == VFS_GOOD || vfs.operations < vfs.at ||
+        (vfs.mode == VFS_FAIL_ONCE && vfs.operations > vfs.at))
         return SQLITE_OK;
     vfs.fired = true;
     return vfs.rc;
@@ -150,7 +151,8 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = do_shm_unmap,
 };
 
-static int do_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int flags, int *out_flags)
+static int do_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int flags,
+                   int *out_flags)
 {
     struct shim_file *shim = (struct shim_file *)file;
     int rc;

@@ -9,9 +9,9 @@
 
 enum vfs_mode {
     VFS_GOOD,
-    VFS_FAIL_ONCE,  /* the n-th operation alone fails */
-    VFS_FAIL_ON,    /* the n-th and all after it: the disk stays full */
-    VFS_DIE,        /* half of the n-th write is done, then the process ends with VFS_DIED */
+    VFS_FAIL_ONCE, /* the n-th operation alone fails */
+    VFS_FAIL_ON,   /* the n-th and all after it: the disk stays full */
+    VFS_DIE,       /* half of the n-th write is done, then the process ends with VFS_DIED */
 };
 #define VFS_DIED 77
 

@@ -104,7 +104,10 @@ static int serve(struct importer **importer, const uint8_t *reply, size_t len)
     assert_true(fd >= 0);
     turns();
     assert_int_equal(recv(fd, request, sizeof(request), MSG_DONTWAIT), 40);
-    assert_memory_equal(request, "\x01\x11\x80\x03\x00\x00\x00\x00" "1-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 40);
+    assert_memory_equal(request,
+                        "\x01\x11\x80\x03\x00\x00\x00\x00"
+                        "1-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+                        40);
     if (len > 0)
         assert_int_equal(send(fd, reply, len, 0), (ssize_t)len);
     turns();
@@ -166,7 +169,7 @@ static void refusals_and_lies_are_errors(void **state)
         size_t len;
         int error;
     } rows[] = {
-        {7, 1, 8, -EBUSY},        /* status: refused, nothing follows */
+        {7, 1, 8, -EBUSY},         /* status: refused, nothing follows */
         {1, 0x10, REPLY, -EPROTO}, /* another version */
         {3, 0x05, REPLY, -EPROTO}, /* another answer */
         {296, 1, REPLY, -EPROTO},  /* a bus number that no device id can hold */

@@ -70,7 +70,8 @@ static void several_are_not_chosen_among(void **state)
 {
     (void)state;
     CHECK(everything, 5, {"only", "same", NONE, NONE, PAIRING_AMBIGUOUS, PAIRING_ABSENT});
-    CHECK(everything, 5, {"id=054c:0dc8", "none", NONE, NONE, PAIRING_AMBIGUOUS, PAIRING_NOT_WANTED});
+    CHECK(everything, 5,
+          {"id=054c:0dc8", "none", NONE, NONE, PAIRING_AMBIGUOUS, PAIRING_NOT_WANTED});
 }
 
 static void a_port_a_model_a_serial_name_one(void **state)
@@ -79,7 +80,8 @@ static void a_port_a_model_a_serial_name_one(void **state)
     CHECK(everything, 5, {"port=1-2.2", "none", 2, NONE, PAIRING_FOUND, PAIRING_NOT_WANTED});
     CHECK(everything, 5, {"id=1209:0001", "same", 0, 0, PAIRING_FOUND, PAIRING_FOUND});
     CHECK(everything, 5, {"id=054C:0DC8/B2", "none", 2, NONE, PAIRING_FOUND, PAIRING_NOT_WANTED});
-    CHECK(everything, 5, {"id=054c:0dc8/C3", "none", NONE, NONE, PAIRING_ABSENT, PAIRING_NOT_WANTED});
+    CHECK(everything, 5,
+          {"id=054c:0dc8/C3", "none", NONE, NONE, PAIRING_ABSENT, PAIRING_NOT_WANTED});
     CHECK(everything, 5, {"port=1-9", "none", NONE, NONE, PAIRING_ABSENT, PAIRING_NOT_WANTED});
 }
 
@@ -121,19 +123,29 @@ static void a_device_without_camera_is_no_camera(void **state)
 static void a_simulator_is_not_looked_for_among_the_plugged(void **state)
 {
     (void)state;
-    CHECK(everything, 5, {"usbip=/run/sim.sock", "same", NONE, NONE, PAIRING_SIMULATED, PAIRING_SIMULATED});
-    CHECK(everything, 5, {"usbip=/run/sim.sock", "port=2-1", NONE, 3, PAIRING_SIMULATED, PAIRING_FOUND});
+    CHECK(everything, 5,
+          {"usbip=/run/sim.sock", "same", NONE, NONE, PAIRING_SIMULATED, PAIRING_SIMULATED});
+    CHECK(everything, 5,
+          {"usbip=/run/sim.sock", "port=2-1", NONE, 3, PAIRING_SIMULATED, PAIRING_FOUND});
 }
 
 /* The combined device and the camera as the kernel's driver has them, and a camera that hangs on no USB. */
 static const struct plugged with_nodes[] = {
-    {.port = "1-1", .node = "/dev/bus/usb/001/004", .video = "/dev/video0", .reader = true, .camera = true},
-    {.port = "1-2", .node = "/dev/bus/usb/001/005", .vendor = 0x046d, .product = 0x0825, .camera = true},
+    {.port = "1-1",
+     .node = "/dev/bus/usb/001/004",
+     .video = "/dev/video0",
+     .reader = true,
+     .camera = true},
+    {.port = "1-2",
+     .node = "/dev/bus/usb/001/005",
+     .vendor = 0x046d,
+     .product = 0x0825,
+     .camera = true},
     {.port = "video2", .video = "/dev/video2", .camera = true},
 };
 
-static void by_kernel(const char *camera, const struct plugged *devices, size_t n, enum pairing_result result, size_t device,
-                      bool kernel)
+static void by_kernel(const char *camera, const struct plugged *devices, size_t n,
+                      enum pairing_result result, size_t device, bool kernel)
 {
     struct pairing lane;
     size_t owner[8];
@@ -197,12 +209,35 @@ static void a_camera_of_one_lane_is_not_anothers_by_its_node(void **state)
 
 static void words_that_mean_nothing_are_refused(void **state)
 {
-    static const char *const readers[] = {"",           "Only",          "only ",          "same",          "none",
-                                          "port=",      "port=usb1",     "id=",            "id=54c:dc8",    "id=054c-0dc8",
-                                          "id=054c:0dc8x", "id=054c:0dc8/", "id=054c:0dg8", "usbip=",       "serial=1"};
-    static const char *const cameras[] = {"",           "usbip=/x",   "port=",    "id=054c",   "both",
-                                          "/dev/video0", "v4l2:",     "v4l2:none", "auto:none", "auto:/dev/video0",
-                                          "v4l2:usbip=/x", "v4l2:auto:only", "v4l2:video0", "v4l2:/dev/../etc/passwd"};
+    static const char *const readers[] = {"",
+                                          "Only",
+                                          "only ",
+                                          "same",
+                                          "none",
+                                          "port=",
+                                          "port=usb1",
+                                          "id=",
+                                          "id=54c:dc8",
+                                          "id=054c-0dc8",
+                                          "id=054c:0dc8x",
+                                          "id=054c:0dc8/",
+                                          "id=054c:0dg8",
+                                          "usbip=",
+                                          "serial=1"};
+    static const char *const cameras[] = {"",
+                                          "usbip=/x",
+                                          "port=",
+                                          "id=054c",
+                                          "both",
+                                          "/dev/video0",
+                                          "v4l2:",
+                                          "v4l2:none",
+                                          "auto:none",
+                                          "auto:/dev/video0",
+                                          "v4l2:usbip=/x",
+                                          "v4l2:auto:only",
+                                          "v4l2:video0",
+                                          "v4l2:/dev/../etc/passwd"};
     char path[200] = "usbip=/";
     struct spec spec;
 

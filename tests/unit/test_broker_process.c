@@ -58,7 +58,7 @@ static struct msg_health_item healths[KEPT];
 static unsigned nitems, nhealths;
 static bool answered;
 
-/* -- the host ------------------------------------------------------------------------------------------- */
+/* -- the host ---------------------------------------------------------------------------------- */
 
 static void add(const char *description)
 {
@@ -83,28 +83,35 @@ static void make_plain(const char *video)
 }
 
 /* A device with one interface of the class, or two: a reader, and a camera that the kernel's driver has. */
-static void plug(const char *port, unsigned devnum, const char *id, const char *serial, const char *name, const char *video)
+static void plug(const char *port, unsigned devnum, const char *id, const char *serial,
+                 const char *name, const char *video)
 {
     char text[1024];
 
     snprintf(text, sizeof(text),
-             "P: " ROOT "/%s\nN: bus/usb/001/%03u\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/%03u\n"
-             "A: bDeviceClass=00\\n\nA: idVendor=%.4s\\n\nA: idProduct=%.4s\\n\nA: busnum=1\\n\nA: devnum=%u\\n\nA: speed=480\\n\n"
+             "P: " ROOT "/%s\nN: bus/usb/001/%03u\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: "
+             "DEVNAME=/dev/bus/usb/001/%03u\n"
+             "A: bDeviceClass=00\\n\nA: idVendor=%.4s\\n\nA: idProduct=%.4s\\n\nA: busnum=1\\n\nA: "
+             "devnum=%u\\n\nA: speed=480\\n\n"
              "A: serial=%s\\n\nA: product=%s\\n\n",
              port, devnum, devnum, id, id + 5, devnum, serial, name);
     add(text);
-    snprintf(text, sizeof(text), "P: " ROOT "/%s/%s:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0b\\n\n",
+    snprintf(text, sizeof(text),
+             "P: " ROOT
+             "/%s/%s:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0b\\n\n",
              port, port);
     add(text);
     if (video == NULL)
         return;
     snprintf(text, sizeof(text),
-             "P: " ROOT "/%s/%s:1.1\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0e\\n\n"
+             "P: " ROOT
+             "/%s/%s:1.1\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0e\\n\n"
              "L: driver=../../../../../bus/usb/drivers/uvcvideo\n",
              port, port);
     add(text);
     snprintf(text, sizeof(text),
-             "P: " ROOT "/%s/%s:1.1/video4linux/%s\nN: %s\nE: SUBSYSTEM=video4linux\nE: DEVNAME=/dev/%s\nA: index=0\\n\n"
+             "P: " ROOT "/%s/%s:1.1/video4linux/%s\nN: %s\nE: SUBSYSTEM=video4linux\nE: "
+             "DEVNAME=/dev/%s\nA: index=0\\n\n"
              "A: name=%s\\n\n",
              port, port, video, video, video, name);
     add(text);
@@ -128,7 +135,7 @@ static void unplug(const char *port)
     umockdev_testbed_remove_device(bed, path);
 }
 
-/* -- the readers' and the desk's side ---------------------------------------------------------------------- */
+/* -- the readers' and the desk's side ---------------------------------------------------------- */
 
 static void on_reader_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 {
@@ -194,17 +201,18 @@ static void on_desk_closed(struct ipc *ipc, int error, void *arg)
     (void)arg;
 }
 
-static const struct ipc_handlers reader_handlers = {on_reader_open, on_reader_message, on_reader_closed};
+static const struct ipc_handlers reader_handlers = {on_reader_open, on_reader_message,
+                                                    on_reader_closed};
 static const struct ipc_handlers desk_handlers = {on_desk_open, on_desk_message, on_desk_closed};
 
-#define UNTIL(condition)                                                                                               \
-    do {                                                                                                               \
-        uint64_t limit_ = clock_monotonic_us(now) + PATIENCE_MS * CLOCK_MS;                                            \
-        while (!(condition)) {                                                                                         \
-            if (clock_monotonic_us(now) >= limit_)                                                                     \
-                fail_msg("never: %s", #condition);                                                                     \
-            assert_true(sd_event_run(loop, 20000) >= 0);                                                               \
-        }                                                                                                              \
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t limit_ = clock_monotonic_us(now) + PATIENCE_MS * CLOCK_MS;                        \
+        while (!(condition)) {                                                                     \
+            if (clock_monotonic_us(now) >= limit_)                                                 \
+                fail_msg("never: %s", #condition);                                                 \
+            assert_true(sd_event_run(loop, 20000) >= 0);                                           \
+        }                                                                                          \
     } while (0)
 
 static const struct event *next_event(unsigned lane)
@@ -251,7 +259,7 @@ static const struct msg_device_item *item_of(const char *port, unsigned lane)
     return NULL;
 }
 
-/* -- the process -------------------------------------------------------------------------------------------- */
+/* -- the process ------------------------------------------------------------------------------- */
 
 static int listen_at(const char *name)
 {
@@ -272,8 +280,10 @@ static void write_config(const char *text)
     snprintf(config, sizeof(config), "%s/uketsuke.conf", directory);
     file = fopen(config, "w");
     assert_non_null(file);
-    fprintf(file, "[desk]\ninstitution = 9910000017\nrun-directory = %s\nstate-directory = %s\n\n[upstream main]\nkind = web-api\n\n"
-                  "[log]\nlevel = info\n\n%s",
+    fprintf(file,
+            "[desk]\ninstitution = 9910000017\nrun-directory = %s\nstate-directory = "
+            "%s\n\n[upstream main]\nkind = web-api\n\n"
+            "[log]\nlevel = info\n\n%s",
             directory, directory, text);
     fclose(file);
 }
@@ -357,20 +367,28 @@ static int begin(void **state)
 
     (void)state;
     bed = umockdev_testbed_new();
-    add("P: " ROOT "\nN: bus/usb/001/001\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/001\n"
-        "A: bDeviceClass=09\nA: idVendor=1d6b\nA: idProduct=0002\nA: busnum=1\\n\nA: devnum=1\\n\nA: speed=480\\n\n");
+    add("P: " ROOT "\nN: bus/usb/001/001\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: "
+        "DEVNAME=/dev/bus/usb/001/001\n"
+        "A: bDeviceClass=09\nA: idVendor=1d6b\nA: idProduct=0002\nA: busnum=1\\n\nA: "
+        "devnum=1\\n\nA: speed=480\\n\n");
     plug("1-2", 4, "1209:0001", "S-17", "Reader and camera", "video10");
-    write_config("[lane 1]\nreader = port=1-2\ncamera = v4l2:same\n\n[lane 2]\nreader = id=054c:0dc8/A1\ncamera = none\n\n"
+    write_config("[lane 1]\nreader = port=1-2\ncamera = v4l2:same\n\n[lane 2]\nreader = "
+                 "id=054c:0dc8/A1\ncamera = none\n\n"
                  "[lane 3]\nreader = id=054c:0dc8/B2\ncamera = none\n");
     assert_true(sd_event_new(&loop) >= 0);
     now = clock_new_system(loop);
     memset(lanes, 0, sizeof(lanes));
     for (unsigned i = 0; i < LANES; i++) {
-        const struct ipc_self reader = {.role = IPC_READER, .lane = (uint16_t)(i + 1), .program = "uketsuke-reader",
-                                        .instance = i == 0 ? "1" : i == 1 ? "2" : "3"};
+        const struct ipc_self reader = {.role = IPC_READER,
+                                        .lane = (uint16_t)(i + 1),
+                                        .program = "uketsuke-reader",
+                                        .instance = i == 0   ? "1"
+                                                    : i == 1 ? "2"
+                                                             : "3"};
 
         snprintf(name, sizeof(name), "reader-%u.sock", i + 1);
-        assert_int_equal(ipc_server_new(&lanes[i].server, loop, listen_at(name), &reader, "B", NULL, 0, &reader_handlers, &lanes[i]),
+        assert_int_equal(ipc_server_new(&lanes[i].server, loop, listen_at(name), &reader, "B", NULL,
+                                        0, &reader_handlers, &lanes[i]),
                          0);
     }
     broker = start(true, -1);
@@ -402,7 +420,7 @@ static int end(void **state)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-/* -- tests --------------------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void each_lane_gets_what_is_its_own(void **state)
 {
@@ -541,7 +559,7 @@ static void its_health_has_a_line_a_lane(void **state)
     assert_int_equal(found, 3);
 }
 
-/* -- without a lane at work ------------------------------------------------------------------------------------ */
+/* -- without a lane at work -------------------------------------------------------------------- */
 
 static void a_lane_that_cannot_be_is_refused_with_its_words(void **state)
 {

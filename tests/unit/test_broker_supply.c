@@ -45,7 +45,7 @@ static struct ipc *ours, *readers;
 static struct told told[TOLD];
 static unsigned n_told, lost;
 
-/* -- the reader program ------------------------------------------------------------------------------- */
+/* -- the reader program ------------------------------------------------------------------------ */
 
 static void on_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 {
@@ -106,9 +106,12 @@ static void pass(uint64_t us)
 
 static void connect_reader(void)
 {
-    static const struct ipc_handlers broker = {on_open, on_nothing, on_closed}, reader = {on_open, on_message, on_closed};
-    const struct ipc_self self = {.role = IPC_BROKER, .lane = 1, .program = "uketsuke-broker", .instance = ""};
-    const struct ipc_self other = {.role = IPC_READER, .lane = 1, .program = "uketsuke-reader", .instance = "1"};
+    static const struct ipc_handlers broker = {on_open, on_nothing, on_closed},
+                                     reader = {on_open, on_message, on_closed};
+    const struct ipc_self self = {
+        .role = IPC_BROKER, .lane = 1, .program = "uketsuke-broker", .instance = ""};
+    const struct ipc_self other = {
+        .role = IPC_READER, .lane = 1, .program = "uketsuke-reader", .instance = "1"};
     int fds[2];
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
@@ -129,7 +132,7 @@ static void reader_says(unsigned state, uint16_t failure, const char *port)
     turns();
 }
 
-/* -- what is plugged ------------------------------------------------------------------------------------ */
+/* -- what is plugged --------------------------------------------------------------------------- */
 
 static struct supply_wish wish_of(unsigned i, const char *port, uint8_t use)
 {
@@ -209,7 +212,7 @@ static int end(void **state)
     return 0;
 }
 
-/* -- tests ----------------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void a_device_is_opened_and_handed_over(void **state)
 {
@@ -250,7 +253,8 @@ static void a_device_is_opened_and_handed_over(void **state)
 
 static void a_kernels_camera_goes_by_its_node(void **state)
 {
-    struct supply_wish wishes[2] = {wish_of(0, "1-1", SUPPLY_USE_READER), wish_of(0, "1-1", SUPPLY_USE_CAMERA)};
+    struct supply_wish wishes[2] = {wish_of(0, "1-1", SUPPLY_USE_READER),
+                                    wish_of(0, "1-1", SUPPLY_USE_CAMERA)};
 
     (void)state;
     wishes[1].video = true;
@@ -277,7 +281,8 @@ static void a_kernels_camera_goes_by_its_node(void **state)
 
 static void what_is_no_longer_wished_for_is_taken_back(void **state)
 {
-    struct supply_wish wishes[2] = {wish_of(0, "1-1", SUPPLY_USE_READER), wish_of(1, "1-2", SUPPLY_USE_CAMERA)};
+    struct supply_wish wishes[2] = {wish_of(0, "1-1", SUPPLY_USE_READER),
+                                    wish_of(1, "1-2", SUPPLY_USE_CAMERA)};
     struct supply_wish again;
 
     (void)state;
@@ -389,7 +394,8 @@ static void a_refused_one_is_offered_again_after_five_seconds(void **state)
 
 static void a_reader_program_that_comes_again_gets_everything_again(void **state)
 {
-    struct supply_wish wishes[2] = {wish_of(0, "1-1", SUPPLY_USE_READER), wish_of(1, "1-2", SUPPLY_USE_CAMERA)};
+    struct supply_wish wishes[2] = {wish_of(0, "1-1", SUPPLY_USE_READER),
+                                    wish_of(1, "1-2", SUPPLY_USE_CAMERA)};
 
     (void)state;
     connect_reader();

@@ -24,34 +24,53 @@ static int up(void **state)
 {
     (void)state;
     bed = umockdev_testbed_new();
-    add("P: /devices/pci0000:00/usb1\nN: bus/usb/001/001\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/001\n"
-        "A: bDeviceClass=09\nA: idVendor=1d6b\nA: idProduct=0002\nA: busnum=1\\n\nA: devnum=1\\n\nA: speed=480\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-2\nN: bus/usb/001/004\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/004\n"
-        "A: bDeviceClass=ef\\n\nA: idVendor=1209\\n\nA: idProduct=0001\\n\nA: busnum=1\\n\nA: devnum=4\\n\nA: speed=480\\n\n"
+    add("P: /devices/pci0000:00/usb1\nN: bus/usb/001/001\nE: SUBSYSTEM=usb\nE: "
+        "DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/001\n"
+        "A: bDeviceClass=09\nA: idVendor=1d6b\nA: idProduct=0002\nA: busnum=1\\n\nA: "
+        "devnum=1\\n\nA: speed=480\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-2\nN: bus/usb/001/004\nE: SUBSYSTEM=usb\nE: "
+        "DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/004\n"
+        "A: bDeviceClass=ef\\n\nA: idVendor=1209\\n\nA: idProduct=0001\\n\nA: busnum=1\\n\nA: "
+        "devnum=4\\n\nA: speed=480\\n\n"
         "A: serial=S-17\\n\nA: product=Reader and camera\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0b\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0e\\n\n"
+    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: "
+        "bInterfaceClass=0b\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: "
+        "bInterfaceClass=0e\\n\n"
         "L: driver=../../../../../bus/usb/drivers/uvcvideo\n");
-    add("P: /devices/pci0000:00/usb1/1-1\nN: bus/usb/001/003\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/003\n"
-        "A: bDeviceClass=00\\n\nA: idVendor=046d\\n\nA: idProduct=c077\\n\nA: busnum=1\\n\nA: devnum=3\\n\nA: speed=1.5\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-1/1-1:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=03\\n\n"
+    add("P: /devices/pci0000:00/usb1/1-1\nN: bus/usb/001/003\nE: SUBSYSTEM=usb\nE: "
+        "DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/003\n"
+        "A: bDeviceClass=00\\n\nA: idVendor=046d\\n\nA: idProduct=c077\\n\nA: busnum=1\\n\nA: "
+        "devnum=3\\n\nA: speed=1.5\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-1/1-1:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: "
+        "bInterfaceClass=03\\n\n"
         "L: driver=../../../../../bus/usb/drivers/usbhid\n");
     /* a camera's picture node and its metadata node, a camera of another bus, its output side */
-    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1/video4linux/video10\nN: video10\nE: SUBSYSTEM=video4linux\n"
+    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1/video4linux/video10\nN: video10\nE: "
+        "SUBSYSTEM=video4linux\n"
         "E: DEVNAME=/dev/video10\nA: index=0\\n\nA: name=Reader and camera\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1/video4linux/video2\nN: video2\nE: SUBSYSTEM=video4linux\n"
+    add("P: /devices/pci0000:00/usb1/1-2/1-2:1.1/video4linux/video2\nN: video2\nE: "
+        "SUBSYSTEM=video4linux\n"
         "E: DEVNAME=/dev/video2\nA: index=1\\n\nA: name=Reader and camera\\n\n");
-    add("P: /devices/platform/soc.0/video4linux/video3\nN: video3\nE: SUBSYSTEM=video4linux\nE: DEVNAME=/dev/video3\n"
+    add("P: /devices/platform/soc.0/video4linux/video3\nN: video3\nE: SUBSYSTEM=video4linux\nE: "
+        "DEVNAME=/dev/video3\n"
         "A: index=0\\n\nA: name=On the board\\n\n");
-    add("P: /devices/platform/soc.0/video4linux/video4\nN: video4\nE: SUBSYSTEM=video4linux\nE: DEVNAME=/dev/video4\n"
+    add("P: /devices/platform/soc.0/video4linux/video4\nN: video4\nE: SUBSYSTEM=video4linux\nE: "
+        "DEVNAME=/dev/video4\n"
         "A: index=1\\n\nA: name=On the board\\n\n");
     /* a reader of the maker's own class that the table of readers knows, and a thing of such a class that it does not */
-    add("P: /devices/pci0000:00/usb1/1-3\nN: bus/usb/001/006\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/006\n"
-        "A: bDeviceClass=00\\n\nA: idVendor=04e6\\n\nA: idProduct=5120\\n\nA: busnum=1\\n\nA: devnum=6\\n\nA: speed=12\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-3/1-3:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=ff\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-4\nN: bus/usb/001/007\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/007\n"
-        "A: bDeviceClass=00\\n\nA: idVendor=04e6\\n\nA: idProduct=0001\\n\nA: busnum=1\\n\nA: devnum=7\\n\nA: speed=12\\n\n");
-    add("P: /devices/pci0000:00/usb1/1-4/1-4:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=ff\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-3\nN: bus/usb/001/006\nE: SUBSYSTEM=usb\nE: "
+        "DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/006\n"
+        "A: bDeviceClass=00\\n\nA: idVendor=04e6\\n\nA: idProduct=5120\\n\nA: busnum=1\\n\nA: "
+        "devnum=6\\n\nA: speed=12\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-3/1-3:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: "
+        "bInterfaceClass=ff\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-4\nN: bus/usb/001/007\nE: SUBSYSTEM=usb\nE: "
+        "DEVTYPE=usb_device\nE: DEVNAME=/dev/bus/usb/001/007\n"
+        "A: bDeviceClass=00\\n\nA: idVendor=04e6\\n\nA: idProduct=0001\\n\nA: busnum=1\\n\nA: "
+        "devnum=7\\n\nA: speed=12\\n\n");
+    add("P: /devices/pci0000:00/usb1/1-4/1-4:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: "
+        "bInterfaceClass=ff\\n\n");
     return 0;
 }
 

@@ -38,9 +38,12 @@ static void short_lengths_are_one_byte(void **state)
     assert_builds(&(struct apdu_command){.ins = 0xB0, .expected = 32}, "\x00\xB0\x00\x00\x20", 5);
     assert_builds(&(struct apdu_command){.ins = 0x20, .p2 = 0x80, .data = pin, .data_len = 4},
                   "\x00\x20\x00\x80\x04\x31\x32\x33\x34", 9);
-    assert_builds(&(struct apdu_command){.cla = 0x80, .ins = 0x2A, .p2 = 0x80, .data = pin, .data_len = 4, .expected = 256},
-                  "\x80\x2A\x00\x80\x04\x31\x32\x33\x34\x00", 10);
-    assert_builds(&(struct apdu_command){.ins = 0xD6, .data = full + 5, .data_len = 255}, full, sizeof(full));
+    assert_builds(
+        &(struct apdu_command){
+            .cla = 0x80, .ins = 0x2A, .p2 = 0x80, .data = pin, .data_len = 4, .expected = 256},
+        "\x80\x2A\x00\x80\x04\x31\x32\x33\x34\x00", 10);
+    assert_builds(&(struct apdu_command){.ins = 0xD6, .data = full + 5, .data_len = 255}, full,
+                  sizeof(full));
 }
 
 static void longer_lengths_are_extended(void **state)
@@ -49,12 +52,16 @@ static void longer_lengths_are_extended(void **state)
     uint8_t expected[4 + 3 + 256 + 2] = {0x80, 0x2A, 0x00, 0x00, 0x00, 0x01, 0x00};
 
     (void)state;
-    assert_builds(&(struct apdu_command){.ins = 0xB0, .expected = 65536}, "\x00\xB0\x00\x00\x00\x00\x00", 7);
-    assert_builds(&(struct apdu_command){.ins = 0xB0, .p1 = 1, .p2 = 2, .expected = 510}, "\x00\xB0\x01\x02\x00\x01\xFE", 7);
+    assert_builds(&(struct apdu_command){.ins = 0xB0, .expected = 65536},
+                  "\x00\xB0\x00\x00\x00\x00\x00", 7);
+    assert_builds(&(struct apdu_command){.ins = 0xB0, .p1 = 1, .p2 = 2, .expected = 510},
+                  "\x00\xB0\x01\x02\x00\x01\xFE", 7);
     expected[4 + 3 + 256] = 0x01;
     expected[4 + 3 + 256 + 1] = 0x00;
-    assert_builds(&(struct apdu_command){.cla = 0x80, .ins = 0x2A, .data = data, .data_len = 256, .expected = 256}, expected,
-                  sizeof(expected));
+    assert_builds(
+        &(struct apdu_command){
+            .cla = 0x80, .ins = 0x2A, .data = data, .data_len = 256, .expected = 256},
+        expected, sizeof(expected));
 }
 
 static void what_no_apdu_can_say_is_refused(void **state)
@@ -63,7 +70,8 @@ static void what_no_apdu_can_say_is_refused(void **state)
     struct apdu_bytes out;
 
     (void)state;
-    assert_int_equal(apdu_build(&out, &(struct apdu_command){.data = data, .data_len = sizeof(data)}), -EINVAL);
+    assert_int_equal(
+        apdu_build(&out, &(struct apdu_command){.data = data, .data_len = sizeof(data)}), -EINVAL);
     assert_int_equal(apdu_build(&out, &(struct apdu_command){.expected = 65537}), -EINVAL);
     assert_int_equal(apdu_build(&out, &(struct apdu_command){.data_len = 1}), -EINVAL);
     assert_int_equal(out.len, 0);
@@ -98,7 +106,8 @@ static void a_sent_credential_is_wiped(void **state)
 
 static void tags_of_one_and_two_bytes_and_three_length_forms(void **state)
 {
-    static const uint8_t bytes[] = {0x90, 0x01, 0x03, 0xDF, 0x22, 0x81, 0x02, 'a', 'b', 0x7F, 0x21, 0x82, 0x00, 0x01, 'c'};
+    static const uint8_t bytes[] = {0x90, 0x01, 0x03, 0xDF, 0x22, 0x81, 0x02, 'a',
+                                    'b',  0x7F, 0x21, 0x82, 0x00, 0x01, 'c'};
     struct bytes_reader r;
     struct tlv tlv;
 
@@ -164,12 +173,18 @@ static void a_header_is_read_before_its_value_is_there(void **state)
 static void tokens_are_known_by_their_whole_name(void **state)
 {
     (void)state;
-    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPICCTOKEN2                 ", 32), CARD_TOKEN_MY_NUMBER);
-    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPICCTOKEN                  ", 32), CARD_TOKEN_OLD_RESIDENT);
-    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPGPSETOKEN     ", 20), CARD_TOKEN_ANDROID);
-    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPIOSTOKEN                  ", 32), CARD_TOKEN_IOS);
-    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPICCTOKEN3                 ", 32), CARD_TOKEN_UNKNOWN);
-    assert_int_equal(card_layout_token((const uint8_t *)"                                ", 32), CARD_TOKEN_UNKNOWN);
+    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPICCTOKEN2                 ", 32),
+                     CARD_TOKEN_MY_NUMBER);
+    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPICCTOKEN                  ", 32),
+                     CARD_TOKEN_OLD_RESIDENT);
+    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPGPSETOKEN     ", 20),
+                     CARD_TOKEN_ANDROID);
+    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPIOSTOKEN                  ", 32),
+                     CARD_TOKEN_IOS);
+    assert_int_equal(card_layout_token((const uint8_t *)"JPKIAPICCTOKEN3                 ", 32),
+                     CARD_TOKEN_UNKNOWN);
+    assert_int_equal(card_layout_token((const uint8_t *)"                                ", 32),
+                     CARD_TOKEN_UNKNOWN);
     assert_int_equal(card_layout_token((const uint8_t *)"", 0), CARD_TOKEN_UNKNOWN);
 }
 

@@ -1,46 +1,8 @@
 /* The photo: guards of 照合番号B, what is signed, what is genuine, what a card may get wrong. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#include "card_rig.h"
+#include "card_fixture.h"
 #include "daemon/common/visit.h"
-
-#define NUMBER_B "55021720352285"
-
-static struct rig_world world;
-static struct card_rig rig;
-
-static int world_up(void **state)
-{
-    (void)state;
-    return rig_world_new(&world);
-}
-
-static int world_down(void **state)
-{
-    (void)state;
-    rig_world_free(&world);
-    return 0;
-}
-
-static int up(void **state)
-{
-    (void)state;
-    rig_start(&rig, &world, true);
-    return 0;
-}
-
-static int down(void **state)
-{
-    (void)state;
-    rig_stop(&rig);
-    return 0;
-}
 
 static void the_photo_comes_with_what_proves_it(void **state)
 {
@@ -114,9 +76,17 @@ static void the_last_number_locks(void **state)
 
 static void what_is_no_number_b_is_not_sent(void **state)
 {
-    static const char *const numbers[] = {"",               "5502172035228",  "550217203522855", "5502172035228x",
-                                          "55001720352285", "55131720352285", "55020020352285",  "55023020352285",
-                                          "55043120352285", "55021720152285", "55021721002285"};
+    static const char *const numbers[] = {"",
+                                          "5502172035228",
+                                          "550217203522855",
+                                          "5502172035228x",
+                                          "55001720352285",
+                                          "55131720352285",
+                                          "55020020352285",
+                                          "55023020352285",
+                                          "55043120352285",
+                                          "55021720152285",
+                                          "55021721002285"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
@@ -274,8 +244,6 @@ static void a_record_of_a_wrong_form_is_damaged(void **state)
         assert_int_equal(rig_photo(&rig, NUMBER_B, false, false), CARD_END_DAMAGED);
     }
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
 {

@@ -62,7 +62,8 @@ static void write_key(const char *name, EVP_PKEY *key)
     fclose(file);
 }
 
-static X509 *certificate_of(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, const EVP_MD *md)
+static X509 *certificate_of(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
+                            const EVP_MD *md)
 {
     X509 *x = X509_new();
     X509_EXTENSION *ext;
@@ -70,7 +71,8 @@ static X509 *certificate_of(const char *name, EVP_PKEY *key, X509 *issuer, EVP_P
     assert_non_null(x);
     X509_set_version(x, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                               (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer : x));
     ASN1_TIME_set_string_X509(X509_getm_notBefore(x), "20240610000000Z");
     ASN1_TIME_set_string_X509(X509_getm_notAfter(x), "20290604235959Z");
@@ -107,7 +109,7 @@ static struct card_trust *trust_in(X509 *const *authorities, size_t n)
     return trust;
 }
 
-/* -- chains ----------------------------------------------------------------------------------------- */
+/* -- chains ------------------------------------------------------------------------------------ */
 
 /*
  * Two generations of an authority under one name, RSA and P-384 with SHA-384 (as announced for the next card): a
@@ -123,9 +125,9 @@ static void a_chain_may_be_of_rsa_or_of_elliptic_curves(void **state)
         const EVP_MD *md;
         bool by_old, by_new;
     } rows[] = {
-        {rsa, rsa, EVP_sha256(), true, false},       {ec, rsa, EVP_sha256(), true, false},
-        {rsa, ec, EVP_sha384(), false, true},        {ec, ec, EVP_sha384(), false, true},
-        {ec, ec, EVP_sha256(), false, true},         {rsa, stranger, EVP_sha384(), false, false},
+        {rsa, rsa, EVP_sha256(), true, false}, {ec, rsa, EVP_sha256(), true, false},
+        {rsa, ec, EVP_sha384(), false, true},  {ec, ec, EVP_sha384(), false, true},
+        {ec, ec, EVP_sha256(), false, true},   {rsa, stranger, EVP_sha384(), false, false},
     };
     X509 *both[] = {old, new};
     struct card_trust *trusts[3];
@@ -140,8 +142,10 @@ static void a_chain_may_be_of_rsa_or_of_elliptic_curves(void **state)
 
         parse(&certificate, x);
         assert_int_equal(certificate.rsa, rows[i].key == rsa);
-        assert_int_equal(card_proof_chain(trusts[0], &certificate), rows[i].by_old ? GENUINE_YES : GENUINE_NO);
-        assert_int_equal(card_proof_chain(trusts[1], &certificate), rows[i].by_new ? GENUINE_YES : GENUINE_NO);
+        assert_int_equal(card_proof_chain(trusts[0], &certificate),
+                         rows[i].by_old ? GENUINE_YES : GENUINE_NO);
+        assert_int_equal(card_proof_chain(trusts[1], &certificate),
+                         rows[i].by_new ? GENUINE_YES : GENUINE_NO);
         assert_int_equal(card_proof_chain(trusts[2], &certificate),
                          rows[i].by_old || rows[i].by_new ? GENUINE_YES : GENUINE_NO);
         card_certificate_clear(&certificate);
@@ -178,7 +182,7 @@ static void a_holders_certificate_is_no_authority(void **state)
     EVP_PKEY_free(key);
 }
 
-/* -- signatures ------------------------------------------------------------------------------------- */
+/* -- signatures -------------------------------------------------------------------------------- */
 
 static size_t sign(EVP_PKEY *key, const void *message, size_t len, uint8_t *out, size_t size)
 {
@@ -206,11 +210,18 @@ static void a_signature_is_judged_by_the_certificates_kind_of_key(void **state)
             uint8_t signature[512];
             size_t len = sign(keys[signer], message, sizeof(message), signature, sizeof(signature));
 
-            assert_int_equal(card_proof_signature(&certificate, message, sizeof(message), signature, len), signer == holder);
-            assert_int_equal(card_proof_signature(&certificate, message, sizeof(message) - 1, signature, len), 0);
-            assert_int_equal(card_proof_signature(&certificate, message, sizeof(message), signature, len - 1), 0);
+            assert_int_equal(
+                card_proof_signature(&certificate, message, sizeof(message), signature, len),
+                signer == holder);
+            assert_int_equal(
+                card_proof_signature(&certificate, message, sizeof(message) - 1, signature, len),
+                0);
+            assert_int_equal(
+                card_proof_signature(&certificate, message, sizeof(message), signature, len - 1),
+                0);
             signature[len / 2] ^= 1;
-            assert_int_equal(card_proof_signature(&certificate, message, sizeof(message), signature, len), 0);
+            assert_int_equal(
+                card_proof_signature(&certificate, message, sizeof(message), signature, len), 0);
         }
         card_certificate_clear(&certificate);
         X509_free(x);
@@ -219,9 +230,10 @@ static void a_signature_is_judged_by_the_certificates_kind_of_key(void **state)
         EVP_PKEY_free(keys[i]);
 }
 
-/* -- what is configured ------------------------------------------------------------------------------- */
+/* -- what is configured ------------------------------------------------------------------------ */
 
-static void expect_refused(const char *issuers, const char *user_ca, int error, const char *culprit_name)
+static void expect_refused(const char *issuers, const char *user_ca, int error,
+                           const char *culprit_name)
 {
     struct card_trust *trust = NULL;
     char *culprit = NULL;
@@ -260,7 +272,8 @@ static void keys_of_issuers_come_from_a_directory(void **state)
     card_trust_free(&trust);
     card_trust_free(&trust);
     /* One that cannot be read is no ground for going on with the others. */
-    write_text("issuers/kenkaku-issuer-6000099.pem", "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----\n");
+    write_text("issuers/kenkaku-issuer-6000099.pem",
+               "-----BEGIN PUBLIC KEY-----\n!\n-----END PUBLIC KEY-----\n");
     expect_refused(in_directory("issuers"), NULL, -EBADMSG, "issuers/kenkaku-issuer-6000099.pem");
     /* More than anybody has issued are a mistake too. */
     unlink(in_directory("issuers/kenkaku-issuer-6000099.pem"));

@@ -52,7 +52,8 @@ static void begin(card_channel_fn *done, void *arg)
     wire.len = 0;
 }
 
-static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_on(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                     void *arg)
 {
     (void)channel;
     (void)deadline_us;
@@ -63,7 +64,8 @@ static void power_on(struct card_channel *channel, uint64_t deadline_us, card_ch
         wire.link = CARD_LINK_MUTE;
 }
 
-static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done, void *arg)
+static void power_off(struct card_channel *channel, uint64_t deadline_us, card_channel_fn *done,
+                      void *arg)
 {
     (void)channel;
     (void)deadline_us;
@@ -71,8 +73,8 @@ static void power_off(struct card_channel *channel, uint64_t deadline_us, card_c
     sim_card_reset(wire.card);
 }
 
-static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len, uint64_t deadline_us, card_channel_fn *done,
-                     void *arg)
+static void transmit(struct card_channel *channel, const uint8_t *apdu, size_t len,
+                     uint64_t deadline_us, card_channel_fn *done, void *arg)
 {
     (void)channel;
     (void)deadline_us;
@@ -134,7 +136,9 @@ static enum card_end identify(void)
 
 static enum card_end sign(const char *pin)
 {
-    const struct card_sign_request request = {.deadline_us = deadline(), .time = 1795339500, .institution = "9910000017",
+    const struct card_sign_request request = {.deadline_us = deadline(),
+                                              .time = 1795339500,
+                                              .institution = "9910000017",
                                               .purpose = "eligibility"};
     struct secret secret = secret_of(pin);
 
@@ -165,7 +169,8 @@ static void cell(const char *card, const char *column, char *out, size_t size)
     file = fopen(path, "r");
     assert_non_null(file);
     assert_non_null(fgets(head, sizeof(head), file));
-    for (at = strtok(head, "\t\n"); at != NULL && strcmp(at, column) != 0; at = strtok(NULL, "\t\n"))
+    for (at = strtok(head, "\t\n"); at != NULL && strcmp(at, column) != 0;
+         at = strtok(NULL, "\t\n"))
         n++;
     assert_non_null(at);
     out[0] = 0;
@@ -247,13 +252,17 @@ static void every_made_card_ends_as_its_description_says(void **state)
         {"counterfeit", CARD_END_OK, CARD_END_OK, CARD_END_OK, GENUINE_NO, GENUINE_YES},
         {"cloned", CARD_END_OK, CARD_END_OK, CARD_END_OK, GENUINE_YES, GENUINE_NO},
         {"unknown-issuer", CARD_END_OK, CARD_END_OK, CARD_END_OK, GENUINE_NO, GENUINE_YES},
-        {"no-photo", CARD_END_OK, CARD_END_OK, CARD_END_NO_PHOTO, GENUINE_NOT_CHECKED, GENUINE_NOT_CHECKED},
-        {"absent-photo", CARD_END_OK, CARD_END_OK, CARD_END_NO_PHOTO, GENUINE_NOT_CHECKED, GENUINE_NOT_CHECKED},
+        {"no-photo", CARD_END_OK, CARD_END_OK, CARD_END_NO_PHOTO, GENUINE_NOT_CHECKED,
+         GENUINE_NOT_CHECKED},
+        {"absent-photo", CARD_END_OK, CARD_END_OK, CARD_END_NO_PHOTO, GENUINE_NOT_CHECKED,
+         GENUINE_NOT_CHECKED},
         {"pinless", CARD_END_OK, CARD_END_PIN_LOCKED, CARD_END_OK, GENUINE_YES, GENUINE_YES},
         {"locked-pin", CARD_END_OK, CARD_END_PIN_LOCKED, CARD_END_OK, GENUINE_YES, GENUINE_YES},
         {"last-try", CARD_END_OK, CARD_END_PIN_LAST_TRY, CARD_END_OK, GENUINE_YES, GENUINE_YES},
-        {"number-b-locked", CARD_END_OK, CARD_END_OK, CARD_END_NUMBER_B_LOCKED, GENUINE_NOT_CHECKED, GENUINE_NOT_CHECKED},
-        {"number-b-used", CARD_END_OK, CARD_END_OK, CARD_END_NUMBER_B_FEW_TRIES, GENUINE_NOT_CHECKED, GENUINE_NOT_CHECKED},
+        {"number-b-locked", CARD_END_OK, CARD_END_OK, CARD_END_NUMBER_B_LOCKED, GENUINE_NOT_CHECKED,
+         GENUINE_NOT_CHECKED},
+        {"number-b-used", CARD_END_OK, CARD_END_OK, CARD_END_NUMBER_B_FEW_TRIES,
+         GENUINE_NOT_CHECKED, GENUINE_NOT_CHECKED},
         {"expired-cert", CARD_END_OK, CARD_END_OK, CARD_END_OK, GENUINE_YES, GENUINE_YES},
         {"revoked-cert", CARD_END_OK, CARD_END_OK, CARD_END_OK, GENUINE_YES, GENUINE_YES},
     };
@@ -281,8 +290,9 @@ static void other_cards_are_told_apart(void **state)
         const char *card;
         enum card_end end;
     } rows[] = {
-        {"suica", CARD_END_FOREIGN},  {"old-juki", CARD_END_OLD_RESIDENT}, {"android", CARD_END_PHONE},
-        {"next-gen", CARD_END_NEXT_GENERATION}, {"mute", CARD_END_MUTE},
+        {"suica", CARD_END_FOREIGN}, {"old-juki", CARD_END_OLD_RESIDENT},
+        {"android", CARD_END_PHONE}, {"next-gen", CARD_END_NEXT_GENERATION},
+        {"mute", CARD_END_MUTE},
     };
 
     (void)state;
@@ -297,7 +307,10 @@ static void signed_data_are_those_of_the_description(void **state)
     static const struct {
         const char *column;
         const char *value;
-    } rows[] = {{"birth", report.birth}, {"sex", report.sex}, {"expiry", report.expiry}, {"name", report.name}};
+    } rows[] = {{"birth", report.birth},
+                {"sex", report.sex},
+                {"expiry", report.expiry},
+                {"name", report.name}};
     char number_b[64];
     char expected[256];
 

@@ -103,15 +103,17 @@ static void hostile_answers_are_refused(void **state)
         "3b",
         "00 00",
         "3c 00",
-        "3b e0 00 ff 81 31 fe 45",          /* no check byte */
-        "3b e0 00 ff 81 31 fe 45 15",       /* a wrong one */
-        "3b e0 00 ff 81 31 fe 45 14 00",    /* one byte more */
-        "3b 0f 00 00",                      /* historical bytes that are not there */
-        "3b 90 18 10 01",                   /* T=1 at once, which is not offered */
-        "3b 80 ff ff",                      /* interface bytes that are not there */
+        "3b e0 00 ff 81 31 fe 45",       /* no check byte */
+        "3b e0 00 ff 81 31 fe 45 15",    /* a wrong one */
+        "3b e0 00 ff 81 31 fe 45 14 00", /* one byte more */
+        "3b 0f 00 00",                   /* historical bytes that are not there */
+        "3b 90 18 10 01",                /* T=1 at once, which is not offered */
+        "3b 80 ff ff",                   /* interface bytes that are not there */
         /* one TD after the other until 33 bytes are full, and one more */
-        "3b 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80",
-        "3b 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00",
+        "3b 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 80 "
+        "80 80 80",
+        "3b 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+        "00 00 00 00",
     };
 
     (void)state;
@@ -148,7 +150,8 @@ static void speeds_are_those_of_the_tables(void **state)
     static const struct {
         uint8_t code;
         unsigned f, d;
-    } rows[] = {{0x11, 372, 1}, {0x01, 372, 1}, {0x95, 512, 16}, {0x18, 372, 12}, {0x97, 512, 64}, {0xd9, 2048, 20}};
+    } rows[] = {{0x11, 372, 1},  {0x01, 372, 1},  {0x95, 512, 16},
+                {0x18, 372, 12}, {0x97, 512, 64}, {0xd9, 2048, 20}};
     unsigned f, d;
 
     (void)state;
@@ -188,7 +191,7 @@ static void a_pps_is_asked_and_its_answer_understood(void **state)
     assert_int_equal(pps_answer(1, 0x95, ""), -EBADMSG);
 }
 
-/* -- T=0 -------------------------------------------------------------------------------------------- */
+/* -- T=0 --------------------------------------------------------------------------------------- */
 
 static struct t0 t0;
 static uint8_t data[70000];
@@ -256,8 +259,8 @@ static void each_case_has_its_own_header(void **state)
 
 static void extended_lengths_are_translated_as_far_as_they_go(void **state)
 {
-    static const char *const refused[] = {"00 b0 00", "00 b0 00 00 05 01", "00 b0 00 00 00 01", "00 d6 00 00 00 01 00 aa",
-                                          "00 a4 02 0c 02 0018 00 00"};
+    static const char *const refused[] = {"00 b0 00", "00 b0 00 00 05 01", "00 b0 00 00 00 01",
+                                          "00 d6 00 00 00 01 00 aa", "00 a4 02 0c 02 0018 00 00"};
 
     (void)state;
     assert_int_equal(command("00 b0 00 00 00 00 04"), 0);

@@ -140,7 +140,7 @@ static void a_notice_tells_of_each_slot(void **state)
     assert_false(ccid_notify_slot(notice, 0, 0, &present, &changed));
 }
 
-/* -- descriptors ----------------------------------------------------------------------------- */
+/* -- descriptors ------------------------------------------------------------------------------- */
 
 #define HEAD "09 02 0000 01 01 00 80 32 " /* total 0 is put right below */
 #define CCID_INTERFACE "09 04 00 00 03 0b 00 00 00 "

@@ -10,7 +10,7 @@
 
 #include "ccid_rig.h"
 
-/* -- opening --------------------------------------------------------------------------------- */
+/* -- opening ----------------------------------------------------------------------------------- */
 
 static void the_reader_is_claimed_and_its_slot_asked(void **state)
 {
@@ -39,8 +39,9 @@ static void an_empty_slot_is_told_as_empty(void **state)
     ccid_rig_expect(f, CCID_OK, "");
     assert_string_equal(f->cards, "-0");
     ccid_power_on(f->reader, 0, ccid_rig_in_ms(f, 100), ccid_rig_on_done, f);
-    ccid_rig_script(f, (struct mock_exchange[]){{"62 00000000 00 02 000000", {"80 00000000 00 02 42 fe 00"}},
-                                       {NULL, {NULL}}});
+    ccid_rig_script(
+        f, (struct mock_exchange[]){{"62 00000000 00 02 000000", {"80 00000000 00 02 42 fe 00"}},
+                                    {NULL, {NULL}}});
     ccid_rig_pass(f, 0);
     ccid_rig_expect(f, CCID_NO_CARD, "");
     ccid_rig_finish(f);
@@ -57,8 +58,9 @@ static void a_reader_held_by_pcscd_is_told_as_held(void **state)
     ccid_rig_expect(f, CCID_READER_HELD, "");
     /* and tried again later */
     mock_usb_claim_status(f->usb, USB_OK);
-    ccid_rig_script(f, (struct mock_exchange[]){{"65 00000000 00 01 000000", {"81 00000000 00 01 01 00 00"}},
-                                       {NULL, {NULL}}});
+    ccid_rig_script(
+        f, (struct mock_exchange[]){{"65 00000000 00 01 000000", {"81 00000000 00 01 01 00 00"}},
+                                    {NULL, {NULL}}});
     ccid_open(f->reader, ccid_rig_in_ms(f, 3000), ccid_rig_on_done, f);
     ccid_rig_pass(f, 0);
     ccid_rig_expect(f, CCID_OK, "");
@@ -122,7 +124,7 @@ static void every_slot_is_asked_and_told(void **state)
     ccid_rig_finish(f);
 }
 
-/* -- power ----------------------------------------------------------------------------------- */
+/* -- power ------------------------------------------------------------------------------------- */
 
 static void voltages_are_tried_from_the_lowest(void **state)
 {
@@ -180,7 +182,7 @@ static void power_off_ends_the_session(void **state)
     ccid_rig_finish(f);
 }
 
-/* -- APDUs ----------------------------------------------------------------------------------- */
+/* -- APDUs ------------------------------------------------------------------------------------- */
 
 static void an_apdu_goes_out_and_its_answer_comes_back(void **state)
 {

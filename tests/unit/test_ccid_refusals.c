@@ -18,9 +18,9 @@
 #define SMALL "3b e0 00 ff 81 31 08 45 e2"
 
 /* voltages, protocols, features, PIN support: TPDU level, 4 MHz, IFSD 32 */
-#define TPDU(voltages, protocols, features, pin)                                                                       \
-    "09 02 5d00 01 01 00 80 32 09 04 00 00 03 0b 00 00 00 36 21 1001 00 " voltages " " protocols                       \
-    " a00f0000 a00f0000 00 002a0000 16400500 00 20000000 00000000 00000000 " features                                  \
+#define TPDU(voltages, protocols, features, pin)                                                   \
+    "09 02 5d00 01 01 00 80 32 09 04 00 00 03 0b 00 00 00 36 21 1001 00 " voltages " " protocols   \
+    " a00f0000 a00f0000 00 002a0000 16400500 00 20000000 00000000 00000000 " features              \
     " 0f010000 ff ff 0000 " pin " 01 07 05 02 02 0002 00 07 05 81 02 0002 00 07 05 83 03 0800 10 "
 
 /* By itself: voltage, clock, baud (38); and PPS (b8); and everything (fe04). */
@@ -32,9 +32,27 @@
 #define PAD TPDU("07", "03000000", "ba000100", "01")
 
 #define SCRIPT(...) ((const struct mock_exchange[]){__VA_ARGS__, {NULL, {NULL}}})
-#define POWER(len, atr) {"62 00000000 00 02 000000", {"80 " len "000000 00 02 00 00 00" atr}}
-#define OFF(seq) {"63 00000000 00 " seq " 000000", {"81 00000000 00 " seq " 01 00 00"}}
-#define OFF_GONE(seq) {"63 00000000 00 " seq " 000000", {"81 00000000 00 " seq " 42 fe 00"}}
+#define POWER(len, atr)                                                                            \
+    {                                                                                              \
+        "62 00000000 00 02 000000",                                                                \
+        {                                                                                          \
+            "80 " len "000000 00 02 00 00 00" atr                                                  \
+        }                                                                                          \
+    }
+#define OFF(seq)                                                                                   \
+    {                                                                                              \
+        "63 00000000 00 " seq " 000000",                                                           \
+        {                                                                                          \
+            "81 00000000 00 " seq " 01 00 00"                                                      \
+        }                                                                                          \
+    }
+#define OFF_GONE(seq)                                                                              \
+    {                                                                                              \
+        "63 00000000 00 " seq " 000000",                                                           \
+        {                                                                                          \
+            "81 00000000 00 " seq " 42 fe 00"                                                      \
+        }                                                                                          \
+    }
 
 static void power_on(struct ccid_rig *f, const struct mock_exchange *lines)
 {
@@ -57,7 +75,7 @@ static void expect(struct ccid_rig *f, enum ccid_result result, const char *data
     ccid_rig_expect_played(f);
 }
 
-/* -- power --------------------------------------------------------------------------------------------------- */
+/* -- power ------------------------------------------------------------------------------------- */
 
 static void an_answer_to_reset_that_is_none_is_a_card_error(void **state)
 {
@@ -89,9 +107,11 @@ static void a_pps_answered_with_something_else_is_followed_by_none(void **state)
 
     (void)state;
     power_on(f, SCRIPT(POWER("0a", FAST),
-                       {"6f 04000000 00 03 000000 ff 10 95 7a", {"80 04000000 00 03 00 00 00 ff 10 96 79"}}, OFF("04"),
-                       {"62 00000000 00 05 000000", {"80 0a000000 00 05 00 00 00" FAST}},
-                       {"61 05000000 00 06 000000 11 00 ff 0a 00", {"82 05000000 00 06 00 00 00 11 00 ff 0a 00"}}));
+                       {"6f 04000000 00 03 000000 ff 10 95 7a",
+                        {"80 04000000 00 03 00 00 00 ff 10 96 79"}},
+                       OFF("04"), {"62 00000000 00 05 000000", {"80 0a000000 00 05 00 00 00" FAST}},
+                       {"61 05000000 00 06 000000 11 00 ff 0a 00",
+                        {"82 05000000 00 06 00 00 00 11 00 ff 0a 00"}}));
     expect(f, CCID_OK, FAST);
     ccid_rig_finish(f);
 }
@@ -101,7 +121,8 @@ static void a_card_lifted_while_its_speed_is_settled_is_removed(void **state)
     struct ccid_rig *f = ccid_rig_begin_open(HAND_PPS);
 
     (void)state;
-    power_on(f, SCRIPT(POWER("0a", FAST), {"6f 04000000 00 03 000000 ff 10 95 7a", {"80 00000000 00 03 42 fe 00"}},
+    power_on(f, SCRIPT(POWER("0a", FAST),
+                       {"6f 04000000 00 03 000000 ff 10 95 7a", {"80 00000000 00 03 42 fe 00"}},
                        OFF_GONE("04")));
     expect(f, CCID_CARD_REMOVED, "");
     ccid_rig_finish(f);
@@ -112,17 +133,22 @@ static void parameters_that_are_refused_are_asked_for_at_the_usual_speed(void **
     struct ccid_rig *f = ccid_rig_begin_open(HAND_PARAMETERS);
 
     (void)state;
-    power_on(f, SCRIPT(POWER("0a", FAST), {"61 05000000 00 03 000000 95 00 ff 0a 00", {"82 00000000 00 03 40 0a 00"}},
-                       {"61 05000000 00 04 000000 11 00 ff 0a 00", {"82 05000000 00 04 00 00 00 11 00 ff 0a 00"}}));
+    power_on(f, SCRIPT(POWER("0a", FAST),
+                       {"61 05000000 00 03 000000 95 00 ff 0a 00", {"82 00000000 00 03 40 0a 00"}},
+                       {"61 05000000 00 04 000000 11 00 ff 0a 00",
+                        {"82 05000000 00 04 00 00 00 11 00 ff 0a 00"}}));
     expect(f, CCID_OK, FAST);
     ccid_rig_finish(f);
     f = ccid_rig_begin_open(HAND_PARAMETERS);
-    power_on(f, SCRIPT(POWER("0a", FAST), {"61 05000000 00 03 000000 95 00 ff 0a 00", {"82 00000000 00 03 40 0a 00"}},
-                       {"61 05000000 00 04 000000 11 00 ff 0a 00", {"82 00000000 00 04 40 0a 00"}}, OFF("05")));
+    power_on(f, SCRIPT(POWER("0a", FAST),
+                       {"61 05000000 00 03 000000 95 00 ff 0a 00", {"82 00000000 00 03 40 0a 00"}},
+                       {"61 05000000 00 04 000000 11 00 ff 0a 00", {"82 00000000 00 04 40 0a 00"}},
+                       OFF("05")));
     expect(f, CCID_READER_ERROR, "");
     ccid_rig_finish(f);
     f = ccid_rig_begin_open(HAND_PARAMETERS);
-    power_on(f, SCRIPT(POWER("0a", FAST), {"61 05000000 00 03 000000 95 00 ff 0a 00", {"82 00000000 00 03 42 fe 00"}},
+    power_on(f, SCRIPT(POWER("0a", FAST),
+                       {"61 05000000 00 03 000000 95 00 ff 0a 00", {"82 00000000 00 03 42 fe 00"}},
                        OFF_GONE("04")));
     expect(f, CCID_CARD_REMOVED, "");
     ccid_rig_finish(f);
@@ -155,26 +181,32 @@ static void a_reader_that_negotiates_by_itself_and_does_not_say_how(void **state
     power_on(f, SCRIPT({"62 00000000 00 03 000000", {"80 09000000 00 03 00 00 00" ATR}},
                        {"6c 00000000 00 04 000000", {"82 00000000 00 04 40 00 00"}}));
     expect(f, CCID_OK, ATR);
-    transmit(f, SCRIPT({"6f 05000000 00 05 000000 0020008000", {"80 02000000 00 05 00 00 00 63c3"}}), "00 20 00 80");
+    transmit(f,
+             SCRIPT({"6f 05000000 00 05 000000 0020008000", {"80 02000000 00 05 00 00 00 63c3"}}),
+             "00 20 00 80");
     expect(f, CCID_OK, "63c3");
     /* T=0 carries no more than 255 bytes: nothing is sent. */
-    ccid_transmit(f->reader, 0, long_one, sizeof(long_one), ccid_rig_in_ms(f, 1000), ccid_rig_on_done, f);
+    ccid_transmit(f->reader, 0, long_one, sizeof(long_one), ccid_rig_in_ms(f, 1000),
+                  ccid_rig_on_done, f);
     ccid_rig_pass(f, 0);
     ccid_rig_expect(f, CCID_INVALID, "");
-    power_on(f, SCRIPT({"62 00000000 00 06 000000", {"80 09000000 00 06 00 00 00" ATR}},
-                       {"6c 00000000 00 07 000000", {"82 00000000 00 07 42 fe 00"}}, OFF_GONE("08")));
+    power_on(f,
+             SCRIPT({"62 00000000 00 06 000000", {"80 09000000 00 06 00 00 00" ATR}},
+                    {"6c 00000000 00 07 000000", {"82 00000000 00 07 42 fe 00"}}, OFF_GONE("08")));
     expect(f, CCID_CARD_REMOVED, "");
     ccid_rig_finish(f);
 }
 
-/* -- PIN pads ------------------------------------------------------------------------------------------------- */
+/* -- PIN pads ---------------------------------------------------------------------------------- */
 
-#define SECURE(seq) "69 18000000 00 " seq " 000000 00 1e 82 04 00 0404 02 ff 1104 00 000009 0020008004ffffffff"
+#define SECURE(seq)                                                                                \
+    "69 18000000 00 " seq " 000000 00 1e 82 04 00 0404 02 ff 1104 00 000009 0020008004ffffffff"
 
 static void verify(struct ccid_rig *f, const struct mock_exchange *lines)
 {
     ccid_rig_script(f, lines);
-    ccid_verify_pin(f->reader, 0, (const uint8_t[]){0x00, 0x20, 0x00, 0x80}, 4, ccid_rig_in_ms(f, 32000), ccid_rig_on_done, f);
+    ccid_verify_pin(f->reader, 0, (const uint8_t[]){0x00, 0x20, 0x00, 0x80}, 4,
+                    ccid_rig_in_ms(f, 32000), ccid_rig_on_done, f);
     ccid_rig_pass(f, 0);
 }
 
@@ -186,8 +218,8 @@ static void a_pad_is_not_asked_where_no_card_could_answer(void **state)
     verify(f, NULL);
     ccid_rig_expect(f, CCID_NOT_POWERED, "");
     /* Its blocks are too small for the command. */
-    power_on(f, SCRIPT(POWER("09", SMALL),
-                       {"61 07000000 00 03 010000 11 10 ff 45 00 08 00", {"82 07000000 00 03 00 00 01 11 10 ff 45 00 08 00"}}));
+    power_on(f, SCRIPT(POWER("09", SMALL), {"61 07000000 00 03 010000 11 10 ff 45 00 08 00",
+                                            {"82 07000000 00 03 00 00 01 11 10 ff 45 00 08 00"}}));
     expect(f, CCID_OK, SMALL);
     verify(f, NULL);
     ccid_rig_expect(f, CCID_CARD_ERROR, "");
@@ -204,11 +236,12 @@ static void an_answer_lost_after_the_pad_is_fetched_without_the_pin(void **state
     struct ccid_rig *f = ccid_rig_begin_open(PAD);
 
     (void)state;
-    power_on(f, SCRIPT(POWER("09", ATR),
-                       {"61 07000000 00 03 010000 11 10 ff 45 00 fe 00", {"82 07000000 00 03 00 00 01 11 10 ff 45 00 fe 00"}}));
+    power_on(f, SCRIPT(POWER("09", ATR), {"61 07000000 00 03 010000 11 10 ff 45 00 fe 00",
+                                          {"82 07000000 00 03 00 00 01 11 10 ff 45 00 fe 00"}}));
     expect(f, CCID_OK, ATR);
     verify(f, SCRIPT({SECURE("04"), {"80 00000000 00 04 40 fe 00"}},
-                     {"6f 04000000 00 05 000000 00 82 00 82", {"80 06000000 00 05 00 00 00 00 00 02 63c2 a3"}}));
+                     {"6f 04000000 00 05 000000 00 82 00 82",
+                      {"80 06000000 00 05 00 00 00 00 00 02 63c2 a3"}}));
     expect(f, CCID_OK, "63c2");
     ccid_rig_finish(f);
 }
@@ -219,16 +252,21 @@ static void the_reader_is_told_to_wait_a_minute_at_most(void **state)
     struct ccid_rig *f = ccid_rig_begin_open(PAD);
 
     (void)state;
-    power_on(f, SCRIPT(POWER("02", PLAIN), {"61 05000000 00 03 000000 11 00 00 0a 00", {"82 05000000 00 03 00 00 00 11 00 00 0a 00"}}));
+    power_on(f, SCRIPT(POWER("02", PLAIN), {"61 05000000 00 03 000000 11 00 00 0a 00",
+                                            {"82 05000000 00 03 00 00 00 11 00 00 0a 00"}}));
     expect(f, CCID_OK, PLAIN);
-    ccid_rig_script(f, SCRIPT({"69 18000000 00 04 000000 00 3c 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
-                               {"80 02000000 00 04 00 00 00 9000"}}));
-    ccid_verify_pin(f->reader, 0, (const uint8_t[]){0x00, 0x20, 0x00, 0x80}, 4, ccid_rig_in_ms(f, 3600 * 1000), ccid_rig_on_done, f);
+    ccid_rig_script(
+        f,
+        SCRIPT(
+            {"69 18000000 00 04 000000 00 3c 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
+             {"80 02000000 00 04 00 00 00 9000"}}));
+    ccid_verify_pin(f->reader, 0, (const uint8_t[]){0x00, 0x20, 0x00, 0x80}, 4,
+                    ccid_rig_in_ms(f, 3600 * 1000), ccid_rig_on_done, f);
     expect(f, CCID_OK, "9000");
     ccid_rig_finish(f);
 }
 
-/* -- messages ------------------------------------------------------------------------------------------------- */
+/* -- messages ---------------------------------------------------------------------------------- */
 
 static void an_operation_while_the_slot_is_busy_ends_when_it_must(void **state)
 {
@@ -253,7 +291,13 @@ static void an_operation_while_the_slot_is_busy_ends_when_it_must(void **state)
 }
 
 /* There may be more of it: what follows is the abort (6.1.13). */
-#define BACK_IN_STEP {"72 00000000 00 04 000000", {"81 00000000 00 04 00 00 00"}}
+#define BACK_IN_STEP                                                                               \
+    {                                                                                              \
+        "72 00000000 00 04 000000",                                                                \
+        {                                                                                          \
+            "81 00000000 00 04 00 00 00"                                                           \
+        }                                                                                          \
+    }
 
 static void blocks_that_do_not_belong_end_the_command(void **state)
 {

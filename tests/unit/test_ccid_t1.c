@@ -136,10 +136,10 @@ static void a_card_that_cannot_be_asked_for_a_length_is_served_without(void **st
     (void)state;
     begin(254, 254);
     sends(t1_start(&t1), "00 c1 01 fe");
-    sends(got("00 e1 01 20"), "00 c1 01 fe");            /* another number than asked */
-    sends(got("00 82 00"), "00 c1 01 fe");               /* "what?" */
+    sends(got("00 e1 01 20"), "00 c1 01 fe"); /* another number than asked */
+    sends(got("00 82 00"), "00 c1 01 fe");    /* "what?" */
     sends(t1_nothing(&t1, false), "00 c1 01 fe");
-    sends(got("00 82 00"), "00 c0 00");                  /* three tries again, then back in step */
+    sends(got("00 82 00"), "00 c0 00"); /* three tries again, then back in step */
     assert_int_equal(got("00 e0 00"), T1_DONE);
     assert_int_equal(t1.ifsd, 32);
     sends(command(QUERY), "00 00 04 00200080");
@@ -182,7 +182,7 @@ static void an_empty_block_in_a_chain_is_a_block(void **state)
     answered(got("00 40 02 9000"), "9000");
 }
 
-/* -- recovery --------------------------------------------------------------------------------------- */
+/* -- recovery ---------------------------------------------------------------------------------- */
 
 static void a_damaged_answer_is_asked_for_again(void **state)
 {
@@ -269,28 +269,28 @@ static void an_answer_before_the_command_is_whole_is_none(void **state)
 static void what_cannot_be_a_block_is_asked_for_again(void **state)
 {
     static const char *const rows[] = {
-        "",               /* nothing */
-        "00 00 00",       /* too short */
+        "",                 /* nothing */
+        "00 00 00",         /* too short */
         "00 00 03 9000 93", /* LEN is not the length */
         "00 00 01 9000 91",
         "00 00 ff 9000 6f", /* reserved */
         "12 00 02 9000 80", /* not from our card */
         "00 01 02 9000 93", /* reserved bits of an I block */
         "00 40 02 9000 d2", /* another number */
-        "00 b0 00 b0",    /* reserved bit of an R block */
+        "00 b0 00 b0",      /* reserved bit of an R block */
         "00 84 00 84",
         "00 80 01 00 81", /* an R block with something in it */
         "00 c4 00 c4",    /* there is no such S block */
         "00 c0 00 c0",    /* only we may ask for this */
         "00 e3 01 01 e3", /* an answer to what we never asked */
         "00 e1 01 20 c0",
-        "00 c3 00 c3",    /* S blocks with a wrong length or value */
+        "00 c3 00 c3", /* S blocks with a wrong length or value */
         "00 c3 01 00 c2",
         "00 c3 02 0101 c1",
         "00 c1 01 00 c0",
         "00 c1 01 ff 3f",
         "00 c2 01 00 c3",
-        "00 90 00 90",    /* "got it" is no answer to a whole command */
+        "00 90 00 90", /* "got it" is no answer to a whole command */
     };
 
     (void)state;
@@ -377,7 +377,7 @@ static void an_exchange_left_in_the_middle_is_followed_by_step_first(void **stat
     answered(got("00 00 02 9000"), "9000");
 }
 
-/* -- what the card may ask for ---------------------------------------------------------------------- */
+/* -- what the card may ask for ----------------------------------------------------------------- */
 
 static void more_time_is_granted_and_passed_on(void **state)
 {
@@ -416,7 +416,8 @@ static void the_card_may_want_shorter_blocks(void **state)
     sends(command("00a4040c0a d392f000260100000001"), "00 40 0f 00a4040c0a d392f000260100000001");
     sends(got("00 82 00"), "00 92 00"); /* not the number that our block had */
     answered(got("00 40 02 9000"), "9000");
-    sends(command("00d600000d 000102030405060708090a0b0c"), "00 20 10 00d600000d 000102030405060708090a");
+    sends(command("00d600000d 000102030405060708090a0b0c"),
+          "00 20 10 00d600000d 000102030405060708090a");
     sends(got("00 90 00"), "00 40 02 0b0c");
     answered(got("00 00 02 9000"), "9000");
 }
@@ -443,7 +444,7 @@ static void the_card_may_give_an_exchange_up(void **state)
     assert_int_equal(t1_nothing(&t1, false), T1_ABORTED);
 }
 
-/* -- a PIN pad's command ---------------------------------------------------------------------------- */
+/* -- a PIN pad's command ----------------------------------------------------------------------- */
 
 static void a_command_put_in_by_the_reader_counts_but_is_never_repeated(void **state)
 {

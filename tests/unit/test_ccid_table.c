@@ -51,7 +51,8 @@ static void the_man_page_has_every_row_and_no_other(void **state)
 
     (void)state;
     for (i = 0; (row = ccid_quirk_at(i)) != NULL; i++) {
-        (void)snprintf(line, sizeof(line), "\n.It %s Ta %04x:%04x Ta %s\n", row->name, row->vendor, row->product,
+        (void)snprintf(line, sizeof(line), "\n.It %s Ta %04x:%04x Ta %s\n", row->name, row->vendor,
+                       row->product,
                        (row->flags & CCID_QUIRK_VENDOR_CLASS) != 0 ? "maker" : "CCID");
         if (strstr(page, line) == NULL)
             fail_msg("uketsuke-reader.8 lacks the line%s", line);
@@ -72,7 +73,9 @@ static void udev_gives_us_the_readers_of_makers_own_class(void **state)
     for (unsigned i = 0; (row = ccid_quirk_at(i)) != NULL; i++) {
         if ((row->flags & CCID_QUIRK_VENDOR_CLASS) == 0)
             continue;
-        (void)snprintf(rule, sizeof(rule), "\nSUBSYSTEM==\"usb\", ENV{DEVTYPE}==\"usb_device\", ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\",",
+        (void)snprintf(rule, sizeof(rule),
+                       "\nSUBSYSTEM==\"usb\", ENV{DEVTYPE}==\"usb_device\", "
+                       "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\",",
                        row->vendor, row->product);
         if (strstr(rules, rule) == NULL)
             fail_msg("udev.rules lacks%s", rule);

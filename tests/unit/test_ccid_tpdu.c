@@ -44,7 +44,8 @@ struct fixture {
     size_t len;
 };
 
-static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data, size_t len, void *arg)
+static void on_done(struct ccid *ccid, unsigned slot, enum ccid_result result, const uint8_t *data,
+                    size_t len, void *arg)
 {
     struct fixture *f = arg;
 
@@ -132,14 +133,26 @@ static void transmit(struct fixture *f, const struct mock_exchange *lines, const
 static void verify(struct fixture *f, const struct mock_exchange *lines)
 {
     mock_usb_script(f->usb, lines);
-    ccid_verify_pin(f->reader, 0, (const uint8_t[]){0x00, 0x20, 0x00, 0x80}, 4, clock_monotonic_us(f->clock) + 32 * CLOCK_SECOND,
-                    on_done, f);
+    ccid_verify_pin(f->reader, 0, (const uint8_t[]){0x00, 0x20, 0x00, 0x80}, 4,
+                    clock_monotonic_us(f->clock) + 32 * CLOCK_SECOND, on_done, f);
 }
 
 #define SCRIPT(...) ((const struct mock_exchange[]){__VA_ARGS__, {NULL, {NULL}}})
 /* 1.8 V by hand, and the answer to reset; then the parameters: T=1, TC1, BWI/CWI, IFSC of the card */
-#define POWER(voltage, atr_len, atr) {"62 00000000 00 02 " voltage "0000", {"80 " atr_len "000000 00 02 00 00 00" atr}}
-#define PARAMETERS_T1 {"61 07000000 00 03 010000 11 10 ff 45 00 fe 00", {"82 07000000 00 03 00 00 01 11 10 ff 45 00 fe 00"}}
+#define POWER(voltage, atr_len, atr)                                                               \
+    {                                                                                              \
+        "62 00000000 00 02 " voltage "0000",                                                       \
+        {                                                                                          \
+            "80 " atr_len "000000 00 02 00 00 00" atr                                              \
+        }                                                                                          \
+    }
+#define PARAMETERS_T1                                                                              \
+    {                                                                                              \
+        "61 07000000 00 03 010000 11 10 ff 45 00 fe 00",                                           \
+        {                                                                                          \
+            "82 07000000 00 03 00 00 01 11 10 ff 45 00 fe 00"                                      \
+        }                                                                                          \
+    }
 
 /* Sequence numbers up to 4 are used. */
 static struct fixture *begin_t1(void)
@@ -148,7 +161,8 @@ static struct fixture *begin_t1(void)
 
     /* no automatic voltage; S(IFS request) for 247 */
     power_on(f, SCRIPT(POWER("03", "09", ATR), PARAMETERS_T1,
-                       {"6f 05000000 00 04 000000 00 c1 01 f7 37", {"80 05000000 00 04 00 00 00 00 e1 01 f7 17"}}));
+                       {"6f 05000000 00 04 000000 00 c1 01 f7 37",
+                        {"80 05000000 00 04 00 00 00 00 e1 01 f7 17"}}));
     expect(f, CCID_OK, ATR);
     return f;
 }
@@ -164,8 +178,11 @@ static void an_apdu_goes_in_a_block_and_time_is_passed_on(void **state)
     struct fixture *f = begin_t1();
 
     (void)state;
-    transmit(f, SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 05000000 00 05 00 00 00 00 c3 01 07 c5"}},
-                       {"6f 05000000 00 06 070000 00 e3 01 07 e5", {"80 06000000 00 06 00 00 00 00 00 02 63c3 a2"}}),
+    transmit(f,
+             SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4",
+                     {"80 05000000 00 05 00 00 00 00 c3 01 07 c5"}},
+                    {"6f 05000000 00 06 070000 00 e3 01 07 e5",
+                     {"80 06000000 00 06 00 00 00 00 00 02 63c3 a2"}}),
              QUERY);
     expect(f, CCID_OK, "63c3");
     finish(f);
@@ -177,10 +194,13 @@ static void what_the_reader_reports_of_the_line_is_repaired(void **state)
 
     (void)state;
     /* parity, then nothing, then the answer */
-    transmit(f, SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 00000000 00 05 40 fd 00"}},
-                       {"6f 04000000 00 06 000000 00 81 00 81", {"80 00000000 00 06 40 fe 00"}},
-                       {"6f 04000000 00 07 000000 00 81 00 81", {"80 06000000 00 07 00 00 00 00 00 02 63c3 a2"}}),
-             QUERY);
+    transmit(
+        f,
+        SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 00000000 00 05 40 fd 00"}},
+               {"6f 04000000 00 06 000000 00 81 00 81", {"80 00000000 00 06 40 fe 00"}},
+               {"6f 04000000 00 07 000000 00 81 00 81",
+                {"80 06000000 00 07 00 00 00 00 00 02 63c3 a2"}}),
+        QUERY);
     expect(f, CCID_OK, "63c3");
     finish(f);
 }
@@ -190,16 +210,18 @@ static void a_card_that_cannot_be_saved_is_powered_off(void **state)
     struct fixture *f = begin_t1();
 
     (void)state;
-    transmit(f, SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 00000000 00 05 40 fe 00"}},
-                       {"6f 04000000 00 06 000000 00 82 00 82", {"80 00000000 00 06 40 fe 00"}},
-                       {"6f 04000000 00 07 000000 00 82 00 82", {"80 00000000 00 07 40 fe 00"}},
-                       {"6f 04000000 00 08 000000 00 82 00 82", {"80 00000000 00 08 40 fe 00"}},
-                       {"6f 04000000 00 09 000000 00 c0 00 c0", {"80 00000000 00 09 40 fe 00"}},
-                       {"6f 04000000 00 0a 000000 00 c0 00 c0", {"80 00000000 00 0a 40 fe 00"}},
-                       {"6f 04000000 00 0b 000000 00 c0 00 c0", {"80 00000000 00 0b 40 fe 00"}},
-                       {"6f 04000000 00 0c 000000 00 c0 00 c0", {"80 00000000 00 0c 40 fe 00"}},
-                       {"63 00000000 00 0d 000000", {"81 00000000 00 0d 01 00 00"}}),
-             QUERY);
+    transmit(
+        f,
+        SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 00000000 00 05 40 fe 00"}},
+               {"6f 04000000 00 06 000000 00 82 00 82", {"80 00000000 00 06 40 fe 00"}},
+               {"6f 04000000 00 07 000000 00 82 00 82", {"80 00000000 00 07 40 fe 00"}},
+               {"6f 04000000 00 08 000000 00 82 00 82", {"80 00000000 00 08 40 fe 00"}},
+               {"6f 04000000 00 09 000000 00 c0 00 c0", {"80 00000000 00 09 40 fe 00"}},
+               {"6f 04000000 00 0a 000000 00 c0 00 c0", {"80 00000000 00 0a 40 fe 00"}},
+               {"6f 04000000 00 0b 000000 00 c0 00 c0", {"80 00000000 00 0b 40 fe 00"}},
+               {"6f 04000000 00 0c 000000 00 c0 00 c0", {"80 00000000 00 0c 40 fe 00"}},
+               {"63 00000000 00 0d 000000", {"81 00000000 00 0d 01 00 00"}}),
+        QUERY);
     expect(f, CCID_CARD_ERROR, "");
     transmit(f, NULL, QUERY);
     expect(f, CCID_NOT_POWERED, "");
@@ -215,9 +237,13 @@ static void an_extended_apdu_goes_over_blocks(void **state)
 
     (void)state;
     /* 00 D6 00 00 00 01 00 + 256 bytes = 263: 254 and 9; exclusive or by hand: the sixteen bytes of B16 cancel out */
-    transmit(f, SCRIPT({"6f 02010000 00 05 000000 00 20 fe 00d60000 000100" B64 B64 B64 B16 B16 B16 "00112233445566" "7e",
-                        {"80 04000000 00 05 00 00 00 00 90 00 90"}},
-                       {"6f 0d000000 00 06 000000 00 40 09 778899aabbccddeeff 3e", {"80 06000000 00 06 00 00 00 00 00 02 9000 92"}}),
+    transmit(f,
+             SCRIPT({"6f 02010000 00 05 000000 00 20 fe 00d60000 000100" B64 B64 B64 B16 B16 B16
+                     "00112233445566"
+                     "7e",
+                     {"80 04000000 00 05 00 00 00 00 90 00 90"}},
+                    {"6f 0d000000 00 06 000000 00 40 09 778899aabbccddeeff 3e",
+                     {"80 06000000 00 06 00 00 00 00 00 02 9000 92"}}),
              "00d60000 000100" B64 B64 B64 B64);
     expect(f, CCID_OK, "9000");
     finish(f);
@@ -228,7 +254,10 @@ static void a_card_pulled_out_in_the_middle_is_told(void **state)
     struct fixture *f = begin_t1();
 
     (void)state;
-    transmit(f, SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 00000000 00 05 42 fe 00"}}), QUERY);
+    transmit(
+        f,
+        SCRIPT({"6f 08000000 00 05 000000 00 00 04 00200080 a4", {"80 00000000 00 05 42 fe 00"}}),
+        QUERY);
     expect(f, CCID_CARD_REMOVED, "");
     finish(f);
 }
@@ -253,9 +282,11 @@ static void parameters_refused_by_a_reader_that_takes_them_itself_do_no_harm(voi
     struct fixture *f = begin(ACR39U);
 
     (void)state;
-    power_on(f, SCRIPT(POWER("03", "09", ATR),
-                       {"61 07000000 00 03 010000 11 10 ff 45 00 fe 00", {"82 00000000 00 03 40 00 00"}},
-                       {"6f 05000000 00 04 000000 00 c1 01 f7 37", {"80 05000000 00 04 00 00 00 00 e1 01 f7 17"}}));
+    power_on(
+        f, SCRIPT(POWER("03", "09", ATR),
+                  {"61 07000000 00 03 010000 11 10 ff 45 00 fe 00", {"82 00000000 00 03 40 00 00"}},
+                  {"6f 05000000 00 04 000000 00 c1 01 f7 37",
+                   {"80 05000000 00 04 00 00 00 00 e1 01 f7 17"}}));
     expect(f, CCID_OK, ATR);
     finish(f);
 }
@@ -269,8 +300,10 @@ static void speed_is_asked_for_where_the_reader_leaves_it_to_us(void **state)
 
     (void)state;
     power_on(f, SCRIPT(POWER("03", "0a", FAST),
-                       {"6f 04000000 00 03 000000 ff 10 95 7a", {"80 04000000 00 03 00 00 00 ff 10 95 7a"}},
-                       {"61 05000000 00 04 000000 95 00 ff 0a 00", {"82 05000000 00 04 00 00 00 95 00 ff 0a 00"}}));
+                       {"6f 04000000 00 03 000000 ff 10 95 7a",
+                        {"80 04000000 00 03 00 00 00 ff 10 95 7a"}},
+                       {"61 05000000 00 04 000000 95 00 ff 0a 00",
+                        {"82 05000000 00 04 00 00 00 95 00 ff 0a 00"}}));
     expect(f, CCID_OK, FAST);
     finish(f);
 }
@@ -284,7 +317,8 @@ static void a_card_that_refuses_a_pps_is_taken_as_it_is(void **state)
                        {"6f 04000000 00 03 000000 ff 10 95 7a", {"80 00000000 00 03 40 fe 00"}},
                        {"63 00000000 00 04 000000", {"81 00000000 00 04 01 00 00"}},
                        {"62 00000000 00 05 030000", {"80 0a000000 00 05 00 00 00" FAST}},
-                       {"61 05000000 00 06 000000 11 00 ff 0a 00", {"82 05000000 00 06 00 00 00 11 00 ff 0a 00"}}));
+                       {"61 05000000 00 06 000000 11 00 ff 0a 00",
+                        {"82 05000000 00 06 00 00 00 11 00 ff 0a 00"}}));
     expect(f, CCID_OK, FAST);
     finish(f);
 }
@@ -295,21 +329,26 @@ static void a_reader_that_negotiates_by_itself_is_asked_only_in_doubt(void **sta
 
     (void)state;
     /* a card of T=1 behind a reader of T=0: the reader knows */
-    power_on(f, SCRIPT(POWER("00", "09", ATR),
-                       {"6c 00000000 00 03 000000", {"82 05000000 00 03 00 00 00 11 00 00 0a 00"}}));
+    power_on(f, SCRIPT(POWER("00", "09", ATR), {"6c 00000000 00 03 000000",
+                                                {"82 05000000 00 03 00 00 00 11 00 00 0a 00"}}));
     expect(f, CCID_OK, ATR);
-    transmit(f, SCRIPT({"6f 05000000 00 04 000000 00b0000000", {"80 02000000 00 04 00 00 00 6c02"}},
-                       {"6f 05000000 00 05 000000 00b0000002", {"80 04000000 00 05 00 00 00 aabb9000"}}),
-             "00 b0 00 00 00");
+    transmit(
+        f,
+        SCRIPT({"6f 05000000 00 04 000000 00b0000000", {"80 02000000 00 04 00 00 00 6c02"}},
+               {"6f 05000000 00 05 000000 00b0000002", {"80 04000000 00 05 00 00 00 aabb9000"}}),
+        "00 b0 00 00 00");
     expect(f, CCID_OK, "aabb9000");
     /* refused with the plainest of all answers */
-    verify(f, SCRIPT({"69 18000000 00 06 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
-                      {"81 00000000 00 06 40 00 00"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 06 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
+             {"81 00000000 00 06 40 00 00"}}));
     expect(f, CCID_READER_ERROR, "");
     finish(f);
 }
 
-/* -- PIN pads --------------------------------------------------------------------------------------- */
+/* -- PIN pads ---------------------------------------------------------------------------------- */
 
 static void a_pin_is_asked_for_at_the_pad_of_an_apdu_reader(void **state)
 {
@@ -319,14 +358,23 @@ static void a_pin_is_asked_for_at_the_pad_of_an_apdu_reader(void **state)
     power_on(f, SCRIPT(POWER("00", "09", ATR)));
     expect(f, CCID_OK, ATR);
     /* 30 s, bytes, ASCII from the first byte, block of 4, 4 to 4 digits, OK key, default text, Japanese */
-    verify(f, SCRIPT({"69 18000000 00 03 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
-                      {"80 02000000 00 03 00 00 00 9000"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 03 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
+             {"80 02000000 00 03 00 00 00 9000"}}));
     expect(f, CCID_OK, "9000");
-    verify(f, SCRIPT({"69 18000000 00 04 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
-                      {"80 00000000 00 04 40 ef 00"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 04 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
+             {"80 00000000 00 04 40 ef 00"}}));
     expect(f, CCID_PIN_CANCELLED, "");
-    verify(f, SCRIPT({"69 18000000 00 05 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
-                      {"80 00000000 00 05 40 f0 00"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 05 000000 00 1e 82 04 00 0404 02 ff 1104 00 000000 0020008004ffffffff",
+             {"80 00000000 00 05 40 f0 00"}}));
     expect(f, CCID_PIN_TIMEOUT, "");
     finish(f);
 }
@@ -339,16 +387,26 @@ static void the_block_of_a_pin_keeps_the_count(void **state)
     power_on(f, SCRIPT(POWER("03", "09", ATR), PARAMETERS_T1));
     expect(f, CCID_OK, ATR);
     /* cancelled: the number of the next block is the same */
-    verify(f, SCRIPT({"69 18000000 00 04 000000 00 1e 82 04 00 0404 02 ff 1104 00 000009 0020008004ffffffff",
-                      {"80 00000000 00 04 40 ef 00"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 04 000000 00 1e 82 04 00 0404 02 ff 1104 00 000009 0020008004ffffffff",
+             {"80 00000000 00 04 40 ef 00"}}));
     expect(f, CCID_PIN_CANCELLED, "");
-    verify(f, SCRIPT({"69 18000000 00 05 000000 00 1e 82 04 00 0404 02 ff 1104 00 000009 0020008004ffffffff",
-                      {"80 06000000 00 05 00 00 00 00 00 02 63c2 a3"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 05 000000 00 1e 82 04 00 0404 02 ff 1104 00 000009 0020008004ffffffff",
+             {"80 06000000 00 05 00 00 00 00 00 02 63c2 a3"}}));
     expect(f, CCID_OK, "63c2");
     /* the answer damaged on its way is fetched without the PIN */
-    verify(f, SCRIPT({"69 18000000 00 06 000000 00 1e 82 04 00 0404 02 ff 1104 00 004009 0020008004ffffffff",
-                      {"80 06000000 00 06 00 00 00 00 40 02 9000 00"}},
-                     {"6f 04000000 00 07 000000 00 91 00 91", {"80 06000000 00 07 00 00 00 00 40 02 9000 d2"}}));
+    verify(
+        f,
+        SCRIPT(
+            {"69 18000000 00 06 000000 00 1e 82 04 00 0404 02 ff 1104 00 004009 0020008004ffffffff",
+             {"80 06000000 00 06 00 00 00 00 40 02 9000 00"}},
+            {"6f 04000000 00 07 000000 00 91 00 91",
+             {"80 06000000 00 07 00 00 00 00 40 02 9000 d2"}}));
     expect(f, CCID_OK, "9000");
     finish(f);
 }

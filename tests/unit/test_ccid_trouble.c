@@ -10,7 +10,7 @@
 
 #include "ccid_rig.h"
 
-/* -- trouble --------------------------------------------------------------------------------- */
+/* -- trouble ----------------------------------------------------------------------------------- */
 
 /* What brings the reader back in step after number 3, and that it then works. */
 #define BACK_IN_STEP                                                                               \
@@ -499,7 +499,7 @@ static void one_that_waits_behind_another_slot_keeps_its_own_deadline(void **sta
     ccid_rig_finish(f);
 }
 
-/* -- gone ------------------------------------------------------------------------------------ */
+/* -- gone -------------------------------------------------------------------------------------- */
 
 static void an_unplugged_reader_ends_the_command_and_all_that_follow(void **state)
 {

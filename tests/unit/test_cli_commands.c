@@ -52,7 +52,8 @@ static void serve(int fd, struct desk *desk)
 
     reply(fd, MSG_HELLO, &hello);
     for (;;) {
-        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = desk->stop[0], .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                                {.fd = desk->stop[0], .events = POLLIN}};
         ssize_t n;
 
         if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
@@ -77,7 +78,8 @@ static void *run(void *arg)
     struct desk *desk = arg;
 
     for (;;) {
-        struct pollfd fds[2] = {{.fd = desk->listen_fd, .events = POLLIN}, {.fd = desk->stop[0], .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = desk->listen_fd, .events = POLLIN},
+                                {.fd = desk->stop[0], .events = POLLIN}};
         int fd;
 
         if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
@@ -90,7 +92,8 @@ static void *run(void *arg)
     }
 }
 
-static void start(struct desk *desk, void (*answer)(int fd, const struct message *message, struct desk *desk))
+static void start(struct desk *desk,
+                  void (*answer)(int fd, const struct message *message, struct desk *desk))
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
@@ -116,7 +119,8 @@ static int setup(void **state)
     (void)snprintf(desk->socket, sizeof(desk->socket), "%s/desk.sock", desk->directory);
     file = fopen(desk->config, "w");
     (void)fprintf(file,
-                  "[desk]\ninstitution = 1312345678\nrun-directory = %s\nstate-directory = %s\n[lane 1]\nlabel = 正面\ntoken-file = %s/none\n"
+                  "[desk]\ninstitution = 1312345678\nrun-directory = %s\nstate-directory = "
+                  "%s\n[lane 1]\nlabel = 正面\ntoken-file = %s/none\n"
                   "[upstream main]\nkind = web-api\n",
                   desk->directory, desk->directory, desk->directory);
     (void)fclose(file);
@@ -173,7 +177,8 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
     (void)desk;
     memcpy(&request, &message->body, sizeof(request));
     if (message->type == MSG_SUBSCRIBE) {
-        struct msg_lane_state lane = {.lane = 1, .visit = 7, .state = VISIT_FACE, .method = METHOD_FACE, .card = 1};
+        struct msg_lane_state lane = {
+            .lane = 1, .visit = 7, .state = VISIT_FACE, .method = METHOD_FACE, .card = 1};
         struct msg_subscribed end = {.request = request};
 
         MESSAGE_TEXT(lane.label, "正面");
@@ -184,8 +189,14 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
         }
         reply(fd, MSG_SUBSCRIBED, &end);
     } else if (message->type == MSG_VISITS_QUERY) {
-        struct msg_visit_item item = {.request = request, .visit = 12, .lane = 1, .opened = 1795338000, .method = METHOD_PIN,
-                                      .outcome = OUTCOME_ELIGIBLE, .state = VISIT_CLOSED, .flags = VISIT_FLAG_CACHED};
+        struct msg_visit_item item = {.request = request,
+                                      .visit = 12,
+                                      .lane = 1,
+                                      .opened = 1795338000,
+                                      .method = METHOD_PIN,
+                                      .outcome = OUTCOME_ELIGIBLE,
+                                      .state = VISIT_CLOSED,
+                                      .flags = VISIT_FLAG_CACHED};
         struct msg_visits_end end = {.request = request, .count = 1};
 
         MESSAGE_TEXT(item.name, "山田 花子");
@@ -203,14 +214,16 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
         reply(fd, MSG_HEALTH_ITEM, &item);
         reply(fd, MSG_HEALTH_END, &end);
     } else if (message->type == MSG_DEVICES_QUERY) {
-        struct msg_device_item item = {.request = request, .lane = 1, .kind = 1, .vendor = 0x54c, .product = 0xdc8};
+        struct msg_device_item item = {
+            .request = request, .lane = 1, .kind = 1, .vendor = 0x54c, .product = 0xdc8};
         struct msg_devices_end end = {.request = request};
 
         MESSAGE_TEXT(item.name, "Reader");
         MESSAGE_TEXT(item.holder, "pcscd");
         MESSAGE_TEXT(item.next, "stop pcscd");
         reply(fd, MSG_DEVICE_ITEM, &item);
-        item = (struct msg_device_item){.request = request, .kind = 1, .use = 2, .vendor = 0x46d, .product = 0x825};
+        item = (struct msg_device_item){
+            .request = request, .kind = 1, .use = 2, .vendor = 0x46d, .product = 0x825};
         MESSAGE_TEXT(item.name, "Webcam");
         MESSAGE_TEXT(item.port, "2-1");
         MESSAGE_TEXT(item.holder, "uvcvideo");
@@ -223,10 +236,12 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
         struct msg_account_result end = {.request = request, .accepted = 1};
 
         if (strcmp(message->body.account_change.name, "admin") == 0)
-            end = (struct msg_account_result){.request = request, .failure = FAILURE_ACCOUNT_REFUSED};
+            end =
+                (struct msg_account_result){.request = request, .failure = FAILURE_ACCOUNT_REFUSED};
         reply(fd, MSG_ACCOUNT_RESULT, &end);
     } else if (message->type == MSG_ACCOUNTS_QUERY) {
-        struct msg_account_item item = {.request = request, .role = 2, .state = 1, .failures = 6, .locked_s = 90};
+        struct msg_account_item item = {
+            .request = request, .role = 2, .state = 1, .failures = 6, .locked_s = 90};
         struct msg_accounts_end end = {.request = request, .count = 1};
 
         MESSAGE_TEXT(item.name, "佐藤");
@@ -238,7 +253,9 @@ static void a_desk(int fd, const struct message *message, struct desk *desk)
 
         /* An anchor of row 9 is of another log; backups cannot be made here; all else is good. */
         end.result = message->body.maintain.row == 9 ? 1 : message->body.maintain.task == 2 ? 2 : 0;
-        MESSAGE_TEXT(end.detail, end.result == 0 ? "good" : end.result == 1 ? "another log" : "no directory");
+        MESSAGE_TEXT(end.detail, end.result == 0   ? "good"
+                                 : end.result == 1 ? "another log"
+                                                   : "no directory");
         reply(fd, MSG_MAINTAIN_PROGRESS, &progress);
         reply(fd, MSG_MAINTAINED, &end);
     }
@@ -252,10 +269,12 @@ static void status_is_a_line_a_lane(void **state)
     assert_int_equal(uketsuke(desk, "status", NULL), 0);
     assert_string_equal(desk->out, "レーン  名前  状態  方法  受付  カード  注意\n"
                                    "1       正面  face  face  7     card    \n"
-                                   "2             idle                      R001 読み取り機が見つかりません。USBケーブルと電源を確かめます。"
+                                   "2             idle                      R001 "
+                                   "読み取り機が見つかりません。USBケーブルと電源を確かめます。"
                                    " / No reader found; check USB cable and power.\n");
     assert_int_equal(uketsuke(desk, "--json", "status", NULL), 0);
-    assert_int_equal(strncmp(desk->out, "{\"message\":\"lane_state\",\"lane\":1,\"label\":\"正面\",", 47), 0);
+    assert_int_equal(
+        strncmp(desk->out, "{\"message\":\"lane_state\",\"lane\":1,\"label\":\"正面\",", 47), 0);
 }
 
 static void visits_are_todays_or_of_a_day(void **state)
@@ -267,8 +286,11 @@ static void visits_are_todays_or_of_a_day(void **state)
     /* date -u -d 2026-11-22 +%s */
     assert_int_equal(desk->asked.body.visits_query.since, 1795305600);
     assert_int_equal(desk->asked.body.visits_query.until, 1795305600 + 86400);
-    assert_string_equal(desk->out, "受付  時刻      レーン  名前       生年月日  方法  結果      割合  限度額  コード  注意\n"
-                                   "12    09:00:00  1       山田 花子  19550203  pin   eligible  020                   再利用\n");
+    assert_string_equal(
+        desk->out,
+        "受付  時刻      レーン  名前       生年月日  方法  結果      割合  限度額  コード  注意\n"
+        "12    09:00:00  1       山田 花子  19550203  pin   eligible  020                   "
+        "再利用\n");
     assert_int_equal(uketsuke(desk, "visits", "--date", "22.11.2026", NULL), 2);
     assert_int_equal(uketsuke(desk, "visits", "--limit", "0", NULL), 2);
 }
@@ -276,10 +298,12 @@ static void visits_are_todays_or_of_a_day(void **state)
 static void a_lookup(int fd, const struct message *message, struct desk *desk)
 {
     if (message->type == MSG_LOOKUP) {
-        struct msg_action_result result = {.request = message->body.lookup.request, .accepted = 1, .visit = 12};
+        struct msg_action_result result = {
+            .request = message->body.lookup.request, .accepted = 1, .visit = 12};
 
         if (strlen(message->body.lookup.birth) != 8) {
-            result = (struct msg_action_result){.request = result.request, .failure = FAILURE_LOOKUP_FORMAT};
+            result = (struct msg_action_result){.request = result.request,
+                                                .failure = FAILURE_LOOKUP_FORMAT};
             MESSAGE_TEXT(result.field, "birth");
         }
         reply(fd, MSG_ACTION_RESULT, &result);
@@ -307,11 +331,14 @@ static void a_lookup_waits_for_its_own_outcome(void **state)
     struct desk *desk = *state;
 
     start(desk, a_lookup);
-    assert_int_equal(uketsuke(desk, "lookup", "06123456", "77", "--birth", "19550203", "--symbol", "１２", "--branch", "01", NULL), 1);
+    assert_int_equal(uketsuke(desk, "lookup", "06123456", "77", "--birth", "19550203", "--symbol",
+                              "１２", "--branch", "01", NULL),
+                     1);
     assert_int_equal(strncmp(desk->out, "not_eligible  受付/visit 12  ", 31), 0);
     assert_non_null(strstr(desk->out, "E007"));
     assert_int_equal(uketsuke(desk, "lookup", "06123456", "77", "--birth", "1955", NULL), 2);
-    assert_string_equal(desk->err, "uketsuke: E019 番号・生年月日の形が正しくありません。 / Numbers or birth date are not of the right form. (--birth)\n");
+    assert_string_equal(desk->err, "uketsuke: E019 番号・生年月日の形が正しくありません。 / "
+                                   "Numbers or birth date are not of the right form. (--birth)\n");
     assert_int_equal(desk->asked.type, MSG_LOOKUP);
     assert_string_equal(desk->asked.body.lookup.insurer, "06123456");
     assert_int_equal(desk->asked.body.lookup.surface, 'C');
@@ -338,15 +365,22 @@ static void doctor_tells_what_every_part_said(void **state)
 
     start(desk, a_desk);
     assert_int_equal(uketsuke(desk, "doctor", NULL), 1);
-    assert_non_null(strstr(desk->out, "注 warn  certificate of main: 12 days left\n            → renew it\n"));
-    assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1: Reader [054c:0dc8] , held by pcscd\n            → stop pcscd\n"));
+    assert_non_null(
+        strstr(desk->out, "注 warn  certificate of main: 12 days left\n            → renew it\n"));
+    assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1: Reader [054c:0dc8] , held by "
+                                      "pcscd\n            → stop pcscd\n"));
     /* one that no lane has: how to name it; one that a lane lacks */
-    assert_non_null(strstr(desk->out, "注 warn  device without lane: Webcam [046d:0825] 2-1, held by uvcvideo\n"));
+    assert_non_null(strstr(
+        desk->out, "注 warn  device without lane: Webcam [046d:0825] 2-1, held by uvcvideo\n"));
     assert_non_null(strstr(desk->out, "to use it in a lane: camera = v4l2:port=2-1\n"));
-    assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1: カメラがありません / no camera\n            → plug it in\n"));
+    assert_non_null(strstr(
+        desk->out,
+        "悪 BAD   device of lane 1: カメラがありません / no camera\n            → plug it in\n"));
     assert_non_null(strstr(desk->out, "良 ok    desk: "));
     assert_int_equal(uketsuke(desk, "--json", "doctor", NULL), 1);
-    assert_non_null(strstr(desk->out, "{\"state\":\"warning\",\"component\":\"certificate of main\",\"detail\":\"12 days left\",\"next\":\"renew it\"}\n"));
+    assert_non_null(strstr(desk->out,
+                           "{\"state\":\"warning\",\"component\":\"certificate of "
+                           "main\",\"detail\":\"12 days left\",\"next\":\"renew it\"}\n"));
 }
 
 static void a_mute(int fd, const struct message *message, struct desk *desk)
@@ -375,7 +409,9 @@ static void the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_
     assert_int_equal(desk->asked.body.maintain.row, 0);
     assert_true(desk->asked.body.maintain.staff[0] != '\0');
     assert_string_equal(desk->out, "good\n");
-    assert_int_equal(uketsuke(desk, "--staff", "Sato", "audit", "verify", "9:00000000000000ff:0123456789abcdef", NULL), EXIT_NOT_SO);
+    assert_int_equal(uketsuke(desk, "--staff", "Sato", "audit", "verify",
+                              "9:00000000000000ff:0123456789abcdef", NULL),
+                     EXIT_NOT_SO);
     assert_int_equal(desk->asked.body.maintain.high, 0xff);
     assert_true(desk->asked.body.maintain.low == UINT64_C(0x0123456789abcdef));
     assert_string_equal(desk->asked.body.maintain.staff, "Sato");
@@ -390,7 +426,8 @@ static void the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_
 
 static void what_is_no_anchor_is_not_asked(void **state)
 {
-    static const char *const wrong[] = {"", "1", "1:2", "0:1:2", "x:1:2", "1:2:3:4", "1:0123456789abcdef0:2", "1:2:3x"};
+    static const char *const wrong[] = {
+        "", "1", "1:2", "0:1:2", "x:1:2", "1:2:3:4", "1:0123456789abcdef0:2", "1:2:3x"};
     struct desk *desk = *state;
 
     start(desk, a_desk);
@@ -444,13 +481,15 @@ static void an_account_is_made_with_a_code_that_is_shown_once(void **state)
 
 static void what_is_no_change_of_an_account_is_not_asked(void **state)
 {
-    static const char *const wrong[][3] = {{NULL}, {"add"}, {"add", "x"}, {"add", "x", "king"}, {"forget", "x"}, {"remove"},
-                                           {"list", "x"}, {"disable", "x", "reception"}};
+    static const char *const wrong[][3] = {
+        {NULL},          {"add"},    {"add", "x"},  {"add", "x", "king"},
+        {"forget", "x"}, {"remove"}, {"list", "x"}, {"disable", "x", "reception"}};
     struct desk *desk = *state;
 
     start(desk, a_desk);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        assert_int_equal(uketsuke(desk, "account", wrong[i][0], wrong[i][1], wrong[i][2], NULL), EXIT_USAGE);
+        assert_int_equal(uketsuke(desk, "account", wrong[i][0], wrong[i][1], wrong[i][2], NULL),
+                         EXIT_USAGE);
         assert_int_equal(desk->asked.type, 0);
     }
 }

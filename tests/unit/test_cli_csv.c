@@ -76,7 +76,8 @@ static void what_is_no_csv_says_where_and_why(void **state)
 static void both_encodings_and_a_mark(void **state)
 {
     /* 氏名,髙橋 in CP932: 8E 81 96 BC, and FB FC (NEC selected) for 髙, 8B B4 for 橋 */
-    static const uint8_t cp932[] = {0x8e, 0x81, 0x96, 0xbc, ',', 0xfb, 0xfc, 0x8b, 0xb4, '\r', '\n'};
+    static const uint8_t cp932[] = {0x8e, 0x81, 0x96, 0xbc, ',', 0xfb,
+                                    0xfc, 0x8b, 0xb4, '\r', '\n'};
     struct csv csv;
     struct csv_row row;
 

@@ -92,42 +92,44 @@ static void shows(const char *option, const char *text, const char *wanted)
 
 static void an_answer_with_its_codes(void **state)
 {
-    static const char shown[] =
-        "{\n"
-        "  \"XmlMsg\": {\n"
-        "    \"MessageHeader\": {\n"
-        "      \"SegmentOfResult\": {\"code\": \"1\", \"list\": \"CD003\", \"ja\": \"正常に終わった\", \"en\": \"done\"}\n"
-        "    },\n"
-        "    \"MessageBody\": {\n"
-        "      \"QualificationValidity\": {\"code\": \"7\", \"list\": \"CD006\", \"ja\": \"コード表にない値\", "
-        "\"en\": \"not in the code list\", \"known\": false},\n"
-        "      \"ResultList\": [\n"
-        "        {\n"
-        "          \"ResultOfQualificationConfirmation\": {\n"
-        "            \"InsurerNumber\": \"  990012\",\n"
-        "            \"Name\": \"架●　花子\",\n"
-        "            \"PublicExpenseResultList\": []\n"
-        "          }\n"
-        "        },\n"
-        "        {\n"
-        "          \"ResultOfQualificationConfirmation\": {}\n"
-        "        }\n"
-        "      ],\n"
-        "      \"Unknown\": [\n"
-        "        \"1\",\n"
-        "        {\n"
-        "          \"A\": \"2\"\n"
-        "        }\n"
-        "      ]\n"
-        "    }\n"
-        "  }\n"
-        "}\n";
+    static const char shown[] = "{\n"
+                                "  \"XmlMsg\": {\n"
+                                "    \"MessageHeader\": {\n"
+                                "      \"SegmentOfResult\": {\"code\": \"1\", \"list\": \"CD003\", "
+                                "\"ja\": \"正常に終わった\", \"en\": \"done\"}\n"
+                                "    },\n"
+                                "    \"MessageBody\": {\n"
+                                "      \"QualificationValidity\": {\"code\": \"7\", \"list\": "
+                                "\"CD006\", \"ja\": \"コード表にない値\", "
+                                "\"en\": \"not in the code list\", \"known\": false},\n"
+                                "      \"ResultList\": [\n"
+                                "        {\n"
+                                "          \"ResultOfQualificationConfirmation\": {\n"
+                                "            \"InsurerNumber\": \"  990012\",\n"
+                                "            \"Name\": \"架●　花子\",\n"
+                                "            \"PublicExpenseResultList\": []\n"
+                                "          }\n"
+                                "        },\n"
+                                "        {\n"
+                                "          \"ResultOfQualificationConfirmation\": {}\n"
+                                "        }\n"
+                                "      ],\n"
+                                "      \"Unknown\": [\n"
+                                "        \"1\",\n"
+                                "        {\n"
+                                "          \"A\": \"2\"\n"
+                                "        }\n"
+                                "      ]\n"
+                                "    }\n"
+                                "  }\n"
+                                "}\n";
 
     (void)state;
     shows(NULL,
           "<XmlMsg><MessageBody><Unknown>1</Unknown><ResultList><ResultOfQualificationConfirmation>"
           "<PublicExpenseResultList/><Name>架●　花子</Name><InsurerNumber>  990012</InsurerNumber>"
-          "</ResultOfQualificationConfirmation><ResultOfQualificationConfirmation/></ResultList><Unknown><A>2</A></Unknown>"
+          "</ResultOfQualificationConfirmation><ResultOfQualificationConfirmation/></"
+          "ResultList><Unknown><A>2</A></Unknown>"
           "<QualificationValidity>7</QualificationValidity></MessageBody>"
           "<MessageHeader><SegmentOfResult>1</SegmentOfResult></MessageHeader></XmlMsg>",
           shown);
@@ -143,9 +145,12 @@ static void an_answer_with_its_codes(void **state)
           shown);
     /* And as the Web API has it. */
     shows(NULL,
-          "\xef\xbb\xbf {\"XmlMsg\":{\"MessageBody\":{\"Unknown\":[\"1\",{\"A\":\"2\"}],\"ResultList\":["
-          "{\"ResultOfQualificationConfirmation\":{\"PublicExpenseResultList\":[],\"Name\":\"\\u67b6●　花子\","
-          "\"InsurerNumber\":\"  990012\"}},{\"ResultOfQualificationConfirmation\":{}}],\"QualificationValidity\":7},"
+          "\xef\xbb\xbf "
+          "{\"XmlMsg\":{\"MessageBody\":{\"Unknown\":[\"1\",{\"A\":\"2\"}],\"ResultList\":["
+          "{\"ResultOfQualificationConfirmation\":{\"PublicExpenseResultList\":[],\"Name\":"
+          "\"\\u67b6●　花子\","
+          "\"InsurerNumber\":\"  "
+          "990012\"}},{\"ResultOfQualificationConfirmation\":{}}],\"QualificationValidity\":7},"
           "\"MessageHeader\":{\"SegmentOfResult\":\"1\"}}}",
           shown);
 }
@@ -156,15 +161,19 @@ static void a_request_in_one_line_for_programs(void **state)
     size_t len;
 
     (void)state;
-    shows("--json",
-          "{\"XmlMsg\":{\"MessageHeader\":{\"ReferenceClassification\":\"A\"},\"MessageBody\":{"
-          "\"QualificationConfirmSearchInfo\":{\"InsuredCardSymbol\":\"試験\","
-          "\"LimitApplicationCertificateRelatedConsFlg\":\"1\"},\"PrescriptionIssueSelect\":\"\"}}}",
-          "{\"XmlMsg\":{\"MessageHeader\":{\"ReferenceClassification\":{\"code\":\"A\",\"list\":\"CD002\",\"ja\":"
-          "\"医療扶助の照会\",\"en\":\"medical assistance\",\"confirmed\":false}},\"MessageBody\":{"
-          "\"QualificationConfirmSearchInfo\":{\"InsuredCardSymbol\":\"試験\","
-          "\"LimitApplicationCertificateRelatedConsFlg\":{\"code\":\"1\",\"list\":\"CD001\",\"ja\":\"同意あり\",\"en\":\"yes\"}},"
-          "\"PrescriptionIssueSelect\":{\"code\":\"\",\"list\":\"CD017\",\"ja\":\"記載なし\",\"en\":\"empty\"}}}}\n");
+    shows(
+        "--json",
+        "{\"XmlMsg\":{\"MessageHeader\":{\"ReferenceClassification\":\"A\"},\"MessageBody\":{"
+        "\"QualificationConfirmSearchInfo\":{\"InsuredCardSymbol\":\"試験\","
+        "\"LimitApplicationCertificateRelatedConsFlg\":\"1\"},\"PrescriptionIssueSelect\":\"\"}}}",
+        "{\"XmlMsg\":{\"MessageHeader\":{\"ReferenceClassification\":{\"code\":\"A\",\"list\":"
+        "\"CD002\",\"ja\":"
+        "\"医療扶助の照会\",\"en\":\"medical assistance\",\"confirmed\":false}},\"MessageBody\":{"
+        "\"QualificationConfirmSearchInfo\":{\"InsuredCardSymbol\":\"試験\","
+        "\"LimitApplicationCertificateRelatedConsFlg\":{\"code\":\"1\",\"list\":\"CD001\",\"ja\":"
+        "\"同意あり\",\"en\":\"yes\"}},"
+        "\"PrescriptionIssueSelect\":{\"code\":\"\",\"list\":\"CD017\",\"ja\":\"記載なし\",\"en\":"
+        "\"empty\"}}}}\n");
     len = strlen(out);
     json = json_loadb(out, len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
@@ -180,7 +189,8 @@ static void nothing_in_a_message_steers_the_terminal(void **state)
           "{\"XmlMsg\":{\"Name\":\"\\u001b[2J\\u009b2J\\u007f\\\"\\\\\"}}\n");
     json = json_loads(out, 0, NULL);
     assert_string_equal(json_string_value(json_object_get(json_object_get(json, "XmlMsg"), "Name")),
-                        "\x1b[2J\xc2\x9b" "2J\x7f\"\\");
+                        "\x1b[2J\xc2\x9b"
+                        "2J\x7f\"\\");
     json_decref(json);
 }
 
@@ -229,7 +239,8 @@ static void a_large_message_goes_through_whole(void **state)
     save(text, len);
     assert_int_equal(show("--json", path), EXIT_AS_ASKED);
     json = json_loads(out, 0, NULL);
-    assert_int_equal(json_string_length(json_object_get(json_object_get(json, "XmlMsg"), "A")), len - 24);
+    assert_int_equal(json_string_length(json_object_get(json_object_get(json, "XmlMsg"), "A")),
+                     len - 24);
     json_decref(json);
     free(text);
 }
@@ -255,8 +266,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_answer_with_its_codes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_request_in_one_line_for_programs, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nothing_in_a_message_steers_the_terminal, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_no_message_is_said_in_plain_words, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_in_a_message_steers_the_terminal, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_is_no_message_is_said_in_plain_words, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_file_too_large_is_not_read_to_its_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_large_message_goes_through_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_file_is_wrong_usage, set_up, tear_down),

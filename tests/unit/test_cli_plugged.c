@@ -31,21 +31,25 @@ static void shell(const char *format, ...)
         fail_msg("%s", command);
 }
 
-static void device(const char *port, const char *vendor, const char *product, const char *name, unsigned devnum)
+static void device(const char *port, const char *vendor, const char *product, const char *name,
+                   unsigned devnum)
 {
-    shell("d=%s/bus/usb/devices/%s; mkdir -p $d; cd $d; echo %s >idVendor; echo %s >idProduct; printf '%s\\n' >product; echo 1 >busnum; echo %u >devnum",
+    shell("d=%s/bus/usb/devices/%s; mkdir -p $d; cd $d; echo %s >idVendor; echo %s >idProduct; "
+          "printf '%s\\n' >product; echo 1 >busnum; echo %u >devnum",
           sys, port, vendor, product, name, devnum);
 }
 
 static void interface(const char *port, unsigned number, const char *class, const char *driver)
 {
-    shell("d=%s/bus/usb/devices/%s:1.%u; mkdir -p $d; echo %s >$d/bInterfaceClass; [ -z '%s' ] || ln -s ../../drivers/%s $d/driver",
+    shell("d=%s/bus/usb/devices/%s:1.%u; mkdir -p $d; echo %s >$d/bInterfaceClass; [ -z '%s' ] || "
+          "ln -s ../../drivers/%s $d/driver",
           sys, port, number, class, driver, driver);
 }
 
 static void process(unsigned pid, const char *comm, const char *opened)
 {
-    shell("d=%s/%u; mkdir -p $d/fd; echo %s >$d/comm; ln -s /dev/null $d/fd/0; ln -s %s $d/fd/7", proc, pid, comm, opened);
+    shell("d=%s/%u; mkdir -p $d/fd; echo %s >$d/comm; ln -s /dev/null $d/fd/0; ln -s %s $d/fd/7",
+          proc, pid, comm, opened);
 }
 
 static int up(void **state)
@@ -126,7 +130,8 @@ static void who_has_it_is_named(void **state)
 
 static void names_that_lead_elsewhere_are_none(void **state)
 {
-    static const char *const rows[] = {"", "../../../etc", "1-9", "1-2/../1-2", "usb1", "simulator-1"};
+    static const char *const rows[] = {"",           "../../../etc", "1-9",
+                                       "1-2/../1-2", "usb1",         "simulator-1"};
     char holders[120];
 
     (void)state;

@@ -82,7 +82,8 @@ static void serve(int fd, struct desk *desk)
 
     reply(fd, MSG_HELLO, &hello);
     for (;;) {
-        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = desk->stop[0], .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                                {.fd = desk->stop[0], .events = POLLIN}};
         ssize_t n;
 
         if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
@@ -103,7 +104,8 @@ static void *run(void *arg)
     struct desk *desk = arg;
 
     for (;;) {
-        struct pollfd fds[2] = {{.fd = desk->listen_fd, .events = POLLIN}, {.fd = desk->stop[0], .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = desk->listen_fd, .events = POLLIN},
+                                {.fd = desk->stop[0], .events = POLLIN}};
         int fd;
 
         if (poll(fds, 2, -1) < 0 || fds[1].revents != 0)
@@ -160,13 +162,16 @@ static int setup(void **state)
     snprintf(desk->list, sizeof(desk->list), "%s/list.csv", desk->directory);
     snprintf(desk->report, sizeof(desk->report), "%s/list.csv.report.csv", desk->directory);
     snprintf(text, sizeof(text),
-             "[desk]\ninstitution = 1312345678\nrun-directory = %s\nstate-directory = %s\n[lane 1]\nlabel = x\ntoken-file = %s/none\n"
+             "[desk]\ninstitution = 1312345678\nrun-directory = %s\nstate-directory = %s\n[lane "
+             "1]\nlabel = x\ntoken-file = %s/none\n"
              "[upstream main]\nkind = web-api\n",
              desk->directory, desk->directory, desk->directory);
     write_file(desk->config, "w", text);
     write_file(desk->list, "w", "予約,患者番号,氏名,生年月日,保険者番号,記号,番号,枝番\r\n");
     for (unsigned i = 1; i <= ROWS; i++) {
-        snprintf(text, sizeof(text), "09:%02u,PT%u,\"架空　花子\",昭和29年7月7日,06130012,試験,%u,01\r\n", i, i, 1000 + i);
+        snprintf(text, sizeof(text),
+                 "09:%02u,PT%u,\"架空　花子\",昭和29年7月7日,06130012,試験,%u,01\r\n", i, i,
+                 1000 + i);
         write_file(desk->list, "a", text);
     }
     memcpy(un.sun_path, desk->socket, strlen(desk->socket) + 1);
@@ -201,7 +206,8 @@ static int teardown(void **state)
 
 static int precheck(struct desk *desk)
 {
-    char *argv[] = {"uketsuke", "--config", desk->config, "--staff", "山田", "precheck", desk->list, NULL};
+    char *argv[] = {"uketsuke", "--config", desk->config, "--staff",
+                    "山田",     "precheck", desk->list,   NULL};
     FILE *out, *err;
     int status;
 
@@ -241,9 +247,12 @@ static void a_list_stopped_anywhere_goes_on_and_asks_nothing_twice(void **state)
         assert_int_equal(desk->asked[i], 1);
     }
     assert_non_null(strstr(report, "\"4\",\"PT3\",\"架空　花子\",\"invalid\",\"4\",\"\",\"E"));
-    assert_non_null(strstr(report, "\"5\",\"PT4\",\"架空　花子\",\"wrong\",\"1\",\"birth\",\"E019\""));
-    assert_non_null(strstr(report, "\"numbers\",\"20261001\",\"address: 甲 > 乙; ratio: 020 > 030\""));
-    assert_string_equal(desk->last_birth, "昭和29年7月7日"); /* as the list has it: the desk reads it */
+    assert_non_null(
+        strstr(report, "\"5\",\"PT4\",\"架空　花子\",\"wrong\",\"1\",\"birth\",\"E019\""));
+    assert_non_null(
+        strstr(report, "\"numbers\",\"20261001\",\"address: 甲 > 乙; ratio: 020 > 030\""));
+    assert_string_equal(desk->last_birth,
+                        "昭和29年7月7日"); /* as the list has it: the desk reads it */
     assert_non_null(strstr(desk->out, "8/8"));
     free(report);
     /* It is done: nothing is asked any more. */
@@ -280,7 +289,8 @@ static void a_list_that_cannot_be_read_says_where(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_list_stopped_anywhere_goes_on_and_asks_nothing_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_list_stopped_anywhere_goes_on_and_asks_nothing_twice,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_that_cannot_be_read_says_where, setup, teardown),
     };
 

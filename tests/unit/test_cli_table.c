@@ -20,10 +20,9 @@ static void widths_are_cells_not_bytes(void **state)
         const char *text;
         size_t cells;
     } cases[] = {
-        {"", 0},          {"abc", 3},        {"受付", 4},           {"レーン1", 7},
-        {"ﾔﾏﾀﾞ", 4},      {"１２", 4},       {"高●一", 5},          {"か\u3099", 2},
-        {"한국", 4},      {"e\u0301", 1},    {"𠮷", 2},             {"a\u200bb", 2},
-        {"、。", 4},      {"→", 1},
+        {"", 0},     {"abc", 3},      {"受付", 4},     {"レーン1", 7}, {"ﾔﾏﾀﾞ", 4},
+        {"１２", 4}, {"高●一", 5},    {"か\u3099", 2}, {"한국", 4},    {"e\u0301", 1},
+        {"𠮷", 2},   {"a\u200bb", 2}, {"、。", 4},     {"→", 1},
     };
 
     (void)state;
@@ -48,8 +47,14 @@ static void a_name_cannot_steer_the_terminal(void **state)
         const char *text;
         const char *shown;
     } cases[] = {
-        {"\033[2J山田", "\ufffd[2J山田"}, {"a\nb", "a\ufffdb"},       {"a\x7f", "a\ufffd"},
-        {"\xc2\x9b" "31m", "\ufffd31m"},  {"\u202eabc", "\ufffdabc"}, {"a\xff", "a\ufffd"},
+        {"\033[2J山田", "\ufffd[2J山田"},
+        {"a\nb", "a\ufffdb"},
+        {"a\x7f", "a\ufffd"},
+        {"\xc2\x9b"
+         "31m",
+         "\ufffd31m"},
+        {"\u202eabc", "\ufffdabc"},
+        {"a\xff", "a\ufffd"},
     };
 
     (void)state;
@@ -84,7 +89,8 @@ static void columns_line_up(void **state)
 
 static void a_message_is_one_line_of_json(void **state)
 {
-    struct msg_action_result m = {.request = 3, .accepted = 1, .failure = FAILURE_PIN_LOCKED, .visit = UINT64_MAX};
+    struct msg_action_result m = {
+        .request = 3, .accepted = 1, .failure = FAILURE_PIN_LOCKED, .visit = UINT64_MAX};
     struct msg_health_item h = {.request = 1, .state = 2};
     char *out = NULL;
     size_t len = 0;
@@ -96,9 +102,11 @@ static void a_message_is_one_line_of_json(void **state)
     MESSAGE_TEXT(h.component, "reader 1");
     json_message(file, MSG_HEALTH_ITEM, &h);
     (void)fclose(file);
-    assert_string_equal(out, "{\"message\":\"action_result\",\"request\":3,\"accepted\":1,\"failure\":\"P003\",\"visit\":\"18446744073709551615\","
+    assert_string_equal(out, "{\"message\":\"action_result\",\"request\":3,\"accepted\":1,"
+                             "\"failure\":\"P003\",\"visit\":\"18446744073709551615\","
                              "\"field\":\"a\\\"\\\\\\u000a\\u001f受\"}\n"
-                             "{\"message\":\"health_item\",\"request\":1,\"state\":\"bad\",\"failure\":\"-\",\"component\":\"reader 1\","
+                             "{\"message\":\"health_item\",\"request\":1,\"state\":\"bad\","
+                             "\"failure\":\"-\",\"component\":\"reader 1\","
                              "\"detail\":\"\",\"next\":\"\",\"until\":0}\n");
     free(out);
 }

@@ -39,7 +39,8 @@ static void note_second(struct timer *timer, void *arg)
 static void timers_fire_in_the_order_of_their_deadlines_at_their_own_time(void **state)
 {
     struct note note = {.clock = clock_new_simulated(1000, 0)};
-    struct timer *a = timer_new(note.clock, note_first, &note), *b = timer_new(note.clock, note_second, &note);
+    struct timer *a = timer_new(note.clock, note_first, &note),
+                 *b = timer_new(note.clock, note_second, &note);
 
     (void)state;
     assert_int_equal(timer_set_after(a, 300), 0);
@@ -60,7 +61,8 @@ static void timers_fire_in_the_order_of_their_deadlines_at_their_own_time(void *
 static void equal_deadlines_fire_in_the_order_in_which_they_were_set(void **state)
 {
     struct note note = {.clock = clock_new_simulated(0, 0)};
-    struct timer *a = timer_new(note.clock, note_first, &note), *b = timer_new(note.clock, note_second, &note);
+    struct timer *a = timer_new(note.clock, note_first, &note),
+                 *b = timer_new(note.clock, note_second, &note);
 
     (void)state;
     (void)timer_set_at(b, 50);
@@ -76,7 +78,8 @@ static void equal_deadlines_fire_in_the_order_in_which_they_were_set(void **stat
 static void a_timer_set_by_a_callback_within_the_span_fires_too(void **state)
 {
     struct note note = {.clock = clock_new_simulated(0, 0)};
-    struct timer *a = timer_new(note.clock, note_first, &note), *b = timer_new(note.clock, note_second, &note);
+    struct timer *a = timer_new(note.clock, note_first, &note),
+                 *b = timer_new(note.clock, note_second, &note);
 
     (void)state;
     note.again = a;

@@ -22,11 +22,12 @@ static void every_list_has_its_values(void **state)
         const char *name;
         size_t values;
     } lists[] = {
-        {"CD001", 2}, {"CD002", 5}, {"CD003", 3}, {"CD004", 2}, {"CD005", 2},  {"CD006", 6}, {"CD007", 3},
-        {"CD008", 4}, {"CD009", 2}, {"CD010", 8}, {"CD011", 3}, {"CD012", 16}, {"CD013", 3}, {"CD014", 2},
-        {"CD015", 1}, {"CD016", 4}, {"CD017", 2}, {"CD018", 2}, {"CD019", 5},  {"CD020", 2}, {"CD021", 2},
-        {"CD022", 1}, {"CD023", 2}, {"CD024", 2}, {"CD025", 2}, {"CD026", 2},  {"CD027", 1}, {"CD028", 4},
-        {"CD036", 5}, {"CD038", 4}, {"CD044", 4},
+        {"CD001", 2}, {"CD002", 5}, {"CD003", 3}, {"CD004", 2}, {"CD005", 2}, {"CD006", 6},
+        {"CD007", 3}, {"CD008", 4}, {"CD009", 2}, {"CD010", 8}, {"CD011", 3}, {"CD012", 16},
+        {"CD013", 3}, {"CD014", 2}, {"CD015", 1}, {"CD016", 4}, {"CD017", 2}, {"CD018", 2},
+        {"CD019", 5}, {"CD020", 2}, {"CD021", 2}, {"CD022", 1}, {"CD023", 2}, {"CD024", 2},
+        {"CD025", 2}, {"CD026", 2}, {"CD027", 1}, {"CD028", 4}, {"CD036", 5}, {"CD038", 4},
+        {"CD044", 4},
     };
 
     (void)state;
@@ -88,7 +89,8 @@ static void elements_lead_to_their_lists(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        assert_string_equal(codes_list(codes_list_of(rows[i].parent, rows[i].element))->name, rows[i].list);
+        assert_string_equal(codes_list(codes_list_of(rows[i].parent, rows[i].element))->name,
+                            rows[i].list);
 }
 
 static void meanings_as_the_description_has_them(void **state)
@@ -100,10 +102,14 @@ static void meanings_as_the_description_has_them(void **state)
     assert_non_null(strstr(meaning("MessageBody", "QualificationValidity", "6")->ja, "医療扶助"));
     assert_string_equal(meaning("", "Sex1", "2")->en, "female");
     assert_string_equal(meaning("", "ReasonOfLoss", "01")->ja, "死亡");
-    assert_non_null(strstr(meaning("", "InsuredCardClassification", "A1")->en, "medical assistance"));
-    assert_non_null(strstr(meaning("", "LimitApplicationCertificateClassificationFlag", "B01")->ja, "現役並みⅢ"));
-    assert_non_null(strstr(meaning("", "LimitApplicationCertificateClassificationFlag", "B03")->ja, "現役並みⅠ"));
-    assert_non_null(strstr(meaning("", "LimitApplicationCertificateClassificationFlag", "B10")->ja, "一般Ⅰ"));
+    assert_non_null(
+        strstr(meaning("", "InsuredCardClassification", "A1")->en, "medical assistance"));
+    assert_non_null(strstr(meaning("", "LimitApplicationCertificateClassificationFlag", "B01")->ja,
+                           "現役並みⅢ"));
+    assert_non_null(strstr(meaning("", "LimitApplicationCertificateClassificationFlag", "B03")->ja,
+                           "現役並みⅠ"));
+    assert_non_null(
+        strstr(meaning("", "LimitApplicationCertificateClassificationFlag", "B10")->ja, "一般Ⅰ"));
     assert_string_equal(meaning("", "PrescriptionIssueSelect", "2")->en, "on paper");
     assert_true(meaning("MessageHeader", "ReferenceClassification", "1")->verified);
     assert_false(meaning("MessageHeader", "ReferenceClassification", "A")->verified);
@@ -137,7 +143,8 @@ static void every_row_is_said_in_both_languages_and_once(void **state)
         assert_ptr_equal(codes_find(row->list, row->value), row);
     }
     for (int i = CODE_LIST_NONE + 1; i < CODE_LIST_COUNT; i++)
-        assert_true(codes_list((enum code_list)i)->ja[0] != '\0' && codes_list((enum code_list)i)->en[0] != '\0');
+        assert_true(codes_list((enum code_list)i)->ja[0] != '\0' &&
+                    codes_list((enum code_list)i)->en[0] != '\0');
 }
 
 int main(void)

@@ -29,11 +29,13 @@ static void given_values_and_defaults_are_found(void **state)
     char *message;
 
     (void)state;
-    assert_int_equal(load(&config,
-                          "# comment\n[desk]\ninstitution = 9910000017\ninstitution-kind = pharmacy\nstate-directory = state\n"
-                          "[lane 2]\nlabel = 窓口2\n[lane 1]\n[upstream main]\ncapabilities = by_numbers\n",
-                          &message),
-                     0);
+    assert_int_equal(
+        load(&config,
+             "# comment\n[desk]\ninstitution = 9910000017\ninstitution-kind = "
+             "pharmacy\nstate-directory = state\n"
+             "[lane 2]\nlabel = 窓口2\n[lane 1]\n[upstream main]\ncapabilities = by_numbers\n",
+             &message),
+        0);
     assert_null(message);
     assert_string_equal(config_text(config, CFG_desk_INSTITUTION, NULL), "9910000017");
     assert_int_equal(config_number(config, CFG_desk_INSTITUTION_KIND, NULL), 2);
@@ -56,13 +58,18 @@ static void each_error_names_its_line_and_a_way_out(void **state)
         const char *text;
         const char *said;
     } wrong[] = {
-        {"[desk]\ninstitutoin = 9910000017\n", ":2: institutoin: there is no such key here; did you mean institution?"},
+        {"[desk]\ninstitutoin = 9910000017\n",
+         ":2: institutoin: there is no such key here; did you mean institution?"},
         {"[deskk]\n", ":1: deskk: there is no such section; did you mean [desk]?"},
-        {"[desk]\n\nmethod-seconds = soon\n", ":3: method-seconds: not a number in range; give a number from 5 to 600"},
+        {"[desk]\n\nmethod-seconds = soon\n",
+         ":3: method-seconds: not a number in range; give a number from 5 to 600"},
         {"[desk]\nmethod-seconds = 3\n", ":2: method-seconds: not a number in range"},
-        {"[desk]\nmethod-seconds = 99999999999999999999\n", ":2: method-seconds: not a number in range"},
-        {"[desk]\ngenuineness = maybe\n", ":2: genuineness: not one of the choices; choose one of require|challenge-only|off"},
-        {"[desk]\ninstitution = 123\n", ":2: institution: too short or too long; give 10 to 10 bytes"},
+        {"[desk]\nmethod-seconds = 99999999999999999999\n",
+         ":2: method-seconds: not a number in range"},
+        {"[desk]\ngenuineness = maybe\n",
+         ":2: genuineness: not one of the choices; choose one of require|challenge-only|off"},
+        {"[desk]\ninstitution = 123\n",
+         ":2: institution: too short or too long; give 10 to 10 bytes"},
         {"[desk]\npin-tries = 1\npin-tries = 2\n", ":3: pin-tries: given twice"},
         {"institution = 1\n", ":1: institution: stands before any section"},
         {"[lane]\n", ":1: lane: this section needs a name"},
@@ -145,9 +152,12 @@ static void every_row_of_the_table_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(given_values_and_defaults_are_found), cmocka_unit_test(each_error_names_its_line_and_a_way_out),
-        cmocka_unit_test(all_errors_are_told_at_once),         cmocka_unit_test(a_line_too_long_is_told_and_not_cut),
-        cmocka_unit_test(a_missing_file_is_told),              cmocka_unit_test(every_row_of_the_table_is_sound),
+        cmocka_unit_test(given_values_and_defaults_are_found),
+        cmocka_unit_test(each_error_names_its_line_and_a_way_out),
+        cmocka_unit_test(all_errors_are_told_at_once),
+        cmocka_unit_test(a_line_too_long_is_told_and_not_cut),
+        cmocka_unit_test(a_missing_file_is_told),
+        cmocka_unit_test(every_row_of_the_table_is_sound),
     };
     int fd = mkstemp(path), r;
 

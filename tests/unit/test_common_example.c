@@ -22,7 +22,8 @@ static int read_example(void **state)
     FILE *file;
 
     (void)state;
-    (void)snprintf(path, sizeof(path), "%s/packaging/uketsuke.conf.example", source != NULL ? source : ".");
+    (void)snprintf(path, sizeof(path), "%s/packaging/uketsuke.conf.example",
+                   source != NULL ? source : ".");
     file = fopen(path, "re");
     if (file == NULL)
         return -1;
@@ -47,7 +48,8 @@ static const char *shown(const char *section, const char *name, bool *commented)
             continue;
         *commented = line[0] == '#';
         line += *commented;
-        if (strcmp(inside, section) != 0 || strncmp(line, name, len) != 0 || strncmp(line + len, " =", 2) != 0)
+        if (strcmp(inside, section) != 0 || strncmp(line, name, len) != 0 ||
+            strncmp(line + len, " =", 2) != 0)
             continue;
         line += len + 2;
         return line + strspn(line, " ");
@@ -91,7 +93,8 @@ static void a_commented_key_shows_its_default(void **state)
         const char *value = shown(row->section, row->name, &commented);
 
         if (value != NULL && commented && strcmp(value, row->fallback) != 0)
-            fail_msg("[%s] %s: the example says %s, the default is %s", row->section, row->name, value, row->fallback);
+            fail_msg("[%s] %s: the example says %s, the default is %s", row->section, row->name,
+                     value, row->fallback);
     }
 }
 
@@ -108,7 +111,8 @@ static void the_example_loads_with_every_comment_taken_away(void **state)
     file = fdopen(fd, "w");
     assert_non_null(file);
     for (size_t i = 0; i < nlines; i++) {
-        bool key = lines[i][0] == '#' && ((lines[i][1] >= 'a' && lines[i][1] <= 'z') || lines[i][1] == '[');
+        bool key = lines[i][0] == '#' &&
+                   ((lines[i][1] >= 'a' && lines[i][1] <= 'z') || lines[i][1] == '[');
 
         assert_true(fprintf(file, "%s\n", lines[i] + key) >= 0);
     }
@@ -119,8 +123,10 @@ static void the_example_loads_with_every_comment_taken_away(void **state)
         const char *section = config_row((enum config_key)i)->section;
 
         assert_true(config_given(config, (enum config_key)i,
-                                 strcmp(section, "lane") == 0 ? "1" : strcmp(section, "upstream") == 0 ? "main"
-                                 : strcmp(section, "output") == 0 ? "receipt" : NULL));
+                                 strcmp(section, "lane") == 0       ? "1"
+                                 : strcmp(section, "upstream") == 0 ? "main"
+                                 : strcmp(section, "output") == 0   ? "receipt"
+                                                                    : NULL));
     }
     config_free(&config);
     assert_int_equal(remove(copy), 0);

@@ -80,8 +80,10 @@ static void pair_open(struct pair *pair, const char *a_allows, const char *b_all
     memset(pair, 0, sizeof(*pair));
     assert_int_equal(sd_event_new(&pair->loop), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    assert_int_equal(ipc_new(&pair->a.ipc, pair->loop, fds[0], &desk, a_allows, &handlers, &pair->a), 0);
-    assert_int_equal(ipc_new(&pair->b.ipc, pair->loop, fds[1], &reader, b_allows, &handlers, &pair->b), 0);
+    assert_int_equal(
+        ipc_new(&pair->a.ipc, pair->loop, fds[0], &desk, a_allows, &handlers, &pair->a), 0);
+    assert_int_equal(
+        ipc_new(&pair->b.ipc, pair->loop, fds[1], &reader, b_allows, &handlers, &pair->b), 0);
     turn(pair->loop);
 }
 
@@ -141,7 +143,8 @@ static void a_message_of_another_role_can_not_be_sent(void **state)
 
     (void)state;
     pair_open(&p, "R", "D");
-    assert_int_equal(ipc_send(p.a.ipc, MSG_MATCH_END, &end), -EINVAL); /* for the matcher, this is a reader */
+    assert_int_equal(ipc_send(p.a.ipc, MSG_MATCH_END, &end),
+                     -EINVAL); /* for the matcher, this is a reader */
     assert_int_equal(ipc_send(p.b.ipc, MSG_VISIT_END, &end), -EINVAL); /* only the desk says that */
     pair_close(&p);
 }
@@ -174,7 +177,8 @@ static void a_message_that_the_sender_may_not_send_closes_the_connection(void **
 
 static void whoever_does_not_begin_with_hello_is_turned_away(void **state)
 {
-    static const char *const openings[] = {"garbage", "", "UK\1\0\4\2\0\0\10\0\0\0\0\0\0\0\0\0\0\0"};
+    static const char *const openings[] = {"garbage", "",
+                                           "UK\1\0\4\2\0\0\10\0\0\0\0\0\0\0\0\0\0\0"};
     static const size_t lengths[] = {7, 0, 20};
 
     (void)state;
@@ -184,7 +188,8 @@ static void whoever_does_not_begin_with_hello_is_turned_away(void **state)
         int fds[2];
 
         assert_int_equal(sd_event_new(&loop), 0);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds),
+                         0);
         assert_int_equal(ipc_new(&a.ipc, loop, fds[0], &desk, "R", &handlers, &a), 0);
         assert_true(write(fds[1], openings[i], lengths[i]) >= 0);
         turn(loop);
@@ -294,7 +299,8 @@ static void a_client_comes_back_after_its_server_was_away(void **state)
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/desk.sock", path);
     assert_int_equal(sd_event_new(&loop), 0);
     clock = clock_new_system(loop);
-    assert_int_equal(ipc_client_new(&client, loop, clock, address.sun_path, &desk, "R", &handlers, &a), 0);
+    assert_int_equal(
+        ipc_client_new(&client, loop, clock, address.sun_path, &desk, "R", &handlers, &a), 0);
     for (int i = 0; i < 5; i++)
         (void)sd_event_run(loop, 20000);
     assert_null(ipc_client_peer(client));
@@ -304,7 +310,8 @@ static void a_client_comes_back_after_its_server_was_away(void **state)
         (void)unlink(address.sun_path);
         assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
         assert_int_equal(listen(fd, 4), 0);
-        assert_int_equal(ipc_server_new(&server, loop, fd, &reader, "D", NULL, 0, &handlers, &b), 0);
+        assert_int_equal(ipc_server_new(&server, loop, fd, &reader, "D", NULL, 0, &handlers, &b),
+                         0);
         for (int i = 0; i < 400 && a.opened < round; i++)
             (void)sd_event_run(loop, 20000);
         assert_int_equal(a.opened, round);
@@ -344,7 +351,9 @@ static void an_empty_packet_leaves_no_descriptor_behind(void **state)
         char room[CMSG_SPACE(sizeof(int))];
     } control = {0};
     struct iovec nothing = {.iov_base = &control, .iov_len = 0};
-    struct msghdr msg = {.msg_iov = &nothing, .msg_iovlen = 1, .msg_control = control.room,
+    struct msghdr msg = {.msg_iov = &nothing,
+                         .msg_iovlen = 1,
+                         .msg_control = control.room,
                          .msg_controllen = sizeof(control.room)};
     struct side a = {0};
     sd_event *loop = NULL;

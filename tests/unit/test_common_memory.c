@@ -163,10 +163,11 @@ static void a_log_line_is_one_line_of_typed_fields(void **state)
     (void)state;
     log_open("test", "", LOG_LEVEL_INFO);
     log_capture(keep, NULL);
-    log_event(LOG_LEVEL_INFO, "visit opened", LOG_NUMBER("visit", 7), LOG_HEX("sw", 0x63c2), LOG_ERRNO(-ENOSPC),
-              LOG_FAILURE(FAILURE_PIN_WRONG), LOG_NAME("state", "pin"),
+    log_event(LOG_LEVEL_INFO, "visit opened", LOG_NUMBER("visit", 7), LOG_HEX("sw", 0x63c2),
+              LOG_ERRNO(-ENOSPC), LOG_FAILURE(FAILURE_PIN_WRONG), LOG_NAME("state", "pin"),
               LOG_PUBLIC("path", log_public_from_config("/a\nb")));
-    assert_string_equal(last_line, "visit opened visit=7 sw=0x63c2 error=ENOSPC failure=P001 state=pin path=/a?b");
+    assert_string_equal(
+        last_line, "visit opened visit=7 sw=0x63c2 error=ENOSPC failure=P001 state=pin path=/a?b");
     last_line[0] = '\0';
     log_event(LOG_LEVEL_DEBUG, "too much");
     assert_string_equal(last_line, "");

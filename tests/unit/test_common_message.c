@@ -12,25 +12,29 @@
 static void the_wire_form_is_what_the_header_says(void **state)
 {
     /* 'U''K', the version, type 0x0405's neighbour VISIT_END 0x0204, no descriptors, 8 bytes of body: visit 0x0102. */
-    static const uint8_t expected[] = {'U', 'K', IPC_VERSION, 0, 0x04, 0x02, 0, 0, 8, 0, 0, 0, 0x02, 0x01, 0, 0, 0, 0, 0, 0};
+    static const uint8_t expected[] = {'U', 'K', IPC_VERSION, 0,    0x04, 0x02, 0, 0, 8, 0,
+                                       0,   0,   0x02,        0x01, 0,    0,    0, 0, 0, 0};
     struct msg_visit_end body = {.visit = 0x0102};
     uint8_t packet[MESSAGE_MAX];
 
     (void)state;
-    assert_int_equal(message_encode(MSG_VISIT_END, &body, 0, packet, sizeof(packet)), sizeof(expected));
+    assert_int_equal(message_encode(MSG_VISIT_END, &body, 0, packet, sizeof(packet)),
+                     sizeof(expected));
     assert_memory_equal(packet, expected, sizeof(expected));
 }
 
 static void texts_and_blobs_have_their_lengths_in_front(void **state)
 {
-    static const uint8_t body[] = {7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, /* request, since... is another message */};
+    static const uint8_t body[] = {7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+                                   /* request, since... is another message */};
     struct msg_visit_key key = {.visit = 1, .key = {.len = 3, .data = {9, 8, 7}}};
     static const uint8_t expected[] = {1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 9, 8, 7};
     uint8_t packet[MESSAGE_MAX];
 
     (void)state;
     (void)body;
-    assert_int_equal(message_encode(MSG_VISIT_KEY, &key, 0, packet, sizeof(packet)), MESSAGE_HEADER + sizeof(expected));
+    assert_int_equal(message_encode(MSG_VISIT_KEY, &key, 0, packet, sizeof(packet)),
+                     MESSAGE_HEADER + sizeof(expected));
     assert_memory_equal(packet + MESSAGE_HEADER, expected, sizeof(expected));
 }
 
@@ -88,18 +92,22 @@ static void text_is_refused_when_it_is_no_utf8_or_holds_a_nul(void **state)
         size_t len;
         int good;
     } texts[] = {
-        {"窓口", 6, 1},          {"\xe3\x81", 2, 0},         {"\xc0\x80", 2, 0}, {"\xed\xa0\x80", 3, 0},
-        {"\xf4\x90\x80\x80", 4, 0}, {"a\0b", 3, 0},          {"\xff", 1, 0},     {"\xf0\x9f\x98\x80", 4, 1},
+        {"窓口", 6, 1},         {"\xe3\x81", 2, 0},         {"\xc0\x80", 2, 0},
+        {"\xed\xa0\x80", 3, 0}, {"\xf4\x90\x80\x80", 4, 0}, {"a\0b", 3, 0},
+        {"\xff", 1, 0},         {"\xf0\x9f\x98\x80", 4, 1},
     };
     static struct message out;
 
     (void)state;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         /* DEVICE_DETACH has one text: u16 length, bytes. */
-        uint8_t packet[64] = {'U', 'K', IPC_VERSION, 0, 0x02, 0x01, 0, 0, (uint8_t)(2 + texts[i].len), 0, 0, 0, (uint8_t)texts[i].len, 0};
+        uint8_t packet[64] = {
+            'U', 'K', IPC_VERSION,           0, 0x02, 0x01, 0, 0, (uint8_t)(2 + texts[i].len), 0,
+            0,   0,   (uint8_t)texts[i].len, 0};
 
         memcpy(packet + 14, texts[i].bytes, texts[i].len);
-        assert_int_equal(message_decode(packet, 14 + texts[i].len, 0, &out), texts[i].good ? 0 : -74);
+        assert_int_equal(message_decode(packet, 14 + texts[i].len, 0, &out),
+                         texts[i].good ? 0 : -74);
     }
 }
 
@@ -117,7 +125,8 @@ static void a_text_or_blob_over_its_bound_is_neither_written_nor_read(void **sta
     assert_int_equal(message_encode(MSG_CARD_SIGN, &sign, 0, packet, sizeof(packet)), -22);
     /* Off the wire: 65 bytes of text for a field of 64. */
     memset(packet, 'x', sizeof(packet));
-    memcpy(packet, (const uint8_t[]){'U', 'K', IPC_VERSION, 0, 0x02, 0x01, 0, 0, 67, 0, 0, 0, 65, 0}, 14);
+    memcpy(packet,
+           (const uint8_t[]){'U', 'K', IPC_VERSION, 0, 0x02, 0x01, 0, 0, 67, 0, 0, 0, 65, 0}, 14);
     assert_int_equal(message_decode(packet, 14 + 65, 0, &out), -74);
     packet[8] = 66;
     packet[12] = 64;
@@ -155,14 +164,18 @@ static void random_bytes_never_pass_for_more_than_they_are(void **state)
             packet[i] = (uint8_t)(rand_r(&seed) % 4 == 0 ? rand_r(&seed) : 0);
         if (row != NULL && len >= MESSAGE_HEADER) {
             body = (uint32_t)(len - MESSAGE_HEADER);
-            memcpy(packet, (const uint8_t[]){'U', 'K', IPC_VERSION, 0, (uint8_t)row->type, (uint8_t)(row->type >> 8), (uint8_t)row->fds, 0}, 8);
+            memcpy(packet,
+                   (const uint8_t[]){'U', 'K', IPC_VERSION, 0, (uint8_t)row->type,
+                                     (uint8_t)(row->type >> 8), (uint8_t)row->fds, 0},
+                   8);
             memcpy(packet + 8, &body, 4);
         }
         if (message_decode(packet, len, row != NULL ? row->fds : 0, &out) == 0) {
             uint8_t again[MESSAGE_MAX];
 
             /* What is accepted is exactly what encoding it gives. */
-            assert_int_equal(message_encode(out.type, &out.body, out.nfds, again, sizeof(again)), len);
+            assert_int_equal(message_encode(out.type, &out.body, out.nfds, again, sizeof(again)),
+                             len);
             assert_memory_equal(again, packet, len);
         }
     }

@@ -40,8 +40,8 @@ struct house {
     bool lost;
 };
 
-static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
-                     const int *fds, unsigned nfds)
+static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
+                     const void *body, const int *fds, unsigned nfds)
 {
     struct house *h = arg;
 
@@ -165,7 +165,8 @@ static int start(void **state)
     static const struct ipc_self web = {IPC_WEB, 0, "test", ""};
     static const struct ipc_handlers handlers = {NULL, on_message, on_closed};
     struct house *h = calloc(1, sizeof(*h));
-    struct desk_ports ports = {h, port_send, port_lane, port_visit, port_preview, port_slip, port_disaster, NULL, port_prechecked};
+    struct desk_ports ports = {h,         port_send,     port_lane, port_visit,     port_preview,
+                               port_slip, port_disaster, NULL,      port_prechecked};
     struct desk_settings settings = {.institution = "9910000017", .pin_tries = 3};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[200], *message = NULL;
@@ -198,9 +199,12 @@ static int start(void **state)
     assert_int_equal(links_new(&h->links, &h->service, on_answer, h), 0);
     assert_int_equal(control_new(&h->control, &h->service, h->links, fd), 0);
     control_open(h->control, h->desk);
-    assert_int_equal(ipc_client_new(&h->client, h->service.loop, h->service.clock, address.sun_path, &web, "D",
-                                    &handlers, h), 0);
-    for (unsigned i = 0; i < 200 && (ipc_client_peer(h->client) == NULL || !ipc_is_open(ipc_client_peer(h->client))); i++)
+    assert_int_equal(ipc_client_new(&h->client, h->service.loop, h->service.clock, address.sun_path,
+                                    &web, "D", &handlers, h),
+                     0);
+    for (unsigned i = 0; i < 200 && (ipc_client_peer(h->client) == NULL ||
+                                     !ipc_is_open(ipc_client_peer(h->client)));
+         i++)
         sd_event_run(h->service.loop, 10000);
     assert_non_null(ipc_client_peer(h->client));
     *state = h;
@@ -232,8 +236,12 @@ static int stop(void **state)
 
 static void look_up(struct house *h)
 {
-    struct msg_lookup m = {.request = 5, .surface = 'B', .staff = "佐藤", .insurer = "06130012",
-                           .number = "1001", .birth = "19540707"};
+    struct msg_lookup m = {.request = 5,
+                           .surface = 'B',
+                           .staff = "佐藤",
+                           .insurer = "06130012",
+                           .number = "1001",
+                           .birth = "19540707"};
 
     say(h, MSG_LOOKUP, &m);
 }
@@ -530,7 +538,8 @@ static void on_asker_message(struct ipc *ipc, struct message *message, void *arg
     struct asker *asker = arg;
 
     (void)ipc;
-    if (message->type == MSG_HEALTH_ITEM && strcmp(message->body.health_item.component, "cage of the web") == 0) {
+    if (message->type == MSG_HEALTH_ITEM &&
+        strcmp(message->body.health_item.component, "cage of the web") == 0) {
         assert_int_equal(message->body.health_item.request, 77);
         asker->item = true;
     }
@@ -549,7 +558,9 @@ static void health_of_the_web_program_is_asked_too(void **state)
     char path[200];
 
     snprintf(path, sizeof(path), "%s/desk.sock", h->directory);
-    assert_int_equal(ipc_client_new(&client, h->service.loop, h->service.clock, path, &command, "D", &handlers, &asker), 0);
+    assert_int_equal(ipc_client_new(&client, h->service.loop, h->service.clock, path, &command, "D",
+                                    &handlers, &asker),
+                     0);
     asked = wait_for(h, MSG_HEALTH_QUERY);
     assert_non_null(asked);
     item.request = asked->body.health_query.request;
@@ -576,7 +587,8 @@ static void devices_end_even_without_a_broker(void **state)
 static void kiosk_does_nothing_out_of_turn(void **state)
 {
     struct house *h = *state;
-    struct msg_lane_action m = {.request = 12, .lane = 1, .visit = 1, .action = ACTION_CHOOSE_PIN, .surface = 'K'};
+    struct msg_lane_action m = {
+        .request = 12, .lane = 1, .visit = 1, .action = ACTION_CHOOSE_PIN, .surface = 'K'};
     struct message *result;
 
     say(h, MSG_LANE_ACTION, &m);
@@ -591,7 +603,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(present_state_comes_before_subscribed, start, stop),
         cmocka_unit_test_setup_teardown(look_up_is_followed_by_its_visit, start, stop),
-        cmocka_unit_test_setup_teardown(answers_are_shown_to_named_staff_and_audited_first, start, stop),
+        cmocka_unit_test_setup_teardown(answers_are_shown_to_named_staff_and_audited_first, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(slips_are_filed_shown_and_listed, start, stop),
         cmocka_unit_test_setup_teardown(disaster_mode_is_told_to_who_watches, start, stop),
         cmocka_unit_test_setup_teardown(visits_can_be_asked_for, start, stop),

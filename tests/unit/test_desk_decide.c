@@ -14,7 +14,8 @@
 
 static const struct decide_expect nobody = {.institution = "9910000017"};
 
-static struct xmlmsg *message(const char *segment, const char *status, const char *validity, unsigned results)
+static struct xmlmsg *message(const char *segment, const char *status, const char *validity,
+                              unsigned results)
 {
     struct xmlmsg *root = xmlmsg_new("XmlMsg");
     struct xmlmsg *list;
@@ -97,8 +98,9 @@ static void levels_and_validities(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct decision d = decided(
-            message(cases[i].segment, cases[i].status, cases[i].validity, cases[i].results), &nobody);
+        struct decision d =
+            decided(message(cases[i].segment, cases[i].status, cases[i].validity, cases[i].results),
+                    &nobody);
 
         if (d.result != cases[i].result || d.failure != cases[i].failure)
             fail_msg("case %zu: %d %s", i, (int)d.result, failure_text(d.failure)->name);
@@ -111,8 +113,12 @@ static void takes_what_is_shown(void **state)
     struct decision d;
 
     (void)state;
-    xmlmsg_set(result_of(root), "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio", "020");
-    xmlmsg_set(result_of(root), "LimitApplicationCertificateRelatedInfo/LimitApplicationCertificateClassificationFlag", "B04");
+    xmlmsg_set(result_of(root), "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio",
+               "020");
+    xmlmsg_set(
+        result_of(root),
+        "LimitApplicationCertificateRelatedInfo/LimitApplicationCertificateClassificationFlag",
+        "B04");
     xmlmsg_set(result_of(root), "ReferenceNumber", "PT000456");
     /* 2026-10-06 09:14:55 and an hour before, of Japan: the earlier ends the answer. */
     xmlmsg_set(result_of(root), "PharmacistsInfoAvailableTime", "20261006091455");
@@ -141,7 +147,8 @@ static void ratio_of_the_elderly_comes_first(void **state)
 
     (void)state;
     xmlmsg_set(result_of(root), "InsuredPartialContributionRatio", "010");
-    xmlmsg_set(result_of(root), "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio", "030");
+    xmlmsg_set(result_of(root), "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio",
+               "030");
     assert_string_equal(decided(root, &nobody).ratio, "010");
     root = message("1", "1", "1", 1);
     xmlmsg_set(result_of(root), "InsuredPartialContributionRatio", "3割");
@@ -204,7 +211,8 @@ static void person_of_the_card_must_be_the_person_of_the_answer(void **state)
     static const struct {
         const char *birth, *sex;
         bool other;
-    } cases[] = {{"19540707", "2", false}, {"19540708", "2", true}, {"19540707", "1", true}, {"", "", true}};
+    } cases[] = {
+        {"19540707", "2", false}, {"19540708", "2", true}, {"19540707", "1", true}, {"", "", true}};
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
@@ -221,7 +229,8 @@ static void answer_for_another_institution_is_none(void **state)
     struct decide_expect other = {.institution = "1310000001"};
 
     (void)state;
-    assert_int_equal(decided(message("1", "1", "1", 1), &other).failure, FAILURE_ELIGIBILITY_GARBLED);
+    assert_int_equal(decided(message("1", "1", "1", 1), &other).failure,
+                     FAILURE_ELIGIBILITY_GARBLED);
 }
 
 static void registration(void **state)

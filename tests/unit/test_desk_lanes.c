@@ -69,7 +69,8 @@ static void move(struct stage *stage, unsigned lane, unsigned n)
     }
 }
 
-static struct cost cost_of(const struct stage *stage, unsigned lane, size_t from, uint32_t step, uint64_t questions)
+static struct cost cost_of(const struct stage *stage, unsigned lane, size_t from, uint32_t step,
+                           uint64_t questions)
 {
     struct cost cost = {0};
 
@@ -140,7 +141,8 @@ static void thirty_two_lanes_at_once_pay_what_one_pays_alone(void **state)
 /* How a lane comes to stand in a state, and stays there because nobody there does anything more. */
 static void stick(struct stage *stage, unsigned lane, unsigned where)
 {
-    static const struct stage_identified few = {1, 2, GENUINE_YES, false}, good = {3, 10, GENUINE_YES, false};
+    static const struct stage_identified few = {1, 2, GENUINE_YES, false},
+                                         good = {3, 10, GENUINE_YES, false};
     static const struct stage_photo photo = {GENUINE_YES, GENUINE_YES, "19540707", "2"};
     char card[8];
 
@@ -148,7 +150,8 @@ static void stick(struct stage *stage, unsigned lane, unsigned where)
     stage_card(stage, lane, card);
     if (where == VISIT_CARD)
         return;
-    stage_identified(stage, lane, where == VISIT_PIN_CONFIRM || where == VISIT_NUMBER_B_CONFIRM ? &few : &good);
+    stage_identified(stage, lane,
+                     where == VISIT_PIN_CONFIRM || where == VISIT_NUMBER_B_CONFIRM ? &few : &good);
     switch (where) {
     case VISIT_METHOD:
         break;
@@ -186,7 +189,10 @@ static void stick(struct stage *stage, unsigned lane, unsigned where)
         press(stage, lane, ACTION_CONSENT);
         if (where == VISIT_ELIGIBILITY)
             break;
-        (void)stage_answer(stage, lane, where == VISIT_REGISTER ? "not_registered" : where == VISIT_STAFF || where == VISIT_LINK ? "status2" : "valid");
+        (void)stage_answer(stage, lane,
+                           where == VISIT_REGISTER                       ? "not_registered"
+                           : where == VISIT_STAFF || where == VISIT_LINK ? "status2"
+                                                                         : "valid");
         if (where == VISIT_LINK) {
             struct stage_act act = {.surface = 'B', .action = ACTION_LINK};
 
@@ -211,7 +217,8 @@ static void a_lane_stuck_in_any_state_costs_the_others_nothing(void **state)
         stage_ocr_program(stage, true);
         stick(stage, 1, where);
         if (stage->lanes[1].shown.state != where)
-            fail_msg("lane 1 is in %s, not in %s", visit_state_name(stage->lanes[1].shown.state), visit_state_name(where));
+            fail_msg("lane 1 is in %s, not in %s", visit_state_name(stage->lanes[1].shown.state),
+                     visit_state_name(where));
         stuck++;
         for (unsigned round = 0; round < 2; round++) {
             uint32_t steps[9];

@@ -33,13 +33,13 @@ static void names_that_may_be_the_same(void **state)
         {"𠮷田", "吉田", NAMES_SAME},
         {"栁沢", "柳澤", NAMES_SAME},
         {"桒原", "桑原", NAMES_SAME},
-        {"福\xef\xa8\x9b", "福福", NAMES_SAME},         /* U+FA1B, a compatibility ideograph of 福 */
+        {"福\xef\xa8\x9b", "福福", NAMES_SAME},       /* U+FA1B, a compatibility ideograph of 福 */
         {"葛\xf3\xa0\x84\x80城", "葛城", NAMES_SAME}, /* U+E0100, a selector of the glyph */
         {"架●　花子", "架空　花子", NAMES_MASKED},
         {"架空　花子", "●空　●子", NAMES_MASKED},
         {"架●　花子", "架●　花子", NAMES_MASKED},
         {"架●花子", "架空　一花子", NAMES_OTHER}, /* a ● is one character */
-        {"●●", "架空", NAMES_OTHER},             /* nothing is seen of it */
+        {"●●", "架空", NAMES_OTHER},              /* nothing is seen of it */
         {"", "", NAMES_OTHER},
         {"架空　花子", "架空　花", NAMES_OTHER},
         {"佐藤　花子", "架空　花子", NAMES_OTHER},
@@ -52,7 +52,8 @@ static void names_that_may_be_the_same(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (names_compare(cases[i].a, cases[i].b) != cases[i].like)
-            fail_msg("%s and %s: %d", cases[i].a, cases[i].b, (int)names_compare(cases[i].a, cases[i].b));
+            fail_msg("%s and %s: %d", cases[i].a, cases[i].b,
+                     (int)names_compare(cases[i].a, cases[i].b));
         if (names_compare(cases[i].b, cases[i].a) != cases[i].like)
             fail_msg("%s and %s", cases[i].b, cases[i].a);
     }
@@ -64,11 +65,16 @@ static void readings_that_may_be_the_same(void **state)
         const char *a, *b;
         enum names_likeness like;
     } cases[] = {
-        {"ｶｸｳ ﾊﾅｺ", "カクウ　ハナコ", NAMES_SAME}, {"ｶｸｳ ﾊﾅｺ", "かくう はなこ", NAMES_SAME},
-        {"ﾜﾀﾅﾍﾞ", "ワタナベ", NAMES_SAME},         {"ﾊﾟｳﾛ", "パウロ", NAMES_SAME},
-        {"ｳﾞｨﾄﾘｱ", "ヴイトリア", NAMES_SAME},      {"ｼｮｳｺ", "シヨウコ", NAMES_SAME},
-        {"ﾘｮｰ", "リョ－", NAMES_SAME},             {"ｲｯﾍﾟｲ", "イツペイ", NAMES_SAME},
-        {"ﾊﾅｺ", "ハナコ゛", NAMES_OTHER},          {"ﾊﾅｺ", "バナコ", NAMES_OTHER},
+        {"ｶｸｳ ﾊﾅｺ", "カクウ　ハナコ", NAMES_SAME},
+        {"ｶｸｳ ﾊﾅｺ", "かくう はなこ", NAMES_SAME},
+        {"ﾜﾀﾅﾍﾞ", "ワタナベ", NAMES_SAME},
+        {"ﾊﾟｳﾛ", "パウロ", NAMES_SAME},
+        {"ｳﾞｨﾄﾘｱ", "ヴイトリア", NAMES_SAME},
+        {"ｼｮｳｺ", "シヨウコ", NAMES_SAME},
+        {"ﾘｮｰ", "リョ－", NAMES_SAME},
+        {"ｲｯﾍﾟｲ", "イツペイ", NAMES_SAME},
+        {"ﾊﾅｺ", "ハナコ゛", NAMES_OTHER},
+        {"ﾊﾅｺ", "バナコ", NAMES_OTHER},
         {"は゛な", "バナ", NAMES_SAME},
     };
 
@@ -84,8 +90,13 @@ static void symbols_in_one_width(void **state)
     static const struct {
         const char *text, *folded;
     } cases[] = {
-        {"９９０１", "9901"},     {"  990012", "990012"}, {"試験　１－２", "試験1-2"}, {"ｻｸﾗ‐１", "サクラ-1"},
-        {"ﾎﾟﾌﾟﾗ", "ポプラ"}, {"第・号", "第・号"},    {"", ""},
+        {"９９０１", "9901"},
+        {"  990012", "990012"},
+        {"試験　１－２", "試験1-2"},
+        {"ｻｸﾗ‐１", "サクラ-1"},
+        {"ﾎﾟﾌﾟﾗ", "ポプラ"},
+        {"第・号", "第・号"},
+        {"", ""},
     };
     char out[64], small[6];
 
@@ -127,7 +138,7 @@ static void the_tables_are_in_order(void **state)
         assert_true(compat[j][0] > compat[j - 1][0]);
 }
 
-/* ---- what an answer says ---------------------------------------------------------------------------------- */
+/* ---- what an answer says --------------------------------------------------------------------- */
 
 #define RESULT "MessageBody/ResultList/ResultOfQualificationConfirmation/"
 
@@ -207,7 +218,8 @@ static void an_answer_with_one_result_is_a_person(void **state)
     assert_string_equal(p.text[PERSON_ELDERLY_RATIO], "020");
     assert_string_equal(p.text[PERSON_DISEASES], "1 3");
     assert_true(p.limit_told && p.diseases_told);
-    assert_non_null(xmlmsg_add(xmlmsg_add(xmlmsg_find(tree, "MessageBody/ResultList"), "ResultOfQualificationConfirmation", NULL),
+    assert_non_null(xmlmsg_add(xmlmsg_add(xmlmsg_find(tree, "MessageBody/ResultList"),
+                                          "ResultOfQualificationConfirmation", NULL),
                                "Name", "別人"));
     assert_false(person_take(&p, tree)); /* two: nobody knows which */
     xmlmsg_free(&tree);
@@ -230,7 +242,8 @@ static void what_is_left_out_stays_in_the_book(void **state)
     assert_string_equal(kept.text[PERSON_NAME], "髙橋　花子");
     assert_string_equal(kept.text[PERSON_ADDRESS], "架空県");
     assert_string_equal(kept.text[PERSON_RATIO], "030");
-    assert_string_equal(kept.text[PERSON_VALID_UNTIL], ""); /* its absence says that there is no end */
+    assert_string_equal(kept.text[PERSON_VALID_UNTIL],
+                        ""); /* its absence says that there is no end */
     strcpy(kept.text[PERSON_NAME], "高●　花子");
     person_merge(&kept, &now);
     strcpy(now.text[PERSON_NAME], "高橋　花子");

@@ -44,7 +44,8 @@ static const char *check(const struct msg_slip_file *m, struct store_slip *slip)
 
 static void a_full_slip_of_each_kind_is_good(void **state)
 {
-    static const uint8_t kinds[] = {SLIP_INTAKE, SLIP_CERTIFICATE, SLIP_STATEMENT, SLIP_NEWBORN, SLIP_DISASTER};
+    static const uint8_t kinds[] = {SLIP_INTAKE, SLIP_CERTIFICATE, SLIP_STATEMENT, SLIP_NEWBORN,
+                                    SLIP_DISASTER};
     struct store_slip slip;
 
     (void)state;
@@ -70,14 +71,29 @@ static void what_is_missing_is_named(void **state)
         const char *field;
         bool needed;
     } cases[] = {
-        {SLIP_INTAKE, "name", true},        {SLIP_INTAKE, "birth", true},      {SLIP_INTAKE, "sex", true},
-        {SLIP_INTAKE, "address", true},     {SLIP_INTAKE, "insurer", false},   {SLIP_INTAKE, "ratio", false},
-        {SLIP_CERTIFICATE, "insurer", true}, {SLIP_CERTIFICATE, "ratio", true}, {SLIP_CERTIFICATE, "valid_from", true},
-        {SLIP_CERTIFICATE, "valid_until", true}, {SLIP_CERTIFICATE, "address", false},
-        {SLIP_STATEMENT, "name", true},     {SLIP_STATEMENT, "address", true}, {SLIP_STATEMENT, "phone", true},
-        {SLIP_STATEMENT, "insurer", true},  {SLIP_NEWBORN, "insured", true},   {SLIP_NEWBORN, "birth", true},
-        {SLIP_NEWBORN, "name", false},      {SLIP_NEWBORN, "insurer", false},  {SLIP_DISASTER, "name", true},
-        {SLIP_DISASTER, "birth", true},     {SLIP_DISASTER, "address", true},  {SLIP_DISASTER, "sex", true},
+        {SLIP_INTAKE, "name", true},
+        {SLIP_INTAKE, "birth", true},
+        {SLIP_INTAKE, "sex", true},
+        {SLIP_INTAKE, "address", true},
+        {SLIP_INTAKE, "insurer", false},
+        {SLIP_INTAKE, "ratio", false},
+        {SLIP_CERTIFICATE, "insurer", true},
+        {SLIP_CERTIFICATE, "ratio", true},
+        {SLIP_CERTIFICATE, "valid_from", true},
+        {SLIP_CERTIFICATE, "valid_until", true},
+        {SLIP_CERTIFICATE, "address", false},
+        {SLIP_STATEMENT, "name", true},
+        {SLIP_STATEMENT, "address", true},
+        {SLIP_STATEMENT, "phone", true},
+        {SLIP_STATEMENT, "insurer", true},
+        {SLIP_NEWBORN, "insured", true},
+        {SLIP_NEWBORN, "birth", true},
+        {SLIP_NEWBORN, "name", false},
+        {SLIP_NEWBORN, "insurer", false},
+        {SLIP_DISASTER, "name", true},
+        {SLIP_DISASTER, "birth", true},
+        {SLIP_DISASTER, "address", true},
+        {SLIP_DISASTER, "sex", true},
         {SLIP_DISASTER, "insurer", false},
     };
     struct store_slip slip;
@@ -88,10 +104,11 @@ static void what_is_missing_is_named(void **state)
         const struct {
             const char *name;
             char *at;
-        } fields[] = {{"name", m.name},       {"birth", m.birth},           {"sex", m.sex},
-                      {"address", m.address}, {"phone", m.phone},           {"insured", m.insured},
-                      {"ratio", m.ratio},     {"valid_from", m.valid_from}, {"valid_until", m.valid_until},
-                      {"insurer", m.insurer}};
+        } fields[] = {
+            {"name", m.name},       {"birth", m.birth},           {"sex", m.sex},
+            {"address", m.address}, {"phone", m.phone},           {"insured", m.insured},
+            {"ratio", m.ratio},     {"valid_from", m.valid_from}, {"valid_until", m.valid_until},
+            {"insurer", m.insurer}};
         const char *wrong;
 
         for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); f++)
@@ -151,10 +168,10 @@ static void a_certificate_holds_on_the_day_or_not_at_all(void **state)
     static const struct {
         const char *from, *until, *wrong;
     } cases[] = {
-        {"20260801", "20270731", NULL},          {DAY, DAY, NULL},
-        {"20261006", "20270731", "valid_from"},  {"20250801", "20261004", "valid_until"},
-        {"20260230", "20270731", "valid_from"},  {"20260801", "20270732", "valid_until"},
-        {"R080801", "R090731", NULL},            {"5080801", "5090731", NULL},
+        {"20260801", "20270731", NULL},         {DAY, DAY, NULL},
+        {"20261006", "20270731", "valid_from"}, {"20250801", "20261004", "valid_until"},
+        {"20260230", "20270731", "valid_from"}, {"20260801", "20270732", "valid_until"},
+        {"R080801", "R090731", NULL},           {"5080801", "5090731", NULL},
         {"R070801", "R080731", "valid_until"},
     };
     struct store_slip slip;
@@ -204,7 +221,11 @@ static void a_newborn_is_under_one_year(void **state)
     static const struct {
         const char *birth;
         bool good;
-    } cases[] = {{DAY, true}, {"20251006", true}, {"20251005", false}, {"20261006", false}, {"19540707", false}};
+    } cases[] = {{DAY, true},
+                 {"20251006", true},
+                 {"20251005", false},
+                 {"20261006", false},
+                 {"19540707", false}};
     struct store_slip slip;
 
     (void)state;
@@ -259,15 +280,16 @@ static void an_answer_is_compared_field_by_field(void **state)
         const char *name, *birth, *sex, *ratio, *different;
     } cases[] = {
         {"架空　花子", "19540707", "2", "020", ""},
-        {"架空花子", "19540707", "2", "020", ""},       /* blanks do not count */
-        {"架●　花子", "19540707", "2", "020", ""},      /* ● stands for any one character */
+        {"架空花子", "19540707", "2", "020", ""},  /* blanks do not count */
+        {"架●　花子", "19540707", "2", "020", ""}, /* ● stands for any one character */
         {"架●●　花子", "19540707", "2", "020", "name"},
         {"架空　花", "19540707", "2", "020", "name"},
         {"例示　一郎", "19540708", "1", "030", "name birth sex ratio"},
-        {"", "", "", "", ""},                            /* what is not said is not compared */
+        {"", "", "", "", ""}, /* what is not said is not compared */
         {"架空　花子", "19540707", "2", "030", "ratio"},
     };
-    struct store_slip slip = {.name = "架空　花子", .birth = "19540707", .sex = "2", .ratio = "020"};
+    struct store_slip slip = {
+        .name = "架空　花子", .birth = "19540707", .sex = "2", .ratio = "020"};
     char different[97];
 
     (void)state;

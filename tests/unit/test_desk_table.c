@@ -76,8 +76,10 @@ static void an_end_is_reached_from_every_state(void **state)
     assert_int_equal(have_a_way_out(any) | BIT(VISIT_IDLE), ALL_STATES);
     for (size_t i = 0; i < table_rows(); i++)
         pairs += (size_t)__builtin_popcount(table_row_at(i)->from);
-    print_message("%u states, %zu rows, %zu transitions: an end is reached from every state, also if nobody does "
-                  "anything, also by staff alone\n", (unsigned)VISIT_STATE_COUNT, table_rows(), pairs);
+    print_message("%u states, %zu rows, %zu transitions: an end is reached from every state, also "
+                  "if nobody does "
+                  "anything, also by staff alone\n",
+                  (unsigned)VISIT_STATE_COUNT, table_rows(), pairs);
 }
 
 static void an_end_is_reached_even_if_nobody_does_anything(void **state)
@@ -121,7 +123,9 @@ static uint64_t limit_s(unsigned s)
 {
     struct table_limit limit = table_limit(s);
 
-    return limit.config_key >= 0 ? strtoull(config_row((enum config_key)limit.config_key)->fallback, NULL, 10) : limit.seconds;
+    return limit.config_key >= 0
+               ? strtoull(config_row((enum config_key)limit.config_key)->fallback, NULL, 10)
+               : limit.seconds;
 }
 
 /* Seconds until the visit has closed when nobody does anything and the card is gone; the clock's rows alone are walked. */
@@ -161,8 +165,9 @@ static void a_visit_that_everybody_left_is_over_in_minutes(void **state)
             where = s;
         }
     }
-    print_message("%u states wait with a limit; left alone the longest way to the end is %llu s, from %s\n", walked,
-                  (unsigned long long)worst, visit_state_name(where));
+    print_message(
+        "%u states wait with a limit; left alone the longest way to the end is %llu s, from %s\n",
+        walked, (unsigned long long)worst, visit_state_name(where));
     assert_true(worst <= 600);
 }
 
@@ -180,7 +185,8 @@ static void every_failure_of_an_operation_leads_on(void **state)
             bool leads_on = false;
 
             /* Identifying spends no entry, so nothing entered can be wrong or need a yes. */
-            if (operations[o] == VISIT_CARD && (event == EVENT_FAIL_ENTRY || event == EVENT_FAIL_CONFIRM))
+            if (operations[o] == VISIT_CARD &&
+                (event == EVENT_FAIL_ENTRY || event == EVENT_FAIL_CONFIRM))
                 continue;
             for (size_t i = 0; i < table_rows(); i++) {
                 const struct table_row *row = table_row_at(i);
@@ -188,10 +194,12 @@ static void every_failure_of_an_operation_leads_on(void **state)
                 if ((row->from & BIT(operations[o])) == 0 || row->event != event)
                     continue;
                 leads_on |= row->guard == GUARD_ALWAYS;
-                assert_true(row->to != VISIT_CARD && row->to != VISIT_PHOTO && row->to != VISIT_PIN_CHECK);
+                assert_true(row->to != VISIT_CARD && row->to != VISIT_PHOTO &&
+                            row->to != VISIT_PIN_CHECK);
             }
             if (!leads_on)
-                fail_msg("%s in %s leads nowhere", table_event_name(event), visit_state_name(operations[o]));
+                fail_msg("%s in %s leads nowhere", table_event_name(event),
+                         visit_state_name(operations[o]));
         }
 }
 
@@ -250,8 +258,9 @@ static void walk_on(struct walk *w, unsigned from, bool scanned)
                 continue;
             w->sends++;
             if (table_event_credential(row->event) != needed && !(needed == 'B' && held))
-                fail_msg("on a way through %s, %s sends '%s' with nothing in hand", visit_state_name(from),
-                         table_event_name(row->event), table_send_name(send));
+                fail_msg("on a way through %s, %s sends '%s' with nothing in hand",
+                         visit_state_name(from), table_event_name(row->event),
+                         table_send_name(send));
             held = false;
         }
         if ((row->sends & BIT(SEND_PHOTO)) != 0 || (row->sends & BIT(SEND_END)) != 0)
@@ -267,8 +276,9 @@ static void every_way_through_the_table_sends_only_what_is_in_hand(void **state)
 
     (void)state;
     walk_on(&w, VISIT_IDLE, false);
-    print_message("%u configurations, %u rows taken on all ways, %u sends of a credential: each was given\n",
-                  w.configurations, w.rows, w.sends);
+    print_message(
+        "%u configurations, %u rows taken on all ways, %u sends of a credential: each was given\n",
+        w.configurations, w.rows, w.sends);
     assert_true(w.sends >= 4);
     for (unsigned s = 0; s < VISIT_CLOSED; s++)
         assert_true(w.seen[s][0]);
@@ -285,7 +295,10 @@ static void the_last_tries_are_behind_a_yes(void **state)
         uint32_t but; /* states that are reached only at the full counter */
     } cases[] = {
         {VISIT_PIN, VISIT_PIN_CONFIRM, {GUARD_PIN_LAST, GUARD_BACK_TO_PIN_LAST}, 0},
-        {VISIT_NUMBER_B, VISIT_NUMBER_B_CONFIRM, {GUARD_NUMBER_B_FEW, GUARD_BACK_TO_NUMBER_B_FEW}, BIT(VISIT_SHOW_CARD)},
+        {VISIT_NUMBER_B,
+         VISIT_NUMBER_B_CONFIRM,
+         {GUARD_NUMBER_B_FEW, GUARD_BACK_TO_NUMBER_B_FEW},
+         BIT(VISIT_SHOW_CARD)},
     };
     unsigned rows = 0;
 
@@ -295,7 +308,8 @@ static void the_last_tries_are_behind_a_yes(void **state)
             const struct table_row *row = table_row_at(i);
             uint32_t open = row->from & ~cases[c].but;
 
-            if (row->to != cases[c].entry || row->event == EVENT_YES || row->event == EVENT_STILL_HERE)
+            if (row->to != cases[c].entry || row->event == EVENT_YES ||
+                row->event == EVENT_STILL_HERE)
                 continue;
             rows++;
             for (size_t j = 0; j < i; j++) {
@@ -327,7 +341,8 @@ static void nobody_gets_past_the_check_without_one(void **state)
     for (size_t i = 0; i < table_rows(); i++) {
         const struct table_row *row = table_row_at(i);
         bool guarded = row->guard == GUARD_EVIDENCE || row->guard == GUARD_ASKABLE ||
-                       row->guard == GUARD_BACK_TO_CONSENT || row->guard == GUARD_BACK_TO_REGISTER ||
+                       row->guard == GUARD_BACK_TO_CONSENT ||
+                       row->guard == GUARD_BACK_TO_REGISTER ||
                        row->guard == GUARD_BACK_TO_ELIGIBILITY || row->guard == GUARD_SELF_ASKING;
         bool lets_in = row->to == VISIT_CONSENT || row->to == VISIT_ELIGIBILITY ||
                        row->to == VISIT_REGISTER || row->to == VISIT_LINK;
@@ -336,7 +351,8 @@ static void nobody_gets_past_the_check_without_one(void **state)
         if (lets_in && unchecked_start && (row->notes & checks) == 0 && !guarded)
             fail_msg("row %zu (%s) lets in to %s", i, table_event_name(row->event),
                      visit_state_name(row->to));
-        if (lets_in && (row->from & (BIT(VISIT_CARD) | BIT(VISIT_CARD_LOST) | BIT(VISIT_STAFF))) != 0 &&
+        if (lets_in &&
+            (row->from & (BIT(VISIT_CARD) | BIT(VISIT_CARD_LOST) | BIT(VISIT_STAFF))) != 0 &&
             (row->notes & checks) == 0 && !guarded)
             fail_msg("row %zu (%s) lets in to %s", i, table_event_name(row->event),
                      visit_state_name(row->to));

@@ -39,9 +39,10 @@ static struct rig rig;
 static char top[64], work[100], face[100];
 
 struct plan {
-    bool busy;  /* the receipt computer takes a file as soon as it is there; else between two lives only */
-    int at;     /* the step that this life ends at; 0: it lives to its end */
-    int error;  /* not 0: a step at the folder fails so instead, and the life goes on */
+    bool
+        busy; /* the receipt computer takes a file as soon as it is there; else between two lives only */
+    int at;    /* the step that this life ends at; 0: it lives to its end */
+    int error; /* not 0: a step at the folder fails so instead, and the life goes on */
 };
 
 static struct life {
@@ -52,7 +53,7 @@ static struct life {
     struct folder_disk disk;
 } life;
 
-/* ---- books and folders: what the world has seen ------------------------------------------------------ */
+/* ---- books and folders: what the world has seen ---------------------------------------------- */
 
 static void note(const char *book, const char *line)
 {
@@ -122,7 +123,8 @@ static unsigned files_in(const char *directory, bool remove)
         char path[400];
 
         (void)snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "work") == 0 || strcmp(entry->d_name, "face") == 0)
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "work") == 0 ||
+            strcmp(entry->d_name, "face") == 0)
             continue;
         n++;
         if (remove)
@@ -132,7 +134,7 @@ static unsigned files_in(const char *directory, bool remove)
     return n;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static int at_step(void *arg, const char *step)
 {
@@ -165,7 +167,7 @@ int __wrap_store_commit(struct store *store)
     return r;
 }
 
-/* ---- the carriers: what comes back is delivered between two calls, as from an event loop ------------------ */
+/* ---- the carriers: what comes back is delivered between two calls, as from an event loop ----- */
 
 #define ANSWERS_MAX 8
 static struct answer {
@@ -190,7 +192,8 @@ static void carry_file(unsigned index, const struct msg_handover_give *give)
 {
     static char data[12000]; /* several pieces, so that it can be half written */
     char mark[HANDOVER_MARK_DIGITS + 1] = "";
-    struct msg_handover_result *result = &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
+    struct msg_handover_result *result =
+        &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
     struct handover_end end;
 
     memset(data, 'x', sizeof(data));
@@ -215,11 +218,14 @@ static void deliver(const char *book, const char *what)
 
 static void carry_http(unsigned index, const char *book, const struct msg_handover_give *give)
 {
-    struct msg_handover_result *result = &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
+    struct msg_handover_result *result =
+        &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
 
     deliver(book, give->name[0] != '\0' ? give->name : "orca");
-    *result = (struct msg_handover_result){
-        .entry = give->entry, .attempt = give->attempt, .step = give->step, .outcome = HANDOVER_DONE};
+    *result = (struct msg_handover_result){.entry = give->entry,
+                                           .attempt = give->attempt,
+                                           .step = give->step,
+                                           .outcome = HANDOVER_DONE};
 }
 
 static void carry_reference(const struct msg_eligibility_ask *ask)
@@ -241,8 +247,8 @@ static void carry_reference(const struct msg_eligibility_ask *ask)
     xmlmsg_free(&tree);
 }
 
-static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body, const int *fds,
-                     unsigned nfds)
+static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
+                     const void *body, const int *fds, unsigned nfds)
 {
     static const char *const books[] = {"", "hook", "orca"};
 
@@ -280,7 +286,7 @@ static void answers_arrive(void)
     }
 }
 
-/* ---- one life ------------------------------------------------------------------------------------------ */
+/* ---- one life -------------------------------------------------------------------------------- */
 
 static void no_lane(void *arg, const struct msg_lane_state *state)
 {
@@ -315,14 +321,16 @@ static void no_disaster(void *arg, const struct msg_disaster_state *state)
 
 static struct desk *a_desk(void)
 {
-    const struct desk_ports ports = {NULL, port_send, no_lane, no_visit, no_preview, no_slip, no_disaster, NULL, NULL};
+    const struct desk_ports ports = {NULL,    port_send,   no_lane, no_visit, no_preview,
+                                     no_slip, no_disaster, NULL,    NULL};
     static const struct outbox_output outputs[] = {
         {"receipt", OUTBOX_FACE_FILE, false, 0, 5 * CLOCK_SECOND},
         {"hook", OUTBOX_HOOK, true, 72 * CLOCK_HOUR, 5 * CLOCK_SECOND},
         {"orca", OUTBOX_ORCA, false, 0, 5 * CLOCK_SECOND},
     };
     struct desk_settings settings = {.institution = "9910000017"};
-    union message_body state = {.upstream_state = {.capabilities = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER}};
+    union message_body state = {
+        .upstream_state = {.capabilities = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER}};
     struct message message = {.type = MSG_UPSTREAM_STATE, .body = state};
     struct desk *desk;
 
@@ -330,7 +338,8 @@ static struct desk *a_desk(void)
         settings.limit_us[i] = 12 * CLOCK_SECOND;
     assert_int_equal(desk_new(&desk, rig.clock, rig.store, &settings, &ports), 0);
     life.desk = desk;
-    assert_true(desk_add_upstream(desk, "main", CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER) >= 0);
+    assert_true(
+        desk_add_upstream(desk, "main", CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER) >= 0);
     assert_int_equal(desk_add_lane(desk, 1, "", 0), 0);
     for (int i = 0; i < 3; i++)
         assert_int_equal(outbox_add_output(desk, &outputs[i]), i);
@@ -353,7 +362,8 @@ static int any_visit(const struct store_visit *visit, void *arg)
 static uint64_t finish_visit(void)
 {
     struct store_subject subject = {"subject", 7};
-    struct store_answer answer = {.institution = "9910000017", .date = "20260801", .usable = 1, .answered_us = 1};
+    struct store_answer answer = {
+        .institution = "9910000017", .date = "20260801", .usable = 1, .answered_us = 1};
     struct xmlmsg *tree = xmlmsg_new("XmlMsg");
     static const char result[] = "MessageBody/ResultList/ResultOfQualificationConfirmation/";
     struct store_visit visit;
@@ -394,7 +404,12 @@ static uint64_t finish_visit(void)
 /* Staff link it to the clinic's number, once. */
 static void link_patient(uint64_t id)
 {
-    struct msg_patient_link link = {.request = 1, .visit = id, .surface = 'B', .staff = "staff", .what = PATIENT_IS, .number = REFERENCE};
+    struct msg_patient_link link = {.request = 1,
+                                    .visit = id,
+                                    .surface = 'B',
+                                    .staff = "staff",
+                                    .what = PATIENT_IS,
+                                    .number = REFERENCE};
     struct msg_action_result result;
     struct store_visit visit;
 
@@ -462,7 +477,8 @@ static int64_t entries(const char *kind, const char *state)
 {
     char sql[120];
 
-    (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM outbox WHERE kind = %s AND state %s", kind, state);
+    (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM outbox WHERE kind = %s AND state %s",
+                   kind, state);
     return rig_sql_int(&rig, sql);
 }
 
@@ -470,15 +486,16 @@ static int64_t entries(const char *kind, const char *state)
 #define IS_DOUBTFUL "= 3"
 
 /* What goes at most once: there, or not there and shown, or there and shown. Never twice, never lost in silence. */
-static void at_most_once(const char *book, const char *kind, const struct plan *first, const struct plan *second)
+static void at_most_once(const char *book, const char *kind, const struct plan *first,
+                         const struct plan *second)
 {
     bool same;
     unsigned n = noted(book, &same);
     int64_t done = entries(kind, IS_DONE), doubtful = entries(kind, IS_DOUBTFUL);
 
     if (n > 1 || done + doubtful != 1 || (done == 1 && n != 1))
-        fail_msg("%s: busy %d, steps %d and %d: arrived %u, done %lld, doubtful %lld", book, first->busy, first->at,
-                 second->at, n, (long long)done, (long long)doubtful);
+        fail_msg("%s: busy %d, steps %d and %d: arrived %u, done %lld, doubtful %lld", book,
+                 first->busy, first->at, second->at, n, (long long)done, (long long)doubtful);
 }
 
 /* The last life is never killed; then everything has come to its end. */
@@ -492,18 +509,21 @@ static void judge(const struct plan *first, const struct plan *second)
     receipt_computer_takes();
     n = noted("taken", &same);
     if (n != 1 || !same || entries("0", IS_DONE) != 1)
-        fail_msg("face file: busy %d, steps %d and %d: taken %u, alike %d, done %lld", first->busy, first->at, second->at,
-                 n, same, (long long)entries("0", IS_DONE));
+        fail_msg("face file: busy %d, steps %d and %d: taken %u, alike %d, done %lld", first->busy,
+                 first->at, second->at, n, same, (long long)entries("0", IS_DONE));
     n = noted("hook", &same);
     if (n < 1 || !same || entries("1", IS_DONE) != 1)
-        fail_msg("hook: busy %d, steps %d and %d: arrived %u, alike %d", first->busy, first->at, second->at, n, same);
+        fail_msg("hook: busy %d, steps %d and %d: arrived %u, alike %d", first->busy, first->at,
+                 second->at, n, same);
     at_most_once("orca", "2", first, second);
     at_most_once("reference", "3", first, second);
     /* The work folder keeps its mark, and nothing else. */
     if (files_in(work, false) != 1)
-        fail_msg("busy %d, steps %d and %d: the work folder is not clean", first->busy, first->at, second->at);
+        fail_msg("busy %d, steps %d and %d: the work folder is not clean", first->busy, first->at,
+                 second->at);
     if (rig_sql_int(&rig, "SELECT count(*) FROM outbox WHERE state < 2") != 0)
-        fail_msg("busy %d, steps %d and %d: something still waits", first->busy, first->at, second->at);
+        fail_msg("busy %d, steps %d and %d: something still waits", first->busy, first->at,
+                 second->at);
     /* Whoever must decide is told at the visit. */
     assert_int_equal(rig_sql_int(&rig, "SELECT (flags & 262144) <> 0 FROM visits"),
                      entries("2", IS_DOUBTFUL) + entries("3", IS_DOUBTFUL) > 0);

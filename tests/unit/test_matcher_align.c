@@ -8,11 +8,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 /* The published template for a side of 112 (facts of the ArcFace family). */
-static const struct point places[FACE_POINTS] = {
-    {38.2946f, 51.6963f}, {73.5318f, 51.5014f}, {56.0252f, 71.7366f}, {41.5493f, 92.3655f}, {70.7299f, 92.2041f}};
+static const struct point places[FACE_POINTS] = {{38.2946f, 51.6963f},
+                                                 {73.5318f, 51.5014f},
+                                                 {56.0252f, 71.7366f},
+                                                 {41.5493f, 92.3655f},
+                                                 {70.7299f, 92.2041f}};
 
 static struct point through(const struct warp_map *m, struct point p)
 {
@@ -57,7 +61,8 @@ static void the_face_comes_to_lie_on_the_template(void **context)
         five[i] = through(&face, places[i]);
     assert_int_equal(align_map(five, 112, &map, &residual), 0);
     assert_true(residual < 1e-4f);
-    for (int i = 0; i < FACE_POINTS; i++) { /* where the template has a point, the picture is asked for that point */
+    for (int i = 0; i < FACE_POINTS;
+         i++) { /* where the template has a point, the picture is asked for that point */
         const struct point p = through(&map, places[i]);
 
         assert_float_equal(p.x, five[i].x, 0.05);
@@ -65,10 +70,12 @@ static void the_face_comes_to_lie_on_the_template(void **context)
     }
     /* A template of half the side asks with half the coordinates. */
     assert_int_equal(align_map(five, 56, &map, NULL), 0);
-    assert_float_equal(through(&map, (struct point){places[2].x / 2, places[2].y / 2}).x, five[2].x, 0.05);
+    assert_float_equal(through(&map, (struct point){places[2].x / 2, places[2].y / 2}).x, five[2].x,
+                       0.05);
 }
 
-static double cost(const struct warp_map *m, const struct point *from, const struct point *to, int n)
+static double cost(const struct warp_map *m, const struct point *from, const struct point *to,
+                   int n)
 {
     double sum = 0;
 

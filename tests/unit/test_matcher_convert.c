@@ -40,8 +40,7 @@ static float thrown(void)
     return (float)(die >> 8) / 8388608.0f - 1;
 }
 
-/* ---- weights as the package has them
- * -------------------------------------------------------------------------------- */
+/* ---- weights as the package has them --------------------------------------------------------- */
 
 struct part {
     char name[80];
@@ -141,8 +140,7 @@ static void write_weights(void)
     fclose(bin);
 }
 
-/* ---- the network, rows x columns x channels
- * ----------------------------------------------------------------------------- */
+/* ---- the network, rows x columns x channels -------------------------------------------------- */
 
 struct cube {
     int side, channels;
@@ -334,8 +332,7 @@ static void weights_of_another_shape_are_refused_by_name(void **state)
     weights_close(&w);
 }
 
-/* ---- drop-ins by manifest alone
- * ------------------------------------------------------------------------------------------ */
+/* ---- drop-ins by manifest alone -------------------------------------------------------------- */
 
 static const char *models(void)
 {

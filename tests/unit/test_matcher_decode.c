@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <turbojpeg.h>
+
 #include <cmocka.h>
 
 enum { W = 64, H = 48 };
@@ -177,12 +178,14 @@ static void a_jpeg_of_many_scans_costs_no_time(void **state)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
     assert_int_equal(decode(*state, jpeg, len + 2), FAILURE_FACE_FRAME_UNREADABLE);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-    assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec < 1000000000);
+    assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec <
+                1000000000);
 }
 
 static void a_jpeg_that_claims_to_be_huge_or_tiny_is_refused(void **state)
 {
-    static const uint16_t sizes[][2] = {{65500, 65500}, {2001, 100}, {100, 2001}, {15, 48}, {64, 0}};
+    static const uint16_t sizes[][2] = {
+        {65500, 65500}, {2001, 100}, {100, 2001}, {15, 48}, {64, 0}};
     uint8_t jpeg[8192];
     const size_t len = make_jpeg(jpeg, sizeof(jpeg), 0);
     size_t sof = 2;
@@ -214,8 +217,11 @@ static void yuy2_follows_bt601(void **state)
     /* Values of ITU-R BT.601, studio range: white, black, and the pure colours to one unit. */
     static const struct {
         uint8_t y, u, v, b, g, r;
-    } rows[] = {{235, 128, 128, 255, 255, 255}, {16, 128, 128, 0, 0, 0},   {81, 90, 240, 0, 0, 255},
-                {145, 54, 34, 0, 255, 0},       {41, 240, 110, 255, 0, 0}};
+    } rows[] = {{235, 128, 128, 255, 255, 255},
+                {16, 128, 128, 0, 0, 0},
+                {81, 90, 240, 0, 0, 255},
+                {145, 54, 34, 0, 255, 0},
+                {41, 240, 110, 255, 0, 0}};
     struct fixture *f = *state;
     uint8_t data[16 * 16 * 2];
 
@@ -225,19 +231,23 @@ static void yuy2_follows_bt601(void **state)
             data[p + 1] = rows[i].u;
             data[p + 3] = rows[i].v;
         }
-        assert_int_equal(decode_frame(f->decoder, DECODE_YUY2, 16, 16, data, sizeof(data), &f->image), FAILURE_NONE);
+        assert_int_equal(
+            decode_frame(f->decoder, DECODE_YUY2, 16, 16, data, sizeof(data), &f->image),
+            FAILURE_NONE);
         assert_in_range(f->image.pixels.data[0] + 2 - rows[i].b, 0, 4);
         assert_in_range(f->image.pixels.data[1] + 2 - rows[i].g, 0, 4);
         assert_in_range(f->image.pixels.data[2] + 2 - rows[i].r, 0, 4);
     }
-    assert_int_equal(decode_frame(f->decoder, DECODE_YUY2, 16, 16, data, sizeof(data) - 1, &f->image),
-                     FAILURE_FACE_FRAME_UNREADABLE);
+    assert_int_equal(
+        decode_frame(f->decoder, DECODE_YUY2, 16, 16, data, sizeof(data) - 1, &f->image),
+        FAILURE_FACE_FRAME_UNREADABLE);
     assert_int_equal(decode_frame(f->decoder, DECODE_YUY2, 17, 16, data, 17 * 16 * 2, &f->image),
                      FAILURE_FACE_FRAME_UNREADABLE);
-    assert_int_equal(decode_frame(f->decoder, 3, 16, 16, data, sizeof(data), &f->image), FAILURE_FACE_FRAME_UNREADABLE);
+    assert_int_equal(decode_frame(f->decoder, 3, 16, 16, data, sizeof(data), &f->image),
+                     FAILURE_FACE_FRAME_UNREADABLE);
 }
 
-/* ---- JPEG 2000 -------------------------------------------------------------------------------------------- */
+/* ---- JPEG 2000 ------------------------------------------------------------------------------- */
 
 struct sink {
     uint8_t data[1 << 20];
@@ -272,8 +282,8 @@ static int grey_at(int x, int y, int c)
 }
 
 /* Lossless, so that what comes out must be exactly what went in. precinct: 0 none. */
-static void make_jp2(struct sink *sink, OPJ_CODEC_FORMAT format, int width, int height, int components, int bits,
-                     int precinct)
+static void make_jp2(struct sink *sink, OPJ_CODEC_FORMAT format, int width, int height,
+                     int components, int bits, int precinct)
 {
     opj_image_cmptparm_t comps[4];
     opj_cparameters_t p;
@@ -283,9 +293,14 @@ static void make_jp2(struct sink *sink, OPJ_CODEC_FORMAT format, int width, int 
 
     memset(comps, 0, sizeof(comps));
     for (int c = 0; c < components; c++)
-        comps[c] = (opj_image_cmptparm_t){.dx = 1, .dy = 1, .w = (OPJ_UINT32)width, .h = (OPJ_UINT32)height,
-                                          .prec = (OPJ_UINT32)bits, .bpp = (OPJ_UINT32)bits};
-    image = opj_image_create((OPJ_UINT32)components, comps, components >= 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY);
+        comps[c] = (opj_image_cmptparm_t){.dx = 1,
+                                          .dy = 1,
+                                          .w = (OPJ_UINT32)width,
+                                          .h = (OPJ_UINT32)height,
+                                          .prec = (OPJ_UINT32)bits,
+                                          .bpp = (OPJ_UINT32)bits};
+    image = opj_image_create((OPJ_UINT32)components, comps,
+                             components >= 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY);
     image->x1 = (OPJ_UINT32)width;
     image->y1 = (OPJ_UINT32)height;
     for (int c = 0; c < components; c++)
@@ -341,7 +356,8 @@ static void a_colour_photo_comes_out_in_the_right_order(void **state)
 
     make_jp2(&sink, OPJ_CODEC_JP2, 40, 50, 3, 8, 7);
     assert_int_equal(decode_photo(sink.data, sink.len, &f->image), FAILURE_NONE);
-    assert_int_equal(image_row(&f->image, 20)[3 * 10 + 2], grey_at(10, 20, 0)); /* red is the file's first */
+    assert_int_equal(image_row(&f->image, 20)[3 * 10 + 2],
+                     grey_at(10, 20, 0)); /* red is the file's first */
     assert_int_equal(image_row(&f->image, 20)[3 * 10 + 1], grey_at(10, 20, 1));
     assert_int_equal(image_row(&f->image, 20)[3 * 10 + 0], grey_at(10, 20, 2));
 }
@@ -359,17 +375,20 @@ static void photos_beyond_the_caps_are_refused(void **state)
 {
     static const struct {
         int width, height, components, bits;
-    } rows[] = {{15, 50, 1, 8}, {50, 15, 1, 8}, {2001, 20, 1, 8}, {20, 2001, 1, 8}, {40, 50, 4, 8}, {40, 50, 2, 8},
-                {40, 50, 1, 7}, {40, 50, 1, 12}};
+    } rows[] = {{15, 50, 1, 8}, {50, 15, 1, 8}, {2001, 20, 1, 8}, {20, 2001, 1, 8},
+                {40, 50, 4, 8}, {40, 50, 2, 8}, {40, 50, 1, 7},   {40, 50, 1, 12}};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        make_jp2(&sink, OPJ_CODEC_JP2, rows[i].width, rows[i].height, rows[i].components, rows[i].bits, 0);
-        assert_int_equal(decode_photo(sink.data, sink.len, &f->image), FAILURE_FACE_PHOTO_UNREADABLE);
+        make_jp2(&sink, OPJ_CODEC_JP2, rows[i].width, rows[i].height, rows[i].components,
+                 rows[i].bits, 0);
+        assert_int_equal(decode_photo(sink.data, sink.len, &f->image),
+                         FAILURE_FACE_PHOTO_UNREADABLE);
         assert_int_equal(f->image.width, 0);
     }
     make_jp2(&sink, OPJ_CODEC_JP2, 100, 125, 1, 8, 0);
-    assert_int_equal(decode_photo(sink.data, DECODE_PHOTO_MOST + 1, &f->image), FAILURE_FACE_PHOTO_UNREADABLE);
+    assert_int_equal(decode_photo(sink.data, DECODE_PHOTO_MOST + 1, &f->image),
+                     FAILURE_FACE_PHOTO_UNREADABLE);
 }
 
 /* A codestream whose precincts are one pixel each asks for memory by the million before any data. */
@@ -384,7 +403,9 @@ static void a_promise_of_a_million_precincts_is_not_believed(void **state)
             cod = i;
     assert_int_equal(sink.data[cod + 4] & 1, 1); /* precincts are given */
     memset(sink.data + cod + 14, 0, 3);          /* 2^0 x 2^0 at each of three resolutions */
-    assert_int_equal(decode_photo(sink.data, sink.len > DECODE_PHOTO_MOST ? DECODE_PHOTO_MOST : sink.len, &f->image),
+    assert_int_equal(decode_photo(sink.data,
+                                  sink.len > DECODE_PHOTO_MOST ? DECODE_PHOTO_MOST : sink.len,
+                                  &f->image),
                      FAILURE_FACE_PHOTO_UNREADABLE);
 }
 
@@ -403,10 +424,12 @@ static void a_photo_cut_short_or_damaged_is_unreadable(void **state)
             seed = seed * 1664525 + 1013904223;
             hurt[(seed >> 8) % sink.len] ^= (uint8_t)(1 + (seed >> 24) % 255);
         }
-        (void)decode_photo(hurt, sink.len, &f->image); /* any reason, or a picture within the caps */
+        (void)decode_photo(hurt, sink.len,
+                           &f->image); /* any reason, or a picture within the caps */
         assert_true(f->image.width <= IMAGE_SIDE_MOST && f->image.height <= IMAGE_SIDE_MOST);
     }
-    assert_int_equal(decode_photo((const uint8_t *)"not a photo at all", 18, &f->image), FAILURE_FACE_PHOTO_UNREADABLE);
+    assert_int_equal(decode_photo((const uint8_t *)"not a photo at all", 18, &f->image),
+                     FAILURE_FACE_PHOTO_UNREADABLE);
 }
 
 int main(void)

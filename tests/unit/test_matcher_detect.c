@@ -10,10 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
 #include <cmocka.h>
 
-static const struct model ultraface = {
-    .width = 320, .height = 240, .decoding = DECODING_ULTRAFACE, .score_threshold = 0.65f, .nms_threshold = 0.4f};
+static const struct model ultraface = {.width = 320,
+                                       .height = 240,
+                                       .decoding = DECODING_ULTRAFACE,
+                                       .score_threshold = 0.65f,
+                                       .nms_threshold = 0.4f};
 
 static struct dnn_tensor tensor(const float *data, int rows, int columns)
 {
@@ -35,7 +39,8 @@ static void boxes_come_back_in_pixels_of_the_frame(void **context)
     (void)context;
     assert_int_equal(detect_read(&ultraface, out, 2, &map, 640, 480, found, 8, &n), 0);
     assert_int_equal(n, 2);
-    assert_float_equal(found[0].score, 0.99, 1e-6); /* best first: the duplicate with the better score stays */
+    assert_float_equal(found[0].score, 0.99,
+                       1e-6); /* best first: the duplicate with the better score stays */
     assert_float_equal(found[0].box.x0, 0.26 * 640, 0.01);
     assert_float_equal(found[0].box.y0, 0.25 * 480, 0.01);
     assert_float_equal(found[0].box.x1, 0.51 * 640, 0.01);
@@ -78,7 +83,8 @@ static void the_nearest_is_the_largest_not_the_surest(void **context)
 static void suppression_keeps_the_best_of_each_cluster(void **context)
 {
     /* Overlaps with the first: 0.6 / 1.4 = 0.43 (goes at 0.4, stays at 0.5), and 0.333 (stays). */
-    const struct detection all[] = {{{0, 0, 10, 10}, 0.9f}, {{4, 0, 14, 10}, 0.8f}, {{0, 5, 10, 15}, 0.7f}};
+    const struct detection all[] = {
+        {{0, 0, 10, 10}, 0.9f}, {{4, 0, 14, 10}, 0.8f}, {{0, 5, 10, 15}, 0.7f}};
     struct detection found[3];
 
     (void)context;
@@ -120,8 +126,11 @@ static void numbers_that_are_none_find_nothing(void **context)
 
 static void yunet_cells_become_boxes(void **context)
 {
-    static const struct model yunet = {
-        .width = 64, .height = 32, .decoding = DECODING_YUNET, .score_threshold = 0.6f, .nms_threshold = 0.3f};
+    static const struct model yunet = {.width = 64,
+                                       .height = 32,
+                                       .decoding = DECODING_YUNET,
+                                       .score_threshold = 0.6f,
+                                       .nms_threshold = 0.3f};
     static float cls[3][32], obj[3][32], box[3][128], kps[3][320];
     static const int cells[3] = {32, 8, 2};
     struct dnn_tensor out[12];
@@ -175,7 +184,8 @@ static void liveness_is_a_softmax_over_a_square_inside_the_frame(void **context)
     const float logits[3] = {1, 0, 0};
     const struct dnn_tensor t = {logits, 3, 2, {1, 3}};
     const struct image image = {.width = 640, .height = 480};
-    const struct box middle = {300, 200, 340, 250}, corner = {0, 0, 40, 50}, huge = {100, 20, 500, 470};
+    const struct box middle = {300, 200, 340, 250}, corner = {0, 0, 40, 50},
+                     huge = {100, 20, 500, 470};
     struct box c;
     float live;
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 static char *file_text(const char *directory, const char *name, size_t *len)
@@ -141,7 +142,8 @@ struct copy {
 
 static void copy_make(struct copy *copy, const char *manifest)
 {
-    static const char *const files[] = {"fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx", "fr_liveness.onnx"};
+    static const char *const files[] = {"fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx",
+                                        "fr_liveness.onnx"};
     char from[4400], to[200];
     FILE *out;
 
@@ -165,8 +167,8 @@ static void copy_make(struct copy *copy, const char *manifest)
 
 static void copy_remove(struct copy *copy)
 {
-    static const char *const files[] = {"fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx", "fr_liveness.onnx",
-                                        MANIFEST_FILE};
+    static const char *const files[] = {"fr_detect.onnx", "fr_landmark.onnx", "fr_feature.onnx",
+                                        "fr_liveness.onnx", MANIFEST_FILE};
     char path[200];
 
     for (size_t i = 0; i < 5; i++) {

@@ -24,8 +24,7 @@ static const struct presence_rule by_time = {
 static const struct presence_rule by_answer = {
     .live_pass = 0.5f, .threshold = 0.41f, .different = 0.24f, .answer = true};
 
-/* ---- a head of 68 points in space: not the product's, a sphere with a nose
- * ---------------------------------------- */
+/* ---- a head of 68 points in space: not the product's, a sphere with a nose ------------------- */
 
 struct space {
     double x, y, z;
@@ -100,8 +99,7 @@ static void see(const struct look *l, struct point out[LANDMARKS])
     }
 }
 
-/* ---- a room and what is in it
- * -------------------------------------------------------------------------------------- */
+/* ---- a room and what is in it ---------------------------------------------------------------- */
 
 /* The small picture: a pattern that stays, or goes with the head (dx, dy in its pixels). */
 static void room(uint8_t *small, double dx, double dy)
@@ -321,9 +319,7 @@ static void frames_that_come_again_fail_but_a_camera_that_froze_does_not(void **
     presence_free(&s.presence);
 }
 
-/* ---- answers
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 enum who {
     PERSON,
@@ -558,9 +554,7 @@ static void each_is_asked_once_and_then_no_more(void **state)
     presence_free(&s.presence);
 }
 
-/* ---- parts
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static void a_homography_leaves_nothing_over_of_a_plane(void **state)
 {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
 #include <cmocka.h>
 
 enum { W = 640, H = 480 };
@@ -125,7 +126,8 @@ static void turned_tilted_and_nodding_heads_are_told(void **state)
 
         frontal(five, 0, 0, 90);
         for (int i = 0; i < FACE_POINTS; i++)
-            five[i] = (struct point){320 + c * five[i].x - s * five[i].y, 240 + s * five[i].x + c * five[i].y};
+            five[i] = (struct point){320 + c * five[i].x - s * five[i].y,
+                                     240 + s * five[i].x + c * five[i].y};
         assert_int_equal(judge_shape(five, 90), degrees < 30 ? FAILURE_NONE : FAILURE_FACE_TURNED);
     }
 }

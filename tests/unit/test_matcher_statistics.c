@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 static float genuine_values[] = {0.9f, 0.5f, 0.7f, 0.8f, 0.3f};
@@ -31,9 +32,11 @@ static void the_threshold_lets_no_more_through_than_asked(void **state)
 {
     (void)state;
     for (int tenths = 0; tenths <= 10; tenths++)
-        assert_true(fmr_at(&impostor, threshold_at_fmr(&impostor, tenths / 10.0 + 1e-9)) <= tenths / 10.0 + 1e-6);
+        assert_true(fmr_at(&impostor, threshold_at_fmr(&impostor, tenths / 10.0 + 1e-9)) <=
+                    tenths / 10.0 + 1e-6);
     /* One in ten: above 0.4, not above 0.6. */
-    assert_true(threshold_at_fmr(&impostor, 0.1) > 0.4f && threshold_at_fmr(&impostor, 0.1) <= 0.6f);
+    assert_true(threshold_at_fmr(&impostor, 0.1) > 0.4f &&
+                threshold_at_fmr(&impostor, 0.1) <= 0.6f);
     /* Four in ten would cut between the two 0.2: both stay out. */
     assert_float_equal(fmr_at(&impostor, threshold_at_fmr(&impostor, 0.4)), 0.3, 1e-9);
     assert_true(threshold_at_fmr(&impostor, 0) > 0.6f);

@@ -71,9 +71,7 @@ static void on_result(void *arg, const struct msg_match_result *result, int prev
 }
 static const struct session_answers answers = {on_ready, on_failed, on_result};
 
-/* ---- files
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static uint8_t *file_bytes(const char *path, size_t *len)
 {
@@ -130,9 +128,7 @@ static uint8_t *video_frame(const char *video, unsigned n, size_t *len)
     return file_bytes(path, len);
 }
 
-/* ---- a visit
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- a visit --------------------------------------------------------------------------------- */
 
 static struct session *begin_bytes(const uint8_t *data, size_t len, bool preview, struct seen *seen)
 {
@@ -442,8 +438,7 @@ static void the_threshold_that_is_configured_is_the_one_that_decides(void **stat
     shared.rule = before;
 }
 
-/* ---- liveness over time, on the real path
- * --------------------------------------------------------------------------- */
+/* ---- liveness over time, on the real path ---------------------------------------------------- */
 
 static void frames_injected_again_end_in_attack(void **state)
 {

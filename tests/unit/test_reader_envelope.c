@@ -23,11 +23,14 @@ static const struct {
     const char *sealed;
 } vectors[] = {
     {ENVELOPE_PIN, 1, "1234",
-     "04240e783141ae01af27c37d862c36f283322dc5ba0c79c8466e520cd109b0d0f394758581996dc11c7b57a6c70ab19be16eb5e6a1e1b0c667"
+     "04240e783141ae01af27c37d862c36f283322dc5ba0c79c8466e520cd109b0d0f394758581996dc11c7b57a6c70ab"
+     "19be16eb5e6a1e1b0c667"
      "e69b203065581b690c2287730746b95fc963e66a5e8381d20d65cef84be98ddebb74645eb17389fc"},
     {ENVELOPE_NUMBER_B, 0x0102030405060708, "55021720352285",
-     "0446172961fb48c114edae9c18789e4a1059ca259e5efb90f5ab4306d2472949eefa7e4237482126ee89ae4200ebdf764bafe2503b59fa1e23"
-     "5927a4197137f7402cbe6163c6af50ab30c0fd095e91a4de1449e903b1bba759f550db2761eb2cedfc26c9c60919ea84f4bd"},
+     "0446172961fb48c114edae9c18789e4a1059ca259e5efb90f5ab4306d2472949eefa7e4237482126ee89ae4200ebd"
+     "f764bafe2503b59fa1e23"
+     "5927a4197137f7402cbe6163c6af50ab30c0fd095e91a4de1449e903b1bba759f550db2761eb2cedfc26c9c60919e"
+     "a84f4bd"},
 };
 
 static struct envelope_key *key;
@@ -70,7 +73,8 @@ static void what_a_browser_sealed_opens(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         len = unhex(vectors[i].sealed, sealed, sizeof(sealed));
-        assert_int_equal(envelope_open(key, vectors[i].purpose, vectors[i].visit, sealed, len, &secret), 0);
+        assert_int_equal(
+            envelope_open(key, vectors[i].purpose, vectors[i].visit, sealed, len, &secret), 0);
         assert_int_equal(secret.len, strlen(vectors[i].text));
         assert_memory_equal(secret.data, vectors[i].text, secret.len);
         secret_free(&secret);
@@ -105,7 +109,8 @@ static void every_changed_byte_and_every_cut_is_noticed(void **state)
     }
     for (size_t i = 0; i < len; i++)
         assert_int_equal(envelope_open(key, ENVELOPE_PIN, 1, sealed, i, &secret), -EBADMSG);
-    assert_int_equal(envelope_open(key, ENVELOPE_PIN, 1, sealed, sizeof(sealed) + 1, &secret), -EBADMSG);
+    assert_int_equal(envelope_open(key, ENVELOPE_PIN, 1, sealed, sizeof(sealed) + 1, &secret),
+                     -EBADMSG);
 }
 
 static void a_key_of_another_visit_opens_nothing(void **state)

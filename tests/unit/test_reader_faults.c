@@ -39,15 +39,15 @@
 /* What a transfer is about, seen in the undisturbed visit. */
 enum label {
     LABEL_NONE,
-    LABEL_START,    /* descriptors */
-    LABEL_ADJUST,   /* exposure, white balance */
-    LABEL_PROBE,    /* probe and commit */
+    LABEL_START,  /* descriptors */
+    LABEL_ADJUST, /* exposure, white balance */
+    LABEL_PROBE,  /* probe and commit */
     LABEL_PROBE_GET,
-    LABEL_SLOT,     /* slot status */
+    LABEL_SLOT, /* slot status */
     LABEL_POWER,
     LABEL_OFF,
     LABEL_APDU,
-    LABEL_VERIFY,   /* with a credential in it */
+    LABEL_VERIFY, /* with a credential in it */
     LABEL_NOTICE,
     LABEL_VIDEO,
     LABEL_CLAIM_READER,
@@ -57,11 +57,20 @@ enum label {
 };
 
 static const char *const label_names[LABEL_COUNT] = {
-    [LABEL_NONE] = "?",          [LABEL_START] = "descriptor",      [LABEL_ADJUST] = "camera control",
-    [LABEL_PROBE] = "probe",     [LABEL_PROBE_GET] = "probe answer", [LABEL_SLOT] = "slot status",
-    [LABEL_POWER] = "power on",  [LABEL_OFF] = "power off",         [LABEL_APDU] = "apdu",
-    [LABEL_VERIFY] = "verify",   [LABEL_NOTICE] = "notice",         [LABEL_VIDEO] = "video",
-    [LABEL_CLAIM_READER] = "claim reader", [LABEL_CLAIM_CAMERA] = "claim camera",
+    [LABEL_NONE] = "?",
+    [LABEL_START] = "descriptor",
+    [LABEL_ADJUST] = "camera control",
+    [LABEL_PROBE] = "probe",
+    [LABEL_PROBE_GET] = "probe answer",
+    [LABEL_SLOT] = "slot status",
+    [LABEL_POWER] = "power on",
+    [LABEL_OFF] = "power off",
+    [LABEL_APDU] = "apdu",
+    [LABEL_VERIFY] = "verify",
+    [LABEL_NOTICE] = "notice",
+    [LABEL_VIDEO] = "video",
+    [LABEL_CLAIM_READER] = "claim reader",
+    [LABEL_CLAIM_CAMERA] = "claim camera",
     [LABEL_SET_INTERFACE] = "set interface",
 };
 
@@ -87,17 +96,29 @@ enum fault {
 };
 
 static const char *const fault_names[FAULT_COUNT] = {
-    [FAULT_STALL] = "stall",     [FAULT_SHORT] = "short",     [FAULT_EMPTY] = "empty",   [FAULT_OVERLONG] = "over-long",
-    [FAULT_BABBLE] = "babble",   [FAULT_BUS] = "bus error",   [FAULT_SILENCE] = "silence", [FAULT_LATE] = "late",
-    [FAULT_UNPLUG] = "unplug",   [FAULT_SUBMIT] = "submit",   [FAULT_CANCEL] = "cancelled", [FAULT_GARBAGE] = "garbage",
-    [FAULT_SEQUENCE] = "wrong sequence", [FAULT_SLOT] = "wrong slot", [FAULT_LENGTH] = "wrong length",
-    [FAULT_TWICE] = "twice",     [FAULT_HELD] = "held",
+    [FAULT_STALL] = "stall",
+    [FAULT_SHORT] = "short",
+    [FAULT_EMPTY] = "empty",
+    [FAULT_OVERLONG] = "over-long",
+    [FAULT_BABBLE] = "babble",
+    [FAULT_BUS] = "bus error",
+    [FAULT_SILENCE] = "silence",
+    [FAULT_LATE] = "late",
+    [FAULT_UNPLUG] = "unplug",
+    [FAULT_SUBMIT] = "submit",
+    [FAULT_CANCEL] = "cancelled",
+    [FAULT_GARBAGE] = "garbage",
+    [FAULT_SEQUENCE] = "wrong sequence",
+    [FAULT_SLOT] = "wrong slot",
+    [FAULT_LENGTH] = "wrong length",
+    [FAULT_TWICE] = "twice",
+    [FAULT_HELD] = "held",
 };
 
 #define BIT(fault) (1u << (fault))
-#define ANY_PIPE                                                                                                       \
-    (BIT(FAULT_STALL) | BIT(FAULT_SHORT) | BIT(FAULT_BUS) | BIT(FAULT_SILENCE) | BIT(FAULT_LATE) | BIT(FAULT_UNPLUG) | \
-     BIT(FAULT_SUBMIT) | BIT(FAULT_CANCEL))
+#define ANY_PIPE                                                                                   \
+    (BIT(FAULT_STALL) | BIT(FAULT_SHORT) | BIT(FAULT_BUS) | BIT(FAULT_SILENCE) | BIT(FAULT_LATE) | \
+     BIT(FAULT_UNPLUG) | BIT(FAULT_SUBMIT) | BIT(FAULT_CANCEL))
 #define ANY_IN (ANY_PIPE | BIT(FAULT_EMPTY) | BIT(FAULT_BABBLE) | BIT(FAULT_GARBAGE))
 
 /* Which faults a place can have. A notice that is not there is not there: an interrupt pipe may be late, not silent;
@@ -110,24 +131,26 @@ static const struct place {
     {PLACE_CONTROL, "control", ANY_IN},
     {PLACE_OUT, "bulk out", ANY_PIPE},
     {PLACE_IN, "bulk in",
-     ANY_IN | BIT(FAULT_OVERLONG) | BIT(FAULT_SEQUENCE) | BIT(FAULT_SLOT) | BIT(FAULT_LENGTH) | BIT(FAULT_TWICE)},
+     ANY_IN | BIT(FAULT_OVERLONG) | BIT(FAULT_SEQUENCE) | BIT(FAULT_SLOT) | BIT(FAULT_LENGTH) |
+         BIT(FAULT_TWICE)},
     {PLACE_INTERRUPT, "interrupt", (ANY_IN & ~BIT(FAULT_SILENCE)) | BIT(FAULT_TWICE)},
     {PLACE_ISO, "isochronous", ANY_IN & ~(BIT(FAULT_LATE) | BIT(FAULT_STALL))},
     {UMOCK_CLAIM, "claim", BIT(FAULT_HELD) | BIT(FAULT_BUS) | BIT(FAULT_UNPLUG)},
     {UMOCK_SET_INTERFACE, "set interface", BIT(FAULT_STALL) | BIT(FAULT_BUS) | BIT(FAULT_UNPLUG)},
 };
 
-/* -- the rules --------------------------------------------------------------------------------------------- */
+/* -- the rules --------------------------------------------------------------------------------- */
 
 enum class {
-    GOES_ON,      /* nobody at the counter notices, but for the time */
-    AGAIN,        /* the card is put down, or the PIN entered, once more: something retryable was told */
+    GOES_ON, /* nobody at the counter notices, but for the time */
+    AGAIN,   /* the card is put down, or the PIN entered, once more: something retryable was told */
     CAMERA_AGAIN, /* the camera was told as broken, and starts when asked again */
     REOPENED,     /* the device was lost and opened anew by itself; the card is put down again */
     REFUSED,      /* not taken; works when plugged in anew */
 };
 
-static const char *const class_names[] = {"goes on", "again", "camera again", "reopened", "refused"};
+static const char *const class_names[] = {"goes on", "again", "camera again", "reopened",
+                                          "refused"};
 
 /* The first row that fits. `ms`: how much longer than undisturbed the visit may take. */
 #define ANY_LABEL LABEL_COUNT
@@ -174,18 +197,19 @@ static const struct rule {
 static const struct rule *rule_of(enum label label, enum fault fault)
 {
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-        if ((rules[i].label == label || rules[i].label == ANY_LABEL) && (rules[i].faults & BIT(fault)) != 0)
+        if ((rules[i].label == label || rules[i].label == ANY_LABEL) &&
+            (rules[i].faults & BIT(fault)) != 0)
             return &rules[i];
     return NULL;
 }
 
-/* -- the wire ---------------------------------------------------------------------------------------------- */
+/* -- the wire ---------------------------------------------------------------------------------- */
 
 static struct wire {
     struct sim_rig *sim;
     enum label labels[UMOCK_PLACES][TRANSFERS_MAX + 1];
     unsigned counts[UMOCK_PLACES];
-    bool recording;                /* the undisturbed visit */
+    bool recording;               /* the undisturbed visit */
     unsigned ended[UMOCK_PLACES]; /* the last of each that did not wait until the end */
 
     unsigned place, n; /* which goes wrong; 0: none */
@@ -197,8 +221,8 @@ static struct wire {
     int kept_len;
     uint32_t noise;
 
-    uint8_t selected[2];        /* by SELECT EF */
-    unsigned verifies[3];       /* with a credential, that the reader got: 0018, 0012, 0015 */
+    uint8_t selected[2];  /* by SELECT EF */
+    unsigned verifies[3]; /* with a credential, that the reader got: 0018, 0012, 0015 */
 } wire;
 
 static enum label label_of_message(const uint8_t *data, size_t len)
@@ -283,7 +307,8 @@ static int on_submit(void *arg, unsigned place, unsigned n, const uint8_t *data,
     }
 }
 
-static int on_before(void *arg, uint64_t now_us, unsigned place, unsigned n, uint8_t *data, size_t size)
+static int on_before(void *arg, uint64_t now_us, unsigned place, unsigned n, uint8_t *data,
+                     size_t size)
 {
     (void)arg;
     if (wire.halted != 0 && wire.halted == place)
@@ -406,7 +431,7 @@ static uint64_t on_next(void *arg)
 
 static const struct umock_hooks hooks = {on_submit, on_before, on_after, on_next};
 
-/* -- cells ------------------------------------------------------------------------------------------------- */
+/* -- cells ------------------------------------------------------------------------------------- */
 
 enum kind { FACE, PIN };
 static const char *const kind_names[] = {"face", "pin"};
@@ -431,8 +456,7 @@ static void calm(void)
     wire.late_us = 0;
 }
 
-static enum class class_of(const struct lane_visit *v)
-{
+static enum class class_of(const struct lane_visit *v) {
     return v->refused > 0        ? REFUSED
            : v->reopened > 0     ? REOPENED
            : v->again > 0        ? AGAIN
@@ -446,14 +470,16 @@ static bool counters_are_full(void)
     bool full;
 
     (void)sim_rig_ask(wire.sim, "insert franck");
-    full = sim_rig_tries(wire.sim, "jpki", 0x0018) == 3 && sim_rig_tries(wire.sim, "kenkaku", 0x0012) == 10 &&
+    full = sim_rig_tries(wire.sim, "jpki", 0x0018) == 3 &&
+           sim_rig_tries(wire.sim, "kenkaku", 0x0012) == 10 &&
            sim_rig_tries(wire.sim, "kenhojo", 0x0015) == 10;
     (void)sim_rig_ask(wire.sim, "remove");
     return full;
 }
 
 /* NULL, or what is wrong. */
-static const char *judge(enum kind kind, enum label label, const struct rule *rule, const struct lane_visit *v)
+static const char *judge(enum kind kind, enum label label, const struct rule *rule,
+                         const struct lane_visit *v)
 {
     struct lane_visit after;
 
@@ -471,7 +497,8 @@ static const char *judge(enum kind kind, enum label label, const struct rule *ru
         return "too late";
     if (kind == FACE && v->photo_print != undisturbed.photo_print)
         return "another photo";
-    if (wire.verifies[0] > v->entries[0] || wire.verifies[1] > v->entries[1] || wire.verifies[2] > v->entries[1])
+    if (wire.verifies[0] > v->entries[0] || wire.verifies[1] > v->entries[1] ||
+        wire.verifies[2] > v->entries[1])
         return "a credential was sent more often than it was entered";
     /* every wrong PIN and every lost answer was followed by a right one */
     if (!counters_are_full())
@@ -505,7 +532,8 @@ static void run_cell(enum kind kind, const struct place *place, unsigned n, enum
     visit(kind, &v);
     wrong = judge(kind, label, rule, &v);
     clock_gettime(CLOCK_MONOTONIC, &ended);
-    us = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000 + (ended.tv_nsec - begun.tv_nsec) / 1000);
+    us = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000 +
+                    (ended.tv_nsec - begun.tv_nsec) / 1000);
     if (us > longest_us)
         longest_us = us;
     cells++;
@@ -513,10 +541,12 @@ static void run_cell(enum kind kind, const struct place *place, unsigned n, enum
     if (wrong == NULL)
         return;
     failed++;
-    print_message("FAIL %s: %s %u (%s) %s: must be \"%s\" within %u ms more, was \"%s\" after %llu ms more: %s [%s]\n",
-                  kind_names[kind], place->name, n, label_names[label], fault_names[fault], class_names[rule->class],
-                  rule->ms, class_names[class_of(&v)],
-                  (unsigned long long)(v.us > undisturbed.us ? v.us - undisturbed.us : 0) / 1000, wrong, v.trouble);
+    print_message("FAIL %s: %s %u (%s) %s: must be \"%s\" within %u ms more, was \"%s\" after %llu "
+                  "ms more: %s [%s]\n",
+                  kind_names[kind], place->name, n, label_names[label], fault_names[fault],
+                  class_names[rule->class], rule->ms, class_names[class_of(&v)],
+                  (unsigned long long)(v.us > undisturbed.us ? v.us - undisturbed.us : 0) / 1000,
+                  wrong, v.trouble);
 }
 
 /* K/N, or all. */
@@ -554,9 +584,11 @@ static void run_matrix(enum kind kind)
     for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
         unsigned here = counted[places[p].place];
 
-        assert_true(here > 0 || (kind == PIN && (places[p].place == PLACE_ISO || places[p].place == UMOCK_SET_INTERFACE)));
+        assert_true(here > 0 || (kind == PIN && (places[p].place == PLACE_ISO ||
+                                                 places[p].place == UMOCK_SET_INTERFACE)));
         assert_true(here < TRANSFERS_MAX);
-        snprintf(sizes + strlen(sizes), sizeof(sizes) - strlen(sizes), " %s %u", places[p].name, here);
+        snprintf(sizes + strlen(sizes), sizeof(sizes) - strlen(sizes), " %s %u", places[p].name,
+                 here);
         /* What is under way when the visit ends is ended by ourselves: nothing comes of it. */
         if (places[p].place < UMOCK_CLAIM)
             here = wire.ended[places[p].place];
@@ -568,10 +600,12 @@ static void run_matrix(enum kind kind)
                     run_cell(kind, &places[p], n, (enum fault)f);
             }
     }
-    print_message("%s: transfers:%s\n%s: %u cells, %u of them run: %u go on, %u again, %u camera again, %u reopened, "
+    print_message("%s: transfers:%s\n%s: %u cells, %u of them run: %u go on, %u again, %u camera "
+                  "again, %u reopened, "
                   "%u refused; longest %llu ms\n",
-                  kind_names[kind], sizes, kind_names[kind], size, cells, by_class[GOES_ON], by_class[AGAIN],
-                  by_class[CAMERA_AGAIN], by_class[REOPENED], by_class[REFUSED], (unsigned long long)longest_us / 1000);
+                  kind_names[kind], sizes, kind_names[kind], size, cells, by_class[GOES_ON],
+                  by_class[AGAIN], by_class[CAMERA_AGAIN], by_class[REOPENED], by_class[REFUSED],
+                  (unsigned long long)longest_us / 1000);
     print_message("%u passed, %u failed\n", cells - failed, failed);
     assert_int_equal(failed, 0);
 }

@@ -80,7 +80,8 @@ static void on_state(uint16_t failure, void *arg)
 static void picture(uint8_t content, size_t len, unsigned flags)
 {
     static uint8_t bytes[9u * 1024 * 1024];
-    const struct camera_frame frame = {.data = bytes, .len = len, .flags = (uint8_t)flags, .monotonic_us = 77};
+    const struct camera_frame frame = {
+        .data = bytes, .len = len, .flags = (uint8_t)flags, .monotonic_us = 77};
 
     bytes[0] = content;
     camera.base.listener->frame(&camera.base, &frame, camera.base.arg);
@@ -93,7 +94,8 @@ static void trouble(enum camera_trouble what)
 
 static void run(unsigned credit)
 {
-    const struct msg_camera_start m = {.visit = 9, .width = 640, .height = 480, .fps = 15, .credit = (uint8_t)credit};
+    const struct msg_camera_start m = {
+        .visit = 9, .width = 640, .height = 480, .fps = 15, .credit = (uint8_t)credit};
     const struct camera_mode mode = {.width = 800, .height = 600, .format = CAMERA_YUY2};
 
     assert_int_equal(frames_start(frames, &m), 0);
@@ -122,7 +124,7 @@ static int finish(void **state)
     return 0;
 }
 
-/* -- tests ---------------------------------------------------------------------------------------------------- */
+/* -- tests ------------------------------------------------------------------------------------- */
 
 static void each_picture_costs_a_credit_and_the_newest_waits(void **state)
 {
@@ -231,7 +233,8 @@ static void a_stream_that_breaks_is_begun_twice_again(void **state)
 
 static void a_run_that_cannot_begin_is_told_from_the_loop(void **state)
 {
-    const struct msg_camera_start m = {.visit = 9, .width = 640, .height = 480, .fps = 15, .credit = 1};
+    const struct msg_camera_start m = {
+        .visit = 9, .width = 640, .height = 480, .fps = 15, .credit = 1};
 
     (void)state;
     camera.refusal = -EINVAL;

@@ -35,8 +35,7 @@
 #define CAMERA 2u
 
 /* A thing of another class, with the pipes of a reader. */
-#define NO_READER                                                                                                      \
-    "09 02 2000 01 01 00 80 32 09 04 00 00 02 03 00 00 00 " PIPES
+#define NO_READER "09 02 2000 01 01 00 80 32 09 04 00 00 02 03 00 00 00 " PIPES
 #define ONE_SLOT EXTENDED
 
 static sd_event *loop;
@@ -131,15 +130,16 @@ static void pass(unsigned ms)
 }
 
 /* What a worker thread does takes as long as it takes. */
-#define UNTIL(condition)                                                                                               \
-    for (unsigned turns_ = 0; !(condition); turns_++) {                                                                \
-        assert_true(turns_ < 15000);                                                                                   \
-        assert_true(sd_event_run(loop, 2000) >= 0);                                                                    \
+#define UNTIL(condition)                                                                           \
+    for (unsigned turns_ = 0; !(condition); turns_++) {                                            \
+        assert_true(turns_ < 15000);                                                               \
+        assert_true(sd_event_run(loop, 2000) >= 0);                                                \
     }
 
 static void attach_to(const char *port, unsigned kind, unsigned use, unsigned devnum, int fd)
 {
-    struct msg_device_attach m = {.kind = (uint8_t)kind, .use = (uint8_t)use, .busnum = 1, .devnum = devnum, .speed = 3};
+    struct msg_device_attach m = {
+        .kind = (uint8_t)kind, .use = (uint8_t)use, .busnum = 1, .devnum = devnum, .speed = 3};
 
     (void)MESSAGE_TEXT(m.port, port);
     (void)MESSAGE_TEXT(m.name, "Reader");
@@ -183,11 +183,12 @@ static struct msg_reader_state state_now(void)
 
 static void identify(void)
 {
-    assert_int_equal(card_engine_identify(engine, clock_monotonic_us(now) + 5 * CLOCK_SECOND, on_done, NULL), 0);
+    assert_int_equal(
+        card_engine_identify(engine, clock_monotonic_us(now) + 5 * CLOCK_SECOND, on_done, NULL), 0);
     pass(0);
 }
 
-/* -- slots ------------------------------------------------------------------------------------------------ */
+/* -- slots ------------------------------------------------------------------------------------- */
 
 static const struct mock_exchange both_empty[] = {
     {"65 00000000 00 01 000000", {"81 00000000 00 01 02 00 00"}},
@@ -259,7 +260,7 @@ static void a_slot_is_left_when_its_card_has_gone(void **state)
     assert_true(mock_usb_played(usb));
 }
 
-/* -- devices ------------------------------------------------------------------------------------------------ */
+/* -- devices ----------------------------------------------------------------------------------- */
 
 static const struct mock_exchange empty[] = {
     {"65 00000000 00 01 000000", {"81 00000000 00 01 02 00 00"}},
@@ -451,9 +452,10 @@ static void a_cable_pulled_is_told_once(void **state)
     assert_int_equal(state_now().reader, FAILURE_READER_LOST);
 }
 
-/* -- the kernel's camera -------------------------------------------------------------------------------------- */
+/* -- the kernel's camera ----------------------------------------------------------------------- */
 
-static const struct driver_offer webcam[] = {{V4L2_PIX_FMT_MJPEG, 640, 480, {15, 0}}, {0, 0, 0, {0}}};
+static const struct driver_offer webcam[] = {{V4L2_PIX_FMT_MJPEG, 640, 480, {15, 0}},
+                                             {0, 0, 0, {0}}};
 
 static void attach_camera(void)
 {
@@ -463,7 +465,8 @@ static void attach_camera(void)
 
 static void start_camera(void)
 {
-    const struct msg_camera_start m = {.visit = 1, .width = 640, .height = 480, .fps = 15, .credit = 10};
+    const struct msg_camera_start m = {
+        .visit = 1, .width = 640, .height = 480, .fps = 15, .credit = 10};
 
     assert_int_equal(frames_start(frames, &m), 0);
     UNTIL(v4l2_driver.streaming);

@@ -39,12 +39,14 @@ static void stop(void)
 
 static void ask_sign(const char *pin, uint8_t agreed, uint32_t budget_ms)
 {
-    struct msg_card_sign body = {.visit = visit, .budget_ms = budget_ms, .last_try_agreed = agreed, .time = 1795339500};
+    struct msg_card_sign body = {
+        .visit = visit, .budget_ms = budget_ms, .last_try_agreed = agreed, .time = 1795339500};
 
     strcpy(body.institution, "9910000017");
     strcpy(body.purpose, "eligibility");
     if (pin != NULL)
-        body.sealed.len = reader_rig_seal(rig, "pin", pin, body.sealed.data, sizeof(body.sealed.data));
+        body.sealed.len =
+            reader_rig_seal(rig, "pin", pin, body.sealed.data, sizeof(body.sealed.data));
     reader_rig_send(rig, MSG_CARD_SIGN, &body);
 }
 
@@ -52,8 +54,8 @@ static void ask_photo(void)
 {
     struct msg_card_photo body = {.visit = visit, .budget_ms = 20000};
 
-    body.sealed.len =
-        reader_rig_seal(rig, "number-b", reader_rig_card(rig, "franck", "number-b"), body.sealed.data, sizeof(body.sealed.data));
+    body.sealed.len = reader_rig_seal(rig, "number-b", reader_rig_card(rig, "franck", "number-b"),
+                                      body.sealed.data, sizeof(body.sealed.data));
     reader_rig_send(rig, MSG_CARD_PHOTO, &body);
 }
 
@@ -96,7 +98,7 @@ static void counter_is(const char *text)
     assert_non_null(strstr(reader_rig_sim(rig, "counters franck"), text));
 }
 
-/* -- every level ------------------------------------------------------------------------------------ */
+/* -- every level ------------------------------------------------------------------------------- */
 
 static void visits_over(const char *level)
 {
@@ -107,7 +109,8 @@ static void visits_over(const char *level)
     m = reader_rig_expect(rig, MSG_CARD_IDENTIFIED, 10000);
     assert_int_equal(m->body.card_identified.pin_tries, 3);
     assert_int_equal(m->body.card_identified.certificate_chain, GENUINE_YES);
-    print_message("%s identify: %u APDUs, %u ms\n", level, m->body.card_identified.apdus, m->body.card_identified.elapsed_ms);
+    print_message("%s identify: %u APDUs, %u ms\n", level, m->body.card_identified.apdus,
+                  m->body.card_identified.elapsed_ms);
     ask_photo();
     expect_photo();
     assert_non_null(strstr(reader_rig_sim(rig, "status"), "powered=0"));
@@ -168,8 +171,9 @@ static void any_block_of_a_signature_may_go_wrong(void **state)
 {
     static const struct {
         const char *kind, *argument;
-    } rows[] = {{"block-lost", ""}, {"block-silent", ""}, {"block-damaged", ""}, {"block-refused", ""},
-                {"block-old", ""},  {"block-wtx", " 3"},  {"block-ifs", " 16"},  {"block-abort", ""}};
+    } rows[] = {{"block-lost", ""},    {"block-silent", ""}, {"block-damaged", ""},
+                {"block-refused", ""}, {"block-old", ""},    {"block-wtx", " 3"},
+                {"block-ifs", " 16"},  {"block-abort", ""}};
     unsigned blocks, at, cells = 0, repaired = 0;
     struct message *m;
     const char *text;
@@ -191,7 +195,8 @@ static void any_block_of_a_signature_may_go_wrong(void **state)
             m = reader_rig_expect_either(rig, MSG_CARD_SIGNED, MSG_CARD_FAILED, 15000);
             signed_well = m->type == MSG_CARD_SIGNED;
             /* Only a card that gives up itself is not served to the end. */
-            if (!signed_well && (k != 7 || m->body.card_failed.failure != FAILURE_CARD_NOT_RECOGNISED))
+            if (!signed_well &&
+                (k != 7 || m->body.card_failed.failure != FAILURE_CARD_NOT_RECOGNISED))
                 fail_msg("%s %u: failure %u", rows[k].kind, at, m->body.card_failed.failure);
             cells++;
             repaired += signed_well;
@@ -222,7 +227,7 @@ static void a_card_pulled_at_any_apdu_of_a_signature(void **state)
     stop();
 }
 
-/* -- PIN pads --------------------------------------------------------------------------------------- */
+/* -- PIN pads ---------------------------------------------------------------------------------- */
 
 static void pin_pad_over(const char *level)
 {

@@ -69,7 +69,8 @@ static void ask_identify(void)
 
 static void ask_sign(const char *pin, uint8_t agreed)
 {
-    struct msg_card_sign body = {.visit = visit, .budget_ms = 10000, .last_try_agreed = agreed, .time = 1795339500};
+    struct msg_card_sign body = {
+        .visit = visit, .budget_ms = 10000, .last_try_agreed = agreed, .time = 1795339500};
 
     strcpy(body.institution, "9910000017");
     strcpy(body.purpose, "eligibility");
@@ -79,9 +80,11 @@ static void ask_sign(const char *pin, uint8_t agreed)
 
 static void ask_photo(const char *number_b, uint8_t agreed, uint8_t scanned)
 {
-    struct msg_card_photo body = {.visit = visit, .budget_ms = 20000, .few_tries_agreed = agreed, .scanned = scanned};
+    struct msg_card_photo body = {
+        .visit = visit, .budget_ms = 20000, .few_tries_agreed = agreed, .scanned = scanned};
 
-    body.sealed.len = reader_rig_seal(rig, "number-b", number_b, body.sealed.data, sizeof(body.sealed.data));
+    body.sealed.len =
+        reader_rig_seal(rig, "number-b", number_b, body.sealed.data, sizeof(body.sealed.data));
     reader_rig_send(rig, MSG_CARD_PHOTO, &body);
 }
 
@@ -124,7 +127,7 @@ static void await_photo(bool compare)
     assert_int_equal(m->body.card_photo_read.challenge, GENUINE_YES);
 }
 
-/* -- what a visit needs ----------------------------------------------------------------------------- */
+/* -- what a visit needs ------------------------------------------------------------------------ */
 
 static void a_card_comes_and_goes(void **state)
 {
@@ -146,7 +149,8 @@ static void a_whole_visit_by_face_and_by_pin(void **state)
     assert_int_equal(m->body.card_identified.pin_tries, 3);
     assert_int_equal(m->body.card_identified.number_b_tries, 10);
     assert_int_equal(m->body.card_identified.certificate_chain, GENUINE_YES);
-    print_message("identify: %u APDUs, %u ms\n", m->body.card_identified.apdus, m->body.card_identified.elapsed_ms);
+    print_message("identify: %u APDUs, %u ms\n", m->body.card_identified.apdus,
+                  m->body.card_identified.elapsed_ms);
     ask_photo(reader_rig_card(rig, "franck", "number-b"), 0, 1);
     await_photo(true);
     assert_non_null(strstr(reader_rig_sim(rig, "status"), "powered=0"));
@@ -154,7 +158,8 @@ static void a_whole_visit_by_face_and_by_pin(void **state)
     m = reader_rig_expect(rig, MSG_CARD_SIGNED, 10000);
     assert_int_equal(m->body.card_signed.pin_tries, 3);
     assert_int_equal(m->body.card_signed.signature.len, 256);
-    assert_memory_equal(m->body.card_signed.statement.data, "uketsuke statement v1\npurpose: eligibility\n", 43);
+    assert_memory_equal(m->body.card_signed.statement.data,
+                        "uketsuke statement v1\npurpose: eligibility\n", 43);
     assert_non_null(strstr(reader_rig_sim(rig, "status"), "powered=0"));
 }
 
@@ -203,9 +208,10 @@ static void every_made_card_is_told_for_what_it_is(void **state)
         const char *card;
         uint16_t identify;
     } rows[] = {
-        {"suica", FAILURE_CARD_NOT_MY_NUMBER}, {"old-juki", FAILURE_CARD_OLD_RESIDENT}, {"android", FAILURE_CARD_PHONE},
-        {"next-gen", FAILURE_CARD_NEXT_GENERATION}, {"mute", FAILURE_CARD_NOT_RECOGNISED}, {"other", FAILURE_NONE},
-        {"expired-cert", FAILURE_NONE}, {"pinless", FAILURE_NONE},
+        {"suica", FAILURE_CARD_NOT_MY_NUMBER}, {"old-juki", FAILURE_CARD_OLD_RESIDENT},
+        {"android", FAILURE_CARD_PHONE},       {"next-gen", FAILURE_CARD_NEXT_GENERATION},
+        {"mute", FAILURE_CARD_NOT_RECOGNISED}, {"other", FAILURE_NONE},
+        {"expired-cert", FAILURE_NONE},        {"pinless", FAILURE_NONE},
     };
 
     (void)state;
@@ -223,13 +229,15 @@ static void every_made_card_is_told_for_what_it_is(void **state)
 
 static void what_does_not_open_is_not_sent(void **state)
 {
-    struct msg_card_sign body = {.visit = visit, .budget_ms = 5000, .institution = "9910000017", .purpose = "eligibility"};
+    struct msg_card_sign body = {
+        .visit = visit, .budget_ms = 5000, .institution = "9910000017", .purpose = "eligibility"};
 
     (void)state;
     insert("franck");
     reader_rig_send(rig, MSG_CARD_SIGN, &body); /* nothing sealed: this reader has no PIN pad */
     assert_int_equal(failure(MSG_CARD_SIGN).failure, FAILURE_PIN_UNREADABLE);
-    body.sealed.len = reader_rig_seal(rig, "number-b", "1234", body.sealed.data, sizeof(body.sealed.data));
+    body.sealed.len =
+        reader_rig_seal(rig, "number-b", "1234", body.sealed.data, sizeof(body.sealed.data));
     reader_rig_send(rig, MSG_CARD_SIGN, &body);
     assert_int_equal(failure(MSG_CARD_SIGN).failure, FAILURE_PIN_UNREADABLE);
     ask_sign("12345", 1);
@@ -239,11 +247,12 @@ static void what_does_not_open_is_not_sent(void **state)
     assert_non_null(strstr(reader_rig_sim(rig, "counters franck"), "jpki.0018=3/3"));
 }
 
-/* -- camera ----------------------------------------------------------------------------------------- */
+/* -- camera ------------------------------------------------------------------------------------ */
 
 static void start_camera(uint8_t credit)
 {
-    const struct msg_camera_start body = {.visit = visit, .width = 640, .height = 480, .fps = 15, .credit = credit};
+    const struct msg_camera_start body = {
+        .visit = visit, .width = 640, .height = 480, .fps = 15, .credit = credit};
 
     reader_rig_send(rig, MSG_CAMERA_START, &body);
 }
@@ -311,7 +320,7 @@ static void a_frozen_and_a_silent_camera_are_told(void **state)
     reader_rig_await_state(rig, FAILURE_NONE, FAILURE_NONE, 0, 4000);
 }
 
-/* -- misfortunes ------------------------------------------------------------------------------------ */
+/* -- misfortunes ------------------------------------------------------------------------------- */
 
 static void a_card_pulled_at_any_apdu_of_a_photo(void **state)
 {
@@ -347,7 +356,8 @@ static void a_cable_pulled_in_mid_operation(void **state)
     (void)frame();
     reader_rig_sim(rig, "fault unplug bulk-in 6");
     ask_photo(reader_rig_card(rig, "franck", "number-b"), 0, 0);
-    assert_int_equal(reader_rig_expect(rig, MSG_CAMERA_FAILED, 5000)->body.camera_failed.failure, FAILURE_CAMERA_ABSENT);
+    assert_int_equal(reader_rig_expect(rig, MSG_CAMERA_FAILED, 5000)->body.camera_failed.failure,
+                     FAILURE_CAMERA_ABSENT);
     assert_int_equal(failure(MSG_CARD_PHOTO).failure, FAILURE_READER_LOST);
     reader_rig_await_state(rig, FAILURE_READER_LOST, FAILURE_CAMERA_ABSENT, 0, 5000);
     ask_identify();
@@ -420,7 +430,8 @@ static void card_off_ends_an_operation_and_the_power(void **state)
 static void out_of_turn_the_connection_is_closed(void **state)
 {
     const struct msg_card_identify other = {.visit = visit + 1, .budget_ms = 1000};
-    struct msg_card_sign sign = {.visit = visit, .budget_ms = 1000, .institution = "99100", .purpose = "eligibility"};
+    struct msg_card_sign sign = {
+        .visit = visit, .budget_ms = 1000, .institution = "99100", .purpose = "eligibility"};
 
     (void)state;
     reader_rig_send(rig, MSG_CARD_IDENTIFY, &other);
@@ -443,7 +454,8 @@ static void out_of_turn_the_connection_is_closed(void **state)
     reader_rig_await_connection(rig, 5000);
     reader_rig_visit(rig, ++visit);
     sign.visit = visit;
-    sign.sealed.len = reader_rig_seal(rig, "pin", "1234", sign.sealed.data, sizeof(sign.sealed.data));
+    sign.sealed.len =
+        reader_rig_seal(rig, "pin", "1234", sign.sealed.data, sizeof(sign.sealed.data));
     reader_rig_send(rig, MSG_CARD_SIGN, &sign);
     reader_rig_await_refusal(rig, 3000);
     assert_true(reader_rig_alive(rig, RIG_READER));

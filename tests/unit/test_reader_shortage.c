@@ -29,7 +29,8 @@
 #include "lane_wrap.h"
 #include "sim_rig.h"
 
-static const char *const kind_names[LANE_WRAP_KINDS] = {"memory", "library calls", "memory of the library"};
+static const char *const kind_names[LANE_WRAP_KINDS] = {"memory", "library calls",
+                                                        "memory of the library"};
 /* By itself: every n-th. */
 static const unsigned strides[LANE_WRAP_KINDS] = {3, 3, 197};
 
@@ -73,11 +74,13 @@ static bool untroubled(const struct lane_visit *v)
 /* NULL, or what is wrong. */
 static const char *judge(const struct pair *calm, const struct pair *got, long live)
 {
-    static const char *const false_words[] = {"not-its-key", "damaged", "no-photo", "foreign", "next-generation", "phone"};
+    static const char *const false_words[] = {"not-its-key", "damaged",         "no-photo",
+                                              "foreign",     "next-generation", "phone"};
     struct pair after;
 
     for (size_t i = 0; i < sizeof(false_words) / sizeof(false_words[0]); i++)
-        if (strstr(got->face.trouble, false_words[i]) != NULL || strstr(got->pin.trouble, false_words[i]) != NULL)
+        if (strstr(got->face.trouble, false_words[i]) != NULL ||
+            strstr(got->pin.trouble, false_words[i]) != NULL)
             return "the card was called false";
     if (!got->face.done || !got->pin.done)
         return "a visit did not come to its end";
@@ -122,12 +125,13 @@ static void run_kind(enum lane_wrap_kind kind)
         if (wrong == NULL)
             continue;
         failed++;
-        print_message("FAIL %s %u (%s): %s [%s, %s]\n", kind_names[kind], n, name != NULL ? name : "-", wrong,
-                      got.face.trouble, got.pin.trouble);
+        print_message("FAIL %s %u (%s): %s [%s, %s]\n", kind_names[kind], n,
+                      name != NULL ? name : "-", wrong, got.face.trouble, got.pin.trouble);
         if (strcmp(wrong, "memory is kept") == 0)
             live = lane_wrap_live();
     }
-    print_message("%s: %u calls in a face visit and a PIN visit, %u of them made to fail\n%u passed, %u failed\n",
+    print_message("%s: %u calls in a face visit and a PIN visit, %u of them made to fail\n%u "
+                  "passed, %u failed\n",
                   kind_names[kind], total, run, run - failed, failed);
     assert_int_equal(failed, 0);
     assert_true(total > 20);
@@ -151,7 +155,7 @@ static void any_piece_of_memory_may_be_missing_in_the_library(void **state)
     run_kind(LANE_WRAP_INSIDE);
 }
 
-/* -- what is made once, at the start ------------------------------------------------------------------------- */
+/* -- what is made once, at the start ----------------------------------------------------------- */
 
 struct parts {
     sd_event *loop;
@@ -181,7 +185,8 @@ static bool make(struct parts *p)
     memset(p, 0, sizeof(*p));
     assert_true(sd_event_new(&p->loop) >= 0);
     p->clock = clock_new_simulated(0, 0);
-    if (p->clock == NULL || card_trust_load(&p->trust, NULL, lane_rig_authorities(rig), &culprit) < 0) {
+    if (p->clock == NULL ||
+        card_trust_load(&p->trust, NULL, lane_rig_authorities(rig), &culprit) < 0) {
         free(culprit);
         return false;
     }
@@ -232,7 +237,7 @@ static void a_start_without_memory_fails_and_leaves_nothing(void **state)
     assert_true(n > 10);
 }
 
-/* -- sealed entries -------------------------------------------------------------------------------------------- */
+/* -- sealed entries ---------------------------------------------------------------------------- */
 
 static void a_sealed_entry_opens_or_fails_without_a_trace(void **state)
 {

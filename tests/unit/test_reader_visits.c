@@ -53,7 +53,7 @@ static void both_visits_come_to_their_ends_at_every_level_of_a_reader(void **sta
         }
 }
 
-/* -- what a visit asks of the card ----------------------------------------------------------------------------- */
+/* -- what a visit asks of the card ------------------------------------------------------------- */
 
 /* The whole of a file's TLV, without the filler behind it. */
 static size_t tlv_bytes(struct lane_rig *rig, const char *name)
@@ -108,10 +108,12 @@ static void count_reads(const char *trace, unsigned *reads, size_t *bytes)
  */
 static void a_face_visit_asks_for_no_more_than_the_files_need(void **state)
 {
-    static const char *const files[] = {"jpki-000A.bin", "kenkaku-0002.bin", "kenkaku-0004.bin", "kenhojo-0002.bin"};
+    static const char *const files[] = {"jpki-000A.bin", "kenkaku-0002.bin", "kenkaku-0004.bin",
+                                        "kenhojo-0002.bin"};
     static const struct {
         const char *level;
-        size_t most; /* that one READ BINARY may bring: 522 less header and status at the extended level */
+        size_t
+            most; /* that one READ BINARY may bring: 522 less header and status at the extended level */
     } rows[] = {{"short", 256}, {"extended", 510}};
 
     (void)state;
@@ -142,8 +144,9 @@ static void a_face_visit_asks_for_no_more_than_the_files_need(void **state)
             short_first += (unsigned)(ours - least);
             filler += n < 256 ? 256 - n : 0;
         }
-        print_message("%s: %u APDUs, least %u; %u reads, least %u; %zu bytes read, least %zu\n", rows[r].level,
-                      face.apdus, least_reads + others, reads, least_reads, bytes, least_bytes);
+        print_message("%s: %u APDUs, least %u; %u reads, least %u; %zu bytes read, least %zu\n",
+                      rows[r].level, face.apdus, least_reads + others, reads, least_reads, bytes,
+                      least_bytes);
         assert_int_equal(face.apdus, others + reads);
         assert_int_equal(reads, least_reads + short_first);
         assert_int_equal(bytes, least_bytes + filler);
@@ -153,7 +156,7 @@ static void a_face_visit_asks_for_no_more_than_the_files_need(void **state)
     }
 }
 
-/* -- what is left behind ------------------------------------------------------------------------------------------ */
+/* -- what is left behind ----------------------------------------------------------------------- */
 
 static unsigned long resident_kib(void)
 {
@@ -201,7 +204,8 @@ static void visits_leave_nothing_behind(void **state)
         assert_true(untroubled(&v));
     }
     after = resident_kib();
-    print_message("%u visits: %ld blocks before, %ld after; %lu KiB resident before, %lu after; %u descriptors before, %u after\n",
+    print_message("%u visits: %ld blocks before, %ld after; %lu KiB resident before, %lu after; %u "
+                  "descriptors before, %u after\n",
                   count, live, lane_wrap_live(), before, after, descriptors, open_descriptors());
     assert_int_equal(lane_wrap_live(), live);
     assert_int_equal(open_descriptors(), descriptors);
@@ -212,7 +216,7 @@ static void visits_leave_nothing_behind(void **state)
     lane_rig_free(&rig);
 }
 
-/* -- nobody there ------------------------------------------------------------------------------------------------- */
+/* -- nobody there ------------------------------------------------------------------------------ */
 
 static void eight_lanes_without_a_card_do_nothing(void **state)
 {
@@ -242,7 +246,7 @@ static void eight_lanes_without_a_card_do_nothing(void **state)
     }
 }
 
-/* -- sleep -------------------------------------------------------------------------------------------------------- */
+/* -- sleep ------------------------------------------------------------------------------------- */
 
 static void a_host_that_slept_finds_its_reader_and_what_lies_on_it(void **state)
 {

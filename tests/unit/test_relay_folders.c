@@ -293,8 +293,7 @@ static void a_cancelled_read_leaves_nothing_and_a_cancelled_write_runs_on(void *
     rig_stop(rig);
 }
 
-/* ---- a terminal that does not run --------------------------------------------------------------
- */
+/* ---- a terminal that does not run ------------------------------------------------------------ */
 
 static void a_terminal_that_is_off_is_found_out_once_and_its_return_by_itself(void **state)
 {
@@ -344,8 +343,7 @@ static void a_write_that_nobody_takes_stays_and_is_answered_when_somebody_does(v
     rig_stop(rig);
 }
 
-/* ---- kills -------------------------------------------------------------------------------------
- */
+/* ---- kills ----------------------------------------------------------------------------------- */
 
 static void a_killed_relay_joins_what_is_on_its_way(void **state)
 {
@@ -414,8 +412,7 @@ static void an_answer_that_no_desk_heard_is_told_to_the_next(void **state)
     rig_stop(rig);
 }
 
-/* ---- face files --------------------------------------------------------------------------------
- */
+/* ---- face files ------------------------------------------------------------------------------ */
 
 static void a_face_file_is_told_once_and_left_where_it_is(void **state)
 {
@@ -545,8 +542,7 @@ static void face_files_that_are_half_foreign_or_old(void **state)
     rig_stop(rig);
 }
 
-/* ---- the folder itself -------------------------------------------------------------------------
- */
+/* ---- the folder itself ----------------------------------------------------------------------- */
 
 static void a_folder_that_goes_away_is_said_and_comes_back(void **state)
 {

@@ -121,7 +121,7 @@ static void serve_tls(struct server *server, int fd)
     SSL_free(ssl);
 }
 
-/* ---- HTTP/2 (RFC 9113), as little of it as an answer needs ---- */
+/* ---- HTTP/2 (RFC 9113), as little of it as an answer needs ----------------------------------- */
 
 static int choose_h2(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                      const unsigned char *in, unsigned in_len, void *arg)
@@ -253,8 +253,7 @@ static void server_stop(struct server *server)
     free(server);
 }
 
-/* ---- the client --------------------------------------------------------------------------------
- */
+/* ---- the client ------------------------------------------------------------------------------ */
 
 static sd_event *loop;
 static struct clock *clock_;

@@ -107,8 +107,12 @@ static void card_session_in_any_order_with_a_name_that_has_a_hole(void **state)
         HAS(root, RESULT "NameKana", "ｶｸｳ ﾊﾅｺ");
         HAS(root, RESULT "InsuredCardSymbol", "９９０１");
         HAS(root, RESULT "Address", "架空県見本市例町１－２－３");
-        HAS(root, RESULT "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio", "020");
-        HAS(root, RESULT "LimitApplicationCertificateRelatedInfo/LimitApplicationCertificateClassificationFlag", "B04");
+        HAS(root, RESULT "ElderlyRecipientCertificateInfo/ElderlyRecipientContributionRatio",
+            "020");
+        HAS(root,
+            RESULT
+            "LimitApplicationCertificateRelatedInfo/LimitApplicationCertificateClassificationFlag",
+            "B04");
         HAS(root, RESULT "PharmacistsInfoAvailableTime", "20261006091455");
         HAS(root, "MessageBody/QualificationValidity", "1");
         HAS(root, "MessageHeader/CharacterCodeIdentifier", sjis ? "1" : "0");
@@ -209,8 +213,9 @@ static void check_composed(const struct recipe *recipe)
     HAS(root, "MessageBody/ProcessingResultStatus", recipe->status);
     HAS(root, "MessageBody/QualificationValidity", recipe->validity);
     assert_null(xmlmsg_value(xmlmsg_find(root, "MessageBody/ResultList")));
-    for (struct xmlmsg *r = xmlmsg_find(root, "MessageBody/ResultList/ResultOfQualificationConfirmation"); r != NULL;
-         r = xmlmsg_next(r, "ResultOfQualificationConfirmation"), n++) {
+    for (struct xmlmsg *r =
+             xmlmsg_find(root, "MessageBody/ResultList/ResultOfQualificationConfirmation");
+         r != NULL; r = xmlmsg_next(r, "ResultOfQualificationConfirmation"), n++) {
         char number[16], insurer[16];
 
         snprintf(number, sizeof(number), "%u", 1000 + n);
@@ -250,8 +255,8 @@ static void check_composed(const struct recipe *recipe)
 static void every_combination_of_codes_in_both_encodings(void **state)
 {
     static const char *const segments[] = {"1", "2", "9", "7"}, *const statuses[] = {"1", "2"},
-                            *const validities[] = {"1", "2", "3", "4", "5", "6", "8"},
-                            *const consents[] = {"0", "1", "2", "3", "x"};
+                             *const validities[] = {"1", "2", "3", "4", "5", "6", "8"},
+                             *const consents[] = {"0", "1", "2", "3", "x"};
     uint32_t round = 0;
 
     (void)state;
@@ -260,10 +265,14 @@ static void every_combination_of_codes_in_both_encodings(void **state)
             for (size_t v = 0; v < 7; v++)
                 for (size_t c = 0; c < 5; c++)
                     for (int sjis = 0; sjis < 2; sjis++, round++) {
-                        const struct recipe recipe = {
-                            .segment = segments[s], .status = statuses[t], .validity = validities[v],
-                            .consent = consents[c], .shift_jis = sjis, .results = round % 4,
-                            .shuffle = round % 3 == 0 ? 0 : round, .noise = round % 5 > 2};
+                        const struct recipe recipe = {.segment = segments[s],
+                                                      .status = statuses[t],
+                                                      .validity = validities[v],
+                                                      .consent = consents[c],
+                                                      .shift_jis = sjis,
+                                                      .results = round % 4,
+                                                      .shuffle = round % 3 == 0 ? 0 : round,
+                                                      .noise = round % 5 > 2};
 
                         check_composed(&recipe);
                     }
@@ -272,8 +281,9 @@ static void every_combination_of_codes_in_both_encodings(void **state)
 
 static void values_are_kept_as_they_are(void **state)
 {
-    struct xmlmsg *root = read_text("<XmlMsg><A>  12 </A>\n<B>\t</B><C/><D>&lt;&#x3042;&gt;\r\n&quot;</D>"
-                                    "<ResultList>kept</ResultList><MessageHeader>  </MessageHeader></XmlMsg>");
+    struct xmlmsg *root =
+        read_text("<XmlMsg><A>  12 </A>\n<B>\t</B><C/><D>&lt;&#x3042;&gt;\r\n&quot;</D>"
+                  "<ResultList>kept</ResultList><MessageHeader>  </MessageHeader></XmlMsg>");
 
     (void)state;
     HAS(root, "A", "  12 ");
@@ -287,9 +297,10 @@ static void values_are_kept_as_they_are(void **state)
 
 static void other_names_of_the_same_are_known(void **state)
 {
-    struct xmlmsg *root = read_text("<XmlMsg><PharmaceuticalInfoConsFlg>1</PharmaceuticalInfoConsFlg>"
-                                    "<PharmaceuticalInfoAcquisitionTime>2</PharmaceuticalInfoAcquisitionTime>"
-                                    "<DiagnosisInfoAcquisitionTime>3</DiagnosisInfoAcquisitionTime></XmlMsg>");
+    struct xmlmsg *root =
+        read_text("<XmlMsg><PharmaceuticalInfoConsFlg>1</PharmaceuticalInfoConsFlg>"
+                  "<PharmaceuticalInfoAcquisitionTime>2</PharmaceuticalInfoAcquisitionTime>"
+                  "<DiagnosisInfoAcquisitionTime>3</DiagnosisInfoAcquisitionTime></XmlMsg>");
 
     (void)state;
     HAS(root, "PharmacistsInfoConsFlg", "1");
@@ -303,13 +314,15 @@ static void other_names_of_the_same_are_known(void **state)
 
 static void the_declaration_decides_the_encoding(void **state)
 {
-    static const char *const names[] = {"Shift_JIS", "SHIFT-JIS", "sjis", "Windows-31J", "MS932", "cp932", "x-sjis"};
+    static const char *const names[] = {"Shift_JIS", "SHIFT-JIS", "sjis",  "Windows-31J",
+                                        "MS932",     "cp932",     "x-sjis"};
     struct xmlmsg *root;
     char text[200];
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        snprintf(text, sizeof(text), "<?xml version='1.0' encoding='%s'?><XmlMsg><A>\xfb\xfc</A></XmlMsg>", names[i]);
+        snprintf(text, sizeof(text),
+                 "<?xml version='1.0' encoding='%s'?><XmlMsg><A>\xfb\xfc</A></XmlMsg>", names[i]);
         root = read_text(text);
         HAS(root, "A", "髙");
         xmlmsg_free(&root);
@@ -326,8 +339,10 @@ static void the_declaration_decides_the_encoding(void **state)
     refused(CODEC_XML_ENCODING, "<?xml version='1.0' encoding=''?>" BODY);
     refused(CODEC_XML_ENCODING, "\xef\xbb\xbf<?xml version='1.0' encoding='Shift_JIS'?>" BODY);
     /* One encoding declared, the other written. */
-    refused(CODEC_XML_BYTES, "<?xml version='1.0' encoding='UTF-8'?><XmlMsg><A>\x8e\x8e\x8c\xb1</A></XmlMsg>");
-    refused(CODEC_XML_BYTES, "<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><A>試験です</A></XmlMsg>");
+    refused(CODEC_XML_BYTES,
+            "<?xml version='1.0' encoding='UTF-8'?><XmlMsg><A>\x8e\x8e\x8c\xb1</A></XmlMsg>");
+    refused(CODEC_XML_BYTES,
+            "<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><A>試験です</A></XmlMsg>");
     /* Only half of the declaration's attributes, or none of XML's own form. */
     refused(CODEC_XML_SYNTAX, "<?xml version='1.0' encoding?>" BODY);
     refused(CODEC_XML_SYNTAX, "<?xml version='1.0' encoding='UTF-8?>" BODY);
@@ -337,12 +352,22 @@ static void the_declaration_decides_the_encoding(void **state)
 static void bytes_that_no_encoding_has(void **state)
 {
     static const char *const utf8[] = {
-        "\xc0\xbc", "\xc1\xbf", "\xe0\x80\xbc", "\xf0\x80\x80\xbc", /* longer forms of '<' */
-        "\xed\xa0\x80", "\xed\xbf\xbf",                              /* halves of surrogates */
-        "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xff", "\xfe",  /* beyond Unicode */
-        "\x80", "\xe3\x81", "\xe3\x41\x41",                          /* without its beginning, its end, its middle */
+        "\xc0\xbc",
+        "\xc1\xbf",
+        "\xe0\x80\xbc",
+        "\xf0\x80\x80\xbc", /* longer forms of '<' */
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf", /* halves of surrogates */
+        "\xf4\x90\x80\x80",
+        "\xf8\x88\x80\x80\x80",
+        "\xff",
+        "\xfe", /* beyond Unicode */
+        "\x80",
+        "\xe3\x81",
+        "\xe3\x41\x41", /* without its beginning, its end, its middle */
     };
-    static const char *const cp932[] = {"\x80", "\xa0", "\xfd", "\xff", "\x81\x20", "\x85\x40", "\xeb\xa5", "\xfc\x4c"};
+    static const char *const cp932[] = {"\x80",     "\xa0",     "\xfd",     "\xff",
+                                        "\x81\x20", "\x85\x40", "\xeb\xa5", "\xfc\x4c"};
     char text[200];
 
     (void)state;
@@ -351,7 +376,8 @@ static void bytes_that_no_encoding_has(void **state)
         refused(CODEC_XML_BYTES, text);
     }
     for (size_t i = 0; i < sizeof(cp932) / sizeof(cp932[0]); i++) {
-        snprintf(text, sizeof(text), "<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><A>%s</A></XmlMsg>", cp932[i]);
+        snprintf(text, sizeof(text),
+                 "<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><A>%s</A></XmlMsg>", cp932[i]);
         refused(CODEC_XML_BYTES, text);
     }
     refused_bytes(CODEC_XML_BYTES, "<XmlMsg><A>\0</A></XmlMsg>", 25);
@@ -363,7 +389,8 @@ static void bytes_that_no_encoding_has(void **state)
 
 static void utf_16_is_refused_whatever_it_says(void **state)
 {
-    static const char text[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><XmlMsg><A>x</A></XmlMsg>";
+    static const char text[] =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><XmlMsg><A>x</A></XmlMsg>";
     char wide[2 + 2 * sizeof(text)];
 
     (void)state;
@@ -394,8 +421,10 @@ static void a_document_type_is_refused_before_it_is_read(void **state)
     refused(CODEC_XML_DOCTYPE, bomb);
     free(bomb);
     refused(CODEC_XML_DOCTYPE, "<!DOCTYPE XmlMsg SYSTEM \"file:///etc/passwd\"><XmlMsg/>");
-    refused(CODEC_XML_DOCTYPE, "<?xml version='1.0'?><!DOCTYPE XmlMsg PUBLIC 'a' 'http://192.0.2.1/a.dtd'><XmlMsg/>");
-    refused(CODEC_XML_DOCTYPE, "<!DOCTYPE XmlMsg [<!ENTITY % p SYSTEM 'file:///etc/passwd'> %p;]><XmlMsg/>");
+    refused(CODEC_XML_DOCTYPE,
+            "<?xml version='1.0'?><!DOCTYPE XmlMsg PUBLIC 'a' 'http://192.0.2.1/a.dtd'><XmlMsg/>");
+    refused(CODEC_XML_DOCTYPE,
+            "<!DOCTYPE XmlMsg [<!ENTITY % p SYSTEM 'file:///etc/passwd'> %p;]><XmlMsg/>");
     refused(CODEC_XML_DOCTYPE, "<!DOCTYPE XmlMsg><XmlMsg/>");
     refused(CODEC_XML_SYNTAX, "<XmlMsg><A>&unknown;</A></XmlMsg>");
 }
@@ -403,9 +432,24 @@ static void a_document_type_is_refused_before_it_is_read(void **state)
 static void not_well_formed_is_wrong_and_not_truncated(void **state)
 {
     static const char *const wrong[] = {
-        "hello", "%PDF-1.7", "MessageHeader", "&amp", "\xef\xbb\xbf%x", "{\"XmlMsg\":{}}", "<XmlMsg></xmlMsg>", "<XmlMsg><A></B></XmlMsg>", "<XmlMsg/><XmlMsg/>", "<XmlMsg/>x",
-        "<XmlMsg a='1' a='2'/>", "<XmlMsg><A b=c/></XmlMsg>", "<XmlMsg><1/></XmlMsg>", "<XmlMsg><A>]]></A></XmlMsg>",
-        "<XmlMsg><A></XmlMsg>", "<XmlMsg><!-- -- --></XmlMsg>", "<XmlMsg><?xml version='1.0'?></XmlMsg>", "</XmlMsg>",
+        "hello",
+        "%PDF-1.7",
+        "MessageHeader",
+        "&amp",
+        "\xef\xbb\xbf%x",
+        "{\"XmlMsg\":{}}",
+        "<XmlMsg></xmlMsg>",
+        "<XmlMsg><A></B></XmlMsg>",
+        "<XmlMsg/><XmlMsg/>",
+        "<XmlMsg/>x",
+        "<XmlMsg a='1' a='2'/>",
+        "<XmlMsg><A b=c/></XmlMsg>",
+        "<XmlMsg><1/></XmlMsg>",
+        "<XmlMsg><A>]]></A></XmlMsg>",
+        "<XmlMsg><A></XmlMsg>",
+        "<XmlMsg><!-- -- --></XmlMsg>",
+        "<XmlMsg><?xml version='1.0'?></XmlMsg>",
+        "</XmlMsg>",
     };
 
     (void)state;
@@ -417,7 +461,8 @@ static void not_well_formed_is_wrong_and_not_truncated(void **state)
     refused(CODEC_XML_MIXED, "<XmlMsg><A/>x<A/></XmlMsg>");
 }
 
-static char *repeated(const char *before, const char *what, size_t n, const char *between, const char *end, const char *after)
+static char *repeated(const char *before, const char *what, size_t n, const char *between,
+                      const char *end, const char *after)
 {
     char *text = NULL;
     size_t len;
@@ -484,7 +529,8 @@ static void caps_hold_at_their_edges(void **state)
     text = repeated("<XmlMsg/>", " ", XMLMSG_BYTES_MAX, "", "", "");
     refused(CODEC_XML_LARGE, text);
     free(text);
-    text = repeated("<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><A>", "\xb6", 2000000, "</A></XmlMsg>", "", "");
+    text = repeated("<?xml version='1.0' encoding='Shift_JIS'?><XmlMsg><A>", "\xb6", 2000000,
+                    "</A></XmlMsg>", "", "");
     refused(CODEC_XML_LARGE, text);
     free(text);
     /* Attributes are passed over, as many as there may be. */
@@ -502,8 +548,10 @@ static void a_fault_has_its_line_and_its_words(void **state)
 {
     struct codec_xml_report report;
     struct xmlmsg *root;
-    static const char utf8[] = "<XmlMsg>\n<A>\n\x80</A></XmlMsg>", mixed[] = "<XmlMsg>\n\n\n<A/>x</XmlMsg>",
-                      sjis[] = "<?xml version='1.0' encoding='Shift_JIS'?>\n<XmlMsg>\n\n<A>\x80</A></XmlMsg>";
+    static const char
+        utf8[] = "<XmlMsg>\n<A>\n\x80</A></XmlMsg>",
+        mixed[] = "<XmlMsg>\n\n\n<A/>x</XmlMsg>",
+        sjis[] = "<?xml version='1.0' encoding='Shift_JIS'?>\n<XmlMsg>\n\n<A>\x80</A></XmlMsg>";
 
     (void)state;
     assert_int_equal(codec_xml_read(codec, &root, utf8, sizeof(utf8) - 1, &report), -EBADMSG);

@@ -121,21 +121,46 @@ static void the_request_is_written_as_it_is_published(void **state)
     (void)state;
     for (int sjis = 0; sjis < 2; sjis++) {
         const char *wanted = sample(SAMPLE_A, sjis);
-        const struct codec_xml_style own = {.encoding = sjis ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8, .indent = ""};
+        const struct codec_xml_style own = {.encoding = sjis ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8,
+                                            .indent = ""};
         struct xmlmsg *root = xmlmsg_new("XmlMsg");
         size_t len;
         char *text;
 
         /* Put in in another order than the layout's. */
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/ArbitraryIdentifier", "PT000123"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/Birthdate", "19710203"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/InsuredBranchNumber", "01"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/LimitApplicationCertificateRelatedConsFlg", "1"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/InsuredIdentificationNumber", "1001"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/InsuredCardSymbol", "試験"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/InsurerNumber", "  990012"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageHeader/ArbitraryFileIdentifier", "RD-20261005-0001"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageHeader/QualificationConfirmationDate", "20261005"), 0);
+        assert_int_equal(
+            xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/ArbitraryIdentifier",
+                       "PT000123"),
+            0);
+        assert_int_equal(
+            xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/Birthdate", "19710203"),
+            0);
+        assert_int_equal(
+            xmlmsg_set(root, "MessageBody/QualificationConfirmSearchInfo/InsuredBranchNumber",
+                       "01"),
+            0);
+        assert_int_equal(xmlmsg_set(root,
+                                    "MessageBody/QualificationConfirmSearchInfo/"
+                                    "LimitApplicationCertificateRelatedConsFlg",
+                                    "1"),
+                         0);
+        assert_int_equal(
+            xmlmsg_set(root,
+                       "MessageBody/QualificationConfirmSearchInfo/InsuredIdentificationNumber",
+                       "1001"),
+            0);
+        assert_int_equal(xmlmsg_set(root,
+                                    "MessageBody/QualificationConfirmSearchInfo/InsuredCardSymbol",
+                                    "試験"),
+                         0);
+        assert_int_equal(xmlmsg_set(root,
+                                    "MessageBody/QualificationConfirmSearchInfo/InsurerNumber",
+                                    "  990012"),
+                         0);
+        assert_int_equal(
+            xmlmsg_set(root, "MessageHeader/ArbitraryFileIdentifier", "RD-20261005-0001"), 0);
+        assert_int_equal(
+            xmlmsg_set(root, "MessageHeader/QualificationConfirmationDate", "20261005"), 0);
         assert_int_equal(xmlmsg_set(root, "MessageHeader/MedicalInstitutionCode", "9910000017"), 0);
         text = write_tree(root, &own, &len);
         assert_string_equal(text, wanted);
@@ -150,8 +175,10 @@ static void judges_agree_on_every_sample(void **state)
     (void)state;
     for (int which = 0; which < SAMPLES; which++)
         for (int form = 0; form < 8; form++) {
-            struct codec_xml_style style = {.crlf = form & 1, .omit_empty = form & 2, .indent = form & 4 ? "\t" : NULL};
-            struct xmlmsg *root = read_text(sample((enum sample)which, true), strlen(sample((enum sample)which, true)));
+            struct codec_xml_style style = {
+                .crlf = form & 1, .omit_empty = form & 2, .indent = form & 4 ? "\t" : NULL};
+            struct xmlmsg *root = read_text(sample((enum sample)which, true),
+                                            strlen(sample((enum sample)which, true)));
             size_t utf8_len, sjis_len, len;
             char *utf8, *sjis, *found;
 
@@ -175,8 +202,9 @@ static void judges_agree_on_every_sample(void **state)
 
 static void xmllint_finds_what_was_put_in(void **state)
 {
-    const struct codec_xml_style styles[] = {{.encoding = CODEC_XML_UTF8, .indent = "  "},
-                                             {.encoding = CODEC_XML_SHIFT_JIS, .crlf = true, .indent = "\t"}};
+    const struct codec_xml_style styles[] = {
+        {.encoding = CODEC_XML_UTF8, .indent = "  "},
+        {.encoding = CODEC_XML_SHIFT_JIS, .crlf = true, .indent = "\t"}};
     static const char value[] = "  架●　花子 <&> \"'] ]]> ｶｸｳ";
 
     (void)state;
@@ -216,13 +244,21 @@ static void what_is_written_reads_back_in_every_combination(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 216; i++) {
-        const struct recipe recipe = {.segment = codes[i % 6], .status = codes[1 + i % 2], .validity = codes[i / 6 % 6],
-                                      .consent = codes[i / 36 % 6], .results = i % 4, .shift_jis = i % 2,
-                                      .shuffle = i * 7919, .noise = i % 3 == 0};
-        const struct codec_xml_style style = {.encoding = i / 2 % 2 ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8,
-                                              .crlf = i % 5 == 0, .indent = i % 7 == 0 ? NULL : "\t"};
+        const struct recipe recipe = {.segment = codes[i % 6],
+                                      .status = codes[1 + i % 2],
+                                      .validity = codes[i / 6 % 6],
+                                      .consent = codes[i / 36 % 6],
+                                      .results = i % 4,
+                                      .shift_jis = i % 2,
+                                      .shuffle = i * 7919,
+                                      .noise = i % 3 == 0};
+        const struct codec_xml_style style = {.encoding =
+                                                  i / 2 % 2 ? CODEC_XML_SHIFT_JIS : CODEC_XML_UTF8,
+                                              .crlf = i % 5 == 0,
+                                              .indent = i % 7 == 0 ? NULL : "\t"};
         char *composed = compose(&recipe);
-        struct xmlmsg *root = read_text(composed, strlen(composed)), *ordered = layout_copy(root), *again;
+        struct xmlmsg *root = read_text(composed, strlen(composed)), *ordered = layout_copy(root),
+                      *again;
         size_t len;
         char *text = write_tree(root, &style, &len);
 
@@ -236,7 +272,8 @@ static void what_is_written_reads_back_in_every_combination(void **state)
     }
 }
 
-static int write_name(enum codec_xml_encoding encoding, const char *name, const char *value, struct codec_xml_report *report)
+static int write_name(enum codec_xml_encoding encoding, const char *name, const char *value,
+                      struct codec_xml_report *report)
 {
     const struct codec_xml_style style = {.encoding = encoding};
     struct xmlmsg *root = xmlmsg_new("XmlMsg");
@@ -257,7 +294,8 @@ static int write_name(enum codec_xml_encoding encoding, const char *name, const 
 static void characters_that_the_encoding_lacks_are_refused_by_name(void **state)
 {
     /* Not in CP932: emoji, CJK extension B, Latin with marks, an IVS, half of what looks the same. */
-    static const char *const lacking[] = {"😀", "𠮷", "é", "葛\U000e0100", "¥", "‾", "¦", "鷗\u0301", "\u00a0", "\uf8f0"};
+    static const char *const lacking[] = {"😀", "𠮷", "é",        "葛\U000e0100", "¥",
+                                          "‾", "¦",  "鷗\u0301", "\u00a0",       "\uf8f0"};
     static const char *const there[] = {"髙﨑①～－∥￥￣ｱ", "〜−‖—¢£¬", "\\~", "", "○●"};
     static const char *const nowhere[] = {"\x01", "a\rb", "\x1b[2J", "\xef\xbf\xbe"};
     struct codec_xml_report report;
@@ -273,7 +311,8 @@ static void characters_that_the_encoding_lacks_are_refused_by_name(void **state)
         assert_int_equal(write_name(CODEC_XML_SHIFT_JIS, "Name", there[i], &report), 0);
     for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
         for (int e = 0; e < 2; e++) {
-            assert_int_equal(write_name((enum codec_xml_encoding)e, "Name", nowhere[i], &report), -EILSEQ);
+            assert_int_equal(write_name((enum codec_xml_encoding)e, "Name", nowhere[i], &report),
+                             -EILSEQ);
             assert_string_equal(report.element, "MessageBody/Name");
         }
 }
@@ -345,14 +384,20 @@ static const char face_b[] =
     "\t\t\t\t\t<ElderlyRecipientValidEndDate>20270731</ElderlyRecipientValidEndDate>\r\n"
     "\t\t\t\t\t<ElderlyRecipientContributionRatio>020</ElderlyRecipientContributionRatio>\r\n"
     "\t\t\t\t</ElderlyRecipientCertificateInfo>\r\n"
-    "\t\t\t\t<LimitApplicationCertificateRelatedConsFlg>1</LimitApplicationCertificateRelatedConsFlg>\r\n"
-    "\t\t\t\t<LimitApplicationCertificateRelatedConsTime>20261005091455</LimitApplicationCertificateRelatedConsTime>\r\n"
+    "\t\t\t\t<LimitApplicationCertificateRelatedConsFlg>1</"
+    "LimitApplicationCertificateRelatedConsFlg>\r\n"
+    "\t\t\t\t<LimitApplicationCertificateRelatedConsTime>20261005091455</"
+    "LimitApplicationCertificateRelatedConsTime>\r\n"
     "\t\t\t\t<LimitApplicationCertificateRelatedInfo>\r\n"
-    "\t\t\t\t\t<LimitApplicationCertificateClassification>01</LimitApplicationCertificateClassification>\r\n"
-    "\t\t\t\t\t<LimitApplicationCertificateClassificationFlag>B04</LimitApplicationCertificateClassificationFlag>\r\n"
+    "\t\t\t\t\t<LimitApplicationCertificateClassification>01</"
+    "LimitApplicationCertificateClassification>\r\n"
+    "\t\t\t\t\t<LimitApplicationCertificateClassificationFlag>B04</"
+    "LimitApplicationCertificateClassificationFlag>\r\n"
     "\t\t\t\t\t<LimitApplicationCertificateDate>20260801</LimitApplicationCertificateDate>\r\n"
-    "\t\t\t\t\t<LimitApplicationCertificateValidStartDate>20260801</LimitApplicationCertificateValidStartDate>\r\n"
-    "\t\t\t\t\t<LimitApplicationCertificateValidEndDate>20270731</LimitApplicationCertificateValidEndDate>\r\n"
+    "\t\t\t\t\t<LimitApplicationCertificateValidStartDate>20260801</"
+    "LimitApplicationCertificateValidStartDate>\r\n"
+    "\t\t\t\t\t<LimitApplicationCertificateValidEndDate>20270731</"
+    "LimitApplicationCertificateValidEndDate>\r\n"
     "\t\t\t\t</LimitApplicationCertificateRelatedInfo>\r\n"
     "\t\t\t\t<SpecificHealthCheckupsInfoConsFlg>0</SpecificHealthCheckupsInfoConsFlg>\r\n"
     "\t\t\t\t<PharmacistsInfoConsFlg>1</PharmacistsInfoConsFlg>\r\n"
@@ -370,7 +415,8 @@ static const char face_b[] =
 
 static void a_face_file_has_the_shape_of_the_terminals(void **state)
 {
-    const struct facefile_style style = {.encoding = CODEC_XML_UTF8, .identifier = "V-17", .prescription = "2"};
+    const struct facefile_style style = {
+        .encoding = CODEC_XML_UTF8, .identifier = "V-17", .prescription = "2"};
     struct xmlmsg *answer = read_text(sample(SAMPLE_B, true), strlen(sample(SAMPLE_B, true)));
     size_t len, found_len;
     char *text, *found;
@@ -380,10 +426,14 @@ static void a_face_file_has_the_shape_of_the_terminals(void **state)
     assert_string_equal(text, face_b);
     free(text);
     /* The same in CP932, as iconv reads it. */
-    assert_int_equal(facefile_write(codec, answer, &(struct facefile_style){CODEC_XML_SHIFT_JIS, "V-17", "2"}, &text,
-                                    &len, NULL), 0);
+    assert_int_equal(facefile_write(codec, answer,
+                                    &(struct facefile_style){CODEC_XML_SHIFT_JIS, "V-17", "2"},
+                                    &text, &len, NULL),
+                     0);
     save(text, len);
-    found = judge("iconv -f CP932 -t UTF-8 \"$F\" | sed '1s/Shift_JIS/UTF-8/; s/Identifier>1</Identifier>0</'", &found_len);
+    found = judge("iconv -f CP932 -t UTF-8 \"$F\" | sed '1s/Shift_JIS/UTF-8/; "
+                  "s/Identifier>1</Identifier>0</'",
+                  &found_len);
     assert_string_equal(found, face_b);
     free(found);
     free(text);
@@ -394,12 +444,15 @@ static void a_face_file_says_what_was_answered_and_no_more(void **state)
 {
     const struct facefile_style style = {.encoding = CODEC_XML_SHIFT_JIS};
     struct codec_xml_report report;
-    struct xmlmsg *answer = read_text(sample(SAMPLE_C, false), strlen(sample(SAMPLE_C, false))), *face;
+    struct xmlmsg *answer = read_text(sample(SAMPLE_C, false), strlen(sample(SAMPLE_C, false))),
+                  *face;
     size_t len;
     char *text;
 
     (void)state;
-    assert_int_equal(xmlmsg_set(answer, "MessageBody/QualificationConfirmSearchInfo/InsurerNumber", "  990012"), 0);
+    assert_int_equal(
+        xmlmsg_set(answer, "MessageBody/QualificationConfirmSearchInfo/InsurerNumber", "  990012"),
+        0);
     assert_int_equal(xmlmsg_set(answer, RESULT "InsuredPartialContributionRatio", "20"), 0);
     assert_int_equal(xmlmsg_set(answer, RESULT "NobodyKnowsThis", "kept"), 0);
     assert_int_equal(xmlmsg_set(answer, RESULT "NameOfOther", ""), 0);
@@ -412,8 +465,10 @@ static void a_face_file_says_what_was_answered_and_no_more(void **state)
     assert_string_equal(xmlmsg_get(face, RESULT "InsurerNumber"), "  990012");
     assert_string_equal(xmlmsg_get(face, "MessageHeader/CharacterCodeIdentifier"), "1");
     assert_string_equal(xmlmsg_get(face, "MessageHeader/ReferenceClassification"), "2");
-    assert_string_equal(xmlmsg_get(face, "MessageHeader/ArbitraryFileIdentifier"), "RD-20261005-0001");
-    assert_string_equal(xmlmsg_get(answer, "MessageHeader/CharacterCodeIdentifier"), "0"); /* not touched */
+    assert_string_equal(xmlmsg_get(face, "MessageHeader/ArbitraryFileIdentifier"),
+                        "RD-20261005-0001");
+    assert_string_equal(xmlmsg_get(answer, "MessageHeader/CharacterCodeIdentifier"),
+                        "0"); /* not touched */
     xmlmsg_free(&face);
     free(text);
     assert_int_equal(xmlmsg_set(answer, RESULT "Name", "𠮷田　次郎"), 0);
@@ -428,19 +483,26 @@ static void what_is_no_answer_makes_no_face_file(void **state)
     struct xmlmsg *request = read_text(sample(SAMPLE_A, false), strlen(sample(SAMPLE_A, false)));
     struct xmlmsg *answer = read_text(sample(SAMPLE_B, false), strlen(sample(SAMPLE_B, false)));
     const struct facefile_style wrong[] = {
-        {.prescription = "3"}, {.prescription = ""}, {.identifier = "123456789012345678901234567890123456789012345678901"}};
+        {.prescription = "3"},
+        {.prescription = ""},
+        {.identifier = "123456789012345678901234567890123456789012345678901"}};
     size_t len;
     char *text;
 
     (void)state;
-    assert_int_equal(facefile_write(codec, request, &(struct facefile_style){0}, &text, &len, NULL), -EINVAL);
+    assert_int_equal(facefile_write(codec, request, &(struct facefile_style){0}, &text, &len, NULL),
+                     -EINVAL);
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
         assert_int_equal(facefile_write(codec, answer, &wrong[i], &text, &len, NULL), -EINVAL);
     /* Fifty characters, not fifty bytes. */
-    assert_int_equal(facefile_write(codec, answer,
-                                    &(struct facefile_style){.identifier = "一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十"
-                                                                           "一二三四五六七八九十一二三四五六七八九十"},
-                                    &text, &len, NULL), 0);
+    assert_int_equal(
+        facefile_write(codec, answer,
+                       &(struct facefile_style){
+                           .identifier =
+                               "一二三四五六七八九十一二三四五六七八九十一二三四五六七八九十"
+                               "一二三四五六七八九十一二三四五六七八九十"},
+                       &text, &len, NULL),
+        0);
     free(text);
     xmlmsg_free(&request);
     xmlmsg_free(&answer);
@@ -448,12 +510,14 @@ static void what_is_no_answer_makes_no_face_file(void **state)
 
 static void a_face_file_is_named_like_the_terminals(void **state)
 {
-    static const uint8_t id[FACEFILE_ID] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23};
+    static const uint8_t id[FACEFILE_ID] = {0x01, 0x23, 0x45, 0x67, 0x89,
+                                            0xab, 0xcd, 0xef, 0x01, 0x23};
     char name[FACEFILE_NAME_SIZE];
 
     (void)state;
     assert_int_equal(facefile_name(name, "9910000017", id, "20261005091502"), 0);
-    assert_string_equal(name, "OQSsiquc01res_face_99100000170123456789abcdef0123_20261005091502.xml");
+    assert_string_equal(name,
+                        "OQSsiquc01res_face_99100000170123456789abcdef0123_20261005091502.xml");
     assert_int_equal(strlen(name) + 1, FACEFILE_NAME_SIZE);
     assert_int_equal(facefile_name(name, "991000001", id, "20261005091502"), -EINVAL);
     assert_int_equal(facefile_name(name, "99100000170", id, "20261005091502"), -EINVAL);

@@ -26,8 +26,7 @@ static const unsigned runs_wanted = 10;
 static const unsigned runs_wanted = 40;
 #endif
 
-/* -- where the desk begins and ends: the linker puts these around what the stage calls (see the
- * Makefile) ---------- */
+/* -- where the desk begins and ends: the linker puts these around what the stage calls (see the Makefile) ---- */
 
 #define ENTRY(type, name, parameters, arguments)                                                   \
     type __real_##name parameters;                                                                 \
@@ -65,9 +64,7 @@ ENTRY_VOID(action_lookup,
            (desk, lookup, result))
 ENTRY(unsigned, clock_advance, (struct clock * clock, uint64_t us), (clock, us))
 
-/* -- visits
- * ----------------------------------------------------------------------------------------------------------
- */
+/* -- visits ------------------------------------------------------------------------------------ */
 
 static struct stage *stage;
 static unsigned counted_visits;
@@ -286,9 +283,7 @@ KIND(SHORT_FILES, any_call_for_a_file_may_fail)
 KIND(SHORT_SQLITE, any_call_of_the_database_may_fail)
 KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
-/* -- the start
- * ------------------------------------------------------------------------------------------------------
- */
+/* -- the start --------------------------------------------------------------------------------- */
 
 static int nothing(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
                    const int *fds, unsigned nfds)
@@ -326,8 +321,8 @@ static void no_prechecked(void *arg, void *asker, const struct msg_prechecked *p
 
 static int begin_and_end(struct rig *rig, const struct desk_settings *settings)
 {
-    const struct desk_ports ports = {NULL,       nothing, no_lane,    no_visit,
-                                     no_preview, no_slip, no_disaster, NULL, no_prechecked};
+    const struct desk_ports ports = {NULL,    nothing,     no_lane, no_visit,     no_preview,
+                                     no_slip, no_disaster, NULL,    no_prechecked};
     struct desk *desk = NULL;
     char *message = NULL;
     int r;

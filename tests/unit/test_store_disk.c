@@ -100,8 +100,11 @@ static void a_disk_that_fails_at_any_operation_costs_no_acknowledged_step(void *
 
             while (run_with_fault(mode, n, faults[f].rc, faults[f].error))
                 n++;
-            print_message("%s, %s: %u operations\n", faults[f].what, mode == VFS_FAIL_ONCE ? "once" : "from then on", n - 1);
-            assert_true(n > 100); /* opening, twelve commits and the closing checkpoint are more than that */
+            print_message("%s, %s: %u operations\n", faults[f].what,
+                          mode == VFS_FAIL_ONCE ? "once" : "from then on", n - 1);
+            assert_true(
+                n >
+                100); /* opening, twelve commits and the closing checkpoint are more than that */
             runs += n;
         }
     print_message("%u runs\n", runs);
@@ -171,15 +174,19 @@ static void a_migration_killed_midway_leaves_the_old_number_or_the_new(void **st
         file = rig_file(&rig, "", &len);
         if (file != NULL && len > 0) {
             int64_t version = rig_sql_int(&rig, "PRAGMA user_version");
-            int64_t tables = rig_sql_int(&rig, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'");
+            int64_t tables =
+                rig_sql_int(&rig, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'");
 
             if (version == 0) {
                 assert_int_equal(tables, 0);
                 old++;
             } else {
                 assert_int_equal(version, rig_migrations());
-                assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM meta WHERE name IN ('keys', 'audit_head')"), 2);
-                new++;
+                assert_int_equal(
+                    rig_sql_int(&rig,
+                                "SELECT count(*) FROM meta WHERE name IN ('keys', 'audit_head')"),
+                    2);
+                new ++;
             }
         }
         free(file);
@@ -228,7 +235,8 @@ static uint64_t drain(int from, uint64_t rows)
 static void kill_minus_nine_loses_no_acknowledged_step(void **state)
 {
     const char *given = getenv("UKETSUKE_SEED");
-    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL) ^ (unsigned)getpid();
+    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10)
+                                  : (unsigned)time(NULL) ^ (unsigned)getpid();
     struct rig rig;
     uint64_t rows = 0;
 

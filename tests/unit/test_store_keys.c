@@ -17,11 +17,13 @@
 
 static void some_visits(struct rig *rig)
 {
-    struct store_disaster disaster = {.cause = 1, .since_us = 7, .until_us = 9, .word = "事務連絡", .staff = "佐藤"};
+    struct store_disaster disaster = {
+        .cause = 1, .since_us = 7, .until_us = 9, .word = "事務連絡", .staff = "佐藤"};
 
     rig_new(rig);
     for (unsigned i = 0; i < VISITS; i++) {
-        struct store_slip slip = {.visit = i + 1, .kind = 1, .date = "20261005", .address = "架空県見本市"};
+        struct store_slip slip = {
+            .visit = i + 1, .kind = 1, .date = "20261005", .address = "架空県見本市"};
         struct store_visit visit;
 
         for (unsigned step = 1; step <= RIG_STEPS; step++)
@@ -30,7 +32,8 @@ static void some_visits(struct rig *rig)
     }
     assert_int_equal(store_disaster_put(rig->store, &disaster), 0);
     for (unsigned i = 0; i < VISITS; i++) {
-        struct store_patient patient = {.date = "20261005", .state = (uint8_t *)strdup("name\t架空　花子\n")};
+        struct store_patient patient = {.date = "20261005",
+                                        .state = (uint8_t *)strdup("name\t架空　花子\n")};
 
         (void)snprintf(patient.number, sizeof(patient.number), "PT%u", i + 1);
         patient.state_len = strlen((char *)patient.state);
@@ -165,7 +168,9 @@ static void a_new_payload_key_seals_every_row_anew_and_the_old_key_is_gone(void 
     old_len = hand_blob(&rig, "answers", "tree", 3, old, sizeof(old));
     assert_int_equal(of_generation(&rig, 1), 4 * VISITS);
     rotate(&rig, 2, &steps, &done);
-    assert_int_equal(done, 6 * VISITS + 1); /* payload, tree, raw, link, slip, patient of each; one disaster mode */
+    assert_int_equal(
+        done,
+        6 * VISITS + 1); /* payload, tree, raw, link, slip, patient of each; one disaster mode */
     assert_true(steps >= 4 * VISITS / 2);
     assert_int_equal(of_generation(&rig, 1), 0);
     assert_int_equal(of_generation(&rig, 2), 4 * VISITS);
@@ -252,9 +257,14 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
     static const char *const reasons[] = {
         "meta.value", /* keys: under the master key; audit_head: written anew by each audit row */
         "answers.subject_hash", /* keyed hashes: what was hashed is nowhere kept */
-        "visits.subject_hash",  "links.subject_hash", "audit.who", /* covered by the chain's hash */
-        "audit.hash",           "accounts.name_hash",  "patients.number_hash",
-        "patient_keys.key_hash", "relay_kept.hash", /* of bytes that were kept */
+        "visits.subject_hash",
+        "links.subject_hash",
+        "audit.who", /* covered by the chain's hash */
+        "audit.hash",
+        "accounts.name_hash",
+        "patients.number_hash",
+        "patient_keys.key_hash",
+        "relay_kept.hash", /* of bytes that were kept */
     };
     struct store_account account = {.name = "sato", .role = 1};
     struct store_outbox entry = {.visit = 1, .target = "receipt", .detail = "16"};
@@ -302,8 +312,7 @@ static void every_blob_of_the_schema_is_rotated_or_has_a_reason(void **state)
     rig_free(&rig);
 }
 
-/* ---- a database of migration 1, from before there was a ring, made by hand
- * ------------------------------------ */
+/* ---- a database of migration 1, from before there was a ring, made by hand ------------------- */
 
 static void sql_file(sqlite3 *db, const char *path)
 {

@@ -134,7 +134,8 @@ int main(void)
     limited.xMalloc = limited_malloc;
     limited.xRealloc = limited_realloc;
     /* Without the lookaside every allocation comes by here. */
-    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &limited) != SQLITE_OK || sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
+    if (sqlite3_config(SQLITE_CONFIG_MALLOC, &limited) != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0) != SQLITE_OK)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,11 +31,17 @@ static void a_new_database_has_the_settings_that_the_design_asks_for(void **stat
     rig_new(&rig);
     assert_int_equal(store_status(rig.store, &status), 0);
     assert_int_equal(status.migration, rig_migrations());
-    assert_int_equal(status.visits + status.answers + status.links + status.asks_open + status.audit_rows, 0);
+    assert_int_equal(
+        status.visits + status.answers + status.links + status.asks_open + status.audit_rows, 0);
     assert_true(status.bytes > 0);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"), 1);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
-                                       " AND strict = 0 AND name NOT LIKE 'sqlite_%'"), 0);
+    assert_int_equal(
+        rig_sql_int(&rig, "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"),
+        1);
+    assert_int_equal(
+        rig_sql_int(
+            &rig, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table'"
+                  " AND strict = 0 AND name NOT LIKE 'sqlite_%'"),
+        0);
     assert_true(rig_sql_int(&rig, "SELECT count(*) FROM pragma_table_list WHERE strict = 1") >= 7);
     (void)snprintf(path, sizeof(path), "%s/uketsuke.db", rig.directory);
     assert_int_equal(stat(path, &st), 0);

@@ -50,7 +50,8 @@ static void a_patient_comes_back_and_names_nobody_in_the_file(void **state)
     assert_int_equal(patient.state_len, strlen(STATE));
     assert_memory_equal(patient.state, STATE, strlen(STATE));
     assert_true(patient.linked_us > 0 && patient.seen_us == patient.linked_us);
-    assert_int_equal(store_patient_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), patient.id), 0);
+    assert_int_equal(
+        store_patient_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), patient.id), 0);
     store_patient_free(&patient);
     rig_close(&rig);
     assert_false(in_file(&rig, "", NUMBER) || in_file(&rig, "-wal", NUMBER));
@@ -88,7 +89,9 @@ static void a_number_is_one_patients_and_the_state_is_replaced(void **state)
     /* A value cannot be moved to another patient's row. */
     patient = put(&rig, "2", STATE);
     store_patient_free(&patient);
-    rig_sql(&rig, "UPDATE patients SET payload = (SELECT payload FROM patients WHERE id = 1) WHERE id = 2");
+    rig_sql(
+        &rig,
+        "UPDATE patients SET payload = (SELECT payload FROM patients WHERE id = 1) WHERE id = 2");
     assert_int_equal(store_patient_load(rig.store, 2, &patient), -EBADMSG);
     assert_int_equal(store_patient_load(rig.store, 1, &patient), 0);
     store_patient_free(&patient);
@@ -108,24 +111,31 @@ static void keys_of_a_kind_find_their_patients_only(void **state)
     for (unsigned i = 1; i <= STORE_PATIENTS_MOST + 6; i++) {
         snprintf(number, sizeof(number), "%u", i);
         patient = put(&rig, number, STATE);
-        assert_int_equal(store_patient_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), patient.id), 0);
+        assert_int_equal(
+            store_patient_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), patient.id), 0);
         store_patient_free(&patient);
     }
     assert_int_equal(store_patient_key(rig.store, PATIENT_KEY_ALIAS, key_of("19540707"), 3), 0);
-    assert_int_equal(store_patient_key(rig.store, PATIENT_KEY_ALIAS, key_of("19540707"), 3), 0); /* once is enough */
-    assert_int_equal(store_patients_by_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), ids, &n), 0);
+    assert_int_equal(store_patient_key(rig.store, PATIENT_KEY_ALIAS, key_of("19540707"), 3),
+                     0); /* once is enough */
+    assert_int_equal(
+        store_patients_by_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), ids, &n), 0);
     assert_int_equal(n, STORE_PATIENTS_MOST);
     assert_int_equal(ids[0], 1);
-    assert_int_equal(store_patients_by_key(rig.store, PATIENT_KEY_ALIAS, key_of("19540707"), ids, &n), 0);
+    assert_int_equal(
+        store_patients_by_key(rig.store, PATIENT_KEY_ALIAS, key_of("19540707"), ids, &n), 0);
     assert_int_equal(n, 1);
     assert_int_equal(ids[0], 3);
-    assert_int_equal(store_patients_by_key(rig.store, PATIENT_KEY_CARD, key_of("19540707"), ids, &n), 0);
+    assert_int_equal(
+        store_patients_by_key(rig.store, PATIENT_KEY_CARD, key_of("19540707"), ids, &n), 0);
     assert_int_equal(n, 0);
     assert_int_equal(store_patient_unkey(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), 1), 0);
-    assert_int_equal(store_patients_by_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), ids, &n), 0);
+    assert_int_equal(
+        store_patients_by_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), ids, &n), 0);
     assert_int_equal(ids[0], 2);
     assert_int_equal(store_patient_unkey(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), 0), 0);
-    assert_int_equal(store_patients_by_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), ids, &n), 0);
+    assert_int_equal(
+        store_patients_by_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), ids, &n), 0);
     assert_int_equal(n, 0);
     /* A key of nobody is refused by the database itself. */
     assert_true(store_patient_key(rig.store, PATIENT_KEY_CARD, key_of("x"), 999) < 0);

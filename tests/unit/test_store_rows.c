@@ -57,14 +57,18 @@ static void a_visit_comes_back_field_by_field(void **state)
     memset(&out, 0xaa, sizeof(out));
     assert_int_equal(store_visit_load(rig.store, 1, &out), 0);
 #define SAME(field) assert_int_equal(out.field, in.field)
-    SAME(id), SAME(lane), SAME(state), SAME(method), SAME(outcome), SAME(failure), SAME(flags), SAME(step);
-    SAME(opened_us), SAME(closed_us), SAME(record), SAME(challenge), SAME(liveness), SAME(score_milli);
-    SAME(consents), SAME(face_failed), SAME(card_ms), SAME(photo_ms), SAME(face_ms), SAME(pin_ms), SAME(ask_ms);
+    SAME(id), SAME(lane), SAME(state), SAME(method), SAME(outcome), SAME(failure), SAME(flags),
+        SAME(step);
+    SAME(opened_us), SAME(closed_us), SAME(record), SAME(challenge), SAME(liveness),
+        SAME(score_milli);
+    SAME(consents), SAME(face_failed), SAME(card_ms), SAME(photo_ms), SAME(face_ms), SAME(pin_ms),
+        SAME(ask_ms);
     SAME(total_ms), SAME(apdus), SAME(frames), SAME(answer), SAME(has_subject);
 #undef SAME
     assert_memory_equal(out.subject, in.subject, 32);
 #define SAME(field) assert_string_equal(out.field, in.field)
-    SAME(person.name), SAME(person.kana), SAME(person.birth), SAME(person.sex), SAME(person.reference);
+    SAME(person.name), SAME(person.kana), SAME(person.birth), SAME(person.sex),
+        SAME(person.reference);
     SAME(person.insurer), SAME(validity), SAME(ratio), SAME(limit_class), SAME(notice), SAME(staff);
     SAME(patient), SAME(alias), SAME(candidates), SAME(since), SAME(changes);
     assert_int_equal(out.match, in.match);
@@ -89,7 +93,10 @@ static void a_visit_without_a_card_has_no_subject_and_full_fields_fit(void **sta
     assert_string_equal(out.person.name, in.person.name);
     assert_string_equal(out.notice, in.notice);
     assert_string_equal(out.staff, in.staff);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM visits WHERE subject_hash IS NULL AND answer IS NULL"), 1);
+    assert_int_equal(
+        rig_sql_int(&rig,
+                    "SELECT count(*) FROM visits WHERE subject_hash IS NULL AND answer IS NULL"),
+        1);
     /* Text without an end is refused, not cut. */
     in.staff[sizeof(in.staff) - 1] = 's';
     assert_int_equal(store_visit_save(rig.store, &in), -EINVAL);
@@ -116,12 +123,15 @@ static void what_is_not_there_is_said_to_be_so(void **state)
     assert_int_equal(visit.step, 0);
     assert_int_equal(store_visit_load(rig.store, 9, &visit), -ENOENT);
     assert_int_equal(store_answer_load(rig.store, 9, &answer), -ENOENT);
-    assert_int_equal(store_answer_last(rig.store, rig_subject(subject), RIG_INSTITUTION, &answer), -ENOENT);
-    assert_int_equal(store_answer_today(rig.store, rig_subject(subject), RIG_INSTITUTION, RIG_DATE, 0, &answer), -ENOENT);
+    assert_int_equal(store_answer_last(rig.store, rig_subject(subject), RIG_INSTITUTION, &answer),
+                     -ENOENT);
+    assert_int_equal(
+        store_answer_today(rig.store, rig_subject(subject), RIG_INSTITUTION, RIG_DATE, 0, &answer),
+        -ENOENT);
     assert_null(answer.tree);
     assert_int_equal(store_link_get(rig.store, subject, &numbers), -ENOENT);
     assert_int_equal(store_ask_end(rig.store, 9, 0), -ENOENT);
-    assert_true(store_ask_begin(rig.store, &ask) < 0);                      /* of no visit */
+    assert_true(store_ask_begin(rig.store, &ask) < 0); /* of no visit */
     assert_true(store_consent_put(rig.store, 77, 1, true, 1, 2) < 0);
     rig_free(&rig);
 }
@@ -160,7 +170,8 @@ static void visits_are_listed_newest_first_within_their_time(void **state)
     assert_int_equal(store_visit_save(rig.store, &visits[3]), 0);
 
     /* since is in, until is out */
-    assert_int_equal(store_visits(rig.store, start + 10, start + 40, 100, false, note_visit, &list), 0);
+    assert_int_equal(store_visits(rig.store, start + 10, start + 40, 100, false, note_visit, &list),
+                     0);
     assert_int_equal(list.n, 3);
     assert_int_equal(list.ids[0], 4);
     assert_int_equal(list.ids[1], 3);
@@ -180,9 +191,10 @@ static void visits_are_listed_newest_first_within_their_time(void **state)
     rig_free(&rig);
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
-static uint64_t put_answer(struct rig *rig, const char *subject, const char *date, uint32_t consents, uint8_t usable, int64_t at)
+static uint64_t put_answer(struct rig *rig, const char *subject, const char *date,
+                           uint32_t consents, uint8_t usable, int64_t at)
 {
     struct store_answer answer;
     uint64_t id;
@@ -193,17 +205,20 @@ static uint64_t put_answer(struct rig *rig, const char *subject, const char *dat
     answer.usable = usable;
     answer.failure = usable ? FAILURE_NONE : FAILURE_ELIGIBILITY_INVALID;
     answer.answered_us = at;
-    assert_int_equal(store_answer_put(rig->store, (struct store_subject){subject, strlen(subject)}, &answer), 0);
+    assert_int_equal(
+        store_answer_put(rig->store, (struct store_subject){subject, strlen(subject)}, &answer), 0);
     id = answer.id;
     store_answer_free(&answer);
     return id;
 }
 
 /* The answer's id, or the error. */
-static int64_t today(struct rig *rig, const char *subject, const char *institution, const char *date, uint32_t consents)
+static int64_t today(struct rig *rig, const char *subject, const char *institution,
+                     const char *date, uint32_t consents)
 {
     struct store_answer answer;
-    int r = store_answer_today(rig->store, (struct store_subject){subject, strlen(subject)}, institution, date, consents, &answer);
+    int r = store_answer_today(rig->store, (struct store_subject){subject, strlen(subject)},
+                               institution, date, consents, &answer);
     int64_t id = r == 0 ? (int64_t)answer.id : r;
 
     store_answer_free(&answer);
@@ -213,7 +228,8 @@ static int64_t today(struct rig *rig, const char *subject, const char *instituti
 static int64_t last(struct rig *rig, const char *subject, const char *institution)
 {
     struct store_answer answer;
-    int r = store_answer_last(rig->store, (struct store_subject){subject, strlen(subject)}, institution, &answer);
+    int r = store_answer_last(rig->store, (struct store_subject){subject, strlen(subject)},
+                              institution, &answer);
     int64_t id = r == 0 ? (int64_t)answer.id : r;
 
     store_answer_free(&answer);
@@ -383,7 +399,7 @@ static void purging_takes_what_is_past_its_time_and_only_that(void **state)
     rig_free(&rig);
 }
 
-/* ---- links, asks ------------------------------------------------------------------------------------------------ */
+/* ---- links, asks ----------------------------------------------------------------------------- */
 
 static void a_link_is_replaced_by_the_next_one(void **state)
 {
@@ -433,7 +449,8 @@ static void open_asks_are_those_begun_and_not_ended(void **state)
 {
     struct rig rig;
     struct store_visit visit;
-    struct store_ask a = {.visit = 1, .kind = 7, .writes = 1}, b = {.visit = 1, .correlation = "b"}, c = {.visit = 1, .correlation = "c"};
+    struct store_ask a = {.visit = 1, .kind = 7, .writes = 1}, b = {.visit = 1, .correlation = "b"},
+                     c = {.visit = 1, .correlation = "c"};
     struct list list = {0};
 
     (void)state;
@@ -447,7 +464,9 @@ static void open_asks_are_those_begun_and_not_ended(void **state)
     assert_true(store_ask_begin(rig.store, &b) < 0); /* a correlation is used once */
     (void)clock_advance(rig.clock, 500);
     assert_int_equal(store_ask_end(rig.store, 2, 4), 0);
-    assert_int_equal(rig_sql_int(&rig, "SELECT ended_us - asked_us FROM asks WHERE id = 2 AND outcome = 4"), 500);
+    assert_int_equal(
+        rig_sql_int(&rig, "SELECT ended_us - asked_us FROM asks WHERE id = 2 AND outcome = 4"),
+        500);
     assert_int_equal(store_asks_open(rig.store, note_ask, &list), 0);
     assert_int_equal(list.n, 2);
     assert_int_equal(list.ids[0], 1);
@@ -458,7 +477,7 @@ static void open_asks_are_those_begun_and_not_ended(void **state)
     rig_free(&rig);
 }
 
-/* ---- transactions, audit, counts ---------------------------------------------------------------------------------- */
+/* ---- transactions, audit, counts ------------------------------------------------------------- */
 
 static void a_step_is_all_or_nothing_and_rolls_the_chain_back(void **state)
 {
@@ -477,7 +496,8 @@ static void a_step_is_all_or_nothing_and_rolls_the_chain_back(void **state)
     assert_int_equal(store_visit_save(rig.store, &visit), 0);
     assert_int_equal(store_audit(rig.store, "gone", 1, 1, RIG_STAFF, ""), 0);
     assert_int_equal(store_audit(rig.store, "gone too", 1, 1, "", ""), 0);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM audit"), 1); /* another sees nothing before the commit */
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM audit"),
+                     1); /* another sees nothing before the commit */
     store_rollback(rig.store);
     visit.step--;
     (void)rig_check(&rig, 1, 1);
@@ -509,7 +529,8 @@ static void an_audit_row_alone_is_a_step_of_its_own_and_text_has_a_bound(void **
     rig_new(&rig);
     memset(longest, 'x', sizeof(longest));
     longest[256] = '\0';
-    assert_int_equal(store_audit(rig.store, longest, UINT64_C(1) << 40, 65535, longest, longest), 0);
+    assert_int_equal(store_audit(rig.store, longest, UINT64_C(1) << 40, 65535, longest, longest),
+                     0);
     longest[256] = 'x';
     longest[257] = '\0';
     assert_int_equal(store_audit(rig.store, longest, 1, 1, "", ""), -EINVAL);
@@ -520,7 +541,8 @@ static void an_audit_row_alone_is_a_step_of_its_own_and_text_has_a_bound(void **
     rig_open(&rig);
     assert_int_equal(store_audit_verify(rig.store, &rows, &bad), 0);
     assert_int_equal(rows, 2);
-    assert_int_equal(rig_sql_int(&rig, "SELECT lane FROM audit WHERE id = 1 AND visit = 1099511627776"), 65535);
+    assert_int_equal(
+        rig_sql_int(&rig, "SELECT lane FROM audit WHERE id = 1 AND visit = 1099511627776"), 65535);
     assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM audit WHERE who IS NULL"), 1);
     rig_free(&rig);
 }

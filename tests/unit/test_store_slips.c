@@ -21,8 +21,14 @@ static struct store_visit open_visit(struct rig *rig, uint8_t outcome, uint8_t s
 
 static struct store_slip a_slip(uint64_t visit)
 {
-    struct store_slip slip = {.visit = visit, .lane = 2, .kind = SLIP_INTAKE, .state = SLIP_STATE_WAITING, .numbers_known = 1,
-                              .date = "20261005", .filed_us = 100, .consent = SLIP_CONSENT_ORAL};
+    struct store_slip slip = {.visit = visit,
+                              .lane = 2,
+                              .kind = SLIP_INTAKE,
+                              .state = SLIP_STATE_WAITING,
+                              .numbers_known = 1,
+                              .date = "20261005",
+                              .filed_us = 100,
+                              .consent = SLIP_CONSENT_ORAL};
 
     strcpy(slip.name, "架空　花子");
     strcpy(slip.birth, "19540707");
@@ -97,9 +103,11 @@ static void slips_are_listed_by_what_is_to_be_done(void **state)
     static const struct {
         uint8_t state;
         int64_t asked_us, ended_us;
-    } rows[] = {{SLIP_STATE_WAITING, 500, 0},   {SLIP_STATE_NUMBERS, 0, 0},   {SLIP_STATE_WAITING, 0, 0},
-                {SLIP_STATE_RECONCILED, 7, 9}, {SLIP_STATE_WAITING, 400, 0}, {SLIP_STATE_STAFF, 1, 0}};
-    static const uint64_t waiting[] = {3, 5, 1}, open[] = {6, 5, 3, 2, 1}, all[] = {6, 5, 4, 3, 2, 1};
+    } rows[] = {{SLIP_STATE_WAITING, 500, 0}, {SLIP_STATE_NUMBERS, 0, 0},
+                {SLIP_STATE_WAITING, 0, 0},   {SLIP_STATE_RECONCILED, 7, 9},
+                {SLIP_STATE_WAITING, 400, 0}, {SLIP_STATE_STAFF, 1, 0}};
+    static const uint64_t waiting[] = {3, 5, 1}, open[] = {6, 5, 3, 2, 1},
+                          all[] = {6, 5, 4, 3, 2, 1};
     struct seen seen = {0};
     struct rig rig;
 
@@ -127,7 +135,9 @@ static void slips_are_listed_by_what_is_to_be_done(void **state)
     assert_memory_equal(seen.visits, all, sizeof(all));
     seen.n = 0;
     rig_close(&rig);
-    rig_sql(&rig, "UPDATE slips SET payload = (SELECT payload FROM slips WHERE visit = 1) WHERE visit = 3");
+    rig_sql(
+        &rig,
+        "UPDATE slips SET payload = (SELECT payload FROM slips WHERE visit = 1) WHERE visit = 3");
     rig_open(&rig);
     assert_int_equal(store_slips(rig.store, STORE_SLIPS_WAITING, 10, note, &seen), 0);
     assert_int_equal(seen.n, 2);
@@ -137,7 +147,10 @@ static void slips_are_listed_by_what_is_to_be_done(void **state)
 
 static void nothing_of_a_slip_lies_in_the_clear(void **state)
 {
-    struct store_disaster disaster = {.cause = DISASTER_MINISTRY, .since_us = 5, .until_us = 6, .word = "事務連絡四十九号",
+    struct store_disaster disaster = {.cause = DISASTER_MINISTRY,
+                                      .since_us = 5,
+                                      .until_us = 6,
+                                      .word = "事務連絡四十九号",
                                       .staff = "佐藤"};
     struct store_slip slip;
     struct rig rig;
@@ -157,7 +170,8 @@ static void nothing_of_a_slip_lies_in_the_clear(void **state)
     assert_null(memmem(file, len, "06130012", 8));
     assert_null(memmem(file, len, "事務連絡", strlen("事務連絡")));
     assert_null(memmem(file, len, "佐藤", strlen("佐藤")));
-    assert_non_null(memmem(file, len, "20261005", 8)); /* the day is no secret, and the search sees what is there */
+    assert_non_null(memmem(file, len, "20261005",
+                           8)); /* the day is no secret, and the search sees what is there */
     free(file);
     rig_open(&rig);
     rig_free(&rig);
@@ -165,8 +179,13 @@ static void nothing_of_a_slip_lies_in_the_clear(void **state)
 
 static void one_disaster_mode_is_open_at_a_time(void **state)
 {
-    struct store_disaster first = {.cause = DISASTER_MINISTRY, .since_us = 100, .until_us = 900, .word = "一", .staff = "佐藤"};
-    struct store_disaster second = {.cause = DISASTER_OUTAGE, .since_us = 200, .until_us = 800, .word = "二", .staff = "鈴木"};
+    struct store_disaster first = {.cause = DISASTER_MINISTRY,
+                                   .since_us = 100,
+                                   .until_us = 900,
+                                   .word = "一",
+                                   .staff = "佐藤"};
+    struct store_disaster second = {
+        .cause = DISASTER_OUTAGE, .since_us = 200, .until_us = 800, .word = "二", .staff = "鈴木"};
     struct store_disaster read;
     struct rig rig;
 
@@ -185,7 +204,8 @@ static void one_disaster_mode_is_open_at_a_time(void **state)
     assert_string_equal(read.staff, "鈴木");
     assert_int_equal(store_disaster_end(rig.store, 300), 0);
     assert_int_equal(store_disaster_open(rig.store, &read), -ENOENT);
-    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM disasters WHERE ended_us IN (200, 300)"), 2);
+    assert_int_equal(
+        rig_sql_int(&rig, "SELECT count(*) FROM disasters WHERE ended_us IN (200, 300)"), 2);
     rig_free(&rig);
 }
 
@@ -207,7 +227,8 @@ static void the_same_card_again_is_found(void **state)
     here = open_visit(&rig, OUTCOME_ELIGIBLE, 1);
     assert_int_equal(store_visits_again(rig.store, here.subject, 0, here.id, &n), 0);
     assert_int_equal(n, 3);
-    assert_int_equal(store_visits_again(rig.store, here.subject, here.opened_us + 1, here.id, &n), 0);
+    assert_int_equal(store_visits_again(rig.store, here.subject, here.opened_us + 1, here.id, &n),
+                     0);
     assert_int_equal(n, 0);
     assert_int_equal(store_visits_again(rig.store, other.subject, 0, other.id, &n), 0);
     assert_int_equal(n, 0);

@@ -191,8 +191,7 @@ static void values_are_sealed_as_documented(void **state)
     rig_free(&rig);
 }
 
-/* ---- the audit log
- * ------------------------------------------------------------------------------------------- */
+/* ---- the audit log --------------------------------------------------------------------------- */
 
 static const struct {
     const char *sql;
@@ -295,8 +294,7 @@ static void an_old_head_over_a_cut_log_is_found_while_the_desk_runs(void **state
     rig_free(&rig);
 }
 
-/* ---- nothing in the clear
- * -------------------------------------------------------------------------------------- */
+/* ---- nothing in the clear -------------------------------------------------------------------- */
 
 static void no_bytes_of_a_person_stand_in_the_files(void **state)
 {

@@ -15,8 +15,8 @@ static int note(const struct store_trouble *trouble, void *arg)
     struct list *list = arg;
     size_t n = strlen(list->text);
 
-    (void)snprintf(list->text + n, sizeof(list->text) - n, "%s %s %u\n", trouble->day, failure_text(trouble->failure)->code,
-                   trouble->count);
+    (void)snprintf(list->text + n, sizeof(list->text) - n, "%s %s %u\n", trouble->day,
+                   failure_text(trouble->failure)->code, trouble->count);
     return 0;
 }
 

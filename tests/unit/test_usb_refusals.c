@@ -48,7 +48,8 @@ static int on_submit(void *arg, unsigned place, unsigned n, const uint8_t *data,
     return refusal;
 }
 
-static int on_before(void *arg, uint64_t at_us, unsigned place, unsigned n, uint8_t *data, size_t size)
+static int on_before(void *arg, uint64_t at_us, unsigned place, unsigned n, uint8_t *data,
+                     size_t size)
 {
     int outcome = wish.outcome;
 
@@ -157,9 +158,10 @@ static void what_the_kernel_refuses_has_its_word(void **state)
         int error;
         enum usb_status status;
     } rows[] = {
-        {UMOCK_CLAIM, -EBUSY, USB_BUSY},         {UMOCK_CLAIM, -EINVAL, USB_IO},         {UMOCK_CLAIM, -EIO, USB_IO},
-        {UMOCK_SET_INTERFACE, -EINVAL, USB_IO},  {UMOCK_SET_INTERFACE, -EPIPE, USB_IO},  {UMOCK_CLEAR_HALT, -EIO, USB_IO},
-        {UMOCK_CLEAR_HALT, -ENOENT, USB_IO},     {UMOCK_RESET, -EIO, USB_IO},
+        {UMOCK_CLAIM, -EBUSY, USB_BUSY},       {UMOCK_CLAIM, -EINVAL, USB_IO},
+        {UMOCK_CLAIM, -EIO, USB_IO},           {UMOCK_SET_INTERFACE, -EINVAL, USB_IO},
+        {UMOCK_SET_INTERFACE, -EPIPE, USB_IO}, {UMOCK_CLEAR_HALT, -EIO, USB_IO},
+        {UMOCK_CLEAR_HALT, -ENOENT, USB_IO},   {UMOCK_RESET, -EIO, USB_IO},
     };
 
     (void)state;
@@ -167,7 +169,8 @@ static void what_the_kernel_refuses_has_its_word(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         wish.place = rows[i].place;
         wish.refusal = rows[i].error;
-        assert_string_equal(usb_status_name(operate(rows[i].place)), usb_status_name(rows[i].status));
+        assert_string_equal(usb_status_name(operate(rows[i].place)),
+                            usb_status_name(rows[i].status));
         assert_false(usb_is_gone(usb));
         assert_string_equal(usb_status_name(operate(rows[i].place)), "ok");
     }
@@ -176,7 +179,8 @@ static void what_the_kernel_refuses_has_its_word(void **state)
 /* The device that comes back from a reset as another one is lost to this handle. */
 static void a_device_that_has_gone_is_gone_whoever_notices(void **state)
 {
-    static const unsigned places[] = {UMOCK_CLAIM, UMOCK_SET_INTERFACE, UMOCK_CLEAR_HALT, UMOCK_RESET};
+    static const unsigned places[] = {UMOCK_CLAIM, UMOCK_SET_INTERFACE, UMOCK_CLEAR_HALT,
+                                      UMOCK_RESET};
 
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         assert_string_equal(usb_status_name(operate(UMOCK_CLAIM)), "ok");
@@ -194,9 +198,9 @@ static void how_a_transfer_ends_has_its_word(void **state)
         int refusal, outcome;
         enum usb_status status;
     } rows[] = {
-        {0, -EPIPE, USB_STALL},   {0, -EOVERFLOW, USB_OVERFLOW}, {0, -EPROTO, USB_IO}, {0, -EILSEQ, USB_IO},
-        {0, -ETIME, USB_IO},      {-ENOMEM, 0, USB_IO},          {-EBUSY, 0, USB_IO},  {-EINVAL, 0, USB_IO},
-        {0, -ENODEV, USB_GONE},
+        {0, -EPIPE, USB_STALL}, {0, -EOVERFLOW, USB_OVERFLOW}, {0, -EPROTO, USB_IO},
+        {0, -EILSEQ, USB_IO},   {0, -ETIME, USB_IO},           {-ENOMEM, 0, USB_IO},
+        {-EBUSY, 0, USB_IO},    {-EINVAL, 0, USB_IO},          {0, -ENODEV, USB_GONE},
     };
     struct heard heard = {0};
     struct usb_transfer *transfer;

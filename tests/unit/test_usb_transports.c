@@ -199,7 +199,7 @@ static void expect_works(struct fixture *f)
     select_application(f);
 }
 
-/* -- transport ------------------------------------------------------------------------------- */
+/* -- transport --------------------------------------------------------------------------------- */
 
 static void the_device_says_who_it_is(void **state)
 {
@@ -330,7 +330,8 @@ static void a_reset_is_carried_out_and_the_reader_works_on(void **state)
 
     usb_reset(f->usb, in_ms(f, LONG_MS), on_usb, &outcome);
     WAIT_WHILE(f, outcome.count == 0);
-    assert_string_equal(usb_status_name(outcome.status), f->transport == SIM_LIBUSB ? "ok" : "stall");
+    assert_string_equal(usb_status_name(outcome.status),
+                        f->transport == SIM_LIBUSB ? "ok" : "stall");
     assert_int_equal(f->gone, 0);
     ccid_power_on(f->reader, 0, in_ms(f, LONG_MS), on_done, f);
     wait_done(f, CCID_OK);
@@ -389,7 +390,7 @@ static void closing_with_transfers_in_flight_calls_nobody_back(void **state)
     finish(f);
 }
 
-/* -- reader ---------------------------------------------------------------------------------- */
+/* -- reader ------------------------------------------------------------------------------------ */
 
 static void a_card_is_noticed_powered_and_asked(void **state)
 {
@@ -541,7 +542,7 @@ static void a_reader_held_by_another_program_is_told_as_held(void **state)
     finish(f);
 }
 
-/* -- camera ---------------------------------------------------------------------------------- */
+/* -- camera ------------------------------------------------------------------------------------ */
 
 static void on_started(struct camera *camera, const struct camera_mode *mode, void *arg)
 {

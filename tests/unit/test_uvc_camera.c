@@ -175,7 +175,7 @@ static void broken_frame_descriptors_are_skipped(void **state)
     assert_int_equal(function.frames[0].frame_index, 2);
 }
 
-/* -- negotiation ----------------------------------------------------------------------------- */
+/* -- negotiation ------------------------------------------------------------------------------- */
 
 struct fixture {
     struct clock *clock;

@@ -75,14 +75,16 @@ static void wait_for(struct fixture *f, const unsigned *count, unsigned least)
 }
 
 /* One byte of a control. */
-static uint8_t control(struct fixture *f, uint8_t request, uint16_t selector, uint16_t entity, uint8_t value)
+static uint8_t control(struct fixture *f, uint8_t request, uint16_t selector, uint16_t entity,
+                       uint8_t value)
 {
     struct usb_transfer *transfer = usb_transfer_new(f->usb, 1, 0, on_transfer, f);
     uint8_t byte;
 
     assert_non_null(transfer);
     transfer->kind = USB_CONTROL;
-    transfer->setup = (struct usb_setup){request == SET_CUR ? 0x21 : 0xa1, request, selector, entity};
+    transfer->setup =
+        (struct usb_setup){request == SET_CUR ? 0x21 : 0xa1, request, selector, entity};
     transfer->length = 1;
     transfer->data[0] = value;
     transfer->deadline_us = clock_monotonic_us(f->clock) + LONG_US;

@@ -8,10 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct driver_offer raw_range[] = {{YUYV, 48, 32, {2, 60}}, {YUYV, 1920, 1200, {1}}, {0}};
+static const struct driver_offer raw_range[] = {
+    {YUYV, 48, 32, {2, 60}}, {YUYV, 1920, 1200, {1}}, {0}};
 static const struct driver_offer odd[] = {{GREY, 640, 480, {30}}, {0}};
 
-/* -- choosing ------------------------------------------------------------------------------------ */
+/* -- choosing ---------------------------------------------------------------------------------- */
 
 static void the_nearest_mode_is_chosen(void **state)
 {
@@ -23,7 +24,8 @@ static void the_nearest_mode_is_chosen(void **state)
         uint32_t interval;
     } rows[] = {
         {webcam, 640, 480, 30, CAMERA_MJPEG, 640, 480, 333333},
-        {webcam, 640, 480, 11, CAMERA_MJPEG, 640, 480, 1000000}, /* 90.9 ms is nearer to 100 than to 66.7 */
+        {webcam, 640, 480, 11, CAMERA_MJPEG, 640, 480,
+         1000000}, /* 90.9 ms is nearer to 100 than to 66.7 */
         {webcam, 640, 480, 1, CAMERA_MJPEG, 640, 480, 1000000},
         {webcam, 640, 480, 120, CAMERA_MJPEG, 640, 480, 333333},
         {webcam, 100, 100, 30, CAMERA_MJPEG, 320, 240, 333333},
@@ -101,7 +103,8 @@ static void what_nobody_decodes_is_unsupported(void **state)
 
 static void a_node_that_is_no_camera_is_refused(void **state)
 {
-    static const uint32_t rows[] = {V4L2_CAP_META_CAPTURE | V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE,
+    static const uint32_t rows[] = {V4L2_CAP_META_CAPTURE | V4L2_CAP_STREAMING,
+                                    V4L2_CAP_VIDEO_CAPTURE,
                                     V4L2_CAP_VIDEO_OUTPUT | V4L2_CAP_STREAMING, 0};
     sd_event *loop = NULL;
     struct clock *clock = clock_new_simulated(0, 0);
@@ -136,7 +139,7 @@ static void exposure_and_white_balance_look_after_themselves(void **state)
     v4l2_rig_finish(f);
 }
 
-/* -- pictures ------------------------------------------------------------------------------------ */
+/* -- pictures ---------------------------------------------------------------------------------- */
 
 static void pictures_come_as_they_were_made(void **state)
 {
@@ -271,22 +274,24 @@ static void nothing_but_damage_is_a_broken_stream(void **state)
     v4l2_rig_finish(f);
 }
 
-/* -- trouble ------------------------------------------------------------------------------------- */
+/* -- trouble ----------------------------------------------------------------------------------- */
 
 /* Whatever call fails in whatever way: one word, told once, and nothing left behind. */
 static void every_call_that_fails_has_its_word(void **state)
 {
     /* Those without which a camera works on as it is. */
-    static const unsigned long needless[] = {VIDIOC_QUERYCTRL, VIDIOC_S_CTRL, VIDIOC_ENUM_FRAMESIZES,
-                                             VIDIOC_ENUM_FRAMEINTERVALS};
-    static const unsigned long needed[] = {VIDIOC_QUERYCAP, VIDIOC_ENUM_FMT, VIDIOC_S_FMT, VIDIOC_S_PARM,
-                                           VIDIOC_REQBUFS, VIDIOC_QUERYBUF, VIDIOC_QBUF, VIDIOC_STREAMON};
+    static const unsigned long needless[] = {VIDIOC_QUERYCTRL, VIDIOC_S_CTRL,
+                                             VIDIOC_ENUM_FRAMESIZES, VIDIOC_ENUM_FRAMEINTERVALS};
+    static const unsigned long needed[] = {VIDIOC_QUERYCAP, VIDIOC_ENUM_FMT, VIDIOC_S_FMT,
+                                           VIDIOC_S_PARM,   VIDIOC_REQBUFS,  VIDIOC_QUERYBUF,
+                                           VIDIOC_QBUF,     VIDIOC_STREAMON};
     static const struct {
         int error;
         enum camera_trouble trouble;
     } rows[] = {
-        {-ENODEV, CAMERA_GONE},    {-EBUSY, CAMERA_HELD},        {-EIO, CAMERA_REFUSED},    {-EPIPE, CAMERA_REFUSED},
-        {-EPERM, CAMERA_REFUSED},  {-ENOSPC, CAMERA_UNSUPPORTED}, {-ENOMEM, CAMERA_FAILED}, {-ETIMEDOUT, CAMERA_TIMEOUT},
+        {-ENODEV, CAMERA_GONE},   {-EBUSY, CAMERA_HELD},        {-EIO, CAMERA_REFUSED},
+        {-EPIPE, CAMERA_REFUSED}, {-EPERM, CAMERA_REFUSED},     {-ENOSPC, CAMERA_UNSUPPORTED},
+        {-ENOMEM, CAMERA_FAILED}, {-ETIMEDOUT, CAMERA_TIMEOUT},
     };
     struct fixture *f;
 
@@ -403,7 +408,8 @@ static void a_cable_pulled_is_told(void **state)
     assert_int_equal(f->troubles, 2);
     assert_int_equal(f->trouble, CAMERA_GONE);
     assert_int_equal(f->gone, 1);
-    v4l2_driver.buffers = 0; /* a device that is gone takes nothing back; the kernel frees them with the descriptor */
+    v4l2_driver.buffers =
+        0; /* a device that is gone takes nothing back; the kernel frees them with the descriptor */
     v4l2_rig_finish(f);
 }
 

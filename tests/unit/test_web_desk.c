@@ -6,14 +6,15 @@
 
 static struct msg_lane_state lane_of(uint16_t number)
 {
-    struct msg_lane_state lane = {.lane = number, .visit = 7, .step = 9, .pin_tries = 3, .number_b_tries = 10};
+    struct msg_lane_state lane = {
+        .lane = number, .visit = 7, .step = 9, .pin_tries = 3, .number_b_tries = 10};
 
     MESSAGE_TEXT(lane.label, "正面");
     MESSAGE_TEXT(lane.patient, "山田 花子");
     return lane;
 }
 
-/* ---- actions ---- */
+/* ---- actions --------------------------------------------------------------------------------- */
 
 static void accept_action(struct rig *rig, const struct message *message)
 {
@@ -37,7 +38,8 @@ static void an_action_reaches_the_desk_as_it_was_meant(void **state)
 
     rig->on_desk = accept_action;
     reply = post(rig, "/api/lanes/2/actions", BEARER(LANE2_TOKEN) JSON_OF("kiosk"),
-                 "{\"visit\":\"18446744073709551615\",\"step\":4294967295,\"action\":\"send_pin\",\"sealed\":\"AAECA/+/\"}");
+                 "{\"visit\":\"18446744073709551615\",\"step\":4294967295,\"action\":\"send_pin\","
+                 "\"sealed\":\"AAECA/+/\"}");
     assert_int_equal(reply->status, 200);
     assert_string_equal(reply->body, "{\"accepted\":true,\"visit\":\"12\"}");
     assert_int_equal(rig->last.type, MSG_LANE_ACTION);
@@ -49,12 +51,14 @@ static void an_action_reaches_the_desk_as_it_was_meant(void **state)
     assert_int_equal(m->sealed.len, 6);
     assert_memory_equal(m->sealed.data, "\x00\x01\x02\x03\xff\xbf", 6);
     assert_string_equal(m->staff, "");
-    reply = post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"),
-                 "{\"visit\":null,\"step\":0,\"action\":\"consent\",\"consents\":[\"limit\",\"checkup\"]}");
+    reply = post(
+        rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"),
+        "{\"visit\":null,\"step\":0,\"action\":\"consent\",\"consents\":[\"limit\",\"checkup\"]}");
     assert_int_equal(reply->status, 200);
     assert_int_equal(m->visit, 0);
     assert_int_equal(m->consents, CONSENT_LIMIT | CONSENT_CHECKUP);
-    reply = post(rig, "/api/lanes/1/actions", BEARER(STAFF_TOKEN) JSON_OF("board"), "{\"visit\":\"7\",\"step\":9,\"action\":\"staff_confirm\"}");
+    reply = post(rig, "/api/lanes/1/actions", BEARER(STAFF_TOKEN) JSON_OF("board"),
+                 "{\"visit\":\"7\",\"step\":9,\"action\":\"staff_confirm\"}");
     assert_int_equal(reply->status, 200);
     assert_int_equal(m->surface, 'B');
     assert_int_equal(m->action, ACTION_STAFF_CONFIRM);
@@ -69,17 +73,30 @@ static void each_surface_has_its_own_actions(void **state)
     for (unsigned a = ACTION_NONE + 1; a < VISIT_ACTION_COUNT; a++) {
         char body[100];
 
-        (void)snprintf(body, sizeof(body), "{\"visit\":\"7\",\"step\":9,\"action\":\"%s\"}", visit_action_name(a));
-        assert_int_equal(post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"), body)->status,
-                         strchr(visit_action_who(a), 'K') != NULL ? 200 : 403);
-        assert_int_equal(post(rig, "/api/lanes/1/actions", BEARER(STAFF_TOKEN) JSON_OF("board"), body)->status,
-                         strchr(visit_action_who(a), 'B') != NULL ? 200 : 403);
+        (void)snprintf(body, sizeof(body), "{\"visit\":\"7\",\"step\":9,\"action\":\"%s\"}",
+                       visit_action_name(a));
+        assert_int_equal(
+            post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"), body)->status,
+            strchr(visit_action_who(a), 'K') != NULL ? 200 : 403);
+        assert_int_equal(
+            post(rig, "/api/lanes/1/actions", BEARER(STAFF_TOKEN) JSON_OF("board"), body)->status,
+            strchr(visit_action_who(a), 'B') != NULL ? 200 : 403);
     }
     /* Nobody speaks as the other one. */
-    assert_int_equal(post(rig, "/api/lanes/1/actions", BEARER(STAFF_TOKEN) JSON_OF("kiosk"), "{\"step\":1,\"action\":\"yes\"}")->status, 403);
-    assert_int_equal(post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("board"), "{\"step\":1,\"action\":\"staff_end\"}")->status, 403);
-    assert_int_equal(post(rig, "/api/lanes/2/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"), "{\"step\":1,\"action\":\"yes\"}")->status, 403);
-    assert_int_equal(post(rig, "/api/lookup", BEARER(LANE1_TOKEN) JSON_OF("kiosk"), "{}")->status, 403);
+    assert_int_equal(post(rig, "/api/lanes/1/actions", BEARER(STAFF_TOKEN) JSON_OF("kiosk"),
+                          "{\"step\":1,\"action\":\"yes\"}")
+                         ->status,
+                     403);
+    assert_int_equal(post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("board"),
+                          "{\"step\":1,\"action\":\"staff_end\"}")
+                         ->status,
+                     403);
+    assert_int_equal(post(rig, "/api/lanes/2/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"),
+                          "{\"step\":1,\"action\":\"yes\"}")
+                         ->status,
+                     403);
+    assert_int_equal(post(rig, "/api/lookup", BEARER(LANE1_TOKEN) JSON_OF("kiosk"), "{}")->status,
+                     403);
 }
 
 static void refuse_action(struct rig *rig, const struct message *message)
@@ -99,22 +116,29 @@ static void a_refusal_comes_in_the_words_for_who_asked(void **state)
 
     rig->on_desk = refuse_action;
     reply = post(rig, "/api/lookup", BEARER(STAFF_TOKEN) JSON_OF("board"),
-                 "{\"insurer\":\"06123456\",\"symbol\":\"１２\",\"number\":\"34\",\"branch\":\"01\",\"birth\":\"1955\",\"limit_consent\":true}");
+                 "{\"insurer\":\"06123456\",\"symbol\":\"１２\",\"number\":\"34\",\"branch\":"
+                 "\"01\",\"birth\":\"1955\",\"limit_consent\":true}");
     assert_int_equal(reply->status, 409);
-    assert_string_equal(reply->body,
-                        "{\"error\":{\"code\":\"E019\",\"ja\":\"番号・生年月日の形が正しくありません。\",\"en\":\"Numbers or birth date are "
-                        "not of the right form.\",\"next\":\"retry\",\"field\":\"birth\"}}");
+    assert_string_equal(
+        reply->body,
+        "{\"error\":{\"code\":\"E019\",\"ja\":\"番号・生年月日の形が正しくありません。\",\"en\":"
+        "\"Numbers or birth date are "
+        "not of the right form.\",\"next\":\"retry\",\"field\":\"birth\"}}");
     assert_string_equal(rig->last.body.lookup.insurer, "06123456");
     assert_string_equal(rig->last.body.lookup.symbol, "１２");
     assert_int_equal(rig->last.body.lookup.limit_consent, 1);
     assert_int_equal(rig->last.body.lookup.surface, 'B');
-    reply = post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"), "{\"step\":1,\"action\":\"yes\"}");
+    reply = post(rig, "/api/lanes/1/actions", BEARER(LANE1_TOKEN) JSON_OF("kiosk"),
+                 "{\"step\":1,\"action\":\"yes\"}");
     assert_int_equal(reply->status, 409);
     assert_non_null(strstr(reply->body, "\"ja\":\"入力を確かめてください。\""));
-    assert_int_equal(post(rig, "/api/lookup", BEARER(STAFF_TOKEN) JSON_OF("board"), "{\"insurer\":\"123456789\"}")->status, 422);
+    assert_int_equal(post(rig, "/api/lookup", BEARER(STAFF_TOKEN) JSON_OF("board"),
+                          "{\"insurer\":\"123456789\"}")
+                         ->status,
+                     422);
 }
 
-/* ---- a desk that does not answer ---- */
+/* ---- a desk that does not answer ------------------------------------------------------------- */
 
 static void mute(struct rig *rig, const struct message *message)
 {
@@ -176,32 +200,42 @@ static void a_client_that_leaves_while_waiting_costs_nothing(void **state)
     assert_int_equal(server_connections(rig->web.server), 0);
 }
 
-/* ---- visits and answers ---- */
+/* ---- visits and answers ---------------------------------------------------------------------- */
 
 static void one_answer(struct rig *rig, const struct message *message)
 {
     if (message->type == MSG_ANSWER_QUERY) {
         struct xmlmsg *root = xmlmsg_new("XmlMsg");
-        struct msg_answer answer = {.request = message->body.answer_query.request, .visit = message->body.answer_query.visit};
+        struct msg_answer answer = {.request = message->body.answer_query.request,
+                                    .visit = message->body.answer_query.visit};
         uint8_t *packed;
         size_t len;
 
         assert_int_equal(xmlmsg_set(root, "MessageBody/QualificationValidity", "1"), 0);
-        assert_int_equal(xmlmsg_set(root, "MessageBody/ResultList/ResultOfQualificationConfirmation/Name", "山田 <花子>"), 0);
+        assert_int_equal(xmlmsg_set(root,
+                                    "MessageBody/ResultList/ResultOfQualificationConfirmation/Name",
+                                    "山田 <花子>"),
+                         0);
         assert_int_equal(xmlmsg_pack(root, &packed, &len), 0);
         answer.bytes = (uint32_t)len;
         rig_send_memfd(rig, MSG_ANSWER, &answer, packed, len);
         free(packed);
         xmlmsg_free(&root);
     } else if (message->type == MSG_SLIPS_QUERY) {
-        struct msg_slip_item slip = {.request = message->body.slips_query.request, .visit = 5, .kind = SLIP_NEWBORN,
-                                     .state = SLIP_STATE_NUMBERS, .failure = FAILURE_SLIP_NUMBERS};
+        struct msg_slip_item slip = {.request = message->body.slips_query.request,
+                                     .visit = 5,
+                                     .kind = SLIP_NEWBORN,
+                                     .state = SLIP_STATE_NUMBERS,
+                                     .failure = FAILURE_SLIP_NUMBERS};
         struct msg_slips_end end = {.request = slip.request, .count = 1};
 
         rig_send(rig, MSG_SLIP_ITEM, &slip, -1);
         rig_send(rig, MSG_SLIPS_END, &end, -1);
     } else if (message->type == MSG_VISITS_QUERY) {
-        struct msg_visit_item item = {.request = message->body.visits_query.request, .visit = 7, .lane = 1, .opened = 1795338000};
+        struct msg_visit_item item = {.request = message->body.visits_query.request,
+                                      .visit = 7,
+                                      .lane = 1,
+                                      .opened = 1795338000};
         struct msg_visits_end end = {.request = item.request, .count = 1};
 
         item.match = MATCH_DOUBT;
@@ -225,18 +259,22 @@ static void visits_and_answers_are_for_the_board(void **state)
     reply = get(rig, "/api/visits/7/answer", BEARER(STAFF_TOKEN));
     assert_int_equal(reply->status, 200);
     assert_string_equal(reply->body,
-                        "{\"visit\":\"7\",\"answer\":{\"XmlMsg\":{\"MessageBody\":{\"QualificationValidity\":\"1\",\"ResultList\":"
+                        "{\"visit\":\"7\",\"answer\":{\"XmlMsg\":{\"MessageBody\":{"
+                        "\"QualificationValidity\":\"1\",\"ResultList\":"
                         "[{\"ResultOfQualificationConfirmation\":{\"Name\":\"山田 <花子>\"}}]}}}}");
     assert_non_null(strstr(reply->text, "Content-Type: application/json\r\n"));
     assert_int_equal(get(rig, "/api/visits/8", BEARER(STAFF_TOKEN))->status, 404);
-    assert_non_null(strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body, "\"name\":\"山田 花子\""));
+    assert_non_null(
+        strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body, "\"name\":\"山田 花子\""));
+    assert_non_null(strstr(
+        get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body,
+        "\"match\":\"doubt\",\"patient\":null,\"alias\":\"\",\"candidates\":["
+        "{\"number\":\"PT1\",\"name\":\"山田　花子\",\"by\":\"numbers\"},"
+        "{\"number\":\"PT2\",\"name\":\"\",\"by\":\"name\"}],\"since\":\"20261001\",\"changes\":["
+        "{\"field\":\"address\",\"old\":\"見本市\",\"new\":\"例町 \\\"1\\\"\"},"
+        "{\"field\":\"ratio\",\"old\":\"\",\"new\":\"030\"}]"));
     assert_non_null(strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body,
-                           "\"match\":\"doubt\",\"patient\":null,\"alias\":\"\",\"candidates\":["
-                           "{\"number\":\"PT1\",\"name\":\"山田　花子\",\"by\":\"numbers\"},"
-                           "{\"number\":\"PT2\",\"name\":\"\",\"by\":\"name\"}],\"since\":\"20261001\",\"changes\":["
-                           "{\"field\":\"address\",\"old\":\"見本市\",\"new\":\"例町 \\\"1\\\"\"},"
-                           "{\"field\":\"ratio\",\"old\":\"\",\"new\":\"030\"}]"));
-    assert_non_null(strstr(get(rig, "/api/visits/7", BEARER(STAFF_TOKEN))->body, "\"flags\":[\"who\",\"changed\"]"));
+                           "\"flags\":[\"who\",\"changed\"]"));
     reply = get(rig, "/api/visits?since=100&until=200&limit=5", BEARER(STAFF_TOKEN));
     assert_int_equal(reply->status, 200);
     assert_int_equal(rig->last.body.visits_query.since, 100);
@@ -252,18 +290,22 @@ static void house_answers(struct rig *rig, const struct message *message)
     static const char metrics[] = "# TYPE uketsuke_visits_total counter\nuketsuke_visits_total 3\n";
 
     if (message->type == MSG_METRICS_QUERY) {
-        struct msg_metrics m = {.request = message->body.metrics_query.request, .bytes = sizeof(metrics) - 1};
+        struct msg_metrics m = {.request = message->body.metrics_query.request,
+                                .bytes = sizeof(metrics) - 1};
 
         rig_send_memfd(rig, MSG_METRICS, &m, metrics, sizeof(metrics) - 1);
     } else if (message->type == MSG_HEALTH_QUERY) {
-        struct msg_health_item item = {.request = message->body.health_query.request, .state = 2, .failure = FAILURE_READER_ABSENT};
+        struct msg_health_item item = {.request = message->body.health_query.request,
+                                       .state = 2,
+                                       .failure = FAILURE_READER_ABSENT};
         struct msg_health_end end = {.request = item.request};
 
         MESSAGE_TEXT(item.component, "reader 1");
         rig_send(rig, MSG_HEALTH_ITEM, &item, -1);
         rig_send(rig, MSG_HEALTH_END, &end, -1);
     } else if (message->type == MSG_DEVICES_QUERY) {
-        struct msg_device_item item = {.request = message->body.devices_query.request, .lane = 1, .vendor = 0x054c, .use = 3};
+        struct msg_device_item item = {
+            .request = message->body.devices_query.request, .lane = 1, .vendor = 0x054c, .use = 3};
         struct msg_devices_end end = {.request = item.request};
 
         MESSAGE_TEXT(item.holder, "pcscd");
@@ -280,22 +322,28 @@ static void the_house_is_shown(void **state)
     rig->on_desk = house_answers;
     reply = get(rig, "/metrics", "");
     assert_int_equal(reply->status, 200);
-    assert_non_null(strstr(reply->text, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
-    assert_int_equal(strncmp(reply->body, "# TYPE uketsuke_visits_total counter\nuketsuke_visits_total 3\n", 61), 0);
+    assert_non_null(
+        strstr(reply->text, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    assert_int_equal(
+        strncmp(reply->body, "# TYPE uketsuke_visits_total counter\nuketsuke_visits_total 3\n", 61),
+        0);
     assert_non_null(strstr(reply->body, "\nuketsuke_web_connections 1\n"));
     assert_string_equal(get(rig, "/api/health", "")->body, "{\"status\":\"ok\",\"desk\":true}");
     reply = get(rig, "/api/health", BEARER(STAFF_TOKEN));
     assert_non_null(strstr(reply->body, "\"status\":\"degraded\""));
     assert_non_null(strstr(reply->body, "\"component\":\"reader 1\""));
     assert_non_null(strstr(reply->body, "\"code\":\"R001\""));
-    assert_non_null(strstr(get(rig, "/api/devices", BEARER(STAFF_TOKEN))->body, "\"holder\":\"pcscd\""));
+    assert_non_null(
+        strstr(get(rig, "/api/devices", BEARER(STAFF_TOKEN))->body, "\"holder\":\"pcscd\""));
 }
 
-/* ---- previews ---- */
+/* ---- previews -------------------------------------------------------------------------------- */
 
-static void send_preview(struct rig *rig, uint16_t lane, uint64_t visit, uint32_t frame, const char *bytes)
+static void send_preview(struct rig *rig, uint16_t lane, uint64_t visit, uint32_t frame,
+                         const char *bytes)
 {
-    struct msg_lane_preview m = {.lane = lane, .visit = visit, .frame = frame, .bytes = (uint32_t)strlen(bytes)};
+    struct msg_lane_preview m = {
+        .lane = lane, .visit = visit, .frame = frame, .bytes = (uint32_t)strlen(bytes)};
 
     rig_send_memfd(rig, MSG_LANE_PREVIEW, &m, bytes, strlen(bytes));
     rig_pump(rig);
@@ -326,7 +374,8 @@ static void the_newest_preview_is_given_when_it_comes(void **state)
     close(fd);
     send_preview(rig, 1, 7, 6, "jpeg six");
     send_preview(rig, 1, 7, 9, "jpeg nine");
-    assert_string_equal(get(rig, "/api/lanes/1/preview?after=5", BEARER(LANE1_TOKEN))->body, "jpeg nine");
+    assert_string_equal(get(rig, "/api/lanes/1/preview?after=5", BEARER(LANE1_TOKEN))->body,
+                        "jpeg nine");
     /* Nothing newer for two seconds. */
     fd = client_begin(rig, "GET", "/api/lanes/1/preview?after=9", BEARER(LANE1_TOKEN), NULL);
     rig_advance(rig, 2100 * CLOCK_MS);
@@ -347,7 +396,7 @@ static void the_newest_preview_is_given_when_it_comes(void **state)
     rig_pump(rig);
 }
 
-/* ---- events ---- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static void a_kiosk_hears_its_lane_and_no_name(void **state)
 {
@@ -361,7 +410,8 @@ static void a_kiosk_hears_its_lane_and_no_name(void **state)
     client_read(rig, fd, &reply);
     assert_int_equal(reply.status, 200);
     assert_non_null(strstr(reply.text, "Content-Type: text/event-stream; charset=utf-8\r\n"));
-    assert_non_null(strstr(reply.text, "event: settings\ndata: {\"voice\":\"off\",\"keypad\":\"fixed\"}\n\n"));
+    assert_non_null(
+        strstr(reply.text, "event: settings\ndata: {\"voice\":\"off\",\"keypad\":\"fixed\"}\n\n"));
     assert_non_null(strstr(reply.text, "event: desk\ndata: {\"up\":true}\n\n"));
     assert_non_null(strstr(reply.text, "event: lane\ndata: {\"lane\":1,"));
     lane.state = VISIT_PIN;
@@ -459,7 +509,9 @@ static void a_listener_that_does_not_read_is_dropped(void **state)
     char text[200];
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    (void)snprintf(text, sizeof(text), "GET /api/events HTTP/1.1\r\nHost: localhost:%u\r\n" BEARER(STAFF_TOKEN) "\r\n", rig->port);
+    (void)snprintf(text, sizeof(text),
+                   "GET /api/events HTTP/1.1\r\nHost: localhost:%u\r\n" BEARER(STAFF_TOKEN) "\r\n",
+                   rig->port);
     client_send(rig, fd, text, strlen(text));
     assert_int_equal(events_count(rig->web.events, 0), 1);
     visit.request = rig->subscription;

@@ -3,26 +3,29 @@
 
 #include "failure.h"
 
-/* ---- is it meant for us, and from our own pages ---- */
+/* ---- is it meant for us, and from our own pages ---------------------------------------------- */
 
 static void a_request_for_another_host_is_refused(void **state)
 {
     struct rig *rig = *state;
-    static const char *const hosts[] = {"evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:80", "[::1]:80", ""};
+    static const char *const hosts[] = {
+        "evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:80", "[::1]:80", ""};
     char text[200];
     struct reply reply;
 
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         int fd = client_open(rig);
 
-        (void)snprintf(text, sizeof(text), "GET /api/health HTTP/1.1\r\nHost: %s\r\n\r\n", hosts[i]);
+        (void)snprintf(text, sizeof(text), "GET /api/health HTTP/1.1\r\nHost: %s\r\n\r\n",
+                       hosts[i]);
         client_send(rig, fd, text, strlen(text));
         memset(&reply, 0, sizeof(reply));
         client_read(rig, fd, &reply);
         assert_int_equal(reply.status, 421);
         close(fd);
     }
-    (void)snprintf(text, sizeof(text), "GET /api/health HTTP/1.1\r\nHost: localhost:%u\r\n\r\n", rig->port);
+    (void)snprintf(text, sizeof(text), "GET /api/health HTTP/1.1\r\nHost: localhost:%u\r\n\r\n",
+                   rig->port);
     {
         int fd = client_open(rig);
 
@@ -67,7 +70,7 @@ static void only_loopback_is_served(void **state)
     close(fd);
 }
 
-/* ---- who may go where ---- */
+/* ---- who may go where ------------------------------------------------------------------------ */
 
 static void every_door_wants_its_token(void **state)
 {
@@ -98,7 +101,8 @@ static void every_door_wants_its_token(void **state)
         if (doors[i].staff != 0 && strcmp(doors[i].path, "/api/health") != 0)
             assert_int_equal(get(rig, doors[i].path, BEARER(STAFF_TOKEN))->status, doors[i].staff);
     }
-    assert_int_equal(get(rig, "/api/lanes", "Authorization: Basic " STAFF_TOKEN "\r\n")->status, 401);
+    assert_int_equal(get(rig, "/api/lanes", "Authorization: Basic " STAFF_TOKEN "\r\n")->status,
+                     401);
     assert_int_equal(get(rig, "/api/lanes", BEARER("staff-token-0123456789abcdeg"))->status, 401);
 }
 
@@ -109,8 +113,11 @@ static void wrong_tokens_are_slowed_down(void **state)
     for (int i = 0; i < 10; i++)
         assert_int_equal(get(rig, "/api/lanes", BEARER("guess-guess-guess-guess"))->status, 401);
     assert_int_equal(get(rig, "/api/lanes", BEARER(STAFF_TOKEN))->status, 429);
-    assert_non_null(strstr(get(rig, "/api/lanes", BEARER(STAFF_TOKEN))->text, "Retry-After: 60\r\n"));
-    assert_int_equal(post(rig, "/api/session", JSON_OF("board"), "{\"token\":\"" STAFF_TOKEN "\"}")->status, 429);
+    assert_non_null(
+        strstr(get(rig, "/api/lanes", BEARER(STAFF_TOKEN))->text, "Retry-After: 60\r\n"));
+    assert_int_equal(
+        post(rig, "/api/session", JSON_OF("board"), "{\"token\":\"" STAFF_TOKEN "\"}")->status,
+        429);
     rig_advance(rig, 61 * CLOCK_SECOND);
     assert_int_equal(get(rig, "/api/lanes", BEARER(STAFF_TOKEN))->status, 200);
 }
@@ -125,12 +132,14 @@ static void cookie_of(const struct reply *reply, char *out, size_t size)
     (void)snprintf(out, size, "Cookie: %.*s\r\n", (int)strcspn(at, ";"), at);
 }
 
-static void sign_in(struct rig *rig, const char *token, const char *surface, char *cookie, size_t size)
+static void sign_in(struct rig *rig, const char *token, const char *surface, char *cookie,
+                    size_t size)
 {
     char head[256], body[256];
     struct reply *reply;
 
-    (void)snprintf(head, sizeof(head), "Content-Type: application/json\r\nX-Uketsuke: %s\r\n%s", surface, origin_line(rig));
+    (void)snprintf(head, sizeof(head), "Content-Type: application/json\r\nX-Uketsuke: %s\r\n%s",
+                   surface, origin_line(rig));
     (void)snprintf(body, sizeof(body), "{\"token\":\"%s\",\"name\":\"佐藤\"}", token);
     reply = post(rig, "/api/session", head, body);
     assert_int_equal(reply->status, 200);
@@ -158,7 +167,8 @@ static void a_token_is_exchanged_for_a_cookie(void **state)
     sign_in(rig, STAFF_TOKEN, "board", changed, sizeof(changed));
     assert_int_equal(get(rig, "/api/lanes", changed)->status, 200);
     /* One browser with both: each page says which it is. */
-    (void)snprintf(both, sizeof(both), "Cookie: %.*s; %s", (int)strlen(cookie) - 2 - 8, cookie + 8, changed + 8);
+    (void)snprintf(both, sizeof(both), "Cookie: %.*s; %s", (int)strlen(cookie) - 2 - 8, cookie + 8,
+                   changed + 8);
     assert_int_equal(get(rig, "/api/lanes", both)->status, 200);
     assert_int_equal(get(rig, "/api/lanes/1/events", both)->status, 200);
     assert_non_null(strstr(get(rig, "/api/session", both)->body, "\"name\":\"佐藤\""));
@@ -174,7 +184,8 @@ static void a_board_is_opened_by_somebody_with_a_name(void **state)
     for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++) {
         struct reply *reply;
 
-        (void)snprintf(body, sizeof(body), "{\"token\":\"" STAFF_TOKEN "\",\"name\":\"%s\"}", nobody[i]);
+        (void)snprintf(body, sizeof(body), "{\"token\":\"" STAFF_TOKEN "\",\"name\":\"%s\"}",
+                       nobody[i]);
         reply = post(rig, "/api/session", head, body);
         assert_int_equal(reply->status, 422);
         assert_non_null(strstr(reply->body, "\"field\":\"name\""));
@@ -189,7 +200,8 @@ static void a_session_ends(void **state)
 
     sign_in(rig, STAFF_TOKEN, "board", cookie, sizeof(cookie));
     (void)snprintf(head, sizeof(head), "%sX-Uketsuke: board\r\n", cookie);
-    assert_int_equal(client(rig, "DELETE", "/api/session", head, NULL)->status, 403); /* no Origin */
+    assert_int_equal(client(rig, "DELETE", "/api/session", head, NULL)->status,
+                     403); /* no Origin */
     (void)snprintf(head, sizeof(head), "%s%sX-Uketsuke: board\r\n", cookie, origin_line(rig));
     assert_int_equal(client(rig, "DELETE", "/api/session", head, NULL)->status, 204);
     assert_int_equal(get(rig, "/api/lanes", cookie)->status, 401);
@@ -226,35 +238,60 @@ static void a_change_must_come_from_a_page_of_ours(void **state)
 
     sign_in(rig, STAFF_TOKEN, "board", cookie, sizeof(cookie));
     rig->got = 0;
-    (void)snprintf(head, sizeof(head), "%sContent-Type: application/json\r\n%s", cookie, origin_line(rig));
-    assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status, 403); /* no header of ours */
+    (void)snprintf(head, sizeof(head), "%sContent-Type: application/json\r\n%s", cookie,
+                   origin_line(rig));
+    assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status,
+                     403); /* no header of ours */
     (void)snprintf(head, sizeof(head), "%s" JSON_OF("board"), cookie);
     assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status, 403); /* no Origin */
-    (void)snprintf(head, sizeof(head), "%s" JSON_OF("board") "Origin: http://evil.example\r\n", cookie);
+    (void)snprintf(head, sizeof(head), "%s" JSON_OF("board") "Origin: http://evil.example\r\n",
+                   cookie);
     assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status, 403);
-    (void)snprintf(head, sizeof(head), "%sX-Uketsuke: board\r\nContent-Type: text/plain\r\n%s", cookie, origin_line(rig));
+    (void)snprintf(head, sizeof(head), "%sX-Uketsuke: board\r\nContent-Type: text/plain\r\n%s",
+                   cookie, origin_line(rig));
     assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status, 415);
     (void)snprintf(head, sizeof(head), "%s" JSON_OF("kiosk") "%s", cookie, origin_line(rig));
-    assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status, 401); /* a board is no kiosk */
+    assert_int_equal(post(rig, "/api/lanes/1/actions", head, body)->status,
+                     401); /* a board is no kiosk */
     assert_int_equal(rig->got, 0);
 }
 
-/* ---- pages ---- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 static void pages_are_a_table_not_a_directory(void **state)
 {
     struct rig *rig = *state;
     static const char *const nowhere[] = {
-        "/secret.token", "/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/..%2fsecret.token", "/x.js/", "/x.js%00.html",
-        "/kiosk/", "/kiosk/1/..", "/kiosk/x", "/kiosk/123456", "/.", "/pages/x.js", "/api", "/api/", "/api/lanes/", "/api/lanes/01", "/api/lanes/65536",
-        "/api/lanes/-1", "/api/visits/18446744073709551616", "/api/visits/7/", "/desk.sock",
+        "/secret.token",
+        "/../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/..%2fsecret.token",
+        "/x.js/",
+        "/x.js%00.html",
+        "/kiosk/",
+        "/kiosk/1/..",
+        "/kiosk/x",
+        "/kiosk/123456",
+        "/.",
+        "/pages/x.js",
+        "/api",
+        "/api/",
+        "/api/lanes/",
+        "/api/lanes/01",
+        "/api/lanes/65536",
+        "/api/lanes/-1",
+        "/api/visits/18446744073709551616",
+        "/api/visits/7/",
+        "/desk.sock",
     };
     struct reply *reply = get(rig, "/kiosk/1", "");
 
     assert_int_equal(reply->status, 200);
     assert_string_equal(reply->body, "<p>kiosk</p>");
     assert_non_null(strstr(reply->text, "Content-Type: text/html; charset=utf-8\r\n"));
-    assert_non_null(strstr(reply->text, "Content-Security-Policy: default-src 'none'; script-src 'self'; "));
+    assert_non_null(
+        strstr(reply->text, "Content-Security-Policy: default-src 'none'; script-src 'self'; "));
     assert_null(strstr(reply->text, "unsafe"));
     assert_non_null(strstr(reply->text, "X-Content-Type-Options: nosniff\r\n"));
     assert_non_null(strstr(reply->text, "Cache-Control: no-store\r\n"));
@@ -267,7 +304,7 @@ static void pages_are_a_table_not_a_directory(void **state)
     assert_int_equal(client(rig, "DELETE", "/x.js", "X-Uketsuke: board\r\n", NULL)->status, 405);
 }
 
-/* ---- malformed, too large, too slow ---- */
+/* ---- malformed, too large, too slow ---------------------------------------------------------- */
 
 static void wrong_methods_and_bodies_are_named(void **state)
 {
@@ -292,7 +329,8 @@ static void wrong_methods_and_bodies_are_named(void **state)
         {"{\"action\":\"consent\",\"step\":1,\"consents\":[\"money\"]}", "consents"},
         {"{\"action\":\"consent\",\"step\":1,\"consents\":\"limit\"}", "consents"},
     };
-    static const char *const no_json[] = {"", "[]", "7", "{", "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}"};
+    static const char *const no_json[] = {
+        "", "[]", "7", "{", "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}"};
 
     assert_int_equal(reply->status, 405);
     assert_non_null(strstr(reply->text, "Allow: POST, GET, DELETE\r\n"));
@@ -313,14 +351,16 @@ static void a_large_body_is_refused_before_it_comes(void **state)
     struct rig *rig = *state;
     struct reply reply;
     char chunk[4200] = "1000\r\n";
-    int fd = client_begin(rig, "POST", "/api/lookup", BEARER(STAFF_TOKEN) JSON_OF("board") "Content-Length: 8193\r\n", NULL);
+    int fd = client_begin(rig, "POST", "/api/lookup",
+                          BEARER(STAFF_TOKEN) JSON_OF("board") "Content-Length: 8193\r\n", NULL);
 
     memset(&reply, 0, sizeof(reply));
     client_read(rig, fd, &reply);
     assert_int_equal(reply.status, 413);
     close(fd);
     /* Without an announced length: closed when it gets too long. */
-    fd = client_begin(rig, "POST", "/api/lookup", BEARER(STAFF_TOKEN) JSON_OF("board") "Transfer-Encoding: chunked\r\n", NULL);
+    fd = client_begin(rig, "POST", "/api/lookup",
+                      BEARER(STAFF_TOKEN) JSON_OF("board") "Transfer-Encoding: chunked\r\n", NULL);
     memset(chunk + 6, 'x', 4096);
     memcpy(chunk + 6 + 4096, "\r\n", 2);
     for (int i = 0; i < 3; i++)
@@ -357,7 +397,8 @@ static void a_body_that_drips_is_cut_off(void **state)
 {
     struct rig *rig = *state;
     struct reply reply;
-    int fd = client_begin(rig, "POST", "/api/lookup", BEARER(STAFF_TOKEN) JSON_OF("board") "Content-Length: 100\r\n", NULL);
+    int fd = client_begin(rig, "POST", "/api/lookup",
+                          BEARER(STAFF_TOKEN) JSON_OF("board") "Content-Length: 100\r\n", NULL);
 
     client_send(rig, fd, "{", 1);
     rig_advance(rig, 11 * CLOCK_SECOND);
@@ -423,7 +464,8 @@ static void half_a_body_does_not_shut_the_pages_out(void **state)
     char text[300];
 
     (void)snprintf(text, sizeof(text),
-                   "POST /api/session HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n" JSON_OF("board") "%sContent-Length: 100\r\n\r\n{",
+                   "POST /api/session HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n" JSON_OF(
+                       "board") "%sContent-Length: 100\r\n\r\n{",
                    rig->port, origin_line(rig));
     many_that_say(rig, text);
 }

@@ -43,7 +43,8 @@ static struct msg_lane_state a_lane(void)
         .outcome = OUTCOME_OPEN,
         .failure = FAILURE_FACE_TIMEOUT,
         .hint = FAILURE_FACE_TOO_SMALL,
-        .offers = VISIT_OFFER(ACTION_CHOOSE_PIN) | VISIT_OFFER(ACTION_CHOOSE_STAFF) | VISIT_OFFER(ACTION_STAFF_CONFIRM),
+        .offers = VISIT_OFFER(ACTION_CHOOSE_PIN) | VISIT_OFFER(ACTION_CHOOSE_STAFF) |
+                  VISIT_OFFER(ACTION_STAFF_CONFIRM),
         .pin_tries = 0,
         .number_b_tries = 255,
         .pin_pad = 1,
@@ -69,15 +70,21 @@ static void a_kiosk_sees_its_step_and_no_name(void **state)
 
     (void)state;
     is(json_lane_kiosk(&m, 1500),
-       "{\"lane\":3,\"label\":\"窓口 \\\"3\\\"\",\"institution\":\"pharmacy\",\"visit\":\"9007199254740993\",\"step\":17,"
+       "{\"lane\":3,\"label\":\"窓口 "
+       "\\\"3\\\"\",\"institution\":\"pharmacy\",\"visit\":\"9007199254740993\",\"step\":17,"
        "\"state\":\"face\",\"method\":\"face\",\"outcome\":\"open\","
-       "\"failure\":{\"code\":\"F011\",\"kind\":\"other\",\"ja\":\"時間内に確認できませんでした。暗証番号か係の者の確認もお選びいただけます。\","
+       "\"failure\":{\"code\":\"F011\",\"kind\":\"other\",\"ja\":"
+       "\"時間内に確認できませんでした。暗証番号か係の者の確認もお選びいただけます。\","
        "\"en\":\"It took too long. You may also choose PIN or staff.\"},"
-       "\"hint\":{\"code\":\"F003\",\"kind\":\"retry\",\"ja\":\"もう少し近づいてください。\",\"en\":\"Please come a little closer.\"},"
-       "\"offers\":[\"choose_pin\",\"choose_staff\"],\"pin_tries\":0,\"number_b_tries\":null,\"pin_pad\":true,\"ends_ms\":1500,"
-       "\"reader\":null,\"camera\":{\"code\":\"K003\",\"kind\":\"other\",\"ja\":\"カメラを使えません。暗証番号か係の者の確認をお選びください。\","
+       "\"hint\":{\"code\":\"F003\",\"kind\":\"retry\",\"ja\":\"もう少し近づいてください。\","
+       "\"en\":\"Please come a little closer.\"},"
+       "\"offers\":[\"choose_pin\",\"choose_staff\"],\"pin_tries\":0,\"number_b_tries\":null,\"pin_"
+       "pad\":true,\"ends_ms\":1500,"
+       "\"reader\":null,\"camera\":{\"code\":\"K003\",\"kind\":\"other\",\"ja\":"
+       "\"カメラを使えません。暗証番号か係の者の確認をお選びください。\","
        "\"en\":\"The camera does not work. Please choose PIN or staff.\"},\"card\":true,"
-       "\"box\":{\"x\":2500,\"y\":1000,\"w\":5000,\"h\":8000},\"consents\":[\"drugs\",\"disease\"],\"key\":\"BP8Q\",\"disaster\":\"ministry\"}");
+       "\"box\":{\"x\":2500,\"y\":1000,\"w\":5000,\"h\":8000},\"consents\":[\"drugs\",\"disease\"],"
+       "\"key\":\"BP8Q\",\"disaster\":\"ministry\"}");
 }
 
 static void a_board_sees_the_name_and_neither_key_nor_picture(void **state)
@@ -94,7 +101,8 @@ static void a_board_sees_the_name_and_neither_key_nor_picture(void **state)
     assert_true(json_is_null(json_object_get(json, "ends_ms")));
     is(json_incref(json_object_get(json, "offers")), "[\"choose_staff\",\"staff_confirm\"]");
     is(json_incref(json_object_get(json, "camera")),
-       "{\"code\":\"K003\",\"kind\":\"other\",\"ja\":\"カメラの映像が動きません。つなぎ直してください。\","
+       "{\"code\":\"K003\",\"kind\":\"other\",\"ja\":"
+       "\"カメラの映像が動きません。つなぎ直してください。\","
        "\"en\":\"The camera's picture is frozen; plug it in again.\"}");
     json_decref(json);
 }
@@ -122,9 +130,12 @@ static void an_idle_lane_is_all_null(void **state)
 
     (void)state;
     is(json_lane_kiosk(&m, 0),
-       "{\"lane\":1,\"label\":\"\",\"institution\":\"clinic\",\"visit\":null,\"step\":0,\"state\":\"idle\",\"method\":\"none\",\"outcome\":\"open\","
-       "\"failure\":null,\"hint\":null,\"offers\":[],\"pin_tries\":null,\"number_b_tries\":null,\"pin_pad\":false,\"ends_ms\":null,"
-       "\"reader\":null,\"camera\":null,\"card\":false,\"box\":null,\"consents\":[],\"key\":null,\"disaster\":null}");
+       "{\"lane\":1,\"label\":\"\",\"institution\":\"clinic\",\"visit\":null,\"step\":0,\"state\":"
+       "\"idle\",\"method\":\"none\",\"outcome\":\"open\","
+       "\"failure\":null,\"hint\":null,\"offers\":[],\"pin_tries\":null,\"number_b_tries\":null,"
+       "\"pin_pad\":false,\"ends_ms\":null,"
+       "\"reader\":null,\"camera\":null,\"card\":false,\"box\":null,\"consents\":[],\"key\":null,"
+       "\"disaster\":null}");
 }
 
 static void a_visit_is_shown_whole(void **state)
@@ -172,16 +183,25 @@ static void a_visit_is_shown_whole(void **state)
     MESSAGE_TEXT(m.since, "20260901");
     MESSAGE_TEXT(m.changes, "ratio\t030\t020\nlimit_class\tB09\t");
     is(json_visit(&m),
-       "{\"visit\":\"12\",\"lane\":2,\"opened\":1795338000,\"closed\":null,\"state\":\"closed\",\"method\":\"pin\",\"outcome\":\"eligible\","
-       "\"failure\":{\"code\":\"V005\",\"kind\":\"notice\",\"ja\":\"顔が一致しなかった後に暗証番号が正しかった受付です。本人か目で確認してください。\","
+       "{\"visit\":\"12\",\"lane\":2,\"opened\":1795338000,\"closed\":null,\"state\":\"closed\","
+       "\"method\":\"pin\",\"outcome\":\"eligible\","
+       "\"failure\":{\"code\":\"V005\",\"kind\":\"notice\",\"ja\":"
+       "\"顔が一致しなかった後に暗証番号が正しかった受付です。本人か目で確認してください。\","
        "\"en\":\"Face did not match, then the PIN was right: please look at the person.\"},"
-       "\"flags\":[\"look\",\"masked_name\"],\"name\":\"高● <b>一</b>\",\"kana\":\"ﾀｶﾊｼ\",\"birth\":\"19550203\",\"sex\":\"1\",\"validity\":\"1\","
-       "\"ratio\":\"020\",\"limit_class\":\"B09\",\"insurer\":\"東京\",\"notice\":\"\",\"reference\":\"\",\"consents\":[\"limit\"],"
-       "\"answered\":1795338007,\"record\":\"yes\",\"challenge\":\"no\",\"liveness\":\"failed\",\"score_milli\":-12,\"card_ms\":1,\"photo_ms\":2,"
-       "\"face_ms\":3,\"pin_ms\":4,\"ask_ms\":5,\"total_ms\":6,\"apdus\":7,\"frames\":8,\"staff\":\"佐藤\","
-       "\"proxy\":\"高橋 二郎\",\"relation\":\"弟\",\"match\":\"doubt\",\"patient\":null,\"alias\":\"髙橋\","
-       "\"candidates\":[{\"number\":\"P-1\",\"name\":\"高橋 一\",\"by\":\"name\"},{\"number\":\"P-2\",\"name\":\"髙橋 一\",\"by\":\"alias\"}],"
-       "\"since\":\"20260901\",\"changes\":[{\"field\":\"ratio\",\"old\":\"030\",\"new\":\"020\"},{\"field\":\"limit_class\",\"old\":\"B09\",\"new\":\"\"}]}");
+       "\"flags\":[\"look\",\"masked_name\"],\"name\":\"高● "
+       "<b>一</b>\",\"kana\":\"ﾀｶﾊｼ\",\"birth\":\"19550203\",\"sex\":\"1\",\"validity\":\"1\","
+       "\"ratio\":\"020\",\"limit_class\":\"B09\",\"insurer\":\"東京\",\"notice\":\"\","
+       "\"reference\":\"\",\"consents\":[\"limit\"],"
+       "\"answered\":1795338007,\"record\":\"yes\",\"challenge\":\"no\",\"liveness\":\"failed\","
+       "\"score_milli\":-12,\"card_ms\":1,\"photo_ms\":2,"
+       "\"face_ms\":3,\"pin_ms\":4,\"ask_ms\":5,\"total_ms\":6,\"apdus\":7,\"frames\":8,\"staff\":"
+       "\"佐藤\","
+       "\"proxy\":\"高橋 "
+       "二郎\",\"relation\":\"弟\",\"match\":\"doubt\",\"patient\":null,\"alias\":\"髙橋\","
+       "\"candidates\":[{\"number\":\"P-1\",\"name\":\"高橋 "
+       "一\",\"by\":\"name\"},{\"number\":\"P-2\",\"name\":\"髙橋 一\",\"by\":\"alias\"}],"
+       "\"since\":\"20260901\",\"changes\":[{\"field\":\"ratio\",\"old\":\"030\",\"new\":\"020\"},{"
+       "\"field\":\"limit_class\",\"old\":\"B09\",\"new\":\"\"}]}");
 }
 
 static void the_tree_of_an_answer_keeps_everything(void **state)
@@ -203,9 +223,11 @@ static void the_tree_of_an_answer_keeps_everything(void **state)
     }
     assert_non_null(xmlmsg_add(body, "PublicExpenseResultList", NULL));
     is(json_xmlmsg(root),
-       "{\"MessageHeader\":{\"SegmentOfResult\":\"1\"},\"MessageBody\":{\"Unknown\":[\"a\",\"b\",\"c\"],\"Empty\":\"\","
+       "{\"MessageHeader\":{\"SegmentOfResult\":\"1\"},\"MessageBody\":{\"Unknown\":[\"a\",\"b\","
+       "\"c\"],\"Empty\":\"\","
        "\"ResultList\":[{\"ResultOfQualificationConfirmation\":{\"Name\":\"山田\"}},"
-       "{\"ResultOfQualificationConfirmation\":{\"Name\":\"\\\"}<script>\"}}],\"PublicExpenseResultList\":[]}}");
+       "{\"ResultOfQualificationConfirmation\":{\"Name\":\"\\\"}<script>\"}}],"
+       "\"PublicExpenseResultList\":[]}}");
     xmlmsg_free(&root);
 }
 
@@ -231,13 +253,15 @@ static void every_failure_is_told(void **state)
     assert_int_equal(json_array_size(json), FAILURE_COUNT - 1);
     is(json_incref(json_array_get(json, FAILURE_CARD_REMOVED - 1)),
        "{\"code\":\"C003\",\"name\":\"CARD_REMOVED\",\"kind\":\"retry\","
-       "\"patient\":{\"ja\":\"カードが離れました。もう一度置いてください。\",\"en\":\"The card was taken away. Please place it again.\"},"
+       "\"patient\":{\"ja\":\"カードが離れました。もう一度置いてください。\",\"en\":\"The card was "
+       "taken away. Please place it again.\"},"
        "\"staff\":{\"ja\":\"読み取り中にカードが離れました。同じカードを置けば続きから進みます。\","
-       "\"en\":\"The card left the reader while being read. With the same card back the visit goes on.\"}}");
+       "\"en\":\"The card left the reader while being read. With the same card back the visit goes "
+       "on.\"}}");
     json_decref(json);
 }
 
-/* ---- the catalogues of the pages: read as text, `    "key": "words",` a line ---- */
+/* ---- the catalogues of the pages: read as text, `    "key": "words",` a line ----------------- */
 
 #define KEYS_MAX 600
 
@@ -301,8 +325,10 @@ static void same_keys(const struct catalogue *a, const struct catalogue *b, cons
 
 static void no_text_of_the_board_is_missing(void **state)
 {
-    static const char *const paths[] = {"daemon/web/pages/board.ja.js", "daemon/web/pages/board.en.js"};
-    static const char *const consents[] = {"limit", "drugs", "checkup", "diagnosis", "operation", "disease"};
+    static const char *const paths[] = {"daemon/web/pages/board.ja.js",
+                                        "daemon/web/pages/board.en.js"};
+    static const char *const consents[] = {"limit",     "drugs",     "checkup",
+                                           "diagnosis", "operation", "disease"};
     struct catalogue c[2];
 
     (void)state;
@@ -329,8 +355,10 @@ static void no_text_of_the_board_is_missing(void **state)
 /* Failures and what is used where: tests/browser/texts.mjs. */
 static void no_text_of_the_kiosk_is_missing_in_any_language(void **state)
 {
-    static const char *const languages[] = {"ja", "ja-easy", "en", "zh-hans", "zh-hant", "ko", "pt", "vi"};
-    static const char *const consents[] = {"limit", "drugs", "checkup", "diagnosis", "operation", "disease"};
+    static const char *const languages[] = {"ja",      "ja-easy", "en", "zh-hans",
+                                            "zh-hant", "ko",      "pt", "vi"};
+    static const char *const consents[] = {"limit",     "drugs",     "checkup",
+                                           "diagnosis", "operation", "disease"};
     struct catalogue first, other;
     char path[64];
 

@@ -75,20 +75,22 @@ static int hook_submit(struct umock_device *device, unsigned place, const uint8_
     return device->hooks->submit(device->hooks_arg, place, n, data, len);
 }
 
-static int hook_before(struct umock_device *device, const struct pending *pending, uint64_t now, uint8_t *data,
-                       size_t size)
+static int hook_before(struct umock_device *device, const struct pending *pending, uint64_t now,
+                       uint8_t *data, size_t size)
 {
     if (device->hooks == NULL || device->hooks->before == NULL)
         return UMOCK_GO_ON;
-    return device->hooks->before(device->hooks_arg, now, pending->urb->endpoint, pending->n, data, size);
+    return device->hooks->before(device->hooks_arg, now, pending->urb->endpoint, pending->n, data,
+                                 size);
 }
 
-static int hook_after(struct umock_device *device, const struct pending *pending, uint8_t *data, size_t size,
-                      int outcome)
+static int hook_after(struct umock_device *device, const struct pending *pending, uint8_t *data,
+                      size_t size, int outcome)
 {
     if (outcome == -EAGAIN || device->hooks == NULL || device->hooks->after == NULL)
         return outcome;
-    return device->hooks->after(device->hooks_arg, pending->urb->endpoint, pending->n, data, size, outcome);
+    return device->hooks->after(device->hooks_arg, pending->urb->endpoint, pending->n, data, size,
+                                outcome);
 }
 
 static void must(bool ok, const char *what)
@@ -135,7 +137,7 @@ static void set_ready(struct umock_device *device)
         must(write(device->writing, "x", 1) == 1, "fill");
 }
 
-/* -- transfers ------------------------------------------------------------------------------- */
+/* -- transfers --------------------------------------------------------------------------------- */
 
 static void finish(struct umock_device *device, unsigned i, int status, int actual)
 {
@@ -258,7 +260,7 @@ static void *pump(void *arg)
     return NULL;
 }
 
-/* -- ioctls ---------------------------------------------------------------------------------- */
+/* -- ioctls ------------------------------------------------------------------------------------ */
 
 static int submit(struct umock_device *device, struct usbdevfs_urb *urb)
 {
@@ -333,7 +335,8 @@ static int control_now(struct umock_device *device, const struct usbdevfs_ctrltr
                         (uint8_t)transfer->wIndex,  (uint8_t)(transfer->wIndex >> 8),
                         (uint8_t)transfer->wLength, (uint8_t)(transfer->wLength >> 8)};
 
-    return device->model->control(device->arg, device_now(device), setup, transfer->data, transfer->wLength);
+    return device->model->control(device->arg, device_now(device), setup, transfer->data,
+                                  transfer->wLength);
 }
 
 static int capabilities(struct umock_device *device, uint32_t *out)
@@ -366,14 +369,17 @@ static int answer(struct umock_device *device, unsigned long request, void *data
         return claim(device, *(unsigned *)data, false);
     case USBDEVFS_SETINTERFACE: {
         const struct usbdevfs_setinterface *wish = data;
-        int refused = device->gone ? -ENODEV : hook_submit(device, UMOCK_SET_INTERFACE, NULL, wish->altsetting);
+        int refused = device->gone
+                          ? -ENODEV
+                          : hook_submit(device, UMOCK_SET_INTERFACE, NULL, wish->altsetting);
 
         return refused < 0 ? refused
-                           : device->model->set_interface(device->arg, device_now(device), wish->interface,
-                                                          wish->altsetting);
+                           : device->model->set_interface(device->arg, device_now(device),
+                                                          wish->interface, wish->altsetting);
     }
     case USBDEVFS_CLEAR_HALT: {
-        int refused = device->gone ? -ENODEV : hook_submit(device, UMOCK_CLEAR_HALT, NULL, *(unsigned *)data);
+        int refused =
+            device->gone ? -ENODEV : hook_submit(device, UMOCK_CLEAR_HALT, NULL, *(unsigned *)data);
 
         return refused < 0 ? refused : device->model->clear_halt(device->arg, *(unsigned *)data);
     }
@@ -415,7 +421,7 @@ static gboolean on_ioctl(UMockdevIoctlBase *base, UMockdevIoctlClient *client, g
     return TRUE;
 }
 
-/* -- life ------------------------------------------------------------------------------------ */
+/* -- life -------------------------------------------------------------------------------------- */
 
 static void add_node(struct umock_device *device, const uint8_t *descriptors, size_t len)
 {

@@ -44,7 +44,8 @@ struct umock_hooks {
     /* 0, or the error (negative errno) with which it is refused. */
     int (*submit)(void *arg, unsigned place, unsigned n, const uint8_t *data, size_t len);
     /* UMOCK_GO_ON, or its outcome: bytes put into `data`, or a negative errno (-EAGAIN: later). */
-    int (*before)(void *arg, uint64_t now_us, unsigned place, unsigned n, uint8_t *data, size_t size);
+    int (*before)(void *arg, uint64_t now_us, unsigned place, unsigned n, uint8_t *data,
+                  size_t size);
     /* Its outcome, after the device had its turn (isochronous: of each packet); `out` of OUT. */
     int (*after)(void *arg, unsigned place, unsigned n, uint8_t *data, size_t size, int outcome);
     /* When before() may say something else by time alone, UINT64_MAX: never. */

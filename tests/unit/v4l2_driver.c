@@ -78,7 +78,8 @@ static int enum_size(struct v4l2_frmsizeenum *a)
         if (a->index > 0)
             return -EINVAL;
         a->type = V4L2_FRMSIZE_TYPE_STEPWISE;
-        a->stepwise = (struct v4l2_frmsize_stepwise){o->width, o[1].width, 16, o->height, o[1].height, 8};
+        a->stepwise =
+            (struct v4l2_frmsize_stepwise){o->width, o[1].width, 16, o->height, o[1].height, 8};
         return 0;
     }
     a->type = V4L2_FRMSIZE_TYPE_DISCRETE;
@@ -97,7 +98,8 @@ static int enum_interval(struct v4l2_frmivalenum *a)
             a->stepwise = (struct v4l2_frmival_stepwise){{1, o->fps[1]}, {1, o->fps[0]}, {1, 1000}};
             return a->index > 0 ? -EINVAL : 0;
         }
-        if (o->width != a->width || o->height != a->height || a->index >= 4 || o->fps[a->index] == 0)
+        if (o->width != a->width || o->height != a->height || a->index >= 4 ||
+            o->fps[a->index] == 0)
             continue;
         a->type = V4L2_FRMIVAL_TYPE_DISCRETE;
         a->discrete = (struct v4l2_fract){1, o->fps[a->index]};
@@ -169,8 +171,8 @@ static int answer(unsigned long request, void *arg)
 
     switch (request) {
     case VIDIOC_QUERYCAP:
-        capability->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING | V4L2_CAP_META_CAPTURE |
-                                   V4L2_CAP_DEVICE_CAPS;
+        capability->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING |
+                                   V4L2_CAP_META_CAPTURE | V4L2_CAP_DEVICE_CAPS;
         capability->device_caps = v4l2_driver.capabilities;
         return 0;
     case VIDIOC_ENUM_FMT:

@@ -24,16 +24,16 @@ struct driver_offer {
 struct v4l2_driver {
     /* what it is: set before the camera is made */
     const struct driver_offer *offers;
-    uint32_t capabilities;  /* of the node */
-    uint32_t gap;           /* bytes between two rows */
+    uint32_t capabilities; /* of the node */
+    uint32_t gap;          /* bytes between two rows */
     bool no_size_list;
-    bool ranges;            /* sizes and rates as ranges: from the first offer to the second */
+    bool ranges; /* sizes and rates as ranges: from the first offer to the second */
     uint32_t buffers_most;
 
     /* faults */
     unsigned long fail_request; /* answers fail_error */
     int fail_error;
-    unsigned long hold_request; /* is kept until v4l2_driver_release() */
+    unsigned long hold_request;                    /* is kept until v4l2_driver_release() */
     void (*lie)(unsigned long request, void *arg); /* over what was answered rightly */
 
     /* what became of it */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 const struct driver_offer webcam[] = {
-    {YUYV, 640, 480, {30, 15}},      {YUYV, 1280, 720, {10}},    {MJPEG, 320, 240, {30}},
-    {MJPEG, 640, 480, {30, 15, 10}}, {MJPEG, 1280, 720, {30}},   {0},
+    {YUYV, 640, 480, {30, 15}},      {YUYV, 1280, 720, {10}},  {MJPEG, 320, 240, {30}},
+    {MJPEG, 640, 480, {30, 15, 10}}, {MJPEG, 1280, 720, {30}}, {0},
 };
 const struct driver_offer raw[] = {{YUYV, 64, 16, {30}}, {YUYV, 32, 16, {30}}, {0}};
 
@@ -23,7 +23,8 @@ static void do_wish(struct fixture *f, enum wish wish)
     if (wish == FREE)
         camera_free(&f->camera);
     if (wish == START)
-        assert_int_equal(camera_start(f->camera, &need, clock_monotonic_us(f->clock) + CLOCK_SECOND), 0);
+        assert_int_equal(
+            camera_start(f->camera, &need, clock_monotonic_us(f->clock) + CLOCK_SECOND), 0);
 }
 
 static void on_started(struct camera *camera, const struct camera_mode *mode, void *arg)
@@ -75,7 +76,6 @@ void v4l2_rig_turn(struct fixture *f)
     assert_true(sd_event_run(f->loop, 1000) >= 0);
     (void)clock_advance(f->clock, 0);
 }
-
 
 static bool marked;
 
@@ -161,6 +161,7 @@ void v4l2_rig_stream(struct fixture *f)
 
 void v4l2_rig_picture(struct fixture *f, const void *bytes, size_t len, uint32_t flags)
 {
-    assert_true(v4l2_driver_picture(bytes, len, flags, clock_monotonic_us(f->clock) - 20 * CLOCK_MS));
+    assert_true(
+        v4l2_driver_picture(bytes, len, flags, clock_monotonic_us(f->clock) - 20 * CLOCK_MS));
     v4l2_rig_settle(f);
 }

@@ -55,10 +55,10 @@ void v4l2_rig_turn(struct fixture *f);
 /* Everything that the worker was given has been done. */
 void v4l2_rig_settle(struct fixture *f);
 
-#define UNTIL(f, condition)                                                                                            \
-    for (unsigned turns_ = 0; !(condition); turns_++) {                                                                \
-        assert_true(turns_ < 5000);                                                                                    \
-        v4l2_rig_turn(f);                                                                                                       \
+#define UNTIL(f, condition)                                                                        \
+    for (unsigned turns_ = 0; !(condition); turns_++) {                                            \
+        assert_true(turns_ < 5000);                                                                \
+        v4l2_rig_turn(f);                                                                          \
     }
 
 #endif

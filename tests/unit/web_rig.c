@@ -99,7 +99,8 @@ void rig_desk_plain(struct rig *rig, const struct message *message)
 {
     if (message->type == MSG_SUBSCRIBE) {
         struct msg_subscribed end = {.request = message->body.subscribe.request};
-        struct msg_lane_state lane = {.lane = 1, .step = 4, .pin_tries = 255, .number_b_tries = 255};
+        struct msg_lane_state lane = {
+            .lane = 1, .step = 4, .pin_tries = 255, .number_b_tries = 255};
 
         MESSAGE_TEXT(lane.label, "正面");
         rig_lane(rig, &lane);
@@ -177,7 +178,9 @@ int rig_setup_with(void **state, const char *staff_token)
     assert_int_equal(listen(rig->desk_listen, 4), 0);
     rig->desk = -1;
     rig->on_desk = rig_desk_plain;
-    assert_int_equal(web_start(&rig->web, rig->loop, rig->clock, rig->session, pages, rig_listen(&rig->port), un.sun_path), 0);
+    assert_int_equal(web_start(&rig->web, rig->loop, rig->clock, rig->session, pages,
+                               rig_listen(&rig->port), un.sun_path),
+                     0);
     /* The desk is connected to on the first turn of the clock. */
     for (int i = 0; i < 10; i++)
         rig_advance(rig, 10 * CLOCK_MS);
@@ -194,7 +197,8 @@ int rig_setup(void **state)
 
 int rig_teardown(void **state)
 {
-    static const char *const names[] = {"kiosk.html", "board.html", "x.js", "secret.token", "desk.sock"};
+    static const char *const names[] = {"kiosk.html", "board.html", "x.js", "secret.token",
+                                        "desk.sock"};
     struct rig *rig = *state;
     char path[160];
 
@@ -221,12 +225,13 @@ void rig_advance(struct rig *rig, uint64_t us)
     rig_pump(rig);
 }
 
-/* ---- the client ---------------------------------------------------------------------------------------- */
-
+/* ---- the client ------------------------------------------------------------------------------ */
 
 int client_open(struct rig *rig)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)rig->port)};
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons((uint16_t)rig->port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_int_equal(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
@@ -276,11 +281,13 @@ void client_read(struct rig *rig, int fd, struct reply *reply)
 }
 
 /* One request with a Host header of ours; `head` are more header lines, each with its CRLF. */
-int client_begin(struct rig *rig, const char *method, const char *path, const char *head, const char *body)
+int client_begin(struct rig *rig, const char *method, const char *path, const char *head,
+                 const char *body)
 {
     char text[20000];
     int fd = client_open(rig);
-    int n = snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s", method, path, rig->port, head);
+    int n = snprintf(text, sizeof(text), "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s", method, path,
+                     rig->port, head);
 
     if (body != NULL)
         n += snprintf(text + n, sizeof(text) - (size_t)n, "Content-Length: %zu\r\n", strlen(body));
@@ -290,7 +297,8 @@ int client_begin(struct rig *rig, const char *method, const char *path, const ch
     return fd;
 }
 
-struct reply *client(struct rig *rig, const char *method, const char *path, const char *head, const char *body)
+struct reply *client(struct rig *rig, const char *method, const char *path, const char *head,
+                     const char *body)
 {
     static struct reply reply;
     int fd = client_begin(rig, method, path, head, body);
@@ -301,7 +309,6 @@ struct reply *client(struct rig *rig, const char *method, const char *path, cons
     rig_pump(rig);
     return &reply;
 }
-
 
 struct reply *get(struct rig *rig, const char *path, const char *head)
 {

@@ -15,15 +15,15 @@
 #include "clock.h"
 #include "daemon/web/desk_link.h"
 #include "daemon/web/events.h"
+#include "daemon/web/pages.h"
+#include "daemon/web/server.h"
+#include "daemon/web/session.h"
+#include "daemon/web/web.h"
 #include "ipc.h"
 #include "log.h"
 #include "memfd.h"
 #include "message.h"
-#include "daemon/web/pages.h"
-#include "daemon/web/server.h"
-#include "daemon/web/session.h"
 #include "visit.h"
-#include "daemon/web/web.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,7 +51,7 @@ struct rig {
     struct web web;
     unsigned port;
     int desk_listen;
-    int desk; /* the connection, -1 */
+    int desk;            /* the connection, -1 */
     struct message last; /* the newest message that the desk got */
     unsigned got;
     /* Called for each message of the web to the desk; may answer. */
@@ -92,8 +92,10 @@ void rig_advance(struct rig *rig, uint64_t us);
 int client_open(struct rig *rig);
 void client_send(struct rig *rig, int fd, const char *text, size_t len);
 void client_read(struct rig *rig, int fd, struct reply *reply);
-int client_begin(struct rig *rig, const char *method, const char *path, const char *head, const char *body);
-struct reply *client(struct rig *rig, const char *method, const char *path, const char *head, const char *body);
+int client_begin(struct rig *rig, const char *method, const char *path, const char *head,
+                 const char *body);
+struct reply *client(struct rig *rig, const char *method, const char *path, const char *head,
+                     const char *body);
 struct reply *get(struct rig *rig, const char *path, const char *head);
 struct reply *post(struct rig *rig, const char *path, const char *head, const char *body);
 /* "Origin: http://127.0.0.1:PORT" as a header line. */

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- by lot: splitmix64 (Steele, Lea, Flood 2014)
- * ---------------------------------------------------------- */
+/* ---- by lot: splitmix64 (Steele, Lea, Flood 2014) -------------------------------------------- */
 
 uint64_t lot_next(struct lot *lot)
 {
@@ -45,9 +44,7 @@ double lot_normal(struct lot *lot)
     return sum - 6;
 }
 
-/* ---- pictures
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 struct picture *picture_new(int width, int height, uint32_t rgb)
 {
@@ -216,9 +213,7 @@ void picture_smear(struct picture *p, double length, double angle)
     convolve(p, kernel, ox, oy, taps);
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 struct type {
     FT_Library library;

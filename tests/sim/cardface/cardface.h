@@ -62,7 +62,7 @@ struct cardface {
     unsigned troubles;
     int width, height; /* of a frame */
     uint64_t seed;
-    double fill; /* how much of the frame's width the card takes; 0: by lot */
+    double fill;           /* how much of the frame's width the card takes; 0: by lot */
     struct picture *print; /* the card itself, flat */
 };
 

@@ -33,18 +33,21 @@ static bool write_frame(const struct cardface *face, unsigned n, const char *pat
 static int film(const char *card, const char *directory, unsigned frames)
 {
     struct cardface *faces[2] = {cardface_of_card(card, 1, FILM_FONT, 640, 480),
-                                  cardface_of_card(card, 1, FILM_FONT, 320, 240)};
+                                 cardface_of_card(card, 1, FILM_FONT, 320, 240)};
     char path[512];
     bool good = faces[0] != NULL && faces[1] != NULL;
     FILE *fps;
 
     if (!good)
-        (void)fprintf(stderr, "sim-cardface: %s: no such description, or font %s is not installed\n", card, cardface_font_name(FILM_FONT));
+        (void)fprintf(stderr,
+                      "sim-cardface: %s: no such description, or font %s is not installed\n", card,
+                      cardface_font_name(FILM_FONT));
     (void)snprintf(path, sizeof(path), "%s/half", directory);
     (void)mkdir(directory, 0777);
     (void)mkdir(path, 0777);
     for (unsigned n = 0; good && n < 2 * frames; n++) {
-        (void)snprintf(path, sizeof(path), "%s/%sframe_%05u.jpg", directory, n % 2 == 0 ? "" : "half/", n / 2 + 1);
+        (void)snprintf(path, sizeof(path), "%s/%sframe_%05u.jpg", directory,
+                       n % 2 == 0 ? "" : "half/", n / 2 + 1);
         good = write_frame(faces[n % 2], n / 2, path);
     }
     (void)snprintf(path, sizeof(path), "%s/fps", directory);

@@ -116,7 +116,7 @@ bool person_read(struct cardface_person *p, const char *card_file)
     print_birth(p, CARDFACE_RIGHT, birth / 10000, birth / 100 % 100, birth % 100, digits);
     (void)snprintf(p->expiry, sizeof(p->expiry), "%4d年%2d月%2d日まで有効", expiry / 10000,
                    expiry / 100 % 100, expiry % 100);
-    (void)snprintf(p->number_b, sizeof(p->number_b), "%.6s%04d%.4s", digits,
-                   expiry / 10000 % 10000, p->code);
+    (void)snprintf(p->number_b, sizeof(p->number_b), "%.6s%04d%.4s", digits, expiry / 10000 % 10000,
+                   p->code);
     return true;
 }

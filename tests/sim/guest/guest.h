@@ -18,8 +18,7 @@ void guest_sleep_ms(unsigned milliseconds);
 /* Is `word` one of "a|b|c"? */
 bool guest_among(const char *list, const char *word);
 
-/* ---- http.c: requests to uketsuke-web
- * ---------------------------------------------------------------------- */
+/* ---- http.c: requests to uketsuke-web -------------------------------------------------------- */
 
 enum surface { KIOSK, BOARD };
 
@@ -31,15 +30,13 @@ void http_free(struct http **http);
 json_t *http_ask(struct http *http, enum surface surface, const char *path, json_t *body,
                  long *status);
 
-/* ---- line.c: control sockets of the simulators and the launcher
- * ---------------------------------------------- */
+/* ---- line.c: control sockets of the simulators and the launcher ------------------------------ */
 
 /* One line out, one line in (without its end). False when nobody answers or the answer is an error.
  */
 bool line_ask(const char *socket_path, const char *line, char *answer, size_t size);
 
-/* ---- seal.c: what the kiosk page does with WebCrypto
- * ----------------------------------------------------------- */
+/* ---- seal.c: what the kiosk page does with WebCrypto ----------------------------------------- */
 
 /*
  * purpose "pin" or "number-b"; key in base64 as the kiosk got it. Returns base64 to be freed, or
@@ -47,8 +44,7 @@ bool line_ask(const char *socket_path, const char *line, char *answer, size_t si
  */
 char *seal_entry(const char *purpose, uint64_t visit, const char *key_base64, const char *digits);
 
-/* ---- card.c: what a patient knows of a card
- * ---------------------------------------------------------------------- */
+/* ---- card.c: what a patient knows of a card -------------------------------------------------- */
 
 struct card_facts {
     char pin[8];
@@ -56,8 +52,7 @@ struct card_facts {
 };
 bool card_facts_read(struct card_facts *out, const char *cards_directory, const char *name);
 
-/* ---- site.c: one desk with its lanes, and the guest's own book about it
- * ------------------------------------------- */
+/* ---- site.c: one desk with its lanes, and the guest's own book about it ---------------------- */
 
 #define SITE_LANES_MAX 64
 
@@ -84,8 +79,7 @@ bool site_ready(const struct site *site, int seconds);
  * `line`. */
 void site_note(struct site *site, json_t *line);
 
-/* ---- stage.c: one visit at one lane
- * ------------------------------------------------------------------------------- */
+/* ---- stage.c: one visit at one lane ---------------------------------------------------------- */
 
 #define STAGE_SEEN_MAX 16
 
@@ -146,8 +140,7 @@ long stage_questions(const struct stage *stage);
  * none. */
 bool stage_counters(struct stage *stage, const char *card, int out[3]);
 
-/* ---- script.c: a table of visits in a file
- * -------------------------------------------------------------------------- */
+/* ---- script.c: a table of visits in a file --------------------------------------------------- */
 
 #define SCRIPT_STEPS_MAX 48
 
@@ -188,23 +181,20 @@ struct script {
 bool script_read(struct script *script, const char *path);
 void script_free(struct script *script);
 
-/* ---- steps.c: one step of a script
- * ------------------------------------------------------------------------------------ */
+/* ---- steps.c: one step of a script ----------------------------------------------------------- */
 
 /* `beside`: the lane that steps with that word go to, or NULL. */
 bool step_take(struct stage *stage, struct stage *beside, const char *step);
 /* A signal for a program of the launcher; after SIGKILL it has been started anew. */
 bool step_kill(struct stage *stage, const char *program, int signal_number);
 
-/* ---- run.c: the visits of `make run`
- * ----------------------------------------------------------------------------- */
+/* ---- run.c: the visits of `make run` --------------------------------------------------------- */
 
 /* Drives the whole table over every lane that fits, prints a line a visit; returns how many did not
  * end as said. */
 int run_visits(struct site *sites, int nsites, const struct script *script, const char *family);
 
-/* ---- part.c: parts of a visit
- * -------------------------------------------------------------------------------------- */
+/* ---- part.c: parts of a visit ---------------------------------------------------------------- */
 
 /*
  * part: a state, up to which a visit is driven; "finish", the visit at the lane to its end; "loop",
@@ -212,8 +202,7 @@ int run_visits(struct site *sites, int nsites, const struct script *script, cons
  */
 int run_part(struct site *site, const char *part, const char *method, unsigned seconds);
 
-/* ---- kills.c: every program killed in every state
- * ------------------------------------------------------------------ */
+/* ---- kills.c: every program killed in every state -------------------------------------------- */
 
 /*
  * One cell after another on each desk. `table`: where all cells are written down first. family:
@@ -222,21 +211,18 @@ int run_part(struct site *site, const char *part, const char *method, unsigned s
 int run_kills(struct site *sites, int nsites, const char *file, const char *table,
               const char *family, int k, int n);
 
-/* ---- pulls.c: a card pulled at every command
- * ------------------------------------------------------------------------ */
+/* ---- pulls.c: a card pulled at every command ------------------------------------------------- */
 
 /* `table`, `family`, k and n as above. Returns how many did not end as said. */
 int run_pulls(struct site *site, const char *file, const char *table, const char *family, int k,
               int n);
 
-/* ---- soak.c: a long random day at many lanes
- * -------------------------------------------------------- */
+/* ---- soak.c: a long random day at many lanes ------------------------------------------------- */
 
 /* Prints what happened, then memory and descriptors; returns how much was wrong. */
 int run_soak(struct site *site, unsigned seconds, unsigned long seed);
 
-/* ---- lanes.c: many lanes, three of them stuck
- * --------------------------------------------------------- */
+/* ---- lanes.c: many lanes, three of them stuck ------------------------------------------------ */
 
 /* So many visits a lane and round. Returns how many went wrong. */
 int run_lanes(struct site *site, int visits);

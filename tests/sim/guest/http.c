@@ -48,7 +48,8 @@ struct http *http_new(const char *base_url, const char *kiosk_token, const char 
     http->base = strdup(base_url);
     http->tokens[KIOSK] = strdup(kiosk_token);
     http->tokens[BOARD] = strdup(staff_token);
-    if (http->curls[KIOSK] == NULL || http->curls[BOARD] == NULL || http->base == NULL || http->tokens[KIOSK] == NULL || http->tokens[BOARD] == NULL)
+    if (http->curls[KIOSK] == NULL || http->curls[BOARD] == NULL || http->base == NULL ||
+        http->tokens[KIOSK] == NULL || http->tokens[BOARD] == NULL)
         http_free(&http);
     return http;
 }
@@ -66,7 +67,8 @@ void http_free(struct http **http)
     *http = NULL;
 }
 
-static json_t *ask(struct http *http, enum surface surface, const char *path, json_t *send, long *status)
+static json_t *ask(struct http *http, enum surface surface, const char *path, json_t *send,
+                   long *status)
 {
     CURL *curl = http->curls[surface];
     struct curl_slist *headers = NULL;
@@ -82,7 +84,8 @@ static json_t *ask(struct http *http, enum surface surface, const char *path, js
     else
         (void)snprintf(line, sizeof(line), "Origin: %s", http->base);
     headers = curl_slist_append(headers, line);
-    headers = curl_slist_append(headers, surface == KIOSK ? "X-Uketsuke: kiosk" : "X-Uketsuke: board");
+    headers =
+        curl_slist_append(headers, surface == KIOSK ? "X-Uketsuke: kiosk" : "X-Uketsuke: board");
     headers = curl_slist_append(headers, "Content-Type: application/json");
     curl_easy_reset(curl);
     curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -108,11 +111,13 @@ static json_t *ask(struct http *http, enum surface surface, const char *path, js
     return answer;
 }
 
-json_t *http_ask(struct http *http, enum surface surface, const char *path, json_t *send, long *status)
+json_t *http_ask(struct http *http, enum surface surface, const char *path, json_t *send,
+                 long *status)
 {
     if (surface == BOARD && !http->signed_in) {
         json_decref(ask(http, BOARD, "/api/session",
-                        json_pack("{s:s, s:s}", "token", http->tokens[BOARD], "name", "受付 花子"), status));
+                        json_pack("{s:s, s:s}", "token", http->tokens[BOARD], "name", "受付 花子"),
+                        status));
         http->signed_in = *status == 200;
     }
     return ask(http, surface, path, send, status);

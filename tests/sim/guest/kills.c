@@ -65,9 +65,7 @@ static bool make_cells(struct matrix *m)
     return m->ncells > 0;
 }
 
-/* ---- one cell
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- one cell -------------------------------------------------------------------------------- */
 
 static void program_name(const struct stage *stage, const char *program, const char *place,
                          char *out, size_t size)
@@ -113,7 +111,7 @@ static void await_service(struct stage *stage)
         size_t i;
         bool seen = false, bad = false;
 
-        json_array_foreach(json_object_get(health, "items"), i, item) {
+        json_array_foreach (json_object_get(health, "items"), i, item) {
             const char *component = json_string_value(json_object_get(item, "component"));
             const char *state = json_string_value(json_object_get(item, "state"));
 
@@ -175,9 +173,7 @@ static bool run_cell(struct hand *hand, struct stage *stage, const struct cell *
            (f->last == NULL || play_steps(stage, f->last));
 }
 
-/* ---- all of them
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static struct stage *lane_at(struct hand *hand, const char *place)
 {

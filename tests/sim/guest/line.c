@@ -20,7 +20,8 @@ bool line_ask(const char *socket_path, const char *line, char *answer, size_t si
         goto done;
     (void)strcpy(address.sun_path, socket_path);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 || dprintf(fd, "%s\n", line) < 0)
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        dprintf(fd, "%s\n", line) < 0)
         goto done;
     while (used < size - 1 && memchr(answer, '\n', used) == NULL) {
         ssize_t n = read(fd, answer + used, size - 1 - used);

@@ -32,20 +32,21 @@ struct options {
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: sim-guest visits|kills|pulls FILE [--family NAME] [--slice K/N] "
-                          "[--table FILE] --desk DIRECTORY...\n"
-                          "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n"
-                          "       sim-guest part STATE|finish|loop [--method pin|face] --desk DIRECTORY\n"
-                          "       sim-guest lanes VISITS --desk DIRECTORY\n");
+    (void)fprintf(stderr,
+                  "usage: sim-guest visits|kills|pulls FILE [--family NAME] [--slice K/N] "
+                  "[--table FILE] --desk DIRECTORY...\n"
+                  "       sim-guest soak SECONDS [--seed N] --desk DIRECTORY\n"
+                  "       sim-guest part STATE|finish|loop [--method pin|face] --desk DIRECTORY\n"
+                  "       sim-guest lanes VISITS --desk DIRECTORY\n");
     return 2;
 }
 
 static bool read_options(struct options *o, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"desk", required_argument, NULL, 'd'},  {"family", required_argument, NULL, 'f'},
-        {"slice", required_argument, NULL, 's'}, {"table", required_argument, NULL, 't'},
-        {"seed", required_argument, NULL, 'r'},  {"method", required_argument, NULL, 'm'},
+        {"desk", required_argument, NULL, 'd'},    {"family", required_argument, NULL, 'f'},
+        {"slice", required_argument, NULL, 's'},   {"table", required_argument, NULL, 't'},
+        {"seed", required_argument, NULL, 'r'},    {"method", required_argument, NULL, 'm'},
         {"seconds", required_argument, NULL, 'S'}, {NULL, 0, NULL, 0},
     };
     int c;
@@ -109,8 +110,8 @@ int main(int argc, char **argv)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     json_object_seed(0);
     for (int i = 0; good && i < o.nsites; i++)
-        good = site_ready(&o.sites[i], 60) &&
-               (strcmp(argv[optind], "part") == 0 || tidy(&o.sites[i]));
+        good =
+            site_ready(&o.sites[i], 60) && (strcmp(argv[optind], "part") == 0 || tidy(&o.sites[i]));
     if (good && strcmp(argv[optind], "visits") == 0) {
         if (script_read(&script, argv[optind + 1]))
             failed = run_visits(o.sites, o.nsites, &script, o.family);

@@ -14,8 +14,7 @@
 static void follow_screen(struct stage *stage, const char *method, const struct card_facts *facts)
 {
     if (strcmp(stage->state, "method") == 0)
-        (void)stage_act(stage, KIOSK,
-                        strcmp(method, "face") == 0 ? "choose_face" : "choose_pin");
+        (void)stage_act(stage, KIOSK, strcmp(method, "face") == 0 ? "choose_face" : "choose_pin");
     else if (strcmp(stage->state, "number_b") == 0 && stage->key[0] != '\0')
         (void)stage_enter(stage, "number-b", facts->number_b, true);
     else if (strcmp(stage->state, "pin") == 0 && stage->key[0] != '\0')
@@ -59,9 +58,8 @@ static bool begin(struct stage *stage, const char *method, const char *states, u
 
     stage_begin(stage);
     (void)line_ask(stage->device, "remove", answer, sizeof(answer));
-    return stage_device(stage, "camera " CARD) &&
-           stage_wait(stage, "idle", (int)seconds * 1000) && stage_place(stage, CARD) &&
-           play(stage, method, states, seconds);
+    return stage_device(stage, "camera " CARD) && stage_wait(stage, "idle", (int)seconds * 1000) &&
+           stage_place(stage, CARD) && play(stage, method, states, seconds);
 }
 
 static bool finish(struct stage *stage, const char *method, unsigned seconds)

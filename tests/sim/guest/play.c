@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the file
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static bool read_ends(struct ends *out, const char *text)
 {
@@ -180,9 +178,7 @@ bool family_on_board(const struct family *f)
     return f->lookup != NULL || f->slip;
 }
 
-/* ---- one visit
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- one visit ------------------------------------------------------------------------------- */
 
 void play_begin(struct play *play, const struct family *family, struct stage *stage,
                 const struct ends *ends, const char *aim)

@@ -4,11 +4,15 @@
  * the card.
  *
  *   programs NAME...         (kills) "reader" and "device" are those of the lane, "relay" that of
- * its upstream family NAME WORDS        begins a family; the lines below belong to it at PLACE main
- * unless said card CARD[|CARD...] [FILM]   of several each cell takes the next lookup NUMBERS... in
- * place of a card: its states are the board's slip                   in place of a card: its states
- * are "none" until staff file it (`when none:`), "filed" while its result stands, then the slip's
- * own; of one that waits: "asking" once the service was asked, "refused" once that came to nothing
+ *                            its upstream
+ *   family NAME WORDS        begins a family; the lines below belong to it
+ *     at PLACE               main unless said
+ *     card CARD[|CARD...] [FILM]   of several each cell takes the next
+ *     lookup NUMBERS...      in place of a card: its states are the board's
+ *     slip                   in place of a card: its states are "none" until staff file it
+ *                            (`when none:`), "filed" while its result stands, then the slip's own;
+ *                            of one that waits: "asking" once the service was asked, "refused" once
+ *                            that came to nothing
  *     first STEP; STEP...    before each cell
  *     then STEP; STEP...     (kills) after the kill
  *     last STEP; STEP...     when the visit is decided
@@ -17,10 +21,12 @@
  *     once STATE: STEPS      the first time instead
  *     before STATE in STATE: STEPS   on the way to that state, so that it lasts
  *     linger MS STATE...     (kills) the kill comes so long after the state began: what was sent
- * arrived states STATE...        (kills) in which each program is killed; "a>b": in b after a was
- * seen ends METHOD[|METHOD] OUTCOME CODE[|CODE] within SECONDS except PROGRAM,... STATE,...: METHOD
- * OUTCOME CODE within SECONDS gone, gone-last METHOD OUTCOME CODE within SECONDS   (pulls) when the
- * card does not come back; after its last command
+ *                            arrived
+ *     states STATE...        (kills) in which each program is killed; "a>b": in b after a was seen
+ *     ends METHOD[|METHOD] OUTCOME CODE[|CODE] within SECONDS
+ *     except PROGRAM,... STATE,...: METHOD OUTCOME CODE within SECONDS
+ *     gone, gone-last METHOD OUTCOME CODE within SECONDS   (pulls) when the card does not come
+ *                            back; after its last command
  */
 #ifndef SIM_PLAY_H
 #define SIM_PLAY_H

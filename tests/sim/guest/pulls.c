@@ -70,9 +70,7 @@ struct hand {
     pthread_t thread;
 };
 
-/* ---- the undisturbed visit
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the undisturbed visit ------------------------------------------------------------------- */
 
 /* What the trace says since the card was put there last. */
 static bool read_trace(const struct stage *stage, struct course *course)
@@ -158,9 +156,7 @@ static bool measure(struct hand *hand, const struct family *f, struct course *co
     return true;
 }
 
-/* ---- what must become of each cell
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- what must become of each cell ----------------------------------------------------------- */
 
 /* What the commands that were executed make of the counters. */
 static void counters_then(const struct cell *cell, int out[3])
@@ -219,9 +215,7 @@ static void print_cell(FILE *out, const struct cell *cell)
                   cell->ends->code, cell->counters[0], cell->counters[1], cell->counters[2]);
 }
 
-/* ---- one cell
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- one cell -------------------------------------------------------------------------------- */
 
 /* The card before this one went away with a try spent: its holder comes again, with the right
  * digits. */
@@ -302,9 +296,7 @@ static void *work(void *arg)
     }
 }
 
-/* ---- all of them
- * -----------------------------------------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static bool measure_all(struct pulls *p, struct hand *hands)
 {

@@ -68,8 +68,7 @@ static long number(const json_t *visit, const char *name)
     return (long)json_integer_value(json_object_get(visit, name));
 }
 
-/* ---- one line of the table
- * --------------------------------------------------------------------------------------- */
+/* ---- one line of the table ------------------------------------------------------------------- */
 
 static void print_counter(int before, int after)
 {
@@ -118,8 +117,7 @@ static void print_what_is_next(struct run *run)
     (void)fflush(stdout);
 }
 
-/* ---- is it as the table says?
- * --------------------------------------------------------------------------------------- */
+/* ---- is it as the table says? ---------------------------------------------------------------- */
 
 static bool has_flags(const json_t *visit, const char *wanted_flags)
 {
@@ -182,9 +180,7 @@ static bool check_ending(struct stage *stage, const struct ending *ends,
     return check_counters(stage, ends, result);
 }
 
-/* ---- one visit
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- one visit ------------------------------------------------------------------------------- */
 
 /* The first card that the plan places. */
 static bool first_card(const struct plan *plan, char *out, size_t size)
@@ -251,9 +247,7 @@ static void take_visit(struct worker *worker, int index)
     }
 }
 
-/* ---- who drives what
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- who drives what ------------------------------------------------------------------------- */
 
 static bool share_a_claim(const struct plan *a, const struct plan *b)
 {

@@ -176,8 +176,7 @@ static void give_back(struct soak *soak, int card)
     (void)pthread_mutex_unlock(&soak->lock);
 }
 
-/* ---- one lane
- * -------------------------------------------------------------------------------------- */
+/* ---- one lane -------------------------------------------------------------------------------- */
 
 static void device(struct patient *p, const char *command)
 {
@@ -374,9 +373,7 @@ static void *live(void *arg)
     return NULL;
 }
 
-/* ---- fate
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- fate ------------------------------------------------------------------------------------ */
 
 static void signal_program(struct soak *soak, const char *program, int number)
 {
@@ -440,8 +437,7 @@ static void storm(struct soak *soak, uint64_t *random)
     soak->storms++;
 }
 
-/* ---- memory and descriptors
- * ------------------------------------------------------------------------------------ */
+/* ---- memory and descriptors ------------------------------------------------------------------ */
 
 static long pss_of(int pid)
 {
@@ -570,9 +566,7 @@ static int judge_memory(struct soak *soak)
     return wrong;
 }
 
-/* ---- the day
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the day --------------------------------------------------------------------------------- */
 
 int run_soak(struct site *site, unsigned seconds, unsigned long seed)
 {

@@ -193,8 +193,8 @@ static const char *accepted(long status)
 }
 
 /* `stale`: set (and no complaint made) when the page was out of date; NULL: that is a complaint like any other. */
-static bool post_action_once(struct stage *stage, enum surface surface, json_t *body, const char *action,
-                             json_t *note, bool *stale)
+static bool post_action_once(struct stage *stage, enum surface surface, json_t *body,
+                             const char *action, json_t *note, bool *stale)
 {
     char path[64], visit[24];
     long status;
@@ -215,7 +215,8 @@ static bool post_action_once(struct stage *stage, enum surface surface, json_t *
     (void)json_object_set_new(note, "card", json_string(stage->card));
     site_note(stage->site, note);
     if (stale != NULL)
-        *stale = status == 409 && strcmp(text(json_object_get(answer, "error"), "code"), "S003") == 0;
+        *stale =
+            status == 409 && strcmp(text(json_object_get(answer, "error"), "code"), "S003") == 0;
     if (status != 200 && (stale == NULL || !*stale))
         (void)stage_fail(stage, "%s was not accepted in %s: HTTP %ld %s", action, stage->state,
                          status, text(json_object_get(answer, "error"), "code"));

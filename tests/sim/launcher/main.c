@@ -74,8 +74,8 @@ static int listen_unix(const char *path, int type)
     if (fd < 0 || !unix_address(&address, path))
         return -1;
     (void)unlink(path);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 || chmod(path, 0600) != 0 ||
-        (type != SOCK_DGRAM && listen(fd, 64) != 0)) {
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        chmod(path, 0600) != 0 || (type != SOCK_DGRAM && listen(fd, 64) != 0)) {
         (void)fprintf(stderr, "%s: %s\n", path, strerror(errno));
         (void)close(fd);
         return -1;
@@ -91,7 +91,8 @@ static int listen_tcp(const char *text)
     const int on = 1;
     int fd;
 
-    if (sscanf(text, "%63[0-9.]:%u", host, &port) != 2 || port > 65535 || inet_pton(AF_INET, host, &address.sin_addr) != 1) {
+    if (sscanf(text, "%63[0-9.]:%u", host, &port) != 2 || port > 65535 ||
+        inet_pton(AF_INET, host, &address.sin_addr) != 1) {
         (void)fprintf(stderr, "%s: not ADDRESS:PORT\n", text);
         return -1;
     }
@@ -114,8 +115,9 @@ static bool open_sockets(struct launcher *l)
         struct plan_program *p = &l->plan.programs[i];
 
         for (size_t s = 0; s < p->nsockets; s++) {
-            p->sockets[s].fd = p->sockets[s].tcp ? listen_tcp(p->sockets[s].address)
-                                                 : listen_unix(p->sockets[s].address, SOCK_SEQPACKET);
+            p->sockets[s].fd = p->sockets[s].tcp
+                                   ? listen_tcp(p->sockets[s].address)
+                                   : listen_unix(p->sockets[s].address, SOCK_SEQPACKET);
             if (p->sockets[s].fd < 0)
                 return false;
         }
@@ -219,7 +221,10 @@ static void take_notice(struct launcher *l)
         char room[CMSG_SPACE(sizeof(struct ucred))];
     } control;
     struct iovec iov = {text, sizeof(text) - 1};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room)};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.room,
+                         .msg_controllen = sizeof(control.room)};
     ssize_t n = recvmsg(l->notify_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
     struct ucred from;
@@ -311,13 +316,15 @@ static int next_wait(const struct launcher *l)
 static void loop(struct launcher *l)
 {
     while (!l->stopping) {
-        struct pollfd fds[] = {{l->signal_fd, POLLIN, 0}, {l->notify_fd, POLLIN, 0}, {l->control_fd, POLLIN, 0}};
+        struct pollfd fds[] = {
+            {l->signal_fd, POLLIN, 0}, {l->notify_fd, POLLIN, 0}, {l->control_fd, POLLIN, 0}};
 
         (void)poll(fds, 3, next_wait(l));
         if ((fds[0].revents & POLLIN) != 0) {
             struct signalfd_siginfo info;
 
-            if (read(l->signal_fd, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD)
+            if (read(l->signal_fd, &info, sizeof(info)) == sizeof(info) &&
+                info.ssi_signo != SIGCHLD)
                 l->stopping = true;
         }
         /* What a program said before it died still counts for the pid it had: notices first. */
@@ -375,7 +382,8 @@ int main(int argc, char **argv)
     (void)sigaddset(&signals, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    if ((size_t)snprintf(l.notify_path, sizeof(l.notify_path), "%s.notify", argv[3]) >= sizeof(l.notify_path)) {
+    if ((size_t)snprintf(l.notify_path, sizeof(l.notify_path), "%s.notify", argv[3]) >=
+        sizeof(l.notify_path)) {
         (void)fprintf(stderr, "%s: too long for a socket\n", argv[3]);
         return 1;
     }

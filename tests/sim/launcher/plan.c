@@ -38,7 +38,8 @@ static char *expand(const struct reading *r, const char *word)
             const char *value = NULL;
 
             for (size_t i = 0; i < r->nsettings; i++)
-                if (strlen(r->settings[i].name) == len && strncmp(r->settings[i].name, word + 1, len) == 0)
+                if (strlen(r->settings[i].name) == len &&
+                    strncmp(r->settings[i].name, word + 1, len) == 0)
                     value = r->settings[i].value;
             if (value != NULL) {
                 used += (size_t)snprintf(out + used, sizeof(out) - used, "%s", value);
@@ -100,7 +101,8 @@ static bool add_env(struct reading *r, const char *name, char *value)
 
 static bool do_credentials(struct reading *r, char **words, size_t n)
 {
-    return n == 2 ? add_env(r, "CREDENTIALS_DIRECTORY", expand(r, words[1])) : wrong(r, "credentials DIRECTORY");
+    return n == 2 ? add_env(r, "CREDENTIALS_DIRECTORY", expand(r, words[1]))
+                  : wrong(r, "credentials DIRECTORY");
 }
 
 static bool do_env(struct reading *r, char **words, size_t n)
@@ -127,8 +129,9 @@ static const struct {
     bool inside; /* belongs to a program */
     bool (*run)(struct reading *, char **, size_t);
 } lines[] = {
-    {"set", false, do_set},   {"program", false, do_program}, {"listen", true, do_listen},
-    {"credentials", true, do_credentials}, {"env", true, do_env}, {"ready", true, do_ready},
+    {"set", false, do_set},      {"program", false, do_program},
+    {"listen", true, do_listen}, {"credentials", true, do_credentials},
+    {"env", true, do_env},       {"ready", true, do_ready},
 };
 
 static bool read_line(struct reading *r, char *text)
@@ -137,7 +140,8 @@ static bool read_line(struct reading *r, char *text)
     size_t n = 0;
     char *save = NULL;
 
-    for (char *w = strtok_r(text, " \t\n", &save); w != NULL && n < WORDS_MAX; w = strtok_r(NULL, " \t\n", &save))
+    for (char *w = strtok_r(text, " \t\n", &save); w != NULL && n < WORDS_MAX;
+         w = strtok_r(NULL, " \t\n", &save))
         words[n++] = w;
     if (n == 0 || words[0][0] == '#')
         return true;

@@ -186,8 +186,7 @@ static int load(struct presentation *p, unsigned frame)
     return picture_read_jpeg(&p->source, path);
 }
 
-/* ---- a head that turns, comes nearer, blinks: in coordinates of the source
- * --------------------------------------------- */
+/* ---- a head that turns, comes nearer, blinks: in coordinates of the source ------------------- */
 
 /* Where in the source the point (x, y) of the changed picture comes from. */
 static void head_warp(const struct presentation_head *h, const struct answer *a, double *x,
@@ -272,9 +271,7 @@ static struct answer answer_recorded(const struct presentation *p, double second
     return answer_of(p, seconds, (enum presentation_asked)(1 + dice_next(&d) % 4), 3.5 * n);
 }
 
-/* ---- light and sensor
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- light and sensor ------------------------------------------------------------------------ */
 
 static void put(struct presentation *p, struct picture *out, int x, int y, const double rgb[3])
 {
@@ -300,9 +297,7 @@ static void make_tables(struct presentation *p)
         p->grains[i] = (float)(p->grain * dice_gauss(&p->noise));
 }
 
-/* ---- presentations
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- presentations --------------------------------------------------------------------------- */
 
 static void draw_living(struct presentation *p, const struct presentation_head *h,
                         const struct answer *a, struct picture *out)

@@ -11,23 +11,38 @@
 enum { HEADER = 12, CONTROL_MAX = 4 };
 
 enum { /* class requests */
-    SET_CUR = 0x01, GET_CUR = 0x81, GET_MIN = 0x82, GET_MAX = 0x83, GET_RES = 0x84,
-    GET_LEN = 0x85, GET_INFO = 0x86, GET_DEF = 0x87,
+       SET_CUR = 0x01,
+       GET_CUR = 0x81,
+       GET_MIN = 0x82,
+       GET_MAX = 0x83,
+       GET_RES = 0x84,
+       GET_LEN = 0x85,
+       GET_INFO = 0x86,
+       GET_DEF = 0x87,
 };
 
 enum { /* payload header bits */
-    BIT_FID = 0x01, BIT_EOF = 0x02, BIT_PTS = 0x04, BIT_SCR = 0x08, BIT_ERR = 0x40, BIT_EOH = 0x80,
+       BIT_FID = 0x01,
+       BIT_EOF = 0x02,
+       BIT_PTS = 0x04,
+       BIT_SCR = 0x08,
+       BIT_ERR = 0x40,
+       BIT_EOH = 0x80,
 };
 
 enum { /* VC_REQUEST_ERROR_CODE_CONTROL */
-    ERROR_NONE = 0, ERROR_RANGE = 4, ERROR_UNIT = 5, ERROR_CONTROL = 6, ERROR_REQUEST = 7,
+       ERROR_NONE = 0,
+       ERROR_RANGE = 4,
+       ERROR_UNIT = 5,
+       ERROR_CONTROL = 6,
+       ERROR_REQUEST = 7,
 };
 
 enum picture_source { SOURCE_OFF, SOURCE_FILM, SOURCE_FROZEN, SOURCE_DARK };
 
 const struct camera_size sim_camera_sizes[CAMERA_SIZES] = {
-    { 640, 480, 614400, { 333333, 666666, 1000000 } },
-    { 320, 240, 153600, { 333333, 666666, 1000000 } },
+    {640, 480, 614400, {333333, 666666, 1000000}},
+    {320, 240, 153600, {333333, 666666, 1000000}},
 };
 
 const uint16_t sim_camera_packet_size[CAMERA_ALTERNATES] = {
@@ -40,13 +55,13 @@ struct control {
 };
 
 static const struct control controls[] = {
-    { CAMERA_TERMINAL, 0x02, 1, 1, 1, 8, 0x09, 8 },       /* exposure: manual, aperture */
-    { CAMERA_TERMINAL, 0x04, 4, 3, 3, 2047, 1, 250 },     /* exposure time, 100 us */
-    { CAMERA_PROCESSING, 0x02, 2, 0, -64, 64, 1, 0 },     /* brightness */
-    { CAMERA_PROCESSING, 0x0A, 2, 6, 2800, 6500, 1, 4600 }, /* white balance, K */
-    { CAMERA_PROCESSING, 0x01, 2, 8, 0, 1, 1, 0 },        /* backlight compensation */
-    { CAMERA_PROCESSING, 0x05, 1, 10, 0, 2, 1, 1 },       /* mains frequency */
-    { CAMERA_PROCESSING, 0x0B, 1, 12, 0, 1, 1, 1 },       /* automatic white balance */
+    {CAMERA_TERMINAL, 0x02, 1, 1, 1, 8, 0x09, 8},         /* exposure: manual, aperture */
+    {CAMERA_TERMINAL, 0x04, 4, 3, 3, 2047, 1, 250},       /* exposure time, 100 us */
+    {CAMERA_PROCESSING, 0x02, 2, 0, -64, 64, 1, 0},       /* brightness */
+    {CAMERA_PROCESSING, 0x0A, 2, 6, 2800, 6500, 1, 4600}, /* white balance, K */
+    {CAMERA_PROCESSING, 0x01, 2, 8, 0, 1, 1, 0},          /* backlight compensation */
+    {CAMERA_PROCESSING, 0x05, 1, 10, 0, 2, 1, 1},         /* mains frequency */
+    {CAMERA_PROCESSING, 0x0B, 1, 12, 0, 1, 1, 1},         /* automatic white balance */
 };
 
 struct camera {
@@ -62,13 +77,13 @@ struct camera {
     uint8_t probe_size, probe_rate;
     unsigned alternate;
 
-    uint64_t due_us;       /* when the next picture is exposed */
-    uint64_t position;     /* in the film, in units of 100 ns */
+    uint64_t due_us;   /* when the next picture is exposed */
+    uint64_t position; /* in the film, in units of 100 ns */
     uint8_t fid;
-    const uint8_t *jpeg;   /* picture being sent; NULL between pictures */
+    const uint8_t *jpeg; /* picture being sent; NULL between pictures */
     size_t jpeg_len, sent;
     uint32_t pts;
-    uint8_t *noise;        /* buffer of a garbage picture */
+    uint8_t *noise; /* buffer of a garbage picture */
     bool with_error, without_eof, bad_header, stopped;
     uint64_t pictures;
 };
@@ -142,7 +157,7 @@ void sim_camera_reset(struct camera *c)
 
 int sim_camera_show(struct camera *c, const char *dir, size_t first)
 {
-    struct frames *film[CAMERA_SIZES] = { NULL };
+    struct frames *film[CAMERA_SIZES] = {NULL};
     int r;
     size_t i;
 
@@ -184,7 +199,7 @@ uint64_t sim_camera_pictures(const struct camera *c)
     return c->pictures;
 }
 
-/* ---- negotiation ------------------------------------------------------------------------- */
+/* ---- negotiation ----------------------------------------------------------------------------- */
 
 /* Isochronous payload that carries this size and rate with room to spare. */
 static uint32_t payload_size(unsigned size, unsigned rate)
@@ -376,7 +391,7 @@ int sim_camera_control(struct camera *c, unsigned interface, const uint8_t setup
     return refuse(c, entity_known ? ERROR_CONTROL : ERROR_UNIT);
 }
 
-/* ---- pictures ---------------------------------------------------------------------------- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 int sim_camera_set_alternate(struct camera *c, unsigned alternate, uint64_t now_us)
 {

@@ -18,7 +18,7 @@ enum {
 
 struct camera_size {
     unsigned width, height;
-    uint32_t max_frame; /* bytes */
+    uint32_t max_frame;                  /* bytes */
     uint32_t interval[CAMERA_INTERVALS]; /* 100 ns, shortest first */
 };
 

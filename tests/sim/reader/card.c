@@ -298,7 +298,7 @@ void sim_card_reset(struct card *card)
 
 size_t sim_card_transmit(struct card *card, const uint8_t *command, size_t len, uint8_t *response)
 {
-    struct response r = { response, 0 };
+    struct response r = {response, 0};
     struct apdu a;
     unsigned sw;
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint8_t isd_aid[] = { 0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00 };
+static const uint8_t isd_aid[] = {0xA0, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00};
 
 static struct ef *find_ef(struct ap *ap, unsigned id)
 {
@@ -105,7 +105,7 @@ static unsigned cmd_read_binary(struct card *card, const struct apdu *a, struct 
         card->ef = ef;
         offset = a->p2;
     } else {
-        offset = util_get_be16((const uint8_t[]){ a->p1, a->p2 });
+        offset = util_get_be16((const uint8_t[]){a->p1, a->p2});
     }
     ef = card->ef;
     if (!ef)
@@ -292,7 +292,7 @@ static unsigned cmd_get_data(struct card *card, const struct apdu *a, struct res
 {
     unsigned tag = (unsigned)a->p1 << 8 | a->p2;
     uint8_t value[128];
-    struct buf b = { 0 };
+    struct buf b = {0};
     const char *hex;
     unsigned sw = 0x9000;
     char key[32];
@@ -324,15 +324,15 @@ static const struct {
     uint8_t cla, ins;
     unsigned (*run)(struct card *card, const struct apdu *a, struct response *r);
 } commands[] = {
-    { 0x00, 0xA4, cmd_select },
-    { 0x00, 0xB0, cmd_read_binary },
-    { 0x00, 0xB2, cmd_read_record },
-    { 0x00, 0x20, cmd_verify },
-    { 0x00, 0x24, cmd_change_secret },
-    { 0x00, 0x84, cmd_get_challenge },
-    { 0x00, 0x88, cmd_internal_authenticate },
-    { 0x00, 0xCA, cmd_get_data },
-    { 0x80, 0x2A, cmd_sign },
+    {0x00, 0xA4, cmd_select},
+    {0x00, 0xB0, cmd_read_binary},
+    {0x00, 0xB2, cmd_read_record},
+    {0x00, 0x20, cmd_verify},
+    {0x00, 0x24, cmd_change_secret},
+    {0x00, 0x84, cmd_get_challenge},
+    {0x00, 0x88, cmd_internal_authenticate},
+    {0x00, 0xCA, cmd_get_data},
+    {0x80, 0x2A, cmd_sign},
 };
 
 static unsigned refuse_class(unsigned cla)

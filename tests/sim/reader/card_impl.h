@@ -87,8 +87,7 @@ unsigned sim_card_execute(struct card *card, const struct apdu *a, struct respon
 
 /* PKCS#1 signing as P1 of the signature command selects; status word. */
 unsigned sim_card_compute_signature(const struct ef *key, unsigned p1, const uint8_t *in,
-                                    size_t len,
-                                    struct response *r);
+                                    size_t len, struct response *r);
 
 /* Write counters and changed secrets; 0 or -errno. */
 int sim_card_save_state(const struct card *card);

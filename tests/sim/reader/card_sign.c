@@ -10,8 +10,8 @@
 
 enum { RAW_MAX = 245, HASH = SHA256_DIGEST_LENGTH };
 
-static const uint8_t sha256_prefix[] = { 0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
-                                         0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20 };
+static const uint8_t sha256_prefix[] = {0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+                                        0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
 
 static const struct {
     size_t min, max;
@@ -19,17 +19,16 @@ static const struct {
     bool wrap; /* the card writes the DigestInfo */
     bool pss;
 } variants[] = {
-    { 1, RAW_MAX, false, false, false }, /* 00 pads the input as it is */
-    { 1, 255, true, false, false },      /* 01 hashes, bare hash */
-    { HASH, HASH, false, true, false },  /* 02 wraps a given hash */
-    { 1, 255, true, true, false },       /* 03 hashes and wraps */
-    { HASH, HASH, false, false, true },  /* 04 PSS over a given hash */
-    { 1, 255, true, false, true },       /* 05 PSS, card hashes */
+    {1, RAW_MAX, false, false, false}, /* 00 pads the input as it is */
+    {1, 255, true, false, false},      /* 01 hashes, bare hash */
+    {HASH, HASH, false, true, false},  /* 02 wraps a given hash */
+    {1, 255, true, true, false},       /* 03 hashes and wraps */
+    {HASH, HASH, false, false, true},  /* 04 PSS over a given hash */
+    {1, 255, true, false, true},       /* 05 PSS, card hashes */
 };
 
 unsigned sim_card_compute_signature(const struct ef *key, unsigned p1, const uint8_t *in,
-                                    size_t len,
-                                    struct response *r)
+                                    size_t len, struct response *r)
 {
     uint8_t input[sizeof(sha256_prefix) + RAW_MAX];
     size_t n = 0, out = 4096;

@@ -19,16 +19,30 @@ static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len);
 
 static const struct ccid_level levels[] = {
     /* automatic parameters, activation, voltage, clock, baud, PPS; extended APDU exchange */
-    { "extended", 0x0004007E, 522, 2, 254, 1, 0, { 0 }, transfer_extended },
-    { "short", 0x0002007E, 271, 2, 254, 1, 0, { 0 }, transfer_short },
+    {"extended", 0x0004007E, 522, 2, 254, 1, 0, {0}, transfer_extended},
+    {"short", 0x0002007E, 271, 2, 254, 1, 0, {0}, transfer_short},
     /* as ACS ACR39U: parameters from the ATR, clock, baud, PPS by itself */
-    { "tpdu-t1", 0x000100B2, 271, 2, 247, 1, 0x11, { 0 }, sim_ccid_transfer_tpdu },
+    {"tpdu-t1", 0x000100B2, 271, 2, 247, 1, 0x11, {0}, sim_ccid_transfer_tpdu},
     /* as SCR3310; the ATR of a card that offers T=0 only */
-    { "tpdu-t0", 0x000101BA, 271, 1, 252, 0, 0x11, { 4, 0x3B, 0x60, 0x00, 0xFF },
-      sim_ccid_transfer_tpdu },
+    {"tpdu-t0",
+     0x000101BA,
+     271,
+     1,
+     252,
+     0,
+     0x11,
+     {4, 0x3B, 0x60, 0x00, 0xFF},
+     sim_ccid_transfer_tpdu},
     /* nothing by itself but clock and baud; a card that begins with T=0 and is faster on request */
-    { "tpdu-bare", 0x00010030, 271, 2, 254, 1, 0x95,
-      { 10, 0x3B, 0xF0, 0x95, 0x00, 0xFF, 0x80, 0x31, 0xFE, 0x45, 0x90 }, sim_ccid_transfer_tpdu },
+    {"tpdu-bare",
+     0x00010030,
+     271,
+     2,
+     254,
+     1,
+     0x95,
+     {10, 0x3B, 0xF0, 0x95, 0x00, 0xFF, 0x80, 0x31, 0xFE, 0x45, 0x90},
+     sim_ccid_transfer_tpdu},
 };
 
 const struct ccid_level *sim_ccid_level_find(const char *name)
@@ -47,9 +61,9 @@ void sim_ccid_descriptor(const struct ccid_level *level, bool pin_pad, uint8_t d
     d[0] = CCID_DESCRIPTOR;
     d[1] = 0x21;
     util_put_le16(d + 2, 0x0110);
-    d[5] = 0x07;                  /* 5, 3, 1.8 V */
+    d[5] = 0x07;                            /* 5, 3, 1.8 V */
     util_put_le32(d + 6, level->protocols); /* bit 0 T=0, bit 1 T=1 */
-    util_put_le32(d + 10, 4000);  /* clock, kHz */
+    util_put_le32(d + 10, 4000);            /* clock, kHz */
     util_put_le32(d + 14, 4000);
     util_put_le32(d + 19, 10752); /* bps at 4 MHz, F=372, D=1 */
     util_put_le32(d + 23, 344086);
@@ -59,7 +73,7 @@ void sim_ccid_descriptor(const struct ccid_level *level, bool pin_pad, uint8_t d
     d[48] = 0xff; /* class of GET RESPONSE and ENVELOPE: as the command */
     d[49] = 0xff;
     d[52] = pin_pad ? 1 : 0; /* verification */
-    d[53] = 1;    /* one command at a time */
+    d[53] = 1;               /* one command at a time */
 }
 
 struct ccid *sim_ccid_new(const struct ccid_level *level, bool pin_pad, struct faults *faults)
@@ -172,7 +186,7 @@ uint64_t sim_ccid_apdus(const struct ccid *c)
     return c->apdus;
 }
 
-/* ---- answers ----------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static unsigned icc_status(const struct ccid *c, unsigned slot)
 {
@@ -223,8 +237,8 @@ void sim_ccid_answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned
     if (f && f->kind == FAULT_WRONG_SLOT)
         m[5]++;
     if (f && f->kind == FAULT_EXTEND) {
-        uint8_t wait[HEADER] = { DATA_BLOCK, 0, 0, 0, 0, msg[5], msg[6],
-                                 (uint8_t)(0x80 | icc_status(c, msg[5])), 1, 0 };
+        uint8_t wait[HEADER] = {
+            DATA_BLOCK, 0, 0, 0, 0, msg[5], msg[6], (uint8_t)(0x80 | icc_status(c, msg[5])), 1, 0};
 
         for (i = 0; i < f->arg && i < QUEUE - 4; i++) {
             queue_push(c, wait, HEADER, ready);
@@ -232,7 +246,7 @@ void sim_ccid_answer(struct ccid *c, const uint8_t *msg, unsigned type, unsigned
         }
     }
     if (f && f->kind == FAULT_STALE) {
-        uint8_t stale[HEADER] = { (uint8_t)type, 0, 0, 0, 0, msg[5], (uint8_t)(msg[6] - 1), m[7] };
+        uint8_t stale[HEADER] = {(uint8_t)type, 0, 0, 0, 0, msg[5], (uint8_t)(msg[6] - 1), m[7]};
 
         queue_push(c, stale, HEADER, ready);
     }
@@ -246,7 +260,7 @@ void sim_ccid_fail(struct ccid *c, const uint8_t *msg, unsigned type, unsigned e
     sim_ccid_answer(c, msg, type, 0x40, error, 0, NULL, 0);
 }
 
-/* ---- APDUs ------------------------------------------------------------------------------- */
+/* ---- APDUs ----------------------------------------------------------------------------------- */
 
 static void trace_apdu(const struct ccid *c, const uint8_t *bytes, size_t len)
 {
@@ -259,7 +273,8 @@ static void trace_apdu(const struct ccid *c, const uint8_t *bytes, size_t len)
     /* header and lengths only: the data may be a PIN or a verification number */
     if (sim_apdu_parse(&a, bytes, len) < 0)
         a.lc = a.le = 0;
-    fprintf(c->trace, "%llu.%06llu %s CLA=%02X INS=%02X P1P2=%02X%02X Lc=%zu Le=%zu -> %zu "
+    fprintf(c->trace,
+            "%llu.%06llu %s CLA=%02X INS=%02X P1P2=%02X%02X Lc=%zu Le=%zu -> %zu "
             "%02X%02X\n",
             (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000),
             sim_card_application(c->card), a.cla, a.ins, a.p1, a.p2, a.lc, a.le,
@@ -298,8 +313,8 @@ void sim_ccid_send_response(struct ccid *c, const uint8_t *msg)
 {
     size_t room = c->level->max_message - HEADER, left = c->response_len - c->response_sent, n;
     bool first = c->response_sent == 0, last = left <= room;
-    unsigned chain = first ? (last ? CHAIN_WHOLE : CHAIN_BEGINS)
-                           : (last ? CHAIN_ENDS : CHAIN_CONTINUES);
+    unsigned chain =
+        first ? (last ? CHAIN_WHOLE : CHAIN_BEGINS) : (last ? CHAIN_ENDS : CHAIN_CONTINUES);
 
     n = last ? left : room;
     sim_ccid_answer(c, msg, DATA_BLOCK, 0, 0, chain, c->response + c->response_sent, n);
@@ -377,7 +392,7 @@ static void transfer_short(struct ccid *c, const uint8_t *msg, size_t len)
     }
 }
 
-/* ---- commands ---------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static void do_power_on(struct ccid *c, const uint8_t *msg, size_t len)
 {
@@ -430,7 +445,7 @@ static void do_transfer(struct ccid *c, const uint8_t *msg, size_t len)
 /* The T=1 parameters of the card; this reader negotiates them by itself. */
 static void do_parameters(struct ccid *c, const uint8_t *msg, size_t len)
 {
-    static const uint8_t t1[7] = { 0x11, 0x10, 0xFF, 0x45, 0x00, 0xFE, 0x00 };
+    static const uint8_t t1[7] = {0x11, 0x10, 0xFF, 0x45, 0x00, 0xFE, 0x00};
 
     if (!c->powered)
         sim_ccid_fail(c, msg, PARAMETERS, E_MUTE);
@@ -493,20 +508,20 @@ static const struct {
     bool carries_data;
     void (*run)(struct ccid *c, const uint8_t *msg, size_t len);
 } commands[] = {
-    { SET_PARAMETERS, PARAMETERS, true, do_parameters },
-    { POWER_ON, DATA_BLOCK, false, do_power_on },
-    { POWER_OFF, SLOT_STATUS, false, do_power_off },
-    { GET_SLOT_STATUS, SLOT_STATUS, false, do_slot_status },
-    { SECURE, DATA_BLOCK, true, sim_ccid_secure },
-    { T0_APDU, SLOT_STATUS, true, do_unsupported },
-    { ESCAPE, ESCAPE_ANSWER, true, do_unsupported },
-    { GET_PARAMETERS, PARAMETERS, false, do_parameters },
-    { RESET_PARAMETERS, PARAMETERS, false, do_parameters },
-    { ICC_CLOCK, SLOT_STATUS, false, do_clock },
-    { XFR_BLOCK, DATA_BLOCK, true, do_transfer },
-    { MECHANICAL, SLOT_STATUS, false, do_unsupported },
-    { ABORT, SLOT_STATUS, false, do_abort },
-    { SET_DATA_RATE, DATA_RATE, true, do_data_rate },
+    {SET_PARAMETERS, PARAMETERS, true, do_parameters},
+    {POWER_ON, DATA_BLOCK, false, do_power_on},
+    {POWER_OFF, SLOT_STATUS, false, do_power_off},
+    {GET_SLOT_STATUS, SLOT_STATUS, false, do_slot_status},
+    {SECURE, DATA_BLOCK, true, sim_ccid_secure},
+    {T0_APDU, SLOT_STATUS, true, do_unsupported},
+    {ESCAPE, ESCAPE_ANSWER, true, do_unsupported},
+    {GET_PARAMETERS, PARAMETERS, false, do_parameters},
+    {RESET_PARAMETERS, PARAMETERS, false, do_parameters},
+    {ICC_CLOCK, SLOT_STATUS, false, do_clock},
+    {XFR_BLOCK, DATA_BLOCK, true, do_transfer},
+    {MECHANICAL, SLOT_STATUS, false, do_unsupported},
+    {ABORT, SLOT_STATUS, false, do_abort},
+    {SET_DATA_RATE, DATA_RATE, true, do_data_rate},
 };
 
 static void second_slot(struct ccid *c, const uint8_t *msg, unsigned answer)
@@ -555,7 +570,7 @@ int sim_ccid_control(struct ccid *c, uint64_t now_us, const uint8_t setup[8], ui
             return -EPIPE;
         c->abort_control = (int)(value >> 8);
         if (c->abort_bulk == c->abort_control) {
-            uint8_t msg[HEADER] = { ABORT, 0, 0, 0, 0, 0, (uint8_t)c->abort_bulk };
+            uint8_t msg[HEADER] = {ABORT, 0, 0, 0, 0, 0, (uint8_t)c->abort_bulk};
 
             finish_abort(c, msg);
         }

@@ -12,33 +12,60 @@
 enum { HEADER = 10, PACKET = 512, QUEUE = 16 };
 
 enum { /* messages to the reader */
-    SET_PARAMETERS = 0x61, POWER_ON = 0x62, POWER_OFF = 0x63, GET_SLOT_STATUS = 0x65,
-    SECURE = 0x69, T0_APDU = 0x6A, ESCAPE = 0x6B, GET_PARAMETERS = 0x6C, RESET_PARAMETERS = 0x6D,
-    ICC_CLOCK = 0x6E, XFR_BLOCK = 0x6F, MECHANICAL = 0x71, ABORT = 0x72, SET_DATA_RATE = 0x73,
+       SET_PARAMETERS = 0x61,
+       POWER_ON = 0x62,
+       POWER_OFF = 0x63,
+       GET_SLOT_STATUS = 0x65,
+       SECURE = 0x69,
+       T0_APDU = 0x6A,
+       ESCAPE = 0x6B,
+       GET_PARAMETERS = 0x6C,
+       RESET_PARAMETERS = 0x6D,
+       ICC_CLOCK = 0x6E,
+       XFR_BLOCK = 0x6F,
+       MECHANICAL = 0x71,
+       ABORT = 0x72,
+       SET_DATA_RATE = 0x73,
 };
 
 enum { /* messages from the reader */
-    DATA_BLOCK = 0x80, SLOT_STATUS = 0x81, PARAMETERS = 0x82, ESCAPE_ANSWER = 0x83,
-    DATA_RATE = 0x84, NOTIFY_SLOT_CHANGE = 0x50,
+       DATA_BLOCK = 0x80,
+       SLOT_STATUS = 0x81,
+       PARAMETERS = 0x82,
+       ESCAPE_ANSWER = 0x83,
+       DATA_RATE = 0x84,
+       NOTIFY_SLOT_CHANGE = 0x50,
 };
 
 enum { /* bError */
-    E_ABORTED = 0xFF, E_MUTE = 0xFE, E_PIN_TIMEOUT = 0xF0, E_PIN_CANCELLED = 0xEF, E_BUSY = 0xE0,
-    E_UNSUPPORTED = 0x00, E_BAD_LENGTH = 0x01, E_BAD_SLOT = 0x05, E_BAD_BYTE7 = 0x07, E_BAD_LEVEL = 0x08, E_BAD_DATA = 0x0A,
+       E_ABORTED = 0xFF,
+       E_MUTE = 0xFE,
+       E_PIN_TIMEOUT = 0xF0,
+       E_PIN_CANCELLED = 0xEF,
+       E_BUSY = 0xE0,
+       E_UNSUPPORTED = 0x00,
+       E_BAD_LENGTH = 0x01,
+       E_BAD_SLOT = 0x05,
+       E_BAD_BYTE7 = 0x07,
+       E_BAD_LEVEL = 0x08,
+       E_BAD_DATA = 0x0A,
 };
 
 enum { /* wLevelParameter and bChainParameter */
-    CHAIN_WHOLE = 0x00, CHAIN_BEGINS = 0x01, CHAIN_ENDS = 0x02, CHAIN_CONTINUES = 0x03,
-    CHAIN_ASK = 0x10,
+       CHAIN_WHOLE = 0x00,
+       CHAIN_BEGINS = 0x01,
+       CHAIN_ENDS = 0x02,
+       CHAIN_CONTINUES = 0x03,
+       CHAIN_ASK = 0x10,
 };
 
 struct ccid_level {
     const char *name;
     uint32_t features;
     uint32_t max_message, protocols, ifsd;
-    uint8_t protocol;   /* TPDU: T=1 or T=0 towards the card */
-    uint8_t speed;      /* TPDU: FiDi that the host must set and the card be asked for */
-    uint8_t atr[12];    /* of any card behind it; empty: the card's own */
+    uint8_t protocol; /* TPDU: T=1 or T=0 towards the card */
+    uint8_t speed;    /* TPDU: FiDi that the host must set and the card be asked for */
+    uint8_t atr[12];  /* of any card behind it; empty: the card's own */
     /* An XfrBlock at this level: sends its own answer. */
     void (*transfer)(struct ccid *c, const uint8_t *msg, size_t len);
 };
@@ -72,7 +99,7 @@ struct ccid {
     struct sim_t1 t1;
     struct sim_t0 t0;
     bool pin_pad;
-    char keys[17]; /* what happens at the PIN pad */
+    char keys[17];    /* what happens at the PIN pad */
     uint64_t slow_us; /* the next answer is so late */
 
     int abort_control, abort_bulk; /* bSeq of half an abort, or -1 */

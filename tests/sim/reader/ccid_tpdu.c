@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* ---- TPDU -------------------------------------------------------------------------------- */
+/* ---- TPDU ------------------------------------------------------------------------------------ */
 
 static size_t run_for_tpdu(void *arg, const uint8_t *apdu, size_t len, const uint8_t **response)
 {
@@ -24,7 +24,7 @@ static size_t run_for_tpdu(void *arg, const uint8_t *apdu, size_t len, const uin
 /* One block or header to the card, its answer to the host. */
 static void exchange_tpdu(struct ccid *c, const uint8_t *msg, const uint8_t *data, size_t len)
 {
-    const struct tpdu_card card = { run_for_tpdu, c };
+    const struct tpdu_card card = {run_for_tpdu, c};
     uint8_t out[TPDU_ANSWER_MAX];
     size_t n;
 
@@ -73,8 +73,8 @@ void sim_ccid_transfer_tpdu(struct ccid *c, const uint8_t *msg, size_t len)
 /* TPDU: the host says how to speak with the card; what the card does not understand is refused. */
 void sim_ccid_tpdu_parameters(struct ccid *c, const uint8_t *msg, size_t len)
 {
-    static const uint8_t t1[7] = { 0x11, 0x10, 0xFF, 0x45, 0x00, 0xFE, 0x00 };
-    static const uint8_t t0[5] = { 0x11, 0x00, 0xFF, 0x0A, 0x00 };
+    static const uint8_t t1[7] = {0x11, 0x10, 0xFF, 0x45, 0x00, 0xFE, 0x00};
+    static const uint8_t t0[5] = {0x11, 0x00, 0xFF, 0x0A, 0x00};
     bool one = c->level->protocol == 1;
     const uint8_t *have = one ? t1 : t0;
     size_t n = one ? sizeof(t1) : sizeof(t0), i;

@@ -16,7 +16,6 @@ struct answer {
 
 static void reply(struct answer *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-
 static void reply(struct answer *a, const char *format, ...)
 {
     va_list args;
@@ -118,9 +117,8 @@ static void cmd_camera(struct sim *sim, size_t n, char **words, struct answer *a
     static const struct {
         const char *word;
         void (*set)(struct camera *c);
-    } states[] = { { "off", sim_camera_off },
-                   { "freeze", sim_camera_freeze },
-                   { "dark", sim_camera_dark } };
+    } states[] = {
+        {"off", sim_camera_off}, {"freeze", sim_camera_freeze}, {"dark", sim_camera_dark}};
     struct camera *camera = sim_device_camera(sim->device);
     char dir[PATH_MAX];
     uint64_t first = 1;
@@ -253,7 +251,7 @@ static void cmd_reset_counters(struct sim *sim, size_t n, char **words, struct a
 
 static void cmd_keys(struct sim *sim, size_t n, char **words, struct answer *a)
 {
-    static const char *const names[] = { "cancel", "timeout", "refuse", "wait" };
+    static const char *const names[] = {"cancel", "timeout", "refuse", "wait"};
     size_t i, digits = strspn(words[1], "0123456789");
     bool known = digits > 0 && digits <= 16 && words[1][digits] == 0;
 
@@ -276,13 +274,12 @@ static void cmd_apdus(struct sim *sim, size_t n, char **words, struct answer *a)
     (void)words;
     reply(a, "ok insertion=%llu total=%llu blocks=%llu",
           (unsigned long long)sim_ccid_apdus_since_insertion(reader),
-          (unsigned long long)sim_ccid_apdus(reader),
-          (unsigned long long)sim_ccid_blocks(reader));
+          (unsigned long long)sim_ccid_apdus(reader), (unsigned long long)sim_ccid_blocks(reader));
 }
 
 static void cmd_transfers(struct sim *sim, size_t n, char **words, struct answer *a)
 {
-    struct usbip_transfers t = { 0 };
+    struct usbip_transfers t = {0};
 
     (void)n;
     (void)words;
@@ -373,25 +370,25 @@ static const struct {
     void (*run)(struct sim *sim, size_t n, char **words, struct answer *a);
     const char *usage;
 } commands[] = {
-    { "insert", 2, 2, cmd_insert, "insert NAME" },
-    { "remove", 1, 1, cmd_remove, "remove" },
-    { "second", 2, 2, cmd_second, "second on | off" },
-    { "camera", 2, 3, cmd_camera, "camera NAME [FRAME] | off | freeze | dark" },
-    { "show", 2, 2, cmd_show, "show NAME" },
-    { "status", 1, 1, cmd_status, "status" },
-    { "counters", 2, 2, cmd_counters, "counters NAME" },
-    { "set-counter", 4, 4, cmd_set_counter, "set-counter NAME KEY N" },
-    { "reset-counters", 2, 2, cmd_reset_counters, "reset-counters NAME" },
-    { "apdus", 1, 1, cmd_apdus, "apdus" },
-    { "transfers", 1, 1, cmd_transfers, "transfers" },
-    { "keys", 2, 2, cmd_keys, "keys DIGITS | cancel | timeout | refuse | wait" },
-    { "trace", 2, 3, cmd_trace, "trace on FILE | off" },
-    { "fault", 2, WORDS_MAX, cmd_fault, "fault KIND [ENDPOINT] N [ARGS]" },
-    { "faults", 2, 2, cmd_faults, "faults off | list" },
-    { "unplug", 1, 1, cmd_unplug, "unplug" },
-    { "plug", 1, 1, cmd_plug, "plug" },
-    { "help", 1, 1, cmd_help, "help" },
-    { "quit", 1, 1, cmd_quit, "quit" },
+    {"insert", 2, 2, cmd_insert, "insert NAME"},
+    {"remove", 1, 1, cmd_remove, "remove"},
+    {"second", 2, 2, cmd_second, "second on | off"},
+    {"camera", 2, 3, cmd_camera, "camera NAME [FRAME] | off | freeze | dark"},
+    {"show", 2, 2, cmd_show, "show NAME"},
+    {"status", 1, 1, cmd_status, "status"},
+    {"counters", 2, 2, cmd_counters, "counters NAME"},
+    {"set-counter", 4, 4, cmd_set_counter, "set-counter NAME KEY N"},
+    {"reset-counters", 2, 2, cmd_reset_counters, "reset-counters NAME"},
+    {"apdus", 1, 1, cmd_apdus, "apdus"},
+    {"transfers", 1, 1, cmd_transfers, "transfers"},
+    {"keys", 2, 2, cmd_keys, "keys DIGITS | cancel | timeout | refuse | wait"},
+    {"trace", 2, 3, cmd_trace, "trace on FILE | off"},
+    {"fault", 2, WORDS_MAX, cmd_fault, "fault KIND [ENDPOINT] N [ARGS]"},
+    {"faults", 2, 2, cmd_faults, "faults off | list"},
+    {"unplug", 1, 1, cmd_unplug, "unplug"},
+    {"plug", 1, 1, cmd_plug, "plug"},
+    {"help", 1, 1, cmd_help, "help"},
+    {"quit", 1, 1, cmd_quit, "quit"},
 };
 
 static void cmd_help(struct sim *sim, size_t n, char **words, struct answer *a)
@@ -408,7 +405,7 @@ static void cmd_help(struct sim *sim, size_t n, char **words, struct answer *a)
 
 void sim_control_execute(struct sim *sim, char *line, char *text, size_t cap)
 {
-    struct answer a = { text, cap - 1 };
+    struct answer a = {text, cap - 1};
     char *words[WORDS_MAX + 1], *save = NULL, *w;
     size_t n = 0, i;
 

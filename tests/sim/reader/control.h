@@ -21,7 +21,7 @@ struct sim {
     uint64_t seed;
     struct card *card; /* the one in the slot */
     FILE *trace;
-    char camera[64];   /* what the camera shows, for status */
+    char camera[64]; /* what the camera shows, for status */
     bool quit;
 };
 

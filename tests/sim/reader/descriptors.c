@@ -5,10 +5,21 @@
 #include <string.h>
 
 enum { /* descriptor types and subtypes of USB 2.0, UVC 1.1 */
-    DT_DEVICE = 1, DT_CONFIGURATION = 2, DT_STRING = 3, DT_INTERFACE = 4, DT_ENDPOINT = 5,
-    DT_ASSOCIATION = 11, DT_CS_INTERFACE = 0x24,
-    VC_HEADER = 1, VC_INPUT_TERMINAL = 2, VC_OUTPUT_TERMINAL = 3, VC_PROCESSING_UNIT = 5,
-    VS_INPUT_HEADER = 1, VS_FORMAT_MJPEG = 6, VS_FRAME_MJPEG = 7, VS_COLORFORMAT = 0x0D,
+       DT_DEVICE = 1,
+       DT_CONFIGURATION = 2,
+       DT_STRING = 3,
+       DT_INTERFACE = 4,
+       DT_ENDPOINT = 5,
+       DT_ASSOCIATION = 11,
+       DT_CS_INTERFACE = 0x24,
+       VC_HEADER = 1,
+       VC_INPUT_TERMINAL = 2,
+       VC_OUTPUT_TERMINAL = 3,
+       VC_PROCESSING_UNIT = 5,
+       VS_INPUT_HEADER = 1,
+       VS_FORMAT_MJPEG = 6,
+       VS_FRAME_MJPEG = 7,
+       VS_COLORFORMAT = 0x0D,
 };
 
 enum { STRING_MAKER = 1, STRING_PRODUCT, STRING_SERIAL, STRING_READER, STRING_CAMERA };
@@ -32,9 +43,8 @@ static void put_bytes(struct buf *b, const uint8_t *bytes, size_t len)
     sim_buf_put(b, bytes, len);
 }
 
-#define PUT(b, ...)                                                 \
-    put_bytes((b), (const uint8_t[]){ __VA_ARGS__ },                \
-              sizeof((const uint8_t[]){ __VA_ARGS__ }))
+#define PUT(b, ...)                                                                                \
+    put_bytes((b), (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 void sim_descriptors_device(uint8_t d[DEVICE_DESCRIPTOR])
 {
@@ -59,7 +69,7 @@ static void put_interface(struct buf *b, unsigned number, unsigned alternate, un
                           unsigned class, unsigned subclass, unsigned string)
 {
     PUT(b, 9, DT_INTERFACE, (uint8_t)number, (uint8_t)alternate, (uint8_t)endpoints,
-        (uint8_t)class, (uint8_t)subclass, 0, (uint8_t)string);
+        (uint8_t) class, (uint8_t)subclass, 0, (uint8_t)string);
 }
 
 static void put_endpoint(struct buf *b, unsigned address, unsigned attributes, unsigned size,
@@ -85,7 +95,7 @@ static void put_reader(struct buf *b, const struct ccid_level *level, bool pin_p
 
 static void put_camera_control(struct buf *b)
 {
-    struct buf units = { 0 };
+    struct buf units = {0};
     uint32_t terminal = sim_camera_control_bits(CAMERA_TERMINAL);
     uint32_t processing = sim_camera_control_bits(CAMERA_PROCESSING);
 
@@ -128,7 +138,7 @@ static void put_size(struct buf *b, unsigned index, const struct camera_size *s)
 
 static void put_camera_streaming(struct buf *b)
 {
-    struct buf formats = { 0 };
+    struct buf formats = {0};
     unsigned i;
 
     put_interface(b, INTERFACE_STREAMING, 0, 0, CLASS_VIDEO, SC_STREAMING, 0);

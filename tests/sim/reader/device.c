@@ -7,8 +7,15 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 enum { /* standard requests */
-    GET_STATUS = 0, CLEAR_FEATURE = 1, SET_FEATURE = 3, SET_ADDRESS = 5, GET_DESCRIPTOR = 6,
-    GET_CONFIGURATION = 8, SET_CONFIGURATION = 9, GET_INTERFACE = 10, SET_INTERFACE = 11,
+       GET_STATUS = 0,
+       CLEAR_FEATURE = 1,
+       SET_FEATURE = 3,
+       SET_ADDRESS = 5,
+       GET_DESCRIPTOR = 6,
+       GET_CONFIGURATION = 8,
+       SET_CONFIGURATION = 9,
+       GET_INTERFACE = 10,
+       SET_INTERFACE = 11,
 };
 
 enum { FEATURE_HALT = 0, SERIAL_MAX = 64 };
@@ -19,8 +26,8 @@ struct endpoint {
     uint64_t blocked_until; /* a slow transfer waits */
 };
 
-static const unsigned endpoint_addresses[] = { 0x00, ENDPOINT_OUT, ENDPOINT_IN, ENDPOINT_INTERRUPT,
-                                               ENDPOINT_ISO };
+static const unsigned endpoint_addresses[] = {0x00, ENDPOINT_OUT, ENDPOINT_IN, ENDPOINT_INTERRUPT,
+                                              ENDPOINT_ISO};
 
 struct device {
     const struct ccid_level *level;
@@ -154,7 +161,7 @@ void sim_device_put_descriptors(const struct device *d, struct buf *out)
     sim_buf_put(out, d->configuration_descriptor.data, d->configuration_descriptor.len);
 }
 
-/* ---- faults of transfers ----------------------------------------------------------------- */
+/* ---- faults of transfers --------------------------------------------------------------------- */
 
 /*
  * A transfer is about to complete: does something go wrong? 0 = go on, with *fault saying what to
@@ -216,7 +223,7 @@ static int endpoint_state(struct device *d, uint64_t now_us, unsigned address)
     return now_us < e->blocked_until ? -EAGAIN : 0;
 }
 
-/* ---- control pipe ------------------------------------------------------------------------ */
+/* ---- control pipe ---------------------------------------------------------------------------- */
 
 static int give(uint8_t *data, size_t cap, const uint8_t *from, size_t len, unsigned asked)
 {
@@ -232,7 +239,7 @@ static int get_descriptor(struct device *d, unsigned value, unsigned asked, uint
                           size_t cap)
 {
     uint8_t dev[DEVICE_DESCRIPTOR];
-    struct buf s = { 0 };
+    struct buf s = {0};
     int r = -EPIPE;
 
     switch (value >> 8) {
@@ -383,7 +390,7 @@ int sim_device_control(struct device *d, uint64_t now_us, const uint8_t setup[8]
     return (int)fault_after(d, &f, in ? data : NULL, in ? (size_t)r : asked);
 }
 
-/* ---- data pipes -------------------------------------------------------------------------- */
+/* ---- data pipes ------------------------------------------------------------------------------ */
 
 int sim_device_bulk_out(struct device *d, uint64_t now_us, unsigned endpoint, const uint8_t *data,
                         size_t len)

@@ -26,49 +26,48 @@ static const struct {
     bool every;
     const char *usage;
 } kinds[] = {
-    { "stall", FAULT_STALL, FAULT_AT_TRANSFER, 0, 10, false, "stall ENDPOINT N" },
-    { "short", FAULT_SHORT, FAULT_AT_TRANSFER, 1, 10, false, "short ENDPOINT N BYTES" },
-    { "slow", FAULT_SLOW, FAULT_AT_TRANSFER, 1, 10, false, "slow ENDPOINT N MS" },
-    { "garbage", FAULT_GARBAGE, FAULT_AT_TRANSFER, 0, 10, false, "garbage ENDPOINT N" },
-    { "babble", FAULT_BABBLE, FAULT_AT_TRANSFER, 0, 10, false, "babble ENDPOINT N" },
-    { "unplug", FAULT_UNPLUG, FAULT_AT_TRANSFER, 0, 10, false, "unplug ENDPOINT N" },
-    { "extend", FAULT_EXTEND, FAULT_AT_ANSWER, 2, 10, false, "extend N COUNT MS" },
-    { "wrong-seq", FAULT_WRONG_SEQ, FAULT_AT_ANSWER, 0, 10, false, "wrong-seq N" },
-    { "wrong-slot", FAULT_WRONG_SLOT, FAULT_AT_ANSWER, 0, 10, false, "wrong-slot N" },
-    { "wrong-length", FAULT_WRONG_LENGTH, FAULT_AT_ANSWER, 0, 10, false, "wrong-length N" },
-    { "stale", FAULT_STALE, FAULT_AT_ANSWER, 0, 10, false, "stale N" },
-    { "twice", FAULT_TWICE, FAULT_AT_ANSWER, 0, 10, false, "twice N" },
-    { "silent", FAULT_SILENT, FAULT_AT_ANSWER, 0, 10, false, "silent N" },
-    { "berror", FAULT_BERROR, FAULT_AT_ANSWER, 1, 16, false, "berror N CODE(hex)" },
-    { "mute", FAULT_MUTE, FAULT_AT_APDU, 0, 10, false, "mute N" },
-    { "torn", FAULT_TORN, FAULT_AT_APDU, 0, 10, false, "torn N" },
-    { "torn-in", FAULT_TORN_IN, FAULT_AT_APDU, 0, 10, false, "torn-in N" },
-    { "torn-lost", FAULT_TORN_LOST, FAULT_AT_APDU, 0, 10, false, "torn-lost N" },
-    { "sw", FAULT_SW, FAULT_AT_APDU, 1, 16, false, "sw N STATUS(hex)" },
-    { "block-lost", FAULT_BLOCK_LOST, FAULT_AT_BLOCK, 0, 10, false, "block-lost N" },
-    { "block-silent", FAULT_BLOCK_SILENT, FAULT_AT_BLOCK, 0, 10, false, "block-silent N" },
-    { "block-damaged", FAULT_BLOCK_DAMAGED, FAULT_AT_BLOCK, 0, 10, false, "block-damaged N" },
-    { "block-refused", FAULT_BLOCK_REFUSED, FAULT_AT_BLOCK, 0, 10, false, "block-refused N" },
-    { "block-old", FAULT_BLOCK_OLD, FAULT_AT_BLOCK, 0, 10, false, "block-old N" },
-    { "block-wtx", FAULT_BLOCK_WTX, FAULT_AT_BLOCK, 1, 10, false, "block-wtx N TIMES" },
-    { "block-ifs", FAULT_BLOCK_IFS, FAULT_AT_BLOCK, 1, 10, false, "block-ifs N BYTES" },
-    { "block-abort", FAULT_BLOCK_ABORT, FAULT_AT_BLOCK, 0, 10, false, "block-abort N" },
-    { "camera-drop", FAULT_CAMERA_DROP, FAULT_AT_PACKET, 0, 10, true, "camera-drop EVERY" },
-    { "camera-error", FAULT_CAMERA_ERROR, FAULT_AT_FRAME, 0, 10, false, "camera-error N" },
-    { "camera-truncate", FAULT_CAMERA_TRUNCATE, FAULT_AT_FRAME, 1, 10, false,
-      "camera-truncate N BYTES" },
-    { "camera-no-eof", FAULT_CAMERA_NO_EOF, FAULT_AT_FRAME, 0, 10, false, "camera-no-eof N" },
-    { "camera-garbage", FAULT_CAMERA_GARBAGE, FAULT_AT_FRAME, 0, 10, false, "camera-garbage N" },
-    { "camera-header", FAULT_CAMERA_HEADER, FAULT_AT_FRAME, 0, 10, false, "camera-header N" },
-    { "camera-stop", FAULT_CAMERA_STOP, FAULT_AT_FRAME, 0, 10, false, "camera-stop N" },
+    {"stall", FAULT_STALL, FAULT_AT_TRANSFER, 0, 10, false, "stall ENDPOINT N"},
+    {"short", FAULT_SHORT, FAULT_AT_TRANSFER, 1, 10, false, "short ENDPOINT N BYTES"},
+    {"slow", FAULT_SLOW, FAULT_AT_TRANSFER, 1, 10, false, "slow ENDPOINT N MS"},
+    {"garbage", FAULT_GARBAGE, FAULT_AT_TRANSFER, 0, 10, false, "garbage ENDPOINT N"},
+    {"babble", FAULT_BABBLE, FAULT_AT_TRANSFER, 0, 10, false, "babble ENDPOINT N"},
+    {"unplug", FAULT_UNPLUG, FAULT_AT_TRANSFER, 0, 10, false, "unplug ENDPOINT N"},
+    {"extend", FAULT_EXTEND, FAULT_AT_ANSWER, 2, 10, false, "extend N COUNT MS"},
+    {"wrong-seq", FAULT_WRONG_SEQ, FAULT_AT_ANSWER, 0, 10, false, "wrong-seq N"},
+    {"wrong-slot", FAULT_WRONG_SLOT, FAULT_AT_ANSWER, 0, 10, false, "wrong-slot N"},
+    {"wrong-length", FAULT_WRONG_LENGTH, FAULT_AT_ANSWER, 0, 10, false, "wrong-length N"},
+    {"stale", FAULT_STALE, FAULT_AT_ANSWER, 0, 10, false, "stale N"},
+    {"twice", FAULT_TWICE, FAULT_AT_ANSWER, 0, 10, false, "twice N"},
+    {"silent", FAULT_SILENT, FAULT_AT_ANSWER, 0, 10, false, "silent N"},
+    {"berror", FAULT_BERROR, FAULT_AT_ANSWER, 1, 16, false, "berror N CODE(hex)"},
+    {"mute", FAULT_MUTE, FAULT_AT_APDU, 0, 10, false, "mute N"},
+    {"torn", FAULT_TORN, FAULT_AT_APDU, 0, 10, false, "torn N"},
+    {"torn-in", FAULT_TORN_IN, FAULT_AT_APDU, 0, 10, false, "torn-in N"},
+    {"torn-lost", FAULT_TORN_LOST, FAULT_AT_APDU, 0, 10, false, "torn-lost N"},
+    {"sw", FAULT_SW, FAULT_AT_APDU, 1, 16, false, "sw N STATUS(hex)"},
+    {"block-lost", FAULT_BLOCK_LOST, FAULT_AT_BLOCK, 0, 10, false, "block-lost N"},
+    {"block-silent", FAULT_BLOCK_SILENT, FAULT_AT_BLOCK, 0, 10, false, "block-silent N"},
+    {"block-damaged", FAULT_BLOCK_DAMAGED, FAULT_AT_BLOCK, 0, 10, false, "block-damaged N"},
+    {"block-refused", FAULT_BLOCK_REFUSED, FAULT_AT_BLOCK, 0, 10, false, "block-refused N"},
+    {"block-old", FAULT_BLOCK_OLD, FAULT_AT_BLOCK, 0, 10, false, "block-old N"},
+    {"block-wtx", FAULT_BLOCK_WTX, FAULT_AT_BLOCK, 1, 10, false, "block-wtx N TIMES"},
+    {"block-ifs", FAULT_BLOCK_IFS, FAULT_AT_BLOCK, 1, 10, false, "block-ifs N BYTES"},
+    {"block-abort", FAULT_BLOCK_ABORT, FAULT_AT_BLOCK, 0, 10, false, "block-abort N"},
+    {"camera-drop", FAULT_CAMERA_DROP, FAULT_AT_PACKET, 0, 10, true, "camera-drop EVERY"},
+    {"camera-error", FAULT_CAMERA_ERROR, FAULT_AT_FRAME, 0, 10, false, "camera-error N"},
+    {"camera-truncate", FAULT_CAMERA_TRUNCATE, FAULT_AT_FRAME, 1, 10, false,
+     "camera-truncate N BYTES"},
+    {"camera-no-eof", FAULT_CAMERA_NO_EOF, FAULT_AT_FRAME, 0, 10, false, "camera-no-eof N"},
+    {"camera-garbage", FAULT_CAMERA_GARBAGE, FAULT_AT_FRAME, 0, 10, false, "camera-garbage N"},
+    {"camera-header", FAULT_CAMERA_HEADER, FAULT_AT_FRAME, 0, 10, false, "camera-header N"},
+    {"camera-stop", FAULT_CAMERA_STOP, FAULT_AT_FRAME, 0, 10, false, "camera-stop N"},
 };
 
 static const struct {
     const char *name;
     unsigned address;
 } endpoints[] = {
-    { "control", 0x00 }, { "bulk-out", 0x01 }, { "bulk-in", 0x81 }, { "interrupt", 0x82 },
-    { "iso", 0x83 },
+    {"control", 0x00}, {"bulk-out", 0x01}, {"bulk-in", 0x81}, {"interrupt", 0x82}, {"iso", 0x83},
 };
 
 struct faults *sim_faults_new(void)
@@ -112,7 +111,7 @@ static bool parse_endpoint(const char *word, unsigned *address)
 
 int sim_faults_arm(struct faults *f, char *const *words, size_t count, char *why, size_t why_cap)
 {
-    struct fault new = { 0 };
+    struct fault new = {0};
     size_t i, k = 1;
 
     for (i = 0; i < COUNT(kinds); i++)

@@ -22,33 +22,33 @@ enum fault_point {
 
 enum fault_kind {
     FAULT_NONE,
-    FAULT_STALL,    /* endpoint halts until CLEAR_FEATURE */
-    FAULT_SHORT,    /* transfer cut to `arg` bytes */
-    FAULT_SLOW,     /* transfer late by `arg` ms */
-    FAULT_GARBAGE,  /* bytes replaced by noise */
-    FAULT_BABBLE,   /* device sends more than asked: -EOVERFLOW */
-    FAULT_UNPLUG,   /* cable out */
-    FAULT_EXTEND,   /* `arg` time extensions, `arg2` ms apart, before the answer */
+    FAULT_STALL,   /* endpoint halts until CLEAR_FEATURE */
+    FAULT_SHORT,   /* transfer cut to `arg` bytes */
+    FAULT_SLOW,    /* transfer late by `arg` ms */
+    FAULT_GARBAGE, /* bytes replaced by noise */
+    FAULT_BABBLE,  /* device sends more than asked: -EOVERFLOW */
+    FAULT_UNPLUG,  /* cable out */
+    FAULT_EXTEND,  /* `arg` time extensions, `arg2` ms apart, before the answer */
     FAULT_WRONG_SEQ,
     FAULT_WRONG_SLOT,
-    FAULT_WRONG_LENGTH, /* dwLength larger than the message */
-    FAULT_STALE,    /* an answer with the previous bSeq comes first */
-    FAULT_TWICE,    /* answer sent twice */
-    FAULT_SILENT,   /* never answered */
-    FAULT_BERROR,   /* command fails with bError `arg` */
-    FAULT_MUTE,     /* card stops answering: bError FE */
-    FAULT_TORN,     /* card gone after this APDU was answered */
-    FAULT_TORN_IN,  /* card gone before this APDU is executed */
-    FAULT_TORN_LOST, /* executed, and gone before the answer leaves */
-    FAULT_SW,       /* card answers status word `arg` (hex) instead of executing */
-    FAULT_BLOCK_LOST,    /* it does not reach the card */
-    FAULT_BLOCK_SILENT,  /* the card's answer does not reach the reader */
-    FAULT_BLOCK_DAMAGED, /* the answer's check byte is wrong */
-    FAULT_BLOCK_REFUSED, /* the card saw a wrong check byte */
-    FAULT_BLOCK_OLD,     /* the card's block before comes in place of its answer */
-    FAULT_BLOCK_WTX,     /* the card wants `arg` waiting times before its next answer */
-    FAULT_BLOCK_IFS,     /* the card wants blocks of `arg` bytes from now on */
-    FAULT_BLOCK_ABORT,   /* the card gives the exchange up instead of answering */
+    FAULT_WRONG_LENGTH,    /* dwLength larger than the message */
+    FAULT_STALE,           /* an answer with the previous bSeq comes first */
+    FAULT_TWICE,           /* answer sent twice */
+    FAULT_SILENT,          /* never answered */
+    FAULT_BERROR,          /* command fails with bError `arg` */
+    FAULT_MUTE,            /* card stops answering: bError FE */
+    FAULT_TORN,            /* card gone after this APDU was answered */
+    FAULT_TORN_IN,         /* card gone before this APDU is executed */
+    FAULT_TORN_LOST,       /* executed, and gone before the answer leaves */
+    FAULT_SW,              /* card answers status word `arg` (hex) instead of executing */
+    FAULT_BLOCK_LOST,      /* it does not reach the card */
+    FAULT_BLOCK_SILENT,    /* the card's answer does not reach the reader */
+    FAULT_BLOCK_DAMAGED,   /* the answer's check byte is wrong */
+    FAULT_BLOCK_REFUSED,   /* the card saw a wrong check byte */
+    FAULT_BLOCK_OLD,       /* the card's block before comes in place of its answer */
+    FAULT_BLOCK_WTX,       /* the card wants `arg` waiting times before its next answer */
+    FAULT_BLOCK_IFS,       /* the card wants blocks of `arg` bytes from now on */
+    FAULT_BLOCK_ABORT,     /* the card gives the exchange up instead of answering */
     FAULT_CAMERA_DROP,     /* every n-th packet with data is lost */
     FAULT_CAMERA_ERROR,    /* ERR bit in the frame */
     FAULT_CAMERA_TRUNCATE, /* frame cut to `arg` bytes */

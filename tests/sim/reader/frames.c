@@ -145,8 +145,8 @@ int sim_frames_get(struct frames *f, size_t i, const uint8_t **jpeg, size_t *len
 void sim_frames_black(struct buf *out, unsigned width, unsigned height)
 {
     /* class and id, sixteen counts of codes by length, symbols */
-    static const uint8_t dc[19] = { [1] = 1, [2] = 1, [18] = 11 };
-    static const uint8_t ac[18] = { [0] = 0x10, [1] = 1 };
+    static const uint8_t dc[19] = {[1] = 1, [2] = 1, [18] = 11};
+    static const uint8_t ac[18] = {[0] = 0x10, [1] = 1};
     size_t blocks = (size_t)((width + 7) / 8) * ((height + 7) / 8) * 3, bits;
 
     sim_buf_put(out, "\xff\xd8\xff\xdb\x00\x43\x00", 7);

@@ -34,38 +34,60 @@ enum { CARDS_MAX = 128, PHOTO_MAX = 20000 };
 static const char contact_atr[] = "3BE000FF8131FE4514";
 
 static const struct kind kinds[] = {
-    { "mynumber", "jpki kenkaku kenhojo juki common", contact_atr, "JPKIAPICCTOKEN2", true, true,
-      false },
-    { "android", "jpki", contact_atr, "JPKIAPGPSETOKEN", true, true, true },
-    { "juki", "jpki juki", contact_atr, "JPKIAPICCTOKEN", false, true, false },
+    {"mynumber", "jpki kenkaku kenhojo juki common", contact_atr, "JPKIAPICCTOKEN2", true, true,
+     false},
+    {"android", "jpki", contact_atr, "JPKIAPGPSETOKEN", true, true, true},
+    {"juki", "jpki juki", contact_atr, "JPKIAPICCTOKEN", false, true, false},
     /* pseudo ATR that PC/SC part 3 prescribes for a FeliCa card */
-    { "transit", "", "3B8F8001804F0CA00000030611003B0000000042", "", false, false, false },
-    { "mute", "", "none", "", false, false, false },
+    {"transit", "", "3B8F8001804F0CA00000030611003B0000000042", "", false, false, false},
+    {"mute", "", "none", "", false, false, false},
 };
 
 /* Every key a description may have and its default; NULL = needed by a card with files. */
 static const struct {
     const char *key, *fallback;
 } known_keys[] = {
-    { "kind", "mynumber" },       { "name", NULL },            { "kana", NULL },
-    { "roman", NULL },            { "birth", NULL },           { "sex", NULL },
-    { "address", NULL },          { "address-roman", NULL },   { "municipality", NULL },
-    { "number", NULL },           { "card-number", NULL },     { "expiry", NULL },
-    { "security-code", NULL },    { "photo", NULL },           { "pin", NULL },
-    { "pin-tries", "3" },         { "sign-password", NULL },   { "sign-tries", "5" },
-    { "text-pin", NULL },         { "text-tries", "3" },       { "juki-pin", NULL },
-    { "number-b", "" },           { "number-b-tries", "10" },  { "text-number-b-tries", "10" },
-    { "auth-serial", NULL },      { "auth-from", NULL },       { "auth-until", NULL },
-    { "auth-status", "valid" },   { "sign-certificate", "present" },
-    { "token", "" },              { "genuineness", "genuine" }, { "about", "" },
+    {"kind", "mynumber"},
+    {"name", NULL},
+    {"kana", NULL},
+    {"roman", NULL},
+    {"birth", NULL},
+    {"sex", NULL},
+    {"address", NULL},
+    {"address-roman", NULL},
+    {"municipality", NULL},
+    {"number", NULL},
+    {"card-number", NULL},
+    {"expiry", NULL},
+    {"security-code", NULL},
+    {"photo", NULL},
+    {"pin", NULL},
+    {"pin-tries", "3"},
+    {"sign-password", NULL},
+    {"sign-tries", "5"},
+    {"text-pin", NULL},
+    {"text-tries", "3"},
+    {"juki-pin", NULL},
+    {"number-b", ""},
+    {"number-b-tries", "10"},
+    {"text-number-b-tries", "10"},
+    {"auth-serial", NULL},
+    {"auth-from", NULL},
+    {"auth-until", NULL},
+    {"auth-status", "valid"},
+    {"sign-certificate", "present"},
+    {"token", ""},
+    {"genuineness", "genuine"},
+    {"about", ""},
 };
 
-static const char *const genuineness_words[] = { "genuine", "wrong-record-signature",
-                                                 "wrong-chip-key", "test-issuer-unknown" };
+static const char *const genuineness_words[] = {"genuine", "wrong-record-signature",
+                                                "wrong-chip-key", "test-issuer-unknown"};
 
 static const char *const hierarchy_names[KEY_COUNT] = {
-    "auth-ca", "sign-ca", "kenkaku-issuer", "kenhojo-issuer", "unknown-issuer", "kenkaku-city",
-    "kenhojo-city", "shared-sign", "shared-text", "shared-common", "wrong-chip",
+    "auth-ca",        "sign-ca",       "kenkaku-issuer", "kenhojo-issuer",
+    "unknown-issuer", "kenkaku-city",  "kenhojo-city",   "shared-sign",
+    "shared-text",    "shared-common", "wrong-chip",
 };
 
 struct maker {
@@ -120,10 +142,9 @@ static int check_values(struct input *in)
     static const struct {
         const char *key;
         size_t digits;
-    } numbers[] = { { "birth", 8 },         { "sex", 1 },       { "number", 12 },
-                    { "expiry", 8 },        { "pin", 4 },       { "security-code", 4 },
-                    { "text-pin", 4 },      { "juki-pin", 4 },  { "auth-from", 8 },
-                    { "municipality", 5 },  { "auth-until", 8 } };
+    } numbers[] = {{"birth", 8},     {"sex", 1},           {"number", 12},   {"expiry", 8},
+                   {"pin", 4},       {"security-code", 4}, {"text-pin", 4},  {"juki-pin", 4},
+                   {"auth-from", 8}, {"municipality", 5},  {"auth-until", 8}};
     size_t i;
     char b[15];
 
@@ -167,7 +188,7 @@ static int load_photo(const struct maker *m, struct input *in)
 
 static void hash_input(struct input *in)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
     size_t i;
 
     sim_buf_put_str(&b, MAKE_FORMAT);
@@ -271,8 +292,8 @@ static int make_keys(struct maker *m)
         list[n++] = names[2 * i];
         list[n++] = names[2 * i + 1];
     }
-    r = sim_pki_make_keys(m->hierarchy.keys_dir, list, n, cpus > 0 &&
-                          cpus < 64 ? (unsigned)cpus : 2);
+    r = sim_pki_make_keys(m->hierarchy.keys_dir, list, n,
+                          cpus > 0 && cpus < 64 ? (unsigned)cpus : 2);
     for (i = 0; i < KEY_COUNT && r == 0; i++) {
         m->hierarchy.keys[i] = sim_pki_load_key(m->hierarchy.keys_dir, hierarchy_names[i]);
         if (!m->hierarchy.keys[i])
@@ -283,9 +304,12 @@ static int make_keys(struct maker *m)
 
 static X509 *make_authority(EVP_PKEY *key, const char *unit, uint64_t serial)
 {
-    struct pki_subject s = { .unit = unit, .serial = serial, .from = HIERARCHY_FROM,
-                             .until = HIERARCHY_UNTIL, .usage = "critical,keyCertSign,cRLSign",
-                             .authority = true };
+    struct pki_subject s = {.unit = unit,
+                            .serial = serial,
+                            .from = HIERARCHY_FROM,
+                            .until = HIERARCHY_UNTIL,
+                            .usage = "critical,keyCertSign,cRLSign",
+                            .authority = true};
 
     return sim_pki_certificate(&s, key, NULL, key);
 }
@@ -305,8 +329,8 @@ static int write_trust(struct maker *m)
     static const struct {
         const char *file;
         enum hierarchy_key key;
-    } issuers[] = { { "kenkaku-issuer-6000023.pem", KEY_KENKAKU_ISSUER },
-                    { "kenhojo-issuer-6000033.pem", KEY_KENHOJO_ISSUER } };
+    } issuers[] = {{"kenkaku-issuer-6000023.pem", KEY_KENKAKU_ISSUER},
+                   {"kenhojo-issuer-6000033.pem", KEY_KENHOJO_ISSUER}};
     uint64_t revoked[CARDS_MAX];
     char path[PATH_MAX];
     size_t n = 0, i;
@@ -340,7 +364,7 @@ static int write_trust(struct maker *m)
 static void card_stamp(const struct maker *m, const struct input *in, char hex[65])
 {
     uint8_t hash[SHA256_DIGEST_LENGTH];
-    struct buf b = { 0 };
+    struct buf b = {0};
     size_t i;
 
     sim_buf_put(&b, in->stamp, sizeof(in->stamp));
@@ -392,10 +416,11 @@ static int make_cards(struct maker *m, size_t *made)
 
 static int write_index(const struct maker *m)
 {
-    static const char *const columns[] = { "kind", "auth-serial", "birth", "sex", "expiry",
-                                           "number-b", "pin", "name", "kana", "address", "about" };
+    static const char *const columns[] = {"kind",   "auth-serial", "birth", "sex",
+                                          "expiry", "number-b",    "pin",   "name",
+                                          "kana",   "address",     "about"};
     char path[PATH_MAX];
-    struct buf b = { 0 };
+    struct buf b = {0};
     size_t i, j;
     int r;
 
@@ -426,8 +451,8 @@ static int prepare(struct maker *m)
 
     r = make_dir(m->out_dir);
     if (r == 0)
-        r = sim_util_path(m->hierarchy.keys_dir, sizeof(m->hierarchy.keys_dir), m->out_dir,
-                          "keys", NULL);
+        r = sim_util_path(m->hierarchy.keys_dir, sizeof(m->hierarchy.keys_dir), m->out_dir, "keys",
+                          NULL);
     if (r == 0)
         r = sim_util_path(m->trust_dir, sizeof(m->trust_dir), m->out_dir, "trust", NULL);
     if (r == 0)
@@ -443,10 +468,10 @@ static int prepare(struct maker *m)
     set_signers(m, &m->hierarchy.kenkaku, "6000023", KEY_KENKAKU_ISSUER, KEY_KENKAKU_CITY);
     set_signers(m, &m->hierarchy.kenhojo, "6000033", KEY_KENHOJO_ISSUER, KEY_KENHOJO_CITY);
     set_signers(m, &m->hierarchy.unknown, "6999923", KEY_UNKNOWN_ISSUER, KEY_KENKAKU_CITY);
-    m->hierarchy.auth_ca = make_authority(m->hierarchy.keys[KEY_AUTH_CA],
-                                        "Simulated user authentication", 20230001);
-    m->hierarchy.sign_ca = make_authority(m->hierarchy.keys[KEY_SIGN_CA],
-                                        "Simulated digital signature", 20230002);
+    m->hierarchy.auth_ca =
+        make_authority(m->hierarchy.keys[KEY_AUTH_CA], "Simulated user authentication", 20230001);
+    m->hierarchy.sign_ca =
+        make_authority(m->hierarchy.keys[KEY_SIGN_CA], "Simulated digital signature", 20230002);
     return m->hierarchy.auth_ca && m->hierarchy.sign_ca ? write_trust(m) : -EIO;
 }
 

@@ -63,7 +63,7 @@ static const char usage[] =
 
 static int watch(const struct program *p, int fd, uint64_t tag)
 {
-    struct epoll_event ev = { .events = EPOLLIN };
+    struct epoll_event ev = {.events = EPOLLIN};
 
     ev.data.u64 = tag;
     return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
@@ -71,7 +71,7 @@ static int watch(const struct program *p, int fd, uint64_t tag)
 
 static int listen_unix(const char *path)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
     int fd, r;
 
     if (strlen(path) >= sizeof(addr.sun_path))
@@ -91,8 +91,8 @@ static int listen_unix(const char *path)
 
 static int listen_loopback(uint16_t port)
 {
-    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd, r, one = 1;
 
     fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -243,7 +243,7 @@ static void read_client(struct program *p, struct client *c)
 static void arm_timer(const struct program *p, uint64_t now_us)
 {
     uint64_t at = sim_usbip_next_us(p->sim.usbip, now_us);
-    struct itimerspec spec = { 0 };
+    struct itimerspec spec = {0};
 
     if (at != UINT64_MAX) {
         spec.it_value.tv_sec = (time_t)(at / 1000000);
@@ -308,33 +308,63 @@ static int run(struct program *p)
 static bool parse_options(struct program *p, struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "usbip", required_argument, NULL, 'u' },   { "control", required_argument, NULL, 'c' },
-        { "cards", required_argument, NULL, 'd' },   { "videos", required_argument, NULL, 'v' },
-        { "usbip-tcp", required_argument, NULL, 't' }, { "state", required_argument, NULL, 's' },
-        { "serial", required_argument, NULL, 'n' },  { "level", required_argument, NULL, 'l' },
-        { "seed", required_argument, NULL, 'r' },    { "camera", required_argument, NULL, 'm' },
-        { "card", required_argument, NULL, 'i' },    { "pin-pad", no_argument, NULL, 'p' },
-        { "second-slot", no_argument, NULL, '2' },
-        { "trace", required_argument, NULL, 'a' },
-        { 0 },
+        {"usbip", required_argument, NULL, 'u'},
+        {"control", required_argument, NULL, 'c'},
+        {"cards", required_argument, NULL, 'd'},
+        {"videos", required_argument, NULL, 'v'},
+        {"usbip-tcp", required_argument, NULL, 't'},
+        {"state", required_argument, NULL, 's'},
+        {"serial", required_argument, NULL, 'n'},
+        {"level", required_argument, NULL, 'l'},
+        {"seed", required_argument, NULL, 'r'},
+        {"camera", required_argument, NULL, 'm'},
+        {"card", required_argument, NULL, 'i'},
+        {"pin-pad", no_argument, NULL, 'p'},
+        {"second-slot", no_argument, NULL, '2'},
+        {"trace", required_argument, NULL, 'a'},
+        {0},
     };
     int c;
 
-    o->device = (struct device_options){ .serial = "SIM0001", .level = "extended", .seed = 1 };
+    o->device = (struct device_options){.serial = "SIM0001", .level = "extended", .seed = 1};
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'u': o->usbip = optarg; break;
-        case 'c': o->control = optarg; break;
-        case 'd': p->sim.cards_dir = optarg; break;
-        case 'v': p->sim.videos_dir = optarg; break;
-        case 's': o->state = optarg; break;
-        case 'n': o->device.serial = optarg; break;
-        case 'l': o->device.level = optarg; break;
-        case 'm': o->camera = optarg; break;
-        case 'i': o->card = optarg; break;
-        case 'a': o->trace = optarg; break;
-        case 'p': o->device.pin_pad = true; break;
-        case '2': o->device.second_slot = true; break;
+        case 'u':
+            o->usbip = optarg;
+            break;
+        case 'c':
+            o->control = optarg;
+            break;
+        case 'd':
+            p->sim.cards_dir = optarg;
+            break;
+        case 'v':
+            p->sim.videos_dir = optarg;
+            break;
+        case 's':
+            o->state = optarg;
+            break;
+        case 'n':
+            o->device.serial = optarg;
+            break;
+        case 'l':
+            o->device.level = optarg;
+            break;
+        case 'm':
+            o->camera = optarg;
+            break;
+        case 'i':
+            o->card = optarg;
+            break;
+        case 'a':
+            o->trace = optarg;
+            break;
+        case 'p':
+            o->device.pin_pad = true;
+            break;
+        case '2':
+            o->device.second_slot = true;
+            break;
         case 't':
             if (sim_util_parse_u64(optarg, 10, 65535, &o->tcp_port) < 0)
                 return false;
@@ -388,7 +418,7 @@ int main(int argc, char **argv)
 {
     static struct program program; /* the one place with state: large, so not on the stack */
     struct program *p = &program;
-    struct options o = { 0 };
+    struct options o = {0};
     size_t i;
     int r;
 

@@ -28,7 +28,7 @@ static const char usage[] =
 /* In a network namespace of its own the loopback interface is down at first. */
 static int raise_loopback(void)
 {
-    struct ifreq request = { 0 };
+    struct ifreq request = {0};
     int fd, r = 0;
 
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -45,9 +45,9 @@ static int raise_loopback(void)
 /* vpcd may not be listening yet: tries for ten seconds. */
 static int connect_vpcd(uint16_t port)
 {
-    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    const struct timespec pause = { 0, TRY_MS * 1000000L };
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct timespec pause = {0, TRY_MS * 1000000L};
     int fd, i, r = -ETIMEDOUT;
 
     for (i = 0; i < TRIES; i++) {
@@ -133,9 +133,9 @@ static int serve(int fd, struct card *card)
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "cards", required_argument, NULL, 'd' }, { "card", required_argument, NULL, 'c' },
-        { "state", required_argument, NULL, 's' }, { "port", required_argument, NULL, 'p' },
-        { "raise-loopback", no_argument, NULL, 'l' }, { 0 },
+        {"cards", required_argument, NULL, 'd'},    {"card", required_argument, NULL, 'c'},
+        {"state", required_argument, NULL, 's'},    {"port", required_argument, NULL, 'p'},
+        {"raise-loopback", no_argument, NULL, 'l'}, {0},
     };
     const char *cards = NULL, *name = NULL, *state = NULL;
     struct card *card = NULL;
@@ -144,12 +144,23 @@ int main(int argc, char **argv)
 
     while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
         switch (c) {
-        case 'd': cards = optarg; break;
-        case 'c': name = optarg; break;
-        case 's': state = optarg; break;
-        case 'p': r = sim_util_parse_u64(optarg, 10, 65535, &port); break;
-        case 'l': raise_loopback(); break; /* if it fails, connecting will say so */
-        default: r = -EINVAL;
+        case 'd':
+            cards = optarg;
+            break;
+        case 'c':
+            name = optarg;
+            break;
+        case 's':
+            state = optarg;
+            break;
+        case 'p':
+            r = sim_util_parse_u64(optarg, 10, 65535, &port);
+            break;
+        case 'l':
+            raise_loopback();
+            break; /* if it fails, connecting will say so */
+        default:
+            r = -EINVAL;
         }
     }
     if (r < 0 || optind != argc || !cards || !name) {

@@ -66,7 +66,7 @@ static int put_secret(const struct target *t, const char *ap, unsigned id, const
 static int write_certificate(const struct target *t, unsigned id, X509 *cert, const char *name)
 {
     char path[PATH_MAX];
-    struct buf der = { 0 };
+    struct buf der = {0};
     int r;
 
     if (!cert)
@@ -85,9 +85,10 @@ static int make_user_certificate(const struct make_hierarchy *h, const struct ta
                                  EVP_PKEY *key)
 {
     uint64_t serial = strtoull(sim_make_get(t->in, "auth-serial"), NULL, 10);
-    struct pki_subject s = { .serial = serial, .from = sim_make_get(t->in, "auth-from"),
-                             .until = sim_make_get(t->in, "auth-until"),
-                             .usage = "critical,digitalSignature" };
+    struct pki_subject s = {.serial = serial,
+                            .from = sim_make_get(t->in, "auth-from"),
+                            .until = sim_make_get(t->in, "auth-until"),
+                            .usage = "critical,digitalSignature"};
     char cn[40];
     X509 *cert;
     int r;
@@ -103,15 +104,16 @@ static int make_user_certificate(const struct make_hierarchy *h, const struct ta
 static int make_sign_certificate(const struct make_hierarchy *h, const struct target *t)
 {
     uint64_t serial = strtoull(sim_make_get(t->in, "auth-serial"), NULL, 10) + 5000000;
-    struct pki_subject s = { .serial = serial, .from = sim_make_get(t->in, "auth-from"),
-                             .until = sim_make_get(t->in, "auth-until"),
-                             .usage = "critical,digitalSignature,nonRepudiation" };
+    struct pki_subject s = {.serial = serial,
+                            .from = sim_make_get(t->in, "auth-from"),
+                            .until = sim_make_get(t->in, "auth-until"),
+                            .usage = "critical,digitalSignature,nonRepudiation"};
     /* the four attributes stand in the alternative name of this certificate only */
     const struct pki_other_name names[] = {
-        { "1.2.392.200149.8.5.5.1", sim_make_get(t->in, "name") },
-        { "1.2.392.200149.8.5.5.3", sim_make_get(t->in, "sex") },
-        { "1.2.392.200149.8.5.5.4", sim_make_get(t->in, "birth") },
-        { "1.2.392.200149.8.5.5.5", sim_make_get(t->in, "address") },
+        {"1.2.392.200149.8.5.5.1", sim_make_get(t->in, "name")},
+        {"1.2.392.200149.8.5.5.3", sim_make_get(t->in, "sex")},
+        {"1.2.392.200149.8.5.5.4", sim_make_get(t->in, "birth")},
+        {"1.2.392.200149.8.5.5.5", sim_make_get(t->in, "address")},
     };
     char cn[40];
     X509 *cert;
@@ -133,7 +135,7 @@ static int make_jpki(const struct make_hierarchy *h, const struct target *t)
     bool sign = kind->signing_certificate &&
                 strcmp(sim_make_get(t->in, "sign-certificate"), "present") == 0;
     const char *token = *sim_make_get(t->in, "token") ? sim_make_get(t->in, "token") : kind->token;
-    struct buf b = { 0 };
+    struct buf b = {0};
     char name[CARD_NAME_MAX + 8];
     EVP_PKEY *key;
     int r;
@@ -184,18 +186,20 @@ static int make_kenkaku(const struct make_hierarchy *h, const struct target *t)
         unsigned id;
         bool (*make)(struct buf *out, const struct make_face *f);
         size_t pad;
-    } files[] = { { 0x0001, sim_make_kenkaku_0001, PAD },
-                  { 0x0002, sim_make_kenkaku_0002, PAD },
-                  { 0x0003, sim_make_kenkaku_0003, 0 },
-                  { 0x0005, sim_make_kenkaku_0005, PAD } };
+    } files[] = {{0x0001, sim_make_kenkaku_0001, PAD},
+                 {0x0002, sim_make_kenkaku_0002, PAD},
+                 {0x0003, sim_make_kenkaku_0003, 0},
+                 {0x0005, sim_make_kenkaku_0005, PAD}};
     const char *genuine = sim_make_get(t->in, "genuineness");
-    struct make_face f = { .person = t->in->person, .signers = &h->kenkaku, .photo = t->in->photo,
-                           .photo_len = t->in->photo_len,
-                           .photo_absent = strcmp(sim_make_get(t->in, "photo"), "absent") == 0,
-                           .spoil_record = strcmp(genuine, "wrong-record-signature") == 0 };
+    struct make_face f = {.person = t->in->person,
+                          .signers = &h->kenkaku,
+                          .photo = t->in->photo,
+                          .photo_len = t->in->photo_len,
+                          .photo_absent = strcmp(sim_make_get(t->in, "photo"), "absent") == 0,
+                          .spoil_record = strcmp(genuine, "wrong-record-signature") == 0};
     bool wrong_chip = strcmp(genuine, "wrong-chip-key") == 0;
     char name[CARD_NAME_MAX + 8], era[7];
-    struct buf b = { 0 };
+    struct buf b = {0};
     int r = 0;
     size_t i;
 
@@ -245,8 +249,8 @@ static int make_kenhojo(const struct make_hierarchy *h, const struct target *t)
 {
     const struct settings *p = t->in->person;
     EVP_PKEY *text = h->keys[KEY_SHARED_TEXT];
-    struct prng prng = { util_get_be32(t->in->stamp) };
-    struct buf b = { 0 };
+    struct prng prng = {util_get_be32(t->in->stamp)};
+    struct buf b = {0};
     int r;
 
     r = write_made(t, 0x0001, sim_make_kenhojo_0001(&b, p), &b, 0);
@@ -283,7 +287,7 @@ static int make_kenhojo(const struct make_hierarchy *h, const struct target *t)
 
 static int make_juki(const struct make_hierarchy *h, const struct target *t)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
     int r;
 
     sim_buf_put(&b, h->kenkaku.municipality_id, 16);
@@ -293,7 +297,7 @@ static int make_juki(const struct make_hierarchy *h, const struct target *t)
 
 static int make_common(const struct make_hierarchy *h, const struct target *t)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
     int r;
 
     if (!sim_make_common_0001(&b, t->in->person))
@@ -307,17 +311,19 @@ static int make_common(const struct make_hierarchy *h, const struct target *t)
 static const struct {
     const char *application;
     int (*make)(const struct make_hierarchy *h, const struct target *t);
-} applications[] = { { "jpki", make_jpki },       { "kenkaku", make_kenkaku },
-                     { "kenhojo", make_kenhojo }, { "juki", make_juki },
-                     { "common", make_common } };
+} applications[] = {{"jpki", make_jpki},
+                    {"kenkaku", make_kenkaku},
+                    {"kenhojo", make_kenhojo},
+                    {"juki", make_juki},
+                    {"common", make_common}};
 
 static int put_data_objects(const struct target *t)
 {
     static const struct {
         const char *object, *key;
-    } objects[] = { { "data-object.0045", "card-number" },
-                    { "data-object.00F0", "municipality" },
-                    { "data-object.00F2", "expiry" } };
+    } objects[] = {{"data-object.0045", "card-number"},
+                   {"data-object.00F0", "municipality"},
+                   {"data-object.00F2", "expiry"}};
     char hex[64];
     size_t i, j;
     int r = 0;
@@ -334,7 +340,7 @@ static int put_data_objects(const struct target *t)
 
 int sim_make_card(const struct make_hierarchy *h, const struct input *in, const char *out_dir)
 {
-    struct target t = { .in = in };
+    struct target t = {.in = in};
     char path[PATH_MAX];
     size_t i;
     int r;

@@ -25,9 +25,18 @@ struct kind {
 
 /* Keys of the hierarchy, and those that all cards share because nothing tells them apart by it. */
 enum hierarchy_key {
-    KEY_AUTH_CA, KEY_SIGN_CA, KEY_KENKAKU_ISSUER, KEY_KENHOJO_ISSUER, KEY_UNKNOWN_ISSUER,
-    KEY_KENKAKU_CITY, KEY_KENHOJO_CITY, KEY_SHARED_SIGN, KEY_SHARED_TEXT, KEY_SHARED_COMMON,
-    KEY_WRONG_CHIP, KEY_COUNT
+    KEY_AUTH_CA,
+    KEY_SIGN_CA,
+    KEY_KENKAKU_ISSUER,
+    KEY_KENHOJO_ISSUER,
+    KEY_UNKNOWN_ISSUER,
+    KEY_KENKAKU_CITY,
+    KEY_KENHOJO_CITY,
+    KEY_SHARED_SIGN,
+    KEY_SHARED_TEXT,
+    KEY_SHARED_COMMON,
+    KEY_WRONG_CHIP,
+    KEY_COUNT
 };
 
 /* A description, defaults filled in and values checked. */

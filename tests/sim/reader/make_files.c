@@ -18,11 +18,11 @@ static const char *person_get(const struct settings *person, const char *key)
 static const struct {
     unsigned from, base;
 } eras[] = {
-    { 20190501, 2018 }, /* Reiwa */
-    { 19890108, 1988 }, /* Heisei */
-    { 19261225, 1925 }, /* Showa */
-    { 19120730, 1911 }, /* Taisho */
-    { 18730101, 1867 }, /* Meiji, from its solar calendar on */
+    {20190501, 2018}, /* Reiwa */
+    {19890108, 1988}, /* Heisei */
+    {19261225, 1925}, /* Showa */
+    {19120730, 1911}, /* Taisho */
+    {18730101, 1867}, /* Meiji, from its solar calendar on */
 };
 
 bool sim_make_era_date(char out[7], const char *birth)
@@ -60,7 +60,7 @@ static void put_text(struct buf *b, unsigned tag, const char *text)
 static void put_picture(struct buf *b, unsigned tag, const char *text, unsigned scale, unsigned w,
                         unsigned h)
 {
-    struct buf png = { 0 };
+    struct buf png = {0};
 
     sim_make_png_text(&png, text, scale, w, h);
     if (png.failed)
@@ -71,7 +71,7 @@ static void put_picture(struct buf *b, unsigned tag, const char *text, unsigned 
 
 static void put_public(struct buf *b, unsigned tag, EVP_PKEY *key)
 {
-    struct buf pub = { 0 };
+    struct buf pub = {0};
 
     sim_pki_put_public(&pub, key);
     if (pub.failed)
@@ -103,7 +103,7 @@ static bool finish(struct buf *out, unsigned tag, struct buf *body)
 
 bool sim_make_kenkaku_0001(struct buf *out, const struct make_face *f)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
 
     put_text(&b, 0xDF11, person_get(f->person, "birth"));
     put_public(&b, 0xDF12, f->chip);
@@ -118,8 +118,8 @@ bool sim_make_kenkaku_0001(struct buf *out, const struct make_face *f)
 static bool sign_face(EVP_PKEY *key, const struct buf *b, const size_t segment[4],
                       uint8_t signature[PKI_SIGNATURE])
 {
-    uint8_t payload[19 + 3 * HASH] = { 0x30, 0x71, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
-                                       0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x60 };
+    uint8_t payload[19 + 3 * HASH] = {0x30, 0x71, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+                                      0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x60};
     size_t i;
 
     for (i = 0; i < 3; i++)
@@ -131,9 +131,9 @@ bool sim_make_kenkaku_0002(struct buf *out, const struct make_face *f)
 {
     /* FF20 and its 82-form length (5), DF21 with length byte (3) and nine offsets */
     const size_t head = 2 + 3 + 3 + OFFSETS_FACE * 2;
-    uint8_t table[OFFSETS_FACE * 2] = { 0 }, signature[PKI_SIGNATURE];
-    size_t at[OFFSETS_FACE] = { 0 }, segment[4];
-    struct buf b = { 0 }, whole = { 0 };
+    uint8_t table[OFFSETS_FACE * 2] = {0}, signature[PKI_SIGNATURE];
+    size_t at[OFFSETS_FACE] = {0}, segment[4];
+    struct buf b = {0}, whole = {0};
     size_t i, len = f->photo ? f->photo_len : 0;
 
     at[0] = b.len;
@@ -178,7 +178,7 @@ out:
 
 bool sim_make_kenkaku_0003(struct buf *out, const struct make_face *f)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
     uint8_t opaque[256];
 
     /* application id, key id, version, municipality; two opaque values whose use is unknown */
@@ -195,7 +195,7 @@ bool sim_make_kenkaku_0003(struct buf *out, const struct make_face *f)
 
 bool sim_make_kenkaku_0005(struct buf *out, const struct make_face *f)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
 
     put_picture(&b, 0xDF41, person_get(f->person, "number"), 2, 160, 20);
     put_public(&b, 0xDF42, f->chip);
@@ -216,10 +216,9 @@ bool sim_make_kenhojo_0002(struct buf *out, const struct settings *person)
         unsigned tag;
         const char *key;
     } fields[OFFSETS_TEXT] = {
-        { 0xDF22, "name" }, { 0xDF23, "address" }, { 0xDF24, "birth" }, { 0xDF25, "sex" }
-    };
+        {0xDF22, "name"}, {0xDF23, "address"}, {0xDF24, "birth"}, {0xDF25, "sex"}};
     uint8_t table[OFFSETS_TEXT * 2];
-    struct buf b = { 0 }, whole = { 0 };
+    struct buf b = {0}, whole = {0};
     size_t at[OFFSETS_TEXT], head, inner, i;
 
     for (i = 0; i < OFFSETS_TEXT; i++) {
@@ -241,7 +240,7 @@ bool sim_make_kenhojo_0002(struct buf *out, const struct settings *person)
 bool sim_make_kenhojo_0003(struct buf *out, const struct settings *person,
                            const struct make_signers *signers)
 {
-    struct buf number = { 0 }, text = { 0 }, b = { 0 };
+    struct buf number = {0}, text = {0}, b = {0};
     uint8_t hash[HASH];
     size_t skip;
 
@@ -265,7 +264,7 @@ out:
 bool sim_make_kenhojo_0005(struct buf *out, struct prng *prng)
 {
     uint8_t opaque[128];
-    struct buf b = { 0 };
+    struct buf b = {0};
 
     sim_buf_put_tlv(&b, 0xDF41, "\x01\x04\x08\x00", 4);
     sim_prng_fill(prng, opaque, 16);
@@ -283,7 +282,7 @@ bool sim_make_kenhojo_0006(struct buf *out, EVP_PKEY *text_key)
 
 bool sim_make_kenhojo_0007(struct buf *out, EVP_PKEY *text_key, const struct make_signers *signers)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
 
     put_public(&b, 0xDF51, text_key);
     put_signature(&b, 0xDF52, signers->municipality);

@@ -10,7 +10,7 @@
 
 /* Keys of the test hierarchy that sign what stands on a card. */
 struct make_signers {
-    EVP_PKEY *issuer;       /* of the card-verifiable certificate in EF 0004 */
+    EVP_PKEY *issuer; /* of the card-verifiable certificate in EF 0004 */
     uint8_t issuer_id[16];
     EVP_PKEY *municipality; /* the certified key; signs the records */
     uint8_t municipality_id[16];
@@ -23,8 +23,8 @@ struct make_face {
     EVP_PKEY *chip;       /* key named in DF24 */
     const uint8_t *photo; /* JP2, or NULL */
     size_t photo_len;
-    bool photo_absent;    /* leave the TLV out instead of writing it empty */
-    bool spoil_record;    /* counterfeit: another photo than the one that was signed */
+    bool photo_absent; /* leave the TLV out instead of writing it empty */
+    bool spoil_record; /* counterfeit: another photo than the one that was signed */
 };
 
 /* Each appends one file's content; false when the description lacks something or memory ends. */

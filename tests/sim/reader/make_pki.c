@@ -150,7 +150,7 @@ EVP_PKEY *sim_pki_load_key(const char *dir, const char *name)
 /* Start and end of a day in Japan (UTC+9) as certificate times. */
 static bool set_day(ASN1_TIME *t, const char *day, bool end)
 {
-    struct tm tm = { 0 };
+    struct tm tm = {0};
     int y, m, d;
     time_t at;
 
@@ -367,7 +367,7 @@ int sim_pki_put_cv_certificate(struct buf *out, const uint8_t issuer_id[16], EVP
                                const uint8_t subject_id[16], EVP_PKEY *subject)
 {
     uint8_t signature[PKI_SIGNATURE];
-    struct buf body = { 0 }, whole = { 0 };
+    struct buf body = {0}, whole = {0};
     int r;
 
     sim_buf_put(&body, issuer_id, 16);

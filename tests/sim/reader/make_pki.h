@@ -31,7 +31,7 @@ struct pki_subject {
     const char *from, *until; /* YYYYMMDD, Japan time, both days included */
     const struct pki_other_name *alternatives;
     size_t alternative_count;
-    const char *usage;        /* keyUsage in OpenSSL's text form */
+    const char *usage; /* keyUsage in OpenSSL's text form */
     bool authority;
 };
 

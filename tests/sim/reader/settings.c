@@ -169,7 +169,7 @@ out:
 
 int sim_settings_save(const struct settings *s, const char *path)
 {
-    struct buf b = { 0 };
+    struct buf b = {0};
     size_t i;
     int r;
 

@@ -18,19 +18,19 @@ struct tpdu_card {
 };
 
 struct sim_t1 {
-    unsigned ifsd;      /* longest information field that the reader takes */
-    unsigned ns, nr;    /* of the card's present block; of the next one expected */
+    unsigned ifsd;   /* longest information field that the reader takes */
+    unsigned ns, nr; /* of the card's present block; of the next one expected */
     uint8_t command[CARD_COMMAND_MAX];
     size_t command_len;
     uint8_t response[CARD_RESPONSE_MAX];
     size_t response_len, response_at, piece;
-    bool answering;     /* an information block of ours waits to be acknowledged */
+    bool answering; /* an information block of ours waits to be acknowledged */
     uint8_t last[TPDU_BLOCK_MAX];
     size_t last_len;
     /* before the next answer: ask the reader for... */
     unsigned ask_wtx, ask_ifs;
     bool ask_abort;
-    unsigned asked;     /* S block that waits for its response, 0 none */
+    unsigned asked; /* S block that waits for its response, 0 none */
     unsigned asked_value;
     uint64_t blocks;
 };

@@ -5,7 +5,10 @@
 
 /* A card knows by the instruction which way its data go; the five bytes alone do not say. */
 enum {
-    INS_VERIFY = 0x20, INS_PSO = 0x2A, INS_INTERNAL_AUTHENTICATE = 0x88, INS_GET_RESPONSE = 0xC0,
+    INS_VERIFY = 0x20,
+    INS_PSO = 0x2A,
+    INS_INTERNAL_AUTHENTICATE = 0x88,
+    INS_GET_RESPONSE = 0xC0,
 };
 
 void sim_t0_reset(struct sim_t0 *t)

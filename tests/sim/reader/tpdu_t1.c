@@ -6,9 +6,16 @@
 enum { IFSD_FIRST = 32, IFSC = 254 };
 
 enum { /* PCB */
-    I_MORE = 0x20, I_NUMBER = 0x40, R_BLOCK = 0x80, R_NUMBER = 0x10, S_BLOCK = 0xC0,
-    RESYNCH_REQUEST = 0xC0, IFS_REQUEST = 0xC1, ABORT_REQUEST = 0xC2, WTX_REQUEST = 0xC3,
-    S_RESPONSE = 0x20,
+       I_MORE = 0x20,
+       I_NUMBER = 0x40,
+       R_BLOCK = 0x80,
+       R_NUMBER = 0x10,
+       S_BLOCK = 0xC0,
+       RESYNCH_REQUEST = 0xC0,
+       IFS_REQUEST = 0xC1,
+       ABORT_REQUEST = 0xC2,
+       WTX_REQUEST = 0xC3,
+       S_RESPONSE = 0x20,
 };
 
 void sim_t1_reset(struct sim_t1 *t)
@@ -202,7 +209,7 @@ size_t sim_t1_block(struct sim_t1 *t, const struct tpdu_card *card, struct fault
                     const uint8_t *in, size_t len, uint8_t out[TPDU_BLOCK_MAX])
 {
     const struct fault *hit = sim_faults_hit(faults, FAULT_AT_BLOCK, 0);
-    struct fault f = { 0 };
+    struct fault f = {0};
     uint8_t before[TPDU_BLOCK_MAX];
     size_t before_len = t->last_len;
 

@@ -11,17 +11,36 @@
 #include <unistd.h>
 
 enum {
-    VERSION = 0x0111, OP_REQ_DEVLIST = 0x8005, OP_REP_DEVLIST = 0x0005, OP_REQ_IMPORT = 0x8003,
-    OP_REP_IMPORT = 0x0003, ST_OK = 0, ST_NA = 1, ST_BUSY = 2, ST_NODEV = 4,
-    CMD_SUBMIT = 1, CMD_UNLINK = 2, RET_SUBMIT = 3, RET_UNLINK = 4,
-    OP_HEADER = 8, BUSID = 32, URB_HEADER = 48, ISO_DESCRIPTOR = 16, SPEED_HIGH = 3,
+    VERSION = 0x0111,
+    OP_REQ_DEVLIST = 0x8005,
+    OP_REP_DEVLIST = 0x0005,
+    OP_REQ_IMPORT = 0x8003,
+    OP_REP_IMPORT = 0x0003,
+    ST_OK = 0,
+    ST_NA = 1,
+    ST_BUSY = 2,
+    ST_NODEV = 4,
+    CMD_SUBMIT = 1,
+    CMD_UNLINK = 2,
+    RET_SUBMIT = 3,
+    RET_UNLINK = 4,
+    OP_HEADER = 8,
+    BUSID = 32,
+    URB_HEADER = 48,
+    ISO_DESCRIPTOR = 16,
+    SPEED_HIGH = 3,
     DEVICE_ID = 0x00010002, /* bus 1, device 2 */
 };
 
 enum {
-    CONNECTIONS = 4, URBS = 256, TRANSFER_MAX = 1024 * 1024, PACKETS_MAX = 1024,
-    READ_CHUNK = 65536, OUT_HIGH = 4 * 1024 * 1024,
-    OUT_LIMIT = 2 * OUT_HIGH + TRANSFER_MAX, ISO_PERIOD_US = 125,
+    CONNECTIONS = 4,
+    URBS = 256,
+    TRANSFER_MAX = 1024 * 1024,
+    PACKETS_MAX = 1024,
+    READ_CHUNK = 65536,
+    OUT_HIGH = 4 * 1024 * 1024,
+    OUT_LIMIT = 2 * OUT_HIGH + TRANSFER_MAX,
+    ISO_PERIOD_US = 125,
 };
 
 static const char bus_id[] = "1-1";
@@ -31,7 +50,7 @@ struct urb {
     uint32_t seq, ep; /* endpoint address with direction bit */
     uint32_t length, packets;
     uint8_t setup[8];
-    uint8_t *data; /* host's bytes, then the iso descriptors as received */
+    uint8_t *data;             /* host's bytes, then the iso descriptors as received */
     uint64_t start_us, due_us; /* isochronous only */
 };
 
@@ -126,7 +145,7 @@ bool sim_usbip_imported(const struct usbip *u)
 
 static void watch(struct usbip *u, struct connection *c, int op)
 {
-    struct epoll_event ev = { .events = EPOLLIN | (c->out.len ? (uint32_t)EPOLLOUT : 0) };
+    struct epoll_event ev = {.events = EPOLLIN | (c->out.len ? (uint32_t)EPOLLOUT : 0)};
 
     ev.data.u64 = u->tag | (uint64_t)(c - u->connections);
     epoll_ctl(u->epoll_fd, op, c->fd, &ev);
@@ -173,7 +192,7 @@ static void flush(struct usbip *u, struct connection *c)
     watch(u, c, EPOLL_CTL_MOD);
 }
 
-/* ---- listing and import ------------------------------------------------------------------ */
+/* ---- listing and import ---------------------------------------------------------------------- */
 
 static void put_op(struct buf *b, unsigned code, uint32_t status)
 {
@@ -211,9 +230,8 @@ static void put_device(struct buf *b)
 
 static void reply_list(struct usbip *u, struct connection *c)
 {
-    static const uint8_t interfaces[INTERFACES][4] = { { 0x0B, 0, 0, 0 },
-                                                       { 0x0E, 1, 0, 0 },
-                                                       { 0x0E, 2, 0, 0 } };
+    static const uint8_t interfaces[INTERFACES][4] = {
+        {0x0B, 0, 0, 0}, {0x0E, 1, 0, 0}, {0x0E, 2, 0, 0}};
 
     put_op(&c->out, OP_REP_DEVLIST, ST_OK);
     sim_buf_put_be32(&c->out, sim_device_plugged(u->device) ? 1 : 0);
@@ -262,7 +280,7 @@ static ssize_t take_op(struct usbip *u, struct connection *c, const uint8_t *p, 
     }
 }
 
-/* ---- transfers --------------------------------------------------------------------------- */
+/* ---- transfers ------------------------------------------------------------------------------- */
 
 static void put_return(struct usbip *u, uint32_t command, uint32_t seq, int status, uint32_t actual,
                        uint32_t packets, uint32_t errors)
@@ -292,7 +310,7 @@ static void complete(struct usbip *u, const struct urb *urb, int status, const u
 static int complete_iso(struct usbip *u, const struct urb *urb)
 {
     const uint8_t *asked = urb->data;
-    struct buf answers = { 0 };
+    struct buf answers = {0};
     uint32_t i, total = 0, errors = 0;
 
     for (i = 0; i < urb->packets; i++, asked += ISO_DESCRIPTOR) {
@@ -460,7 +478,7 @@ static ssize_t take_submit(struct usbip *u, const uint8_t *p, size_t len, uint64
 {
     bool in = util_get_be32(p + 12) == 1;
     uint32_t number = util_get_be32(p + 16), packets = util_get_be32(p + 32);
-    struct urb urb = { .seq = util_get_be32(p + 4), .length = util_get_be32(p + 24) };
+    struct urb urb = {.seq = util_get_be32(p + 4), .length = util_get_be32(p + 24)};
     size_t payload;
 
     if (packets == 0xffffffffu)

@@ -14,10 +14,11 @@ static const struct {
     [ANSWER_SHAPE] = {"SIMSEG001", "要求の形式が正しくありません / not the expected shape"},
     [ANSWER_INSTITUTION] = {"SIMSEG002",
                             "医療機関コードは数字10桁です / institution code: 10 digits"},
-    [ANSWER_FOREIGN_INSTITUTION] = {"SIMSEG003",
-                                    "医療機関コードが利用者と一致しません / not this user's institution"},
+    [ANSWER_FOREIGN_INSTITUTION] =
+        {"SIMSEG003", "医療機関コードが利用者と一致しません / not this user's institution"},
     [ANSWER_DATE] = {"SIMSEG004", "資格確認日が正しくありません / confirmation date is no date"},
-    [ANSWER_IDENTIFIER] = {"SIMSEG005", "任意のファイル識別子は50文字までです / identifier too long"},
+    [ANSWER_IDENTIFIER] = {"SIMSEG005",
+                           "任意のファイル識別子は50文字までです / identifier too long"},
     [ANSWER_INSURER] = {"SIMPRC101",
                         "保険者番号は8桁(左を空白か0で埋める)です / insurer number: 8, padded"},
     [ANSWER_SYMBOL] = {"SIMPRC102", "記号は20文字までです / symbol: at most 20"},
@@ -28,8 +29,8 @@ static const struct {
     [ANSWER_ARBITRARY] = {"SIMPRC107", "任意の識別子が正しくありません / arbitrary identifier"},
     [ANSWER_PRESCRIPTION] = {"SIMPRC108", "処方箋の選択が正しくありません / prescription choice"},
     [ANSWER_CERTIFICATE] = {"SIMPRC201", "証明書を読めません / certificate cannot be read"},
-    [ANSWER_CERTIFICATE_ISSUER] = {"SIMPRC202",
-                                   "証明書の発行者が正しくありません / certificate issuer is wrong"},
+    [ANSWER_CERTIFICATE_ISSUER] =
+        {"SIMPRC202", "証明書の発行者が正しくありません / certificate issuer is wrong"},
     [ANSWER_CERTIFICATE_UNKNOWN] = {"SIMPRC203",
                                     "この証明書の人は登録されていません / unknown certificate"},
     [ANSWER_CERTIFICATE_EXPIRED] = {"SIMPRC204",
@@ -200,8 +201,8 @@ static bool answer_check_header(const struct request *request, enum answer_code 
         *fault = ANSWER_FOREIGN_INSTITUTION;
     else if (date == NULL || !text_is_date(date))
         *fault = ANSWER_DATE;
-    else if (identifier != NULL && (!json_is_string(identifier) ||
-                                    text_count_chars(json_string_value(identifier)) > 50))
+    else if (identifier != NULL &&
+             (!json_is_string(identifier) || text_count_chars(json_string_value(identifier)) > 50))
         *fault = ANSWER_IDENTIFIER;
     else
         return true;
@@ -347,9 +348,9 @@ void answer_add_people(const struct service *service, const struct request *requ
             json_t *each = json_array_get(results, n);
 
             if (answer_shows(request, person[i], each, validity))
-                json_array_append_new(list, json_pack("{s:o}", "ResultOfQualificationConfirmation",
-                                                      answer_make_result(request, person[i], each,
-                                                                         choice)));
+                json_array_append_new(
+                    list, json_pack("{s:o}", "ResultOfQualificationConfirmation",
+                                    answer_make_result(request, person[i], each, choice)));
         }
     }
     if (count == 1) {

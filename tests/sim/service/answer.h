@@ -84,11 +84,11 @@ void answer_add_notice(json_t *body, enum answer_code code);
 
 /* What of a person's data goes into an answer. */
 struct answer_choice {
-    bool limit;                     /* 限度額 wanted and agreed to */
-    bool diseases;                  /* 特定疾病 agreed to */
-    const json_t *consents;         /* element name -> "0".."3" of a card session, or NULL */
+    bool limit;             /* 限度額 wanted and agreed to */
+    bool diseases;          /* 特定疾病 agreed to */
+    const json_t *consents; /* element name -> "0".."3" of a card session, or NULL */
     time_t consent_time;
-    const json_t *echo;             /* the search info, or NULL */
+    const json_t *echo; /* the search info, or NULL */
 };
 
 /* Fills QualificationValidity, ResultList and the person's own notice. person: one match or more. */

@@ -12,31 +12,31 @@
 
 /* What the answer is made of. */
 enum behaviour_answer {
-    BEHAVIOUR_ANSWER_TRUE,          /* the room handles the request as always */
-    BEHAVIOUR_ANSWER_NONE,          /* nothing is done and nothing is answered */
-    BEHAVIOUR_ANSWER_STATUS,        /* an HTTP status */
-    BEHAVIOUR_ANSWER_GARBAGE,       /* 200, application/json, bytes that are not JSON */
-    BEHAVIOUR_ANSWER_REDIRECT,      /* 302 to another host */
-    BEHAVIOUR_ANSWER_SEGMENT,       /* XmlMsg: the whole request failed */
-    BEHAVIOUR_ANSWER_PROCESSING,    /* XmlMsg: the body says error */
-    BEHAVIOUR_ANSWER_PENDING,       /* XmlMsg: SegmentOfResult 2, ask again */
+    BEHAVIOUR_ANSWER_TRUE,       /* the room handles the request as always */
+    BEHAVIOUR_ANSWER_NONE,       /* nothing is done and nothing is answered */
+    BEHAVIOUR_ANSWER_STATUS,     /* an HTTP status */
+    BEHAVIOUR_ANSWER_GARBAGE,    /* 200, application/json, bytes that are not JSON */
+    BEHAVIOUR_ANSWER_REDIRECT,   /* 302 to another host */
+    BEHAVIOUR_ANSWER_SEGMENT,    /* XmlMsg: the whole request failed */
+    BEHAVIOUR_ANSWER_PROCESSING, /* XmlMsg: the body says error */
+    BEHAVIOUR_ANSWER_PENDING,    /* XmlMsg: SegmentOfResult 2, ask again */
 };
 
 /* How it goes on the wire. */
 enum behaviour_transfer {
     BEHAVIOUR_TRANSFER_WHOLE,
-    BEHAVIOUR_TRANSFER_LATE,        /* after number milliseconds */
-    BEHAVIOUR_TRANSFER_HALF,        /* cut without a TLS goodbye in the middle of the body */
-    BEHAVIOUR_TRANSFER_DRIP,        /* one byte each number milliseconds */
-    BEHAVIOUR_TRANSFER_ENDLESS,     /* the body never ends */
-    BEHAVIOUR_TRANSFER_HUGE,        /* padded with blanks to number bytes */
-    BEHAVIOUR_TRANSFER_RESET,       /* the connection is reset, no byte of an answer is sent */
+    BEHAVIOUR_TRANSFER_LATE,    /* after number milliseconds */
+    BEHAVIOUR_TRANSFER_HALF,    /* cut without a TLS goodbye in the middle of the body */
+    BEHAVIOUR_TRANSFER_DRIP,    /* one byte each number milliseconds */
+    BEHAVIOUR_TRANSFER_ENDLESS, /* the body never ends */
+    BEHAVIOUR_TRANSFER_HUGE,    /* padded with blanks to number bytes */
+    BEHAVIOUR_TRANSFER_RESET,   /* the connection is reset, no byte of an answer is sent */
 };
 
 struct behaviour_kind {
     const char *name;
-    const char *arguments;          /* one letter each: n number, w word, r rest of the line */
-    long min;                       /* of the number */
+    const char *arguments; /* one letter each: n number, w word, r rest of the line */
+    long min;              /* of the number */
     long max;
     enum behaviour_answer answer;
     enum behaviour_transfer transfer;
@@ -48,7 +48,7 @@ struct behaviour {
     long number;
     char word[64];
     char rest[256];
-    char path[64];                  /* ends of paths it holds for; empty: all */
+    char path[64]; /* ends of paths it holds for; empty: all */
 };
 
 struct behaviour_set;

@@ -29,7 +29,7 @@ struct control {
     struct control_client clients[CONTROL_CLIENTS];
 };
 
-/* ---- commands ------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* Each gets what follows its name and writes "ok ..." or "error ...". Under the service's lock,
  * except those that stop or start the server, whose threads need it to end. */
@@ -271,7 +271,7 @@ void control_run(struct control *control, const char *line, char *answer, size_t
     pthread_mutex_unlock(&control->service->lock);
 }
 
-/* ---- socket --------------------------------------------------------------------------------- */
+/* ---- socket ---------------------------------------------------------------------------------- */
 
 static int control_listen(struct control *control, const char *path)
 {
@@ -368,8 +368,7 @@ static void control_drop(struct control_client *client)
     client->fd = -1;
 }
 
-static bool control_answer(struct control *control, struct control_client *client,
-                           const char *line)
+static bool control_answer(struct control *control, struct control_client *client, const char *line)
 {
     char answer[LINE_SIZE];
     size_t length;
@@ -401,8 +400,8 @@ static bool control_take_lines(struct control *control, struct control_client *c
 
 static void control_read(struct control *control, struct control_client *client)
 {
-    ssize_t got = recv(client->fd, client->line + client->used,
-                       sizeof(client->line) - client->used, 0);
+    ssize_t got =
+        recv(client->fd, client->line + client->used, sizeof(client->line) - client->used, 0);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -418,8 +417,7 @@ static void control_read(struct control *control, struct control_client *client)
 void control_dispatch(struct control *control, const struct pollfd *polls, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
-        if (polls[i].fd >= 0 && polls[i].revents != 0 &&
-            control->clients[i - 1].fd == polls[i].fd)
+        if (polls[i].fd >= 0 && polls[i].revents != 0 && control->clients[i - 1].fd == polls[i].fd)
             control_read(control, &control->clients[i - 1]);
     }
     if (polls[0].revents != 0)

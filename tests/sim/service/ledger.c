@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 #include <unistd.h>
 
 struct ledger {
     int fd;
-    json_int_t seq;         /* number of the last line in the file */
-    json_int_t lines;       /* lines written by this run */
+    json_int_t seq;   /* number of the last line in the file */
+    json_int_t lines; /* lines written by this run */
     json_t *paths;
     json_t *kinds;
 };

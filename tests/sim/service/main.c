@@ -69,22 +69,29 @@ static bool main_number(const char *text, long max, long *out)
 static int main_read_options(int argc, char **argv, struct options *options)
 {
     static const struct option table[] = {
-        {"cert", required_argument, NULL, 'c'},      {"key", required_argument, NULL, 'k'},
-        {"client-ca", required_argument, NULL, 'a'}, {"user-ca", required_argument, NULL, 'u'},
-        {"people", required_argument, NULL, 'p'},    {"accounts", required_argument, NULL, 'A'},
-        {"ledger", required_argument, NULL, 'l'},    {"control", required_argument, NULL, 'C'},
-        {"port-file", required_argument, NULL, 'f'}, {"port", required_argument, NULL, 'P'},
-        {"user-crl", required_argument, NULL, 'R'},  {"cards", required_argument, NULL, 'd'},
+        {"cert", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},
+        {"client-ca", required_argument, NULL, 'a'},
+        {"user-ca", required_argument, NULL, 'u'},
+        {"people", required_argument, NULL, 'p'},
+        {"accounts", required_argument, NULL, 'A'},
+        {"ledger", required_argument, NULL, 'l'},
+        {"control", required_argument, NULL, 'C'},
+        {"port-file", required_argument, NULL, 'f'},
+        {"port", required_argument, NULL, 'P'},
+        {"user-crl", required_argument, NULL, 'R'},
+        {"cards", required_argument, NULL, 'd'},
         {"token-seconds", required_argument, NULL, 't'},
         {"grace-months", required_argument, NULL, 'g'},
-        {"resume", no_argument, NULL, 'r'},          {"help", no_argument, NULL, 'h'},
+        {"resume", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char **texts[128] = {
-        ['c'] = &options->certificate, ['k'] = &options->key,     ['a'] = &options->client_ca,
-        ['u'] = &options->user_ca,     ['p'] = &options->people,  ['A'] = &options->accounts,
-        ['R'] = &options->user_crl,    ['d'] = &options->cards,
-        ['l'] = &options->ledger,      ['C'] = &options->control, ['f'] = &options->port_file,
+        ['c'] = &options->certificate, ['k'] = &options->key,       ['a'] = &options->client_ca,
+        ['u'] = &options->user_ca,     ['p'] = &options->people,    ['A'] = &options->accounts,
+        ['R'] = &options->user_crl,    ['d'] = &options->cards,     ['l'] = &options->ledger,
+        ['C'] = &options->control,     ['f'] = &options->port_file,
     };
     bool good = true;
     int letter;
@@ -199,8 +206,8 @@ static int main_open_service(struct service *service, const struct options *opti
         fprintf(stderr, "sim-service: %s\n", why);
         return r;
     }
-    r = ledger_open(&service->ledger, options->ledger,
-                    options->resume ? service_resume_line : NULL, service);
+    r = ledger_open(&service->ledger, options->ledger, options->resume ? service_resume_line : NULL,
+                    service);
     if (r < 0)
         fprintf(stderr, "sim-service: %s: %s\n", options->ledger, strerror(-r));
     return r;
@@ -298,8 +305,7 @@ int main(int argc, char **argv)
     if (signals < 0 || main_open_service(&world.service, &options) < 0 ||
         main_open_server(&world, &options) < 0)
         goto out;
-    r = control_open(&world.control, options.control, &world.service, world.server,
-                     options.people);
+    r = control_open(&world.control, options.control, &world.service, world.server, options.people);
     if (r < 0) {
         fprintf(stderr, "sim-service: %s: %s\n", options.control, strerror(-r));
         goto out;

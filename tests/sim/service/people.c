@@ -55,7 +55,7 @@ static const char *people_check(json_t *data)
     list = json_object_get(data, "identity");
     if (list != NULL && !json_is_array(list))
         return "\"identity\" must be an array";
-    json_object_foreach(data, key, value) {
+    json_object_foreach (data, key, value) {
         if (!people_check_choice(key, json_string_value(value)))
             return key;
     }
@@ -217,7 +217,8 @@ static bool people_match(const json_t *identity, const struct people_numbers *nu
         return false;
     if (!people_same(people_element(identity, "InsuredCardSymbol"), symbol, false))
         return false;
-    if (!people_same(people_element(identity, "InsuredIdentificationNumber"), numbers->number, true))
+    if (!people_same(people_element(identity, "InsuredIdentificationNumber"), numbers->number,
+                     true))
         return false;
     if (numbers->birthdate != NULL &&
         strcmp(people_element(identity, "Birthdate"), numbers->birthdate) != 0)

@@ -15,8 +15,8 @@
 struct people;
 
 struct person {
-    char name[64];      /* file name without .json */
-    json_t *data;       /* owned by the table */
+    char name[64]; /* file name without .json */
+    json_t *data;  /* owned by the table */
 };
 
 /* The numbers somebody is asked for by. Members are borrowed; symbol and branch may be NULL, and so

@@ -215,7 +215,7 @@ void proof_purge_nonces(struct service *service)
     json_t *value;
     void *next;
 
-    json_object_foreach_safe(service->nonces, next, key, value) {
+    json_object_foreach_safe (service->nonces, next, key, value) {
         if (json_integer_value(json_object_get(value, "time")) < now - NONCE_SECONDS)
             (void)json_object_del(service->nonces, key);
     }
@@ -243,9 +243,9 @@ static bool proof_take_nonce(struct service *service, const struct request *requ
         }
         return first != NULL && id[0] != '\0' && strcmp(first, id) == 0;
     }
-    json_object_set_new(service->nonces, nonce,
-                        json_pack("{s:s, s:I}", "id", id, "time",
-                                  (json_int_t)service_now(service)));
+    json_object_set_new(
+        service->nonces, nonce,
+        json_pack("{s:s, s:I}", "id", id, "time", (json_int_t)service_now(service)));
     return true;
 }
 
@@ -358,9 +358,8 @@ static const struct person *proof_find_person(const struct service *service,
     cards = json_object_get(service->cards, serial);
     for (size_t i = 0; person == NULL && i < json_array_size(cards); i++)
         person = proof_find_card(service, json_string_value(json_array_get(cards, i)), reply);
-    if (person != NULL ||
-        gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, 0, name,
-                                      &size) < 0)
+    if (person != NULL || gnutls_x509_crt_get_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0,
+                                                        0, name, &size) < 0)
         return person;
     name[sizeof(name) - 1] = '\0';
     if (strncmp(name, COMMON_NAME_PREFIX, strlen(COMMON_NAME_PREFIX)) == 0)
@@ -411,8 +410,8 @@ bool proof_check(struct service *service, const struct request *request, const j
     if (proof_decode(session, "UserCertificate", &der) &&
         gnutls_x509_crt_init(&certificate) == GNUTLS_E_SUCCESS &&
         gnutls_x509_crt_import(certificate, &der, GNUTLS_X509_FMT_DER) == GNUTLS_E_SUCCESS)
-        good = proof_check_certificate(service, request, session, certificate, proof, reply,
-                                       &fault);
+        good =
+            proof_check_certificate(service, request, session, certificate, proof, reply, &fault);
     if (!good)
         answer_fail(service, request, ANSWER_BY_CARD, fault, NULL, reply);
     if (certificate != NULL)

@@ -8,9 +8,9 @@
 #include "service.h"
 
 struct proof {
-    const struct person *person;    /* borrowed */
-    bool expires_soon;              /* within three months */
-    bool in_grace;                  /* expired, but it still names the person */
+    const struct person *person; /* borrowed */
+    bool expires_soon;           /* within three months */
+    bool in_grace;               /* expired, but it still names the person */
 };
 
 /*

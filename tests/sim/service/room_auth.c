@@ -25,7 +25,7 @@ static void auth_purge(struct service *service)
     json_t *value;
     void *next;
 
-    json_object_foreach_safe(service->tokens, next, key, value) {
+    json_object_foreach_safe (service->tokens, next, key, value) {
         if (json_integer_value(json_object_get(value, "expires")) <= now)
             (void)json_object_del(service->tokens, key);
     }

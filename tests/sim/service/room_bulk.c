@@ -60,8 +60,7 @@ static json_t *bulk_unit(const struct request *request, const char *part, size_t
     return n == 0 && json_is_object(value) ? value : NULL;
 }
 
-/* ---- 照会番号登録 -------------------------------------------------------------------------------
- */
+/* ---- 照会番号登録 ---------------------------------------------------------------------------------- */
 
 static void bulk_set(json_t *object, const char *name, const char *value)
 {
@@ -115,8 +114,7 @@ void reference_handle(struct service *service, const struct request *request, st
              info != NULL && bulk_register(service, request, info, body) ? "set" : "refused");
 }
 
-/* ---- the bulk forms
- * ------------------------------------------------------------------------------- */
+/* ---- the bulk forms -------------------------------------------------------------------------- */
 
 /* The header's counts and the units as one array in the body. */
 static void bulk_finish(const struct service *service, const struct request *request,
@@ -240,8 +238,7 @@ void tickets_handle(struct service *service, const struct request *request, stru
     bulk_finish(service, request, "BulkConfirmUnit", units, json_array_size(units), reply);
 }
 
-/* ---- drugs and check-ups
- * -------------------------------------------------------------------------- */
+/* ---- drugs and check-ups --------------------------------------------------------------------- */
 
 static const struct person *bulk_patient(struct service *service, const struct request *request)
 {

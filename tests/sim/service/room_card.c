@@ -19,7 +19,7 @@ static const char *const card_consent_names[] = {
 };
 
 #define CARD_CONSENTS (sizeof(card_consent_names) / sizeof(card_consent_names[0]))
-#define CARD_FIRST_MEDICAL 2        /* from here on: medical information */
+#define CARD_FIRST_MEDICAL 2 /* from here on: medical information */
 
 static bool card_is_consent_name(const char *name)
 {
@@ -46,7 +46,7 @@ static json_t *card_take_consents(const json_t *session, const json_t *earlier, 
         given = NULL;
     if (given != NULL && !json_is_object(given))
         return NULL;
-    json_object_foreach(given, name, value) {
+    json_object_foreach (given, name, value) {
         if (!card_is_consent_name(name) || !answer_is_consent(json_string_value(value)))
             return NULL;
     }
@@ -96,8 +96,8 @@ static bool card_is_registered(struct service *service, const struct request *re
 static void card_answer(struct service *service, const struct request *request,
                         const json_t *session, bool keep, struct reply *reply)
 {
-    const char *prescription = json_string_value(json_object_get(session,
-                                                                 "PrescriptionIssueSelect"));
+    const char *prescription =
+        json_string_value(json_object_get(session, "PrescriptionIssueSelect"));
     struct answer_choice choice = {0};
     struct proof proof;
     json_t *earlier;
@@ -138,8 +138,8 @@ static void card_answer(struct service *service, const struct request *request,
 void card_session_handle(struct service *service, const struct request *request,
                          struct reply *reply)
 {
-    const json_t *session = answer_check_request(service, request, "CardSession", ANSWER_BY_CARD,
-                                                 reply);
+    const json_t *session =
+        answer_check_request(service, request, "CardSession", ANSWER_BY_CARD, reply);
 
     if (session != NULL)
         card_answer(service, request, session, false, reply);
@@ -147,8 +147,8 @@ void card_session_handle(struct service *service, const struct request *request,
 
 void consents_handle(struct service *service, const struct request *request, struct reply *reply)
 {
-    const json_t *session = answer_check_request(service, request, "ConsentChange", ANSWER_BY_CARD,
-                                                 reply);
+    const json_t *session =
+        answer_check_request(service, request, "ConsentChange", ANSWER_BY_CARD, reply);
 
     if (session != NULL)
         card_answer(service, request, session, true, reply);
@@ -156,8 +156,8 @@ void consents_handle(struct service *service, const struct request *request, str
 
 void register_handle(struct service *service, const struct request *request, struct reply *reply)
 {
-    const json_t *session = answer_check_request(service, request, "CardRegistration",
-                                                 ANSWER_BY_CARD, reply);
+    const json_t *session =
+        answer_check_request(service, request, "CardRegistration", ANSWER_BY_CARD, reply);
     const char *outcome = "accepted";
     struct proof proof;
     const char *state;
@@ -190,9 +190,9 @@ void capabilities_handle(struct service *service, const struct request *request,
     (void)service;
     (void)request;
     reply->status = 200;
-    reply->body = json_pack("{s:s, s:s, s:[s,s,s,s,s,s,s]}", "service", "simulated eligibility service",
-                            "version", "1", "capabilities", "by_numbers", "card_session",
-                            "register", "consents", "reference_number", "bulk",
-                            "documents");
+    reply->body =
+        json_pack("{s:s, s:s, s:[s,s,s,s,s,s,s]}", "service", "simulated eligibility service",
+                  "version", "1", "capabilities", "by_numbers", "card_session", "register",
+                  "consents", "reference_number", "bulk", "documents");
     snprintf(reply->outcome, sizeof(reply->outcome), "listed");
 }

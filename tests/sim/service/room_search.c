@@ -109,8 +109,8 @@ void search_handle(struct service *service, const struct request *request, struc
     count = people_find_numbers(service->people, &numbers, found, MATCH_MAX);
     if (count > MATCH_MAX)
         count = MATCH_MAX;
-    choice.limit = strcmp(search_string(info, "LimitApplicationCertificateRelatedConsFlg"),
-                          "1") == 0;
+    choice.limit =
+        strcmp(search_string(info, "LimitApplicationCertificateRelatedConsFlg"), "1") == 0;
     choice.consent_time = service_now(service);
     choice.echo = info;
     body = answer_succeed(service, request, ANSWER_BY_NUMBERS, reply);

@@ -63,8 +63,8 @@ int send_command(const char *path, int count, char **words)
         return 1;
     }
     for (int i = 0; i < count && used + 1 < sizeof(line); i++)
-        used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i > 0 ? " " : "",
-                                 words[i]);
+        used +=
+            (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i > 0 ? " " : "", words[i]);
     if (used == 0 || used + 1 >= sizeof(line)) {
         fprintf(stderr, "sim-service: no command, or one too long\n");
         goto out;

@@ -28,11 +28,11 @@ struct server {
     struct service *service;
     struct server_files files;
     struct MHD_Daemon *daemon;
-    int socket;                     /* bound; listens only while up */
+    int socket; /* bound; listens only while up */
     uint16_t port;
     pthread_mutex_t pause_lock;
     pthread_cond_t pause_wake;
-    bool stopping;                  /* guarded by pause_lock */
+    bool stopping; /* guarded by pause_lock */
 };
 
 /* One connection: was there a request at all, or did it end in the TLS handshake? */
@@ -46,7 +46,7 @@ struct exchange {
     char *body;
     size_t length;
     size_t discarded;
-    const char *path;               /* of the request, valid while it lasts */
+    const char *path; /* of the request, valid while it lasts */
     const char *method;
     bool logged;
 };
@@ -107,7 +107,7 @@ static void server_reset(int fd)
     (void)connect(fd, &nowhere, sizeof(nowhere));
 }
 
-/* ---- TLS ------------------------------------------------------------------------------------ */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 static int server_verify_client(gnutls_session_t session)
 {
@@ -164,7 +164,7 @@ static void server_client_name(gnutls_session_t session, char *out, size_t size)
     gnutls_x509_crt_deinit(certificate);
 }
 
-/* ---- ledger --------------------------------------------------------------------------------- */
+/* ---- ledger ---------------------------------------------------------------------------------- */
 
 static json_t *server_make_line(const struct service *service, const char *kind)
 {
@@ -260,7 +260,7 @@ static int server_log_request(struct exchange *exchange, const struct request *r
     return r;
 }
 
-/* ---- sending -------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void transfer_free(void *arg)
 {
@@ -350,7 +350,7 @@ static enum MHD_Result server_send(struct server *server, struct MHD_Connection 
     return result;
 }
 
-/* ---- answering ------------------------------------------------------------------------------ */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static const char *server_reference(const struct route *route)
 {
@@ -408,8 +408,8 @@ static void server_decide(struct exchange *exchange, struct MHD_Connection *conn
                           const struct behaviour *behaviour, struct reply *reply)
 {
     /* XmlMsg errors make no sense on calls that do not speak it: those are answered truly. */
-    bool fits = behaviour->kind->answer < BEHAVIOUR_ANSWER_SEGMENT ||
-                (route != NULL && route->xml_msg);
+    bool fits =
+        behaviour->kind->answer < BEHAVIOUR_ANSWER_SEGMENT || (route != NULL && route->xml_msg);
 
     if (exchange->discarded > 0)
         service_reply_status(reply, 413, "request is too large");
@@ -436,8 +436,8 @@ static enum MHD_Result server_answer(struct exchange *exchange, struct MHD_Conne
 {
     struct server *server = exchange->server;
     struct service *service = server->service;
-    struct request request = {.path = exchange->path, .body = exchange->body,
-                              .length = exchange->length};
+    struct request request = {
+        .path = exchange->path, .body = exchange->body, .length = exchange->length};
     struct reply reply = {0};
     struct behaviour behaviour;
     const struct route *route;
@@ -446,8 +446,8 @@ static enum MHD_Result server_answer(struct exchange *exchange, struct MHD_Conne
     bool known;
     enum MHD_Result result = MHD_NO;
 
-    request.authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                        "Authorization");
+    request.authorization =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     request.request_id = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Request-Id");
     route = service_find_route(exchange->method, exchange->path, &known);
     server_client_name(server_session(connection), client, sizeof(client));
@@ -483,7 +483,7 @@ out:
     return result;
 }
 
-/* ---- libmicrohttpd's callbacks -------------------------------------------------------------- */
+/* ---- libmicrohttpd's callbacks --------------------------------------------------------------- */
 
 static struct exchange *exchange_new(struct server *server)
 {
@@ -590,7 +590,7 @@ static void server_on_log(void *arg, const char *format, va_list args)
     (void)args;
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* A socket bound to 127.0.0.1:*port; *port 0 becomes the port found. Negative errno on failure. */
 static int server_bind(uint16_t *port)
@@ -707,18 +707,13 @@ int server_start(struct server *server)
     server->daemon = MHD_start_daemon(
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
             MHD_USE_ITC | MHD_USE_TLS | MHD_USE_ERROR_LOG,
-        server->port, NULL, NULL, server_on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, server_on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, listening,
-        MHD_OPTION_HTTPS_MEM_CERT, server->files.certificate,
-        MHD_OPTION_HTTPS_MEM_KEY, server->files.key,
-        MHD_OPTION_HTTPS_MEM_TRUST, server->files.client_ca,
-        MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, server,
-        MHD_OPTION_END);
+        server->port, NULL, NULL, server_on_request, server, MHD_OPTION_EXTERNAL_LOGGER,
+        server_on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listening, MHD_OPTION_HTTPS_MEM_CERT,
+        server->files.certificate, MHD_OPTION_HTTPS_MEM_KEY, server->files.key,
+        MHD_OPTION_HTTPS_MEM_TRUST, server->files.client_ca, MHD_OPTION_HTTPS_PRIORITIES,
+        TLS_PRIORITIES, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, server_on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, server_on_connection, server, MHD_OPTION_END);
     if (server->daemon == NULL) {
         close(listening);
         return -EINVAL;

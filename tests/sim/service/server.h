@@ -15,7 +15,7 @@
 struct server;
 
 struct server_files {
-    const char *certificate;        /* PEM texts, borrowed for the life of the server */
+    const char *certificate; /* PEM texts, borrowed for the life of the server */
     const char *key;
     const char *client_ca;
 };

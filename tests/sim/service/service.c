@@ -124,7 +124,7 @@ static void service_apply(struct service *service, const json_t *effect)
 
     if (person == NULL)
         return;
-    json_object_foreach(set, key, value) {
+    json_object_foreach (set, key, value) {
         if (people_set(service->people, person, key, value) < 0)
             fprintf(stderr, "sim-service: cannot set %s of %s\n", key, person);
     }
@@ -141,8 +141,8 @@ static void service_remember(struct service *service, const struct request *requ
                                   "answer", reply->body));
 }
 
-static void service_act(struct service *service, const struct route *route,
-                        struct request *request, struct reply *reply)
+static void service_act(struct service *service, const struct route *route, struct request *request,
+                        struct reply *reply)
 {
     bool once = route->once && request->request_id != NULL;
     char digest[65] = "";

@@ -18,41 +18,41 @@
 #include "people.h"
 
 struct service {
-    pthread_mutex_t lock;           /* guards everything below */
+    pthread_mutex_t lock; /* guards everything below */
     struct people *people;
     struct ledger *ledger;
     struct behaviour_set *behaviours;
-    json_t *accounts;               /* the accounts file */
-    json_t *tokens;                 /* id token -> {"account":i, "expires":time} */
-    json_t *answered;               /* path and request id -> {"digest", "status", "answer"} */
-    json_t *nonces;                 /* nonce -> {"id":request id, "time":time} */
-    char *user_ca;                  /* PEM of the issuer of user certificates; NULL: not checked */
-    char *user_crl;                 /* PEM of its revocation list; NULL: not checked */
-    json_t *cards;                  /* certificate serial, decimal -> [card name...] */
-    long clock_offset;              /* seconds added to the machine's clock */
-    long token_seconds;             /* lifetime of an id token */
-    long grace_months;              /* expired certificates still name the person this long */
+    json_t *accounts;   /* the accounts file */
+    json_t *tokens;     /* id token -> {"account":i, "expires":time} */
+    json_t *answered;   /* path and request id -> {"digest", "status", "answer"} */
+    json_t *nonces;     /* nonce -> {"id":request id, "time":time} */
+    char *user_ca;      /* PEM of the issuer of user certificates; NULL: not checked */
+    char *user_crl;     /* PEM of its revocation list; NULL: not checked */
+    json_t *cards;      /* certificate serial, decimal -> [card name...] */
+    long clock_offset;  /* seconds added to the machine's clock */
+    long token_seconds; /* lifetime of an id token */
+    long grace_months;  /* expired certificates still name the person this long */
 };
 
 struct request {
     const char *path;
-    const char *authorization;      /* or NULL */
-    const char *request_id;         /* X-Request-Id, or NULL */
+    const char *authorization; /* or NULL */
+    const char *request_id;    /* X-Request-Id, or NULL */
     const char *body;
     size_t length;
-    json_t *json;                   /* parsed body, NULL for GET */
-    const json_t *account;          /* whose token it is; NULL where none is wanted */
+    json_t *json;          /* parsed body, NULL for GET */
+    const json_t *account; /* whose token it is; NULL where none is wanted */
 };
 
 struct reply {
-    int status;                     /* HTTP */
-    json_t *body;                   /* owned */
-    char subject[256];              /* whom it is about, for the ledger */
-    char outcome[160];              /* in few words, for the ledger */
-    char nonce[80];                 /* of a signed statement that was accepted */
-    bool nonce_open;                /* and may be brought once more */
-    json_t *effect;                 /* what was changed: {"person", "set":{key:value}}, or NULL */
-    bool repeated;                  /* the first answer to this request id, given again */
+    int status;        /* HTTP */
+    json_t *body;      /* owned */
+    char subject[256]; /* whom it is about, for the ledger */
+    char outcome[160]; /* in few words, for the ledger */
+    char nonce[80];    /* of a signed statement that was accepted */
+    bool nonce_open;   /* and may be brought once more */
+    json_t *effect;    /* what was changed: {"person", "set":{key:value}}, or NULL */
+    bool repeated;     /* the first answer to this request id, given again */
 };
 
 typedef void (*service_handler)(struct service *service, const struct request *request,
@@ -61,10 +61,10 @@ typedef void (*service_handler)(struct service *service, const struct request *r
 struct route {
     const char *method;
     const char *path;
-    const char *kind;               /* name in the ledger */
-    bool token;                     /* wants an id token */
-    bool once;                      /* a repeated request id gets the first answer */
-    bool xml_msg;                   /* speaks XmlMsg */
+    const char *kind; /* name in the ledger */
+    bool token;       /* wants an id token */
+    bool once;        /* a repeated request id gets the first answer */
+    bool xml_msg;     /* speaks XmlMsg */
     service_handler handle;
 };
 

@@ -110,8 +110,7 @@ static long long now_ms(void)
     return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void path_in(const struct terminal *t, const char *place, const char *name, char *out)
 {
@@ -283,8 +282,7 @@ static void put_tree(struct terminal *t, enum mischief m, const char *place, con
     free(data);
 }
 
-/* ---- requests ----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static const struct terminal_message {
     const char *family;
@@ -480,8 +478,7 @@ static void look(struct terminal *t)
         closedir(dir);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 /* face PERSON NAME [half MS | foreign]: a card session at the terminal has ended. */
 static bool command_face(struct terminal *t, const char *rest, char *answer, size_t size)

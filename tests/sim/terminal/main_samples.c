@@ -85,7 +85,7 @@ static json_t *header(const char *identifier, const char *segment)
     return h;
 }
 
-/* ---- an entitlement ----------------------------------------------------------------------- */
+/* ---- an entitlement -------------------------------------------------------------------------- */
 
 static void consented(json_t *result, const char *stem, const char *flag, bool ends)
 {
@@ -228,8 +228,7 @@ static void combinations(void)
                 }
 }
 
-/* ---- the other messages -----------------------------------------------------------------------
- */
+/* ---- the other messages ---------------------------------------------------------------------- */
 
 static json_t *numbers(const char *reference)
 {

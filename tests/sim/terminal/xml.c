@@ -14,7 +14,7 @@ static bool xml_is_list(const char *name)
     return len > 4 && strcmp(name + len - 4, "List") == 0;
 }
 
-/* ---- reading ------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static json_t *xml_element(xmlNode *node);
 
@@ -106,7 +106,7 @@ json_t *xml_read(const char *data, size_t len, enum xml_encoding *encoding)
     return tree;
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 struct xml_out {
     char *data;
@@ -162,8 +162,7 @@ static void xml_members(struct xml_out *out, const json_t *object, unsigned dept
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)object, name, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)object, name, value) {
         if (count < sizeof(names) / sizeof(names[0]))
             names[count++] = name;
     }
