@@ -1,11 +1,26 @@
 #include "guest.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* A simulator that was killed a moment ago is being started again: its socket is not there, or is its dead
+ * predecessor's. */
+static bool connect_patiently(int fd, const struct sockaddr_un *address)
+{
+    const uint64_t end = guest_now_ms() + 20000;
+
+    while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0) {
+        if ((errno != ECONNREFUSED && errno != ENOENT) || guest_now_ms() >= end)
+            return false;
+        guest_sleep_ms(20);
+    }
+    return true;
+}
 
 bool line_ask(const char *socket_path, const char *line, char *answer, size_t size)
 {
@@ -20,8 +35,7 @@ bool line_ask(const char *socket_path, const char *line, char *answer, size_t si
         goto done;
     (void)strcpy(address.sun_path, socket_path);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-        dprintf(fd, "%s\n", line) < 0)
+    if (!connect_patiently(fd, &address) || dprintf(fd, "%s\n", line) < 0)
         goto done;
     while (used < size - 1 && memchr(answer, '\n', used) == NULL) {
         ssize_t n = read(fd, answer + used, size - 1 - used);
