@@ -205,6 +205,7 @@ struct lane {
     char label[65];
     bool reader_up; /* the reader program is connected */
     bool heard;     /* and has said how the reader is */
+    unsigned keys;  /* VISIT_BEGINs that it has not answered by their key yet */
     struct msg_reader_state reader;
     bool card;       /* a card lies there */
     bool card_spent; /* and its visit is over: the next begins only after it was lifted */

@@ -119,8 +119,10 @@ void lane_begin(struct lane *lane)
     if (lane->visit->begun)
         return;
     lane->key.len = 0;
-    if (ports->send(ports->arg, PEER_READER, lane->index, MSG_VISIT_BEGIN, &body, NULL, 0) == 0)
+    if (ports->send(ports->arg, PEER_READER, lane->index, MSG_VISIT_BEGIN, &body, NULL, 0) == 0) {
         lane->visit->begun = true;
+        lane->keys++;
+    }
     lane->visit->busy = lane->visit->filming = false;
 }
 
@@ -147,6 +149,7 @@ void lane_reader_up(struct lane *lane)
 {
     lane->reader_up = true;
     lane->heard = false;
+    lane->keys = 0;
 }
 
 /* A reader or camera that goes away while no visit is there to show it: counted all the same. Said again with the next
@@ -169,6 +172,7 @@ void lane_reader_down(struct lane *lane)
     lane->reader.reader = FAILURE_READER_RESTARTED;
     lane->reader.camera = FAILURE_CAMERA_ABSENT;
     lane->key.len = 0;
+    lane->keys = 0;
     v->begun = v->busy = v->filming = false;
     if (visit_raise(v, EVENT_READER_LOST, FAILURE_READER_RESTARTED) == -ENOENT) {
         count_trouble(lane, FAILURE_READER_RESTARTED);
@@ -276,9 +280,14 @@ static const struct {
     {MSG_CARD_SIGN, VISIT_PIN_CHECK},
 };
 
-/* The reader answered; is it what the visit waits for? */
+/*
+ * The reader answered; is it what the visit waits for? Before the key of a new beginning it speaks of
+ * an operation that was given up with that beginning, and may be of the same kind.
+ */
 static bool operation_due(struct lane *lane, uint16_t operation)
 {
+    if (lane->keys > 0)
+        return false;
     lane->visit->busy = false;
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         if (operations[i].operation == operation)
@@ -350,7 +359,8 @@ bool lane_reader_message(struct lane *lane, const struct message *message)
         take_reader_state(lane, &body->reader_state);
         return true;
     case MSG_VISIT_KEY:
-        if (body->visit_key.visit == visit && visit != 0) {
+        lane->keys -= lane->keys > 0;
+        if (body->visit_key.visit == visit && visit != 0 && lane->keys == 0) {
             lane->key.len = body->visit_key.key.len;
             memcpy(lane->key.data, body->visit_key.key.data, sizeof(lane->key.data));
             lane_publish(lane, false);

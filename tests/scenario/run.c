@@ -140,8 +140,11 @@ static bool do_reader(struct script *s)
     } else if (strcmp(what, "fails") == 0 && s->nwords > 2) {
         if (!script_failure(s, s->words[2], &failure))
             return false;
-        stage_card_failed(s->stage, s->lane, failure,
-                          (uint8_t)atoi(script_option(s, "tries", "255")));
+        if (!script_has(s, "before"))
+            stage_card_failed(s->stage, s->lane, failure,
+                              (uint8_t)atoi(script_option(s, "tries", "255")));
+        else if (!stage_card_failed_before(s->stage, s->lane, failure, 255))
+            return script_bad(s, "reader fails before", "it has heard of this visit");
     } else if (strcmp(what, "unplugged") == 0) {
         stage_reader_state(s->stage, s->lane, FAILURE_READER_LOST, FAILURE_CAMERA_ABSENT);
     } else if (strcmp(what, "fails_state") == 0 && s->nwords > 2) {

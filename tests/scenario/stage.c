@@ -73,9 +73,11 @@ static void to_reader(struct stage *stage, struct stage_lane *lane, uint16_t typ
 {
     *visit = body->visit_begin.visit; /* the first field of them all */
     check_credential(stage, lane, type);
-    if (type == MSG_VISIT_BEGIN)
+    if (type == MSG_VISIT_BEGIN) {
         lane->reader_visit = *visit;
-    else if (!only_stops(type) && lane->reader_visit != *visit)
+        lane->keys_due++;
+    }
+    if (type != MSG_VISIT_BEGIN && !only_stops(type) && lane->reader_visit != *visit)
         stage_broke(stage, "%s before VISIT_BEGIN", message_name(type));
     if (type == MSG_CARD_IDENTIFY || type == MSG_CARD_PHOTO || type == MSG_CARD_SIGN) {
         if (lane->asked_reader != 0)
@@ -358,8 +360,8 @@ void stage_restart(struct stage *stage)
 
 /* ---- readers --------------------------------------------------------------------------------- */
 
-static void from_reader(struct stage *stage, unsigned lane, uint16_t type, union message_body *body,
-                        int fd)
+static void deliver(struct stage *stage, unsigned lane, uint16_t type, union message_body *body,
+                    int fd)
 {
     struct message message = {.type = type, .nfds = fd >= 0, .fds = {fd, -1}, .body = *body};
 
@@ -367,6 +369,21 @@ static void from_reader(struct stage *stage, unsigned lane, uint16_t type, union
         stage_broke(stage, "the desk refused a lawful %s", message_name(type));
     if (fd >= 0)
         close(fd);
+}
+
+/* A reader speaks in the order in which it heard: the key of a visit before all that is said of it. */
+static void from_reader(struct stage *stage, unsigned lane, uint16_t type, union message_body *body,
+                        int fd)
+{
+    struct stage_lane *l = &stage->lanes[lane];
+
+    while (l->keys_due > 0) {
+        union message_body key = {.visit_key = {.visit = l->reader_visit, .key = {.len = 65}}};
+
+        l->keys_due--;
+        deliver(stage, lane, MSG_VISIT_KEY, &key, -1);
+    }
+    deliver(stage, lane, type, body, fd);
 }
 
 void stage_reader_state(struct stage *stage, unsigned lane, uint16_t reader, uint16_t camera)
@@ -392,6 +409,7 @@ void stage_reader_program(struct stage *stage, unsigned lane, bool up)
         return;
     l->reader_up = up;
     l->reader_visit = 0;
+    l->keys_due = 0;
     l->asked_reader = 0;
     l->filming = false;
     if (up) {
@@ -484,7 +502,8 @@ void stage_signed(struct stage *stage, unsigned lane)
     from_reader(stage, lane, MSG_CARD_SIGNED, &body, -1);
 }
 
-void stage_card_failed(struct stage *stage, unsigned lane, uint16_t failure, uint8_t tries)
+static union message_body card_failed(const struct stage *stage, unsigned lane, uint16_t failure,
+                                      uint8_t tries)
 {
     static const struct {
         uint8_t state;
@@ -502,8 +521,25 @@ void stage_card_failed(struct stage *stage, unsigned lane, uint16_t failure, uin
     m->failure = failure;
     m->tries = tries;
     m->apdus = 3;
+    return body;
+}
+
+void stage_card_failed(struct stage *stage, unsigned lane, uint16_t failure, uint8_t tries)
+{
+    union message_body body = card_failed(stage, lane, failure, tries);
+
     stage->lanes[lane].asked_reader = 0;
     from_reader(stage, lane, MSG_CARD_FAILED, &body, -1);
+}
+
+bool stage_card_failed_before(struct stage *stage, unsigned lane, uint16_t failure, uint8_t tries)
+{
+    union message_body body = card_failed(stage, lane, failure, tries);
+
+    if (stage->lanes[lane].keys_due == 0)
+        return false;
+    deliver(stage, lane, MSG_CARD_FAILED, &body, -1);
+    return true;
 }
 
 void stage_camera_failed(struct stage *stage, unsigned lane, uint16_t failure)

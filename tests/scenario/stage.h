@@ -28,6 +28,7 @@ struct stage_lane {
     unsigned pins_given, pins_sent, numbers_given, numbers_sent;
     uint16_t asked_reader; /* operation under way */
     uint64_t reader_visit; /* of the last VISIT_BEGIN, 0 none */
+    unsigned keys_due;     /* VISIT_BEGINs whose VISIT_KEY is still on its way */
     bool filming, matching, scanning;
     uint64_t match_visit;
     struct msg_eligibility_ask ask; /* request 0: none */
@@ -101,6 +102,8 @@ struct stage_photo {
 void stage_photo(struct stage *stage, unsigned lane, const struct stage_photo *how);
 void stage_signed(struct stage *stage, unsigned lane);
 void stage_card_failed(struct stage *stage, unsigned lane, uint16_t failure, uint8_t tries);
+/* The same, said before the reader heard of the last VISIT_BEGIN. False: it has heard of it. */
+bool stage_card_failed_before(struct stage *stage, unsigned lane, uint16_t failure, uint8_t tries);
 void stage_camera_failed(struct stage *stage, unsigned lane, uint16_t failure);
 void stage_frame(struct stage *stage, unsigned lane);
 void stage_match_ready(struct stage *stage, unsigned lane);

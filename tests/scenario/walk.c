@@ -44,8 +44,11 @@ static void card(struct walk *w)
 static void fail_card(struct walk *w)
 {
     /* Any code at all: the reader may say what it likes, the desk must stay sound. */
-    stage_card_failed(w->stage, w->lane, (uint16_t)(1 + pick(w, FAILURE_COUNT - 1)),
-                      (uint8_t)(pick(w, 4) == 0 ? 255 : pick(w, 11)));
+    const uint16_t failure = (uint16_t)(1 + pick(w, FAILURE_COUNT - 1));
+    const uint8_t tries = (uint8_t)(pick(w, 4) == 0 ? 255 : pick(w, 11));
+
+    if (pick(w, 4) != 0 || !stage_card_failed_before(w->stage, w->lane, failure, tries))
+        stage_card_failed(w->stage, w->lane, failure, tries);
 }
 
 static void reader(struct walk *w)
