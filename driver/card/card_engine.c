@@ -277,8 +277,10 @@ void card_engine_card_gone(struct card_engine *e)
 {
     e->same = false;
     e->no_extended = false;
-    /* Under way, the channel itself will tell; what it was powered for is lost either way. */
-    if (!e->waiting)
+    /* Under way, the channel itself will tell, unless its last answer had set out before. */
+    if (e->waiting)
+        e->left = true;
+    else
         unpowered(e);
 }
 
@@ -304,6 +306,7 @@ int card_engine_prepare(struct card_engine *e, uint64_t deadline_us)
     e->started_us = clock_monotonic_us(e->clock);
     e->deadline_us = deadline_us;
     e->cancelled = false;
+    e->left = false;
     e->step = 0;
     e->repeats = 0;
     return 0;
@@ -383,6 +386,8 @@ static void finish(struct card_engine *e, enum card_end end)
         unpowered(e);
     if (e->operation->conclude != NULL)
         end = e->operation->conclude(e, end);
+    if (e->left)
+        unpowered(e);
     e->report.end = end;
     if (!off) {
         e->phase = CARD_PHASE_REPORT;

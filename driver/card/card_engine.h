@@ -88,6 +88,7 @@ struct card_engine {
 
     /* the operation under way */
     bool waiting; /* for the channel */
+    bool left;    /* the card left meanwhile, whatever the channel still answers */
     bool cancelled;
     enum card_phase phase;
     const struct card_operation *operation;

@@ -277,6 +277,11 @@ static const struct card_channel_ops ops = {
 
 static void deliver(struct card_rig *rig)
 {
+    if (rig->leaves_at != 0 && rig->apdus == rig->leaves_at) {
+        rig->leaves_at = 0;
+        power_lost(rig);
+        card_engine_card_gone(rig->engine);
+    }
     rig->pending = false;
     rig->done(rig->arg, rig->link, rig->link == CARD_LINK_OK ? rig->answer : NULL,
               rig->link == CARD_LINK_OK ? rig->answer_len : 0);

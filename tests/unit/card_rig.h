@@ -66,6 +66,7 @@ struct card_rig {
     enum card_link fail_link; /* how it goes wrong; OK: the answer is `fail_answer` */
     uint8_t fail_answer[64];
     size_t fail_answer_len;
+    unsigned leaves_at; /* the card leaves when the answer to this APDU is on its way; 0: none */
     enum card_link power_link; /* outcome of power on */
     bool no_extended;          /* extended lengths are refused with 6700 */
     bool short_pieces;         /* READ BINARY answers 61xx, the rest by GET RESPONSE */

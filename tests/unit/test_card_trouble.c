@@ -268,6 +268,25 @@ static void a_card_exchanged_unseen_while_without_power_is_found_out(void **stat
     X509_free(cert);
 }
 
+/* The last answer set out before the card left: it counts, but the card that lies there next has no power yet. */
+static void a_card_that_leaves_with_its_last_answer_is_powered_anew(void **state)
+{
+    unsigned total;
+
+    (void)state;
+    assert_int_equal(run(0), CARD_END_OK);
+    total = rig.apdus;
+    rig_stop(&rig);
+    rig_start(&rig, &world, true);
+    rig.leaves_at = total;
+    assert_int_equal(run(0), CARD_END_OK);
+    assert_int_equal(rig.apdus, total);
+    assert_false(card_engine_powered(rig.engine));
+    assert_int_equal(rig.power_ons, 1);
+    assert_int_equal(run(0), CARD_END_OK);
+    assert_int_equal(rig.power_ons, 2);
+}
+
 static void power_off_needs_no_card(void **state)
 {
     (void)state;
@@ -293,6 +312,7 @@ int main(void)
         TEST(another_card_in_its_place_gets_no_credential),
         TEST(a_forged_certificate_of_the_same_number_is_another_card),
         TEST(a_card_exchanged_unseen_while_without_power_is_found_out),
+        TEST(a_card_that_leaves_with_its_last_answer_is_powered_anew),
         TEST(power_off_needs_no_card),
     };
 
