@@ -35,7 +35,9 @@ FROM (SELECT DISTINCT q.request, a.visit IS NOT q.visit OR q.kind IS NOT CASE a.
 INSERT INTO verdicts SELECT 'every question that was answered stands in the ledger as answered', count(*), total(wrong), group_concat(CASE WHEN wrong THEN correlation END, ' ')
 FROM (SELECT correlation, NOT EXISTS (SELECT 1 FROM questions WHERE request = correlation AND http = 200) AS wrong FROM asks WHERE outcome = 0);
 
-INSERT INTO verdicts SELECT 'no question is left without its end', count(*), total(outcome = 255), group_concat(CASE WHEN outcome = 255 THEN correlation END, ' ') FROM asks;
+-- The questions about slips come by themselves: one may be under way when the desk is stopped, and ends with its next start.
+INSERT INTO verdicts SELECT 'no question is left without its end', count(*), total(wrong), group_concat(CASE WHEN wrong THEN correlation END, ' ')
+FROM (SELECT correlation, outcome = 255 AND NOT (correlation LIKE 'S%' AND asked_us > (SELECT max(at_us) FROM audit) - 5000000) AS wrong FROM asks);
 
 INSERT INTO verdicts SELECT 'no registration is made twice for one visit', count(*), total(n > 1), group_concat(CASE WHEN n > 1 THEN visit END, ' ')
 FROM (SELECT visit, count(registered) AS n FROM questions WHERE kind = 'register' GROUP BY visit);

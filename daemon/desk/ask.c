@@ -344,7 +344,8 @@ static struct xmlmsg *make_question(const struct visit *v)
         .statement_len = v->record.method == METHOD_PIN ? v->facts.statement.len : 0,
         .signature = v->facts.signature.data,
         .signature_len = v->record.method == METHOD_PIN ? v->facts.signature.len : 0,
-        .consents_asked = ask_consents(v),
+        /* Nothing is told of consents that nobody has answered: what the service holds stays. */
+        .consents_asked = v->facts.consents_done ? ask_consents(v) : 0,
         .consents = v->record.consents};
     struct question_numbers numbers = {.limit_consent = (v->record.consents & CONSENT_LIMIT) != 0 ||
                                                         v->facts.limit_consent};

@@ -543,7 +543,9 @@ int visit_resume(struct visit *v, const struct store_visit *record)
         memcpy(v->facts.birth, record->person.birth, sizeof(v->facts.birth));
         memcpy(v->facts.sex, record->person.sex, sizeof(v->facts.sex));
     }
-    v->facts.consents_done = record->consents != 0;
+    /* Refused is answered too: the service is told of it, and nobody is asked again. */
+    v->facts.consents_done =
+        record->consents != 0 || store_consents_answered(v->desk->store, record->id) > 0;
     /* What was decided about the face stays decided: a restart is no second chance. */
     if (record->face_failed || record->liveness == LIVENESS_FAILED) {
         v->facts.face_closed = true;

@@ -121,6 +121,19 @@ int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool gi
     return statement_run(&s);
 }
 
+int store_consents_answered(struct store *store, uint64_t visit)
+{
+    struct statement s;
+    int r;
+
+    statement_start(&s, store, QUERY_CONSENTS_ANSWERED);
+    statement_int(&s, (int64_t)visit);
+    r = statement_step(&s);
+    if (r > 0)
+        r = statement_get_int(&s) > 0;
+    return statement_end(&s, r);
+}
+
 int store_ask_begin(struct store *store, struct store_ask *ask)
 {
     struct statement s;

@@ -32,6 +32,7 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_LINK_PUT] = "link_put",
     [QUERY_LINK_GET] = "link_get",
     [QUERY_CONSENT_PUT] = "consent_put",
+    [QUERY_CONSENTS_ANSWERED] = "consents_answered",
     [QUERY_CONSENT_PURGE] = "consent_purge",
     [QUERY_ASK_BEGIN] = "ask_begin",
     [QUERY_ASK_END] = "ask_end",

@@ -253,6 +253,8 @@ int store_disaster_end(struct store *store, int64_t now_us);
 
 int store_consent_put(struct store *store, uint64_t visit, uint32_t bit, bool given, int64_t at_us,
                       int64_t until_us);
+/* Were any consents of this visit given or refused, and not purged since? 1 yes, 0 no. */
+int store_consents_answered(struct store *store, uint64_t visit);
 
 /*
  * A question on its way upstream. It is written before it is sent and ended when its answer is

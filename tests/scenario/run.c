@@ -572,6 +572,8 @@ static bool do_expect(struct script *s)
         return script_number(s, what, l->shown.pin_tries, arg);
     if (strcmp(what, "consents") == 0)
         return script_number(s, what, l->item.consents, arg);
+    if (strcmp(what, "told") == 0)
+        return script_number(s, what, l->told, arg);
     if (strcmp(what, "asked") == 0)
         return script_number(s, what, l->shown.consents_asked, arg);
     if (strcmp(what, "pins_sent") == 0)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void stage_broke(struct stage *stage, const char *format, ...)
@@ -104,10 +105,18 @@ static void to_reader(struct stage *stage, struct stage_lane *lane, uint16_t typ
         lane->reader_visit = 0;
 }
 
+/* 0: of no lane */
+static unsigned lane_number(const struct stage *stage, uint64_t visit)
+{
+    const struct visit *v = desk_visit(stage->desk, visit);
+
+    return v != NULL && v->lane != NULL ? v->lane->number : 0;
+}
+
 static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
 {
     struct visit *v = desk_visit(stage->desk, ask->visit);
-    unsigned lane = v != NULL && v->lane != NULL ? v->lane->number : 0;
+    unsigned lane = lane_number(stage, ask->visit);
 
     /* Rows of a list are asked by the command, which keeps its own books. */
     if (ask->visit == 0) {
@@ -134,6 +143,21 @@ static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
         stage->lanes[lane].ask = *ask;
 }
 
+static unsigned consents_told(int fd)
+{
+    struct xmlmsg *tree = NULL, *consents;
+    struct stat file;
+    size_t n = 0;
+
+    if (fstat(fd, &file) < 0 || xmlmsg_from_memfd(&tree, fd, (size_t)file.st_size) < 0)
+        return 0;
+    consents = xmlmsg_find(tree, "MessageBody/CardSession/Consents");
+    if (consents != NULL)
+        n = xmlmsg_count(consents) - 1;
+    xmlmsg_free(&tree);
+    return (unsigned)n;
+}
+
 static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
                      const void *body, const int *fds, unsigned nfds)
 {
@@ -143,7 +167,6 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
     uint16_t number = 0;
     static uint8_t packet[MESSAGE_MAX];
 
-    (void)fds;
     if (message_encode(type, body, nfds, packet, sizeof(packet)) < 0)
         stage_broke(stage, "%s does not fit its row", message_name(type));
     switch (peer) {
@@ -169,6 +192,8 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
         if (type == MSG_ELIGIBILITY_ASK) {
             visit = b->eligibility_ask.visit;
             to_relay(stage, &b->eligibility_ask);
+            if (visit != 0 && nfds == 1)
+                stage->lanes[lane_number(stage, visit)].told = consents_told(fds[0]);
         }
         break;
     case PEER_HANDOVER:

@@ -32,6 +32,7 @@ struct stage_lane {
     bool filming, matching, scanning;
     uint64_t match_visit;
     struct msg_eligibility_ask ask; /* request 0: none */
+    unsigned told; /* consents, given or refused, that the last question spoke of */
 };
 
 struct stage {

@@ -398,6 +398,14 @@ int store_consent_put(struct store *s, uint64_t visit, uint32_t bit, bool given,
     return 0;
 }
 
+int store_consents_answered(struct store *s, uint64_t visit)
+{
+    for (size_t i = 0; i < s->consents.n; i++)
+        if (s->consents.at[i].visit == visit)
+            return 1;
+    return 0;
+}
+
 int store_ask_begin(struct store *s, struct store_ask *ask)
 {
     int r = write_call(s);

@@ -382,7 +382,10 @@ static void purging_takes_what_is_past_its_time_and_only_that(void **state)
         assert_int_equal(store_answer_put(rig.store, (struct store_subject){"x", 1}, &answer), 0);
         store_answer_free(&answer);
     }
+    assert_int_equal(store_consents_answered(rig.store, visit.id), 0);
     assert_int_equal(store_consent_put(rig.store, visit.id, 1, true, 1, 100), 0);
+    assert_int_equal(store_consents_answered(rig.store, visit.id), 1);
+    assert_int_equal(store_consents_answered(rig.store, visit.id + 1), 0);
     assert_int_equal(store_consent_put(rig.store, visit.id, 2, true, 1, 101), 0);
     assert_int_equal(store_purge(rig.store, 99), 0);
     assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM consents"), 2);

@@ -132,7 +132,11 @@ static void card_answer(struct service *service, const struct request *request,
         answer_add_notice(body, ANSWER_NOTICE_EXPIRES);
     answer_add_people(service, request, &proof.person, 1, &choice, body, reply);
     snprintf(key, sizeof(key), "consents.%s", answer_institution(request));
-    card_set_effect(reply, proof.person, key, consents);
+    /* Of what nobody was asked nothing changes: neither given nor taken back. */
+    if (json_object_size(json_object_get(session, "Consents")) > 0)
+        card_set_effect(reply, proof.person, key, consents);
+    else
+        json_decref(consents);
 }
 
 void card_session_handle(struct service *service, const struct request *request,
