@@ -13,6 +13,6 @@ if readelf -d "$bin/$name" | grep -q 'libumockdev\.so'; then
     fi
 fi
 status=0
-LD_PRELOAD=$preload timeout -k 10 300 "$bin/$name" >"$log" 2>&1 || status=$?
+LD_PRELOAD=$preload timeout -k 10 600 "$bin/$name" >"$log" 2>&1 || status=$?
 echo "$status" >"$logs/$name-$variant.status"
 exit 0
