@@ -156,6 +156,8 @@ enum visit_flag {
     VISIT_FLAG_LAST_MONTH = 1 << 17, /* the older answer that is shown is of an earlier month */
     VISIT_FLAG_HANDOVER =
         1 << 18, /* something of it was not, or perhaps not, handed over: staff decide */
+    VISIT_FLAG_CARD_ENDS = 1 << 19,  /* the certificate of the card ends within three months */
+    VISIT_FLAG_CARD_ENDED = 1 << 20, /* or has ended */
 };
 
 /* Names as text; "?" for a value out of range. */

@@ -111,7 +111,6 @@ struct visit_facts {
     uint16_t face_closed_by, pin_closed_by;
     bool photo_there; /* the matcher holds the photo */
     uint8_t chain;    /* enum genuine */
-    int64_t certificate_until;
     bool consents_done, registration_tried;
     uint32_t consents_asked;
     char birth[9], sex[2]; /* as signed in the card */

@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* From three months before the end a municipality renews it; of the shortest three months, so that nobody is sent too
+ * early. */
+#define RENEWAL_SECONDS (INT64_C(89) * 86400)
 #define CONSENT_LASTS_US (INT64_C(24) * 3600 * 1000000) /* a consent holds for 24 hours */
 
 static int64_t now_us(const struct visit *v)
@@ -112,6 +115,18 @@ static int look_for_another(struct visit *v)
     return r;
 }
 
+/* The patient is told at the end, and staff see it; the day itself is not kept. */
+static void look_at_the_end(struct visit *v, int64_t until)
+{
+    int64_t left = until - now_us(v) / (int64_t)CLOCK_SECOND;
+
+    v->record.flags &= ~(uint32_t)(VISIT_FLAG_CARD_ENDS | VISIT_FLAG_CARD_ENDED);
+    if (left < 0)
+        v->record.flags |= VISIT_FLAG_CARD_ENDED;
+    else if (left < RENEWAL_SECONDS)
+        v->record.flags |= VISIT_FLAG_CARD_ENDS;
+}
+
 static int note_card(struct visit *v, const struct desk_event *e)
 {
     const struct msg_card_identified *card = &e->body->card_identified;
@@ -123,7 +138,7 @@ static int note_card(struct visit *v, const struct desk_event *e)
     v->facts.certificate.len = card->certificate.len;
     memcpy(v->facts.certificate.data, card->certificate.data, card->certificate.len);
     v->facts.chain = card->certificate_chain;
-    v->facts.certificate_until = card->valid_until;
+    look_at_the_end(v, card->valid_until);
     return look_for_another(v);
 }
 
@@ -348,6 +363,23 @@ static int keep_answer(struct visit *v)
     return 0;
 }
 
+/* One thing is said on the last screen; what staff have to see stands in the flags as well. */
+static void say_at_the_end(struct visit *v)
+{
+    uint32_t flags = v->record.flags;
+
+    if ((flags & VISIT_FLAG_LOOK) != 0)
+        v->facts.shown = FAILURE_VISIT_LOOK;
+    else if (v->facts.shown != FAILURE_NONE)
+        return;
+    else if ((flags & VISIT_FLAG_AGAIN) != 0)
+        v->facts.shown = FAILURE_VISIT_AGAIN;
+    else if ((flags & VISIT_FLAG_CARD_ENDED) != 0)
+        v->facts.shown = FAILURE_CARD_CERTIFICATE_EXPIRED;
+    else if ((flags & VISIT_FLAG_CARD_ENDS) != 0)
+        v->facts.shown = FAILURE_CARD_CERTIFICATE_ENDS;
+}
+
 static int note_answer(struct visit *v, const struct desk_event *e)
 {
     const struct decision *d = &v->answer.decision;
@@ -369,11 +401,8 @@ static int note_answer(struct visit *v, const struct desk_event *e)
         return r;
     if (v->answer.cached)
         v->record.flags |= VISIT_FLAG_CACHED;
-    if (outcome == OUTCOME_ELIGIBLE && (v->record.flags & VISIT_FLAG_LOOK) != 0)
-        v->facts.shown = FAILURE_VISIT_LOOK;
-    else if (outcome == OUTCOME_ELIGIBLE && v->facts.shown == FAILURE_NONE &&
-             (v->record.flags & VISIT_FLAG_AGAIN) != 0)
-        v->facts.shown = FAILURE_VISIT_AGAIN;
+    if (outcome == OUTCOME_ELIGIBLE)
+        say_at_the_end(v);
     decided(v, outcome);
     return 0;
 }

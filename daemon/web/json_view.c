@@ -266,6 +266,8 @@ static const struct bit flag_bits[] = {
     {VISIT_FLAG_LATE, "late"},
     {VISIT_FLAG_LAST_MONTH, "last_month"},
     {VISIT_FLAG_HANDOVER, "handover"},
+    {VISIT_FLAG_CARD_ENDS, "card_ends"},
+    {VISIT_FLAG_CARD_ENDED, "card_ended"},
 };
 
 static const char *const genuine_names[] = {"not_checked", "yes", "no"};

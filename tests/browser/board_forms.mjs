@@ -305,6 +305,7 @@ export async function boardForms(stage, short) {
     checks.check("board, administration: the slips of today are counted by cause", counts.E024 >= 1 && counts.E025 >= 1 && counts.E026 >= 1 && counts.V008 >= 1, JSON.stringify(counts));
     checks.check("board, administration: picture and table say the same", sum > 0 && bars === sum, `${bars} ${sum}`);
     checks.check("board, administration: what ends, and in how many days", ["certificate of main", "CA of main", "CA of cards 1"].every((w) => said.includes(w)) && /\d+日/.test(said), said);
+    checks.check("board, administration: of how many patients of today the card ends soon", /今日カードで受付した[1-9]\d*人のうち、電子証明書の期限が3か月以内の人は0人/.test(said), said);
     checks.check("board, administration: the configuration is the one that was read; how to check and to bundle", ["誤りなし、起動時のまま", "uketsuke config check", "uketsuke bundle"].every((w) => said.includes(w)), said);
     checks.check("board, administration: nobody's name stands there", !/架空|見本|例示/.test(said));
     await stage.look(view, "admin", { pictures: !short });

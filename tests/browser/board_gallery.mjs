@@ -8,8 +8,96 @@ export const quietVisit = {
     card_ms: 800, photo_ms: 1500, face_ms: 900, pin_ms: 0, ask_ms: 200, total_ms: 3400, apdus: 60, frames: 12, staff: "受付",
 };
 
-export async function boardGallery(stage, all) {
+// What is handed over to others: listed, told live, decided by keys alone, and never decided twice.
+async function handedOver({ stage, page, waiting, tell, of, look, view, opened }) {
     const { checks } = stage;
+    const entry = (n, more) => ({ entry: String(n), visit: "98", target: "orca", kind: "orca", cause: "finished", state: "waiting", failure: null, tries: 0, made: opened, tried: null, due: null, ended: null, name: "", detail: "", staff: "", patient: "見本　太郎", ...more });
+    const posted = [];
+    await page.route("**/api/outbox/*", (route) => {
+        posted.push([route.request().url().split("/").pop(), route.request().postDataJSON()]);
+        return posted.length === 3
+            ? route.fulfill({ status: 409, contentType: "application/json", body: JSON.stringify({ error: { ...of("S003"), next: "wait" } }) })
+            : route.fulfill({ status: 200, contentType: "application/json", body: '{"accepted":true,"visit":"98"}' });
+    });
+    const filter = page.locator('#filters [data-filter="outbox"]');
+    checks.check("board: a house that hands nothing over has no list for it", (await filter.count()) === 0);
+    waiting.push(entry(9, { target: "earlier" }));
+    await tell("ready", {});
+    await filter.waitFor();
+    checks.check("board: what waited before the page was opened is asked for", (await filter.innerText()) === "引き渡し", await filter.innerText());
+    await tell("outbox", entry(9, { state: "done" }));
+    await tell("outbox", entry(1, { tries: 2, state: "doubtful", failure: of("H005"), tried: opened + 60, detail: "timeout" }));
+    await tell("outbox", entry(2, { made: opened + 10, target: "receipt", kind: "face_file", state: "refused", failure: of("H003"), tries: 1, detail: "Name", name: "OQSsiquc01res_face_1.xml", patient: "見本　花子", visit: "100" }));
+    await tell("outbox", entry(3, { made: opened + 20, target: "hook", kind: "hook", due: opened + 300, tries: 4, failure: of("H001") }));
+    checks.check("board: how many hand-overs staff have to decide about stands at the filter", (await filter.innerText()) === "引き渡し 2件", await filter.innerText());
+    await filter.focus();
+    await page.keyboard.press("Enter");
+    const said = await page.locator("#visits").innerText();
+    checks.check("board: what waits, is doubtful or was refused: to whom, whose, why", ["orca", "届いたか分かりません", "H005", "timeout", "receipt", "渡せませんでした", "H003", "見本　花子", "hook", "これから渡します", "レセコンのフォルダーへのファイル"].every((w) => said.includes(w)), said);
+    await look(view, "g-outbox");
+    const row = (n) => page.locator(`#visits tr[data-visit="o${n}"]`);
+    const dialog = () => page.locator("#dialog").innerText();
+    await row(3).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('#dialog[open][data-what="outbox"]');
+    checks.check("board: what waits is nobody's to decide", (await page.locator("#dialog [data-action=resend], #dialog [data-action=arrived]").count()) === 0 && (await dialog()).includes("自動で渡します"), await dialog());
+    await page.keyboard.press("Escape");
+    checks.check("board: Escape goes back to its row", (await page.evaluate(() => document.activeElement.dataset.visit)) === "o3");
+    await row(1).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('#dialog[open][data-what="outbox"]');
+    checks.check("board: a doubt is explained before anything is sent", (await dialog()).includes("確かめずに渡すと二重になる") && (await page.evaluate(() => document.activeElement.dataset.action)) === "close", await dialog());
+    await look(view, "g-outbox-doubt");
+    await page.locator("#dialog [data-action=arrived]").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    checks.check("board: that it is there is sent and said", JSON.stringify(posted) === '[["1",{"what":"arrived"}]]' && (await page.locator("#spoken").textContent()).includes("orcaに届いている"), JSON.stringify(posted));
+    await tell("outbox", entry(1, { state: "done", ended: opened + 90, staff: "受付" }));
+    checks.check("board: what is over there is gone from the list", (await row(1).count()) === 0 && (await filter.innerText()) === "引き渡し 1件");
+    await row(2).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#dialog [data-action=resend]").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    checks.check("board: once more is sent", JSON.stringify(posted[1]) === '["2",{"what":"resend"}]', JSON.stringify(posted));
+
+    /* somebody else decides while it stands open here; and the desk refuses what was decided already */
+    await row(2).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('#dialog[open][data-what="outbox"]');
+    await tell("outbox", entry(2, { target: "receipt", kind: "face_file", state: "sent_maybe", tries: 2, visit: "100" }));
+    await page.waitForFunction(() => document.querySelector("#dialog [data-action=resend]") === null);
+    checks.check("board: decided elsewhere, the buttons are gone and the focus stays inside", await page.evaluate(() => document.activeElement.closest("#dialog") !== null));
+    await tell("outbox", entry(2, { state: "done", visit: "100" }));
+    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    await tell("outbox", entry(4, { state: "refused", failure: of("H004"), detail: "10 <b>試験</b>", target: "orca" }));
+    await row(4).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("#dialog [data-action=resend]").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('#dialog[open][data-what="notice"]');
+    checks.check("board: what the desk refuses is said", (await dialog()).includes("S003"), await dialog());
+    await page.keyboard.press("Escape");
+
+    /* beside the visit that it belongs to */
+    await page.click('#filters [data-filter="all"]');
+    await page.locator('#visits [data-visit="98"]').focus();
+    await page.keyboard.press("Enter");
+    const part = () => page.locator("#handed").innerText();
+    checks.check("board: it stands in the details of its visit, markup as text", await part().then((words) => ["orca", "渡せませんでした", "H004", "10 <b>試験</b>", "hook"].every((w) => words.includes(w))), await part());
+    await look(view, "g-outbox-visit");
+    await page.locator('#handed [data-action="outbox-4"]').focus();
+    await tell("outbox", entry(3, { target: "hook", kind: "hook", state: "done" }));
+    checks.check("board: news do not take the focus away", (await page.evaluate(() => document.activeElement.dataset.action)) === "outbox-4" && !(await part()).includes("hook"));
+    await tell("outbox", entry(4, { state: "done" }));
+    checks.check("board: nothing is left of it when it is over there", (await part()) === "" && (await page.evaluate(() => document.activeElement.closest("#detail") !== null)));
+    await page.keyboard.press("Escape");
+}
+
+// short: what stands there and what is sent, without the three sizes of each.
+export async function boardGallery(stage, all, short = false) {
+    const { checks } = stage;
+    const look = (view, name) => (short ? Promise.resolve() : stage.look(view, name));
     const view = await stage.open("board", "/board", async (page) => {
         await page.addInitScript(ownEvents);
         await page.route("**/api/session", (route) =>
@@ -17,6 +105,8 @@ export async function boardGallery(stage, all) {
         );
     });
     const { page } = view;
+    const waiting = []; // what the desk says is not handed over
+    await page.route("**/api/outbox", (route) => route.fulfill({ status: 200, contentType: "application/json", body: JSON.stringify({ entries: waiting }) }));
     const tell = (name, data) => page.evaluate(([n, d]) => globalThis.tell(n, d), [name, data]);
     const of = (code) => all.find((f) => f.code === code).staff;
     const words = () => page.evaluate(() => document.body.innerText);
@@ -25,7 +115,7 @@ export async function boardGallery(stage, all) {
     await tell("desk", { up: true });
     await tell("lane", { ...quietLane });
     await tell("ready", {});
-    await stage.look(view, "g-empty");
+    await look(view, "g-empty");
 
     const lane = (n, state) => tell("lane", { ...quietLane, lane: n, label: `窓口${n}`, visit: String(70 + n), ...state });
     await lane(1, { state: "visual", patient: "見本　三郎", failure: of("P003"), offers: ["staff_confirm", "staff_reject", "staff_end"] });
@@ -36,7 +126,7 @@ export async function boardGallery(stage, all) {
     for (const one of rows)
         await tell("visit", one);
     await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: "例示　次郎" });
-    await stage.look(view, "g-full");
+    await look(view, "g-full");
 
     /* every failure: code, words for staff, the next step */
     const missing = [];
@@ -48,24 +138,43 @@ export async function boardGallery(stage, all) {
             missing.push(one.failure.code);
     }
     checks.check(`board: every failure shows code, words and next step (${rows.length})`, missing.length === 0, missing.join(" "));
-    await stage.look(view, "g-detail");
+    await look(view, "g-detail");
     await page.keyboard.press("Escape");
     checks.check("board: Escape closes the details, the focus is back in the list", await page.evaluate(() => document.activeElement.closest("#visits") !== null && document.getElementById("detail").hidden));
+
+    /* what staff have to know of a visit, in words; what waits for them is found by the filter */
+    const flags = { who: "だれかを決める", changed: "前回と違う", late: "終了後に回答", last_month: "先月以前の回答", handover: "引き渡しを確認", card_ends: "カードの期限が近い", card_ended: "カードの証明書が期限切れ", look: "本人か目で確認" };
+    await tell("visit", { ...quietVisit, visit: "97", opened: quietVisit.opened + 99990, flags: Object.keys(flags) });
+    await tell("visit", { ...quietVisit, visit: "96", opened: quietVisit.opened + 99980, flags: ["changed", "late", "last_month", "card_ends"] });
+    const flagged = await page.locator('#visits [data-visit="97"]').innerText();
+    checks.check("board: every flag stands in the row in words", Object.values(flags).every((w) => flagged.includes(w)), flagged);
+    await page.locator('#visits [data-visit="97"]').focus();
+    await page.keyboard.press("Enter");
+    const explained = await page.locator("#detail").innerText();
+    checks.check("board: and in the details", Object.values(flags).every((w) => explained.includes(w)), explained);
+    await page.keyboard.press("Escape");
+    await page.click('#filters [data-filter="look"]');
+    checks.check("board: what waits for somebody is found, what is only to be known is not", (await page.locator('#visits [data-visit="97"]').count()) === 1 && (await page.locator('#visits [data-visit="96"]').count()) === 0);
+    checks.check("board: the filter that was pressed keeps the focus", (await page.evaluate(() => document.activeElement.dataset.filter)) === "look");
+    await page.click('#filters [data-filter="all"]');
 
     /* who it is in the clinic's books, and what is not as last time */
     await tell("visit", { ...quietVisit, visit: "98", opened: quietVisit.opened + 99999, flags: ["who", "changed"], match: "doubt", patient: null, alias: "", since: "20260901",
         candidates: [{ number: "P-1001", name: "見本　太郎", by: "name" }, { number: "P-2002", name: "見本　太朗", by: "name" }],
         changes: [{ field: "insurer_name", old: "架空市", new: "架空健康保険組合" }, { field: "ratio", old: "020", new: "030" }] });
-    const sent = [];
+    const sent = [], answers = []; // what the desk says to the next ones, where it is not yes
     await page.route("**/api/visits/98/patient", (route) => {
         sent.push(route.request().postDataJSON());
+        const other = answers.shift();
+        if (other)
+            return route.fulfill({ status: other.status, contentType: "application/json", body: JSON.stringify(other.body) });
         return route.fulfill({ status: 200, contentType: "application/json", body: '{"accepted":true,"visit":"98"}' });
     });
     await page.locator('#visits [data-visit="98"]').focus();
     await page.keyboard.press("Enter");
     const who = await page.evaluate(() => document.getElementById("detail").innerText);
     checks.check("board: candidates and differences stand in the details", ["P-1001", "この施設のどの患者ですか", "前回(2026-09-01)の回答との違い", "架空市", "架空健康保険組合", "一部負担金の割合", "2割", "今回"].every((w) => who.includes(w)), who);
-    await stage.look(view, "g-who");
+    await look(view, "g-who");
     await page.locator('#detail [data-action="not-P-2002"]').focus();
     await page.keyboard.press("Enter");
     await page.locator('#detail [data-action="is-P-1001"]').focus();
@@ -75,28 +184,41 @@ export async function boardGallery(stage, all) {
     await page.locator('#detail [data-action="patient"]').focus();
     await page.keyboard.press("Enter");
     await page.waitForSelector('#dialog[open][data-what="patient"]');
-    await stage.look(view, "g-patient");
+    await look(view, "g-patient");
+    sent.length = 0;
+    answers.push({ status: 422, body: { error: { ...of("E029"), field: "number" } } });
+    await page.keyboard.type("P 1");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector('#dialog [data-field="number"] .wrong').textContent !== "");
+    checks.check("board: a number that cannot be one: the fault stands beside it, and the cursor in it", await page.evaluate(() => document.activeElement.name === "number" && document.activeElement.getAttribute("aria-invalid") === "true"));
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type("P-3003");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    checks.check("board: link patient number sends the number, for this visit", JSON.stringify(sent) === JSON.stringify([{ number: "P 1", same: true }, { number: "P-3003", same: true }]), JSON.stringify(sent));
+    checks.check("board: it is said, and the focus is back at its button", (await page.locator("#spoken").textContent()) === "番号を結びました。" && (await page.evaluate(() => document.activeElement.dataset.action)) === "patient");
     await page.keyboard.press("Escape");
-    await page.keyboard.press("Escape");
+    await handedOver({ stage, page, waiting, tell, of, look, view, opened: quietVisit.opened });
 
     /* only what needs somebody */
-    await page.click("#filters button:nth-child(3)");
+    await page.click('#filters [data-filter="look"]');
     const shown = await page.locator("#visits tr[data-visit]").count();
     checks.check("board: the filter shows what needs somebody", shown > 0 && shown <= rows.length, String(shown));
-    await page.click("#filters button:nth-child(1)");
+    await page.click('#filters [data-filter="all"]');
 
     await page.keyboard.press("l");
-    await stage.look(view, "g-lookup");
+    await look(view, "g-lookup");
     await page.keyboard.press("Escape");
     await page.click("#language");
-    await stage.look(view, "g-english");
+    await look(view, "g-english");
     checks.check("board: English too", (await words()).includes("Today's visits"));
+    view.heard.errors = view.heard.errors.filter((words) => !/409|422/.test(words)); // each refusal above is one
     stage.quiet(view, " in the gallery");
     await view.context.close();
 
     const closed = await stage.open("board", "/board");
     await closed.page.waitForSelector("#door:not([hidden])");
-    await stage.look(closed, "g-sign-in");
+    await look(closed, "g-sign-in");
     await closed.page.locator("#door input[type=password]").fill("wrong-token");
     await closed.page.locator("#door input[type=text]").fill("受付");
     await closed.page.keyboard.press("Enter");

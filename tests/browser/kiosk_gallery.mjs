@@ -123,7 +123,7 @@ async function wordsAndPrompts() {
 }
 
 // One size: at every step to every language, by keys alone, and back; the failures each in every language.
-async function everyLanguage(stage, all, size, spoken, steps, troubles) {
+async function everyLanguage(stage, size, spoken, steps, troubles, pictures) {
     const told = await Told.open(stage);
     const { page } = told;
     const faults = [];
@@ -150,6 +150,8 @@ async function everyLanguage(stage, all, size, spoken, steps, troubles) {
                 faults.push(`${where}: no recording ${prompt}`);
         }
         faults.push(...(await layoutFaults(page, "kiosk")).map((f) => `${where}: ${f}`));
+        if (pictures)
+            await page.screenshot({ path: `${stage.pictures}/languages/${name}-${language.code}-${size.width}x${size.height}.jpg`, type: "jpeg", quality: 60 });
     }
     await page.setViewportSize(size);
     for (const [name, state] of steps) {
@@ -188,10 +190,11 @@ export async function kioskLanguages(stage, all, short) {
     const steps = kioskScreens(all);
     const some = short ? [sizes[0]] : sizes;
     const troubles = short ? all.filter((f, i) => i % 4 === 0) : all;
-    const prompted = await Promise.all(some.map((size) => everyLanguage(stage, all, size, spoken, steps, troubles)));
+    /* The smallest screen is where words do not fit: it is kept to be looked at. */
+    const prompted = await Promise.all(some.map((size) => everyLanguage(stage, size, spoken, steps, troubles, !short && size === sizes[0])));
     /* The ends of what is promised: a small screen on end, and a large one. */
     if (!short)
-        await Promise.all([{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, all, size, spoken, steps, [])));
+        await Promise.all([{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, size, spoken, steps, [], false)));
     if (!stage.voice)
         return;
     /* The recordings themselves, from the desk that serves them. */

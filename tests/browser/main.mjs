@@ -52,7 +52,7 @@ try {
         /* What comes next has rows of its own in the list, and the lane to itself. */
         boards: async () => (await begun.forms?.catch(() => {}), boards(stage)),
         hostile: () => hostile(stage, all, begun.boards?.catch(() => {})),
-        board: () => !values.short && boardGallery(stage, all),
+        board: () => boardGallery(stage, all, values.short),
     };
     checks.check("the table of failures was read", all.length > 70, String(all.length));
     const begun = {};

@@ -66,6 +66,25 @@ const boardKeys = Object.keys(boardJa);
 const lacking = [...boardKeys.filter((key) => !(key in boardEn)), ...Object.keys(boardEn).filter((key) => !(key in boardJa))];
 checks.check(`board: the same texts in both languages (${boardKeys.length})`, lacking.length === 0, list(lacking));
 
+/* What the desk may say of a visit or of a hand-over: a word of its own for staff, never the bare name. */
+const named = (file, what) => [...readFileSync(new URL(`../../daemon/common/${file}`, import.meta.url), "utf8").matchAll(new RegExp(`^${what}\\(\\w+, "(\\w+)"`, "gm"))].map((m) => m[1]);
+const flags = [...readFileSync(new URL("../../daemon/web/json_view.c", import.meta.url), "utf8").matchAll(/\{VISIT_FLAG_\w+, "(\w+)"\}/g)].map((m) => m[1]);
+const spoken = {
+    flag: flags,
+    state: named("visit.def", "VISIT_STATE"),
+    way: named("visit.def", "VISIT_METHOD"),
+    outcome: named("visit.def", "VISIT_OUTCOME"),
+    "slip.state": named("visit.def", "SLIP_STATE"),
+    "outbox.kind": named("outbox.def", "OUTBOX_KIND"),
+    "outbox.state": named("outbox.def", "OUTBOX_STATE").filter((s) => s !== "done"),
+    "outbox.next": named("outbox.def", "OUTBOX_STATE").filter((s) => s !== "done"),
+    "outbox.cause": [...named("outbox.def", "OUTBOX_CAUSE"), "linked"],
+};
+for (const [family, all] of Object.entries(spoken)) {
+    const wordless = all.filter((name) => !(`${family}.${name}` in boardJa) || !(`${family}.${name}` in boardEn));
+    checks.check(`board: every ${family} has its words (${all.length})`, all.length > 2 && wordless.length === 0, list(wordless));
+}
+
 /* what is spoken */
 const all = prompts(failures().map((f) => f.patient));
 const names = new Set(all.map((one) => `${one.language}/${one.name}`));

@@ -265,7 +265,7 @@ static void honest_reader(struct stage *stage, struct fuzz_input *in, unsigned l
     struct stage_lane *l = &stage->lanes[lane];
     unsigned what = fuzz_u8(in);
     struct stage_identified identified = {(uint8_t)(what & 3), (uint8_t)(what >> 4), GENUINE_YES,
-                                          false};
+                                          0};
     struct stage_photo photo = {GENUINE_YES, GENUINE_YES, "19540707", "2"};
 
     if (l->asked_reader == 0 || !l->reader_up)

@@ -127,7 +127,8 @@ static bool do_reader(struct script *s)
         struct stage_identified how = {
             (uint8_t)(strcmp(pin, "none") == 0 ? VISIT_TRIES_NO_KEY : (unsigned)atoi(pin)),
             (uint8_t)atoi(script_option(s, "b", "10")),
-            genuine_of(script_option(s, "chain", "yes")), script_has(s, "expired")};
+            genuine_of(script_option(s, "chain", "yes")),
+            script_has(s, "expired") ? -1 : atoi(script_option(s, "ends", "0"))};
         stage_identified(s->stage, s->lane, &how);
     } else if (strcmp(what, "photo") == 0) {
         struct stage_photo how = {genuine_of(script_option(s, "record", "yes")),
@@ -512,7 +513,9 @@ static bool expect_flag(struct script *s, uint32_t flags)
                  {"who", VISIT_FLAG_WHO},
                  {"changed", VISIT_FLAG_CHANGED},
                  {"late", VISIT_FLAG_LATE},
-                 {"last_month", VISIT_FLAG_LAST_MONTH}};
+                 {"last_month", VISIT_FLAG_LAST_MONTH},
+                 {"card_ends", VISIT_FLAG_CARD_ENDS},
+                 {"card_ended", VISIT_FLAG_CARD_ENDED}};
 
     for (size_t i = 2; i < s->nwords; i++) {
         bool without = s->words[i][0] == '!';

@@ -480,7 +480,7 @@ void stage_identified(struct stage *stage, unsigned lane, const struct stage_ide
     m->subject.len = 32;
     strncpy((char *)m->subject.data, l->card, 31);
     m->valid_from = now - 86400;
-    m->valid_until = how->expired ? now - 3600 : now + 86400 * 365;
+    m->valid_until = now + (int64_t)86400 * (how->ends != 0 ? how->ends : 365);
     m->pin_tries = how->pin;
     m->number_b_tries = how->number_b;
     m->certificate_chain = how->chain;

@@ -93,7 +93,7 @@ void stage_card(struct stage *stage, unsigned lane, const char *name);
 
 struct stage_identified {
     uint8_t pin, number_b, chain;
-    bool expired;
+    int ends; /* days until the certificate ends; 0: a year; -1: it has ended */
 };
 void stage_identified(struct stage *stage, unsigned lane, const struct stage_identified *how);
 struct stage_photo {

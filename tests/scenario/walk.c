@@ -54,10 +54,11 @@ static void fail_card(struct walk *w)
 static void reader(struct walk *w)
 {
     struct stage_lane *l = &w->stage->lanes[w->lane];
+    static const int ends[] = {-1, 10, 0, 0, 0, 0, 0, 0, 0}; /* days */
     static const uint8_t pin_tries[] = {0, 1, 2, 3, VISIT_TRIES_NO_KEY, VISIT_TRIES_UNKNOWN};
     struct stage_identified identified = {
         pin_tries[pick(w, sizeof(pin_tries))], (uint8_t)pick(w, 11),
-        pick(w, 20) == 0 ? GENUINE_NO : GENUINE_YES, pick(w, 9) == 0};
+        pick(w, 20) == 0 ? GENUINE_NO : GENUINE_YES, ends[pick(w, 9)]};
     struct stage_photo photo = {pick(w, 9) == 0 ? (uint8_t)pick(w, 3) : GENUINE_YES,
                                 pick(w, 9) == 0 ? (uint8_t)pick(w, 3) : GENUINE_YES, "19540707",
                                 "2"};

@@ -36,7 +36,7 @@ static void press(struct stage *stage, unsigned lane, unsigned action)
 #define MOVES 8
 static void move(struct stage *stage, unsigned lane, unsigned n)
 {
-    static const struct stage_identified good = {3, 10, GENUINE_YES, false};
+    static const struct stage_identified good = {3, 10, GENUINE_YES, 0};
     char card[8];
 
     switch (n) {
@@ -141,8 +141,8 @@ static void thirty_two_lanes_at_once_pay_what_one_pays_alone(void **state)
 /* How a lane comes to stand in a state, and stays there because nobody there does anything more. */
 static void stick(struct stage *stage, unsigned lane, unsigned where)
 {
-    static const struct stage_identified few = {1, 2, GENUINE_YES, false},
-                                         good = {3, 10, GENUINE_YES, false};
+    static const struct stage_identified few = {1, 2, GENUINE_YES, 0},
+                                         good = {3, 10, GENUINE_YES, 0};
     static const struct stage_photo photo = {GENUINE_YES, GENUINE_YES, "19540707", "2"};
     char card[8];
 

@@ -51,7 +51,7 @@ static void press(struct stage *stage, unsigned action)
  * visit. */
 static void move(struct stage *stage)
 {
-    static const struct stage_identified good = {3, 10, GENUINE_YES, false};
+    static const struct stage_identified good = {3, 10, GENUINE_YES, 0};
     const struct stage_lane *lane = &stage->lanes[1];
 
     switch (lane->shown.state) {

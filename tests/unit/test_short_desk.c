@@ -79,7 +79,7 @@ static void press(unsigned action, char surface)
 /* The patient and staff do what the screen asks for. by: 'p' PIN, 'f' face, 's' staff. */
 static void move(char by)
 {
-    static const struct stage_identified good = {3, 10, GENUINE_YES, false};
+    static const struct stage_identified good = {3, 10, GENUINE_YES, 0};
     static const struct stage_photo photo = {GENUINE_YES, GENUINE_YES, "19540707", "2"};
     struct stage_lane *lane = &stage->lanes[1];
 

@@ -23,7 +23,8 @@ function lastDays(n) {
     return Array.from({ length: n }, (_, i) => format.format(new Date(Date.now() - (n - 1 - i) * 86400000)).replaceAll("-", ""));
 }
 
-export function adminOf({ place, api, words, lanes, complain }) {
+// cards(): how many patients were received with a card today, and of how many its certificate ends soon or has ended.
+export function adminOf({ place, api, words, lanes, cards, complain }) {
     let timer = null;
     let last = null;
 
@@ -143,7 +144,7 @@ export function adminOf({ place, api, words, lanes, complain }) {
             place,
             h("section", { "aria-label": t("admin.lanes") }, table("admin.lanes", ["col.lane", "admin.state", "admin.now", "admin.devices"], laneRows(last), "board.none")),
             h("section", { "aria-label": t("admin.troubles") }, troubles(last)),
-            h("section", { "aria-label": t("admin.ends") }, table("admin.ends", ["admin.part", "admin.state", "admin.until", "admin.days", "board.next"], endRows(last), "admin.ends.none")),
+            h("section", { "aria-label": t("admin.ends") }, table("admin.ends", ["admin.part", "admin.state", "admin.until", "admin.days", "board.next"], endRows(last), "admin.ends.none"), h("p", {}, t("admin.cards", cards()))),
             h("section", { "aria-label": t("admin.config") }, configuration(last), bundle()),
             h("section", { "aria-label": t("admin.parts") }, table("admin.parts", ["admin.part", "admin.state", "admin.detail", "board.next"], partRows(last), "board.none")),
         );

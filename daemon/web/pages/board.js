@@ -12,6 +12,7 @@ import { formDialog, title, trap } from "./form.js";
 import { slipsOf } from "./slips.js";
 import { disasterOf } from "./disaster.js";
 import { helpOf } from "./help.js";
+import { outboxOf } from "./outbox.js";
 import { patientOf } from "./patient.js";
 import { printSheet } from "./print.js";
 import { adminOf } from "./admin.js";
@@ -84,10 +85,18 @@ function notice(message, code) {
 const print = (visit, slip = null) => printSheet($("sheet"), visit, slip);
 const slipForms = slipsOf({ api, open: openDialog, words, say, people: (visit) => visits.get(visit) ?? {}, print });
 const patients = patientOf({ api, open: openDialog, words, say, complain });
+const outbox = outboxOf({ dialog: $("dialog"), api, open: openDialog, say, complain, changed: () => ready && (renderCounts(), filter === "outbox" && renderVisits(), renderPart()) });
 const disaster = disasterOf({ api, open: openDialog, words, say });
 const help = helpOf({ dialog: $("dialog"), open: openDialog, words, lane: (n) => lanes.get(n), buttons: (lane) => actionButtons(lane, () => $("dialog").close()) });
 
-const admin = adminOf({ place: $("admin"), api, words, complain, lanes: () => [...lanes.values()].sort((a, b) => a.lane - b.lane) });
+const admin = adminOf({ place: $("admin"), api, words, complain, lanes: () => [...lanes.values()].sort((a, b) => a.lane - b.lane), cards: cardsToday });
+
+// Only how many: administration sees no patient.
+function cardsToday() {
+    const list = [...visits.values()].filter((v) => v.lane !== 0 && !v.flags.includes("no_card"));
+    const flagged = (flag) => list.filter((v) => v.flags.includes(flag)).length;
+    return { all: list.length, soon: flagged("card_ends"), over: flagged("card_ended") };
+}
 
 // Reception, or administration in its place.
 function toggleAdmin(shown) {
@@ -191,7 +200,7 @@ function renderLanes() {
 
 /* ---- visits ---- */
 
-const needsSomebody = (visit) => visit.flags.includes("look") || visit.flags.includes("who") || (visit.outcome === "open" && calling.includes(visit.state)) || (visit.failure !== null && visit.failure.kind !== "notice");
+const needsSomebody = (visit) => visit.flags.includes("look") || visit.flags.includes("who") || visit.flags.includes("handover") || (visit.outcome === "open" && calling.includes(visit.state)) || (visit.failure !== null && visit.failure.kind !== "notice");
 
 function fits(visit) {
     const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
@@ -228,27 +237,42 @@ function row(visit) {
 
 const columns = ["time", "lane", "name", "birth", "method", "outcome", "ratio", "limit", "flags", "failure"];
 
-// Slips that wait for somebody, of whatever day: the oldest first, it has waited longest.
-function renderSlips() {
-    const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
-    const list = [...slips.values()].filter((s) => wanted === "" || `${s.name} ${s.kana} ${s.insured} ${s.visit}`.normalize("NFKC").toLowerCase().includes(wanted)).sort((a, b) => a.filed - b.filed);
+// What waits for somebody, of whatever day: slips, and what is not handed over. The oldest first, it has waited longest.
+const matches = (wanted, ...texts) => wanted === "" || texts.join(" ").normalize("NFKC").toLowerCase().includes(wanted);
+const waiting = {
+    slips: {
+        list: (wanted) => [...slips.values()].filter((s) => matches(wanted, s.name, s.kana, s.insured, s.visit)).sort((a, b) => a.filed - b.filed),
+        key: (slip) => slip.visit,
+        from: slipForms,
+        empty: "slip.none",
+    },
+    outbox: {
+        list: (wanted) => outbox.all().filter((o) => matches(wanted, o.patient, o.target, o.visit)),
+        key: (one) => `o${one.entry}`,
+        from: outbox,
+        empty: "outbox.none",
+    },
+};
+
+function renderWaiting({ list: listOf, key, from, empty }) {
+    const list = listOf($("search").value.trim().normalize("NFKC").toLowerCase());
     const had = document.activeElement?.dataset?.visit;
-    const body = h("tbody", {}, list.map((slip, i) =>
-        h("tr", { tabindex: slip.visit === selected || (i === 0 && !list.some((s) => s.visit === selected)) ? "0" : "-1", "data-visit": slip.visit, onclick: () => {
-            select(slip.visit, false);
-            slipForms.view(slip);
-        } }, slipForms.cells(slip).map((words) => h("td", {}, words))),
+    const body = h("tbody", {}, list.map((one, i) =>
+        h("tr", { tabindex: key(one) === selected || (i === 0 && !list.some((o) => key(o) === selected)) ? "0" : "-1", "data-visit": key(one), onclick: () => {
+            select(key(one), false);
+            from.view(one);
+        } }, from.cells(one).map((words) => h("td", {}, words))),
     ));
     if (list.length === 0)
-        body.append(h("tr", {}, h("td", { class: "empty", colspan: slipForms.columns.length }, t("slip.none"))));
-    show($("visits"), h("thead", {}, h("tr", {}, slipForms.columns.map((c) => h("th", { scope: "col" }, t(c))))), body);
+        body.append(h("tr", {}, h("td", { class: "empty", colspan: from.columns.length }, t(empty))));
+    show($("visits"), h("thead", {}, h("tr", {}, from.columns.map((c) => h("th", { scope: "col" }, t(c))))), body);
     if (had)
         body.querySelector(`[data-visit="${had}"]`)?.focus();
 }
 
 function renderVisits() {
-    if (filter === "slips") {
-        renderSlips();
+    if (filter in waiting) {
+        renderWaiting(waiting[filter]);
         return;
     }
     const list = [...visits.values()].filter(fits).sort((a, b) => b.opened - a.opened || Number(BigInt(b.visit) - BigInt(a.visit)));
@@ -318,6 +342,7 @@ function renderDetail(answer = null) {
             laterButtons(visit, lane),
         ),
         patients.parts(visit),
+        h("div", { id: "handed" }, outbox.part(visit)),
         h(
             "dl",
             {},
@@ -350,6 +375,17 @@ function renderDetail(answer = null) {
             ? visit.answered && h("p", {}, h("button", { type: "button", onclick: showAnswer }, t("board.answer")), " ", h("small", {}, t("board.answer.audit")))
             : tree(answer),
     );
+}
+
+// What is handed over changes by itself: its part of the details, the focus left where it is.
+function renderPart() {
+    const visit = visits.get(selected);
+    if ($("handed") === null || !visit)
+        return;
+    const action = $("handed").contains(document.activeElement) ? document.activeElement.dataset.action : null;
+    show($("handed"), outbox.part(visit));
+    if (action !== null)
+        ($("handed").querySelector(`[data-action="${action}"]`) ?? $("detail").querySelector("button")).focus();
 }
 
 async function showAnswer() {
@@ -422,27 +458,33 @@ function renderFrame() {
     $("search-label").textContent = t("board.search");
     $("keys").textContent = t("board.keys");
     $("filters").setAttribute("aria-label", t("board.filter"));
+    const had = document.activeElement?.dataset?.filter;
     show(
         $("filters"),
-        filters.map((f) =>
-            h("button", { type: "button", "aria-pressed": String(f === filter), onclick: () => {
+        filters.filter((f) => f !== "outbox" || outbox.known() || filter === f).map((f) =>
+            h("button", { type: "button", "data-filter": f, "aria-pressed": String(f === filter), onclick: () => {
                 filter = f;
                 renderFrame();
                 renderVisits();
             } }, filterWords(f)),
         ),
     );
+    if (had)
+        $("filters").querySelector(`[data-filter="${had}"]`)?.focus();
 }
 
-const filters = ["all", "open", "look", "slips"];
+const filters = ["all", "open", "look", "slips", "outbox"];
 
 function filterWords(f) {
-    const n = f === "all" ? 0 : f === "slips" ? slips.size : [...visits.values()].filter(f === "open" ? (v) => v.outcome === "open" : needsSomebody).length;
+    const n = f === "all" ? 0 : f === "slips" ? slips.size : f === "outbox" ? outbox.asks() : [...visits.values()].filter(f === "open" ? (v) => v.outcome === "open" : needsSomebody).length;
     return n === 0 ? t(`board.filter.${f}`) : t("board.count", { name: t(`board.filter.${f}`), n });
 }
 
 function renderCounts() {
-    [...$("filters").children].forEach((button, i) => (button.textContent = filterWords(filters[i])));
+    if (outbox.known() && $("filters").querySelector('[data-filter="outbox"]') === null)
+        renderFrame();
+    for (const button of $("filters").children)
+        button.textContent = filterWords(button.dataset.filter);
 }
 
 function renderAll() {
@@ -463,6 +505,7 @@ function door(why = null) {
     visits.clear();
     lanes.clear();
     slips.clear();
+    outbox.forget();
     disaster.take({ cause: null });
     selected = null;
     ready = false;
@@ -522,7 +565,7 @@ function takeSlip(slip) {
         return;
     renderCounts();
     if (filter === "slips")
-        renderSlips();
+        renderVisits();
 }
 
 async function start() {
@@ -552,6 +595,7 @@ async function start() {
             lane: takeLane,
             visit: takeVisit,
             slip: takeSlip,
+            outbox: outbox.take,
             disaster: (state) => {
                 disaster.take(state);
                 renderFrame();
@@ -559,6 +603,7 @@ async function start() {
             ready: () => {
                 ready = true;
                 renderAll();
+                outbox.load().catch(() => {}); // without the desk the next "ready" asks again
             },
         },
         (state) => {
@@ -567,6 +612,7 @@ async function start() {
             if (state === "up") { /* the full state comes next; yesterday's rows must not stay */
                 visits.clear();
                 slips.clear();
+                outbox.forget();
             }
             if (state === "closed")
                 door(accounts ? "ended" : null);
@@ -603,7 +649,7 @@ document.addEventListener("keydown", (event) => {
         select(rows[Math.min(at + 1, rows.length - 1)].dataset.visit, false);
     else if (event.key === "ArrowUp" && rows.length > 0)
         select(rows[Math.max(at - 1, 0)].dataset.visit, false);
-    else if (event.key === "Enter" && at >= 0 && filter === "slips")
+    else if (event.key === "Enter" && at >= 0 && filter in waiting)
         rows[at].click();
     else if (event.key === "Enter" && at >= 0)
         select(rows[at].dataset.visit, true);

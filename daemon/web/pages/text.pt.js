@@ -172,6 +172,7 @@ export default {
     C014: "Retire o seu cartão.",
     C015: "Coloque só um cartão.",
     C016: "Um funcionário vai conferir.",
+    C017: "O certificado do cartão vence em breve. A prefeitura pode renovar.",
     P001: "A senha não está certa.",
     P002: "Com mais um erro, será bloqueada. Continuar?",
     P003: "A senha está bloqueada. Escolha o rosto ou um funcionário.",

@@ -172,6 +172,7 @@ export default {
     C014: "Vui lòng lấy thẻ.",
     C015: "Vui lòng chỉ đặt một thẻ.",
     C016: "Nhân viên sẽ kiểm tra.",
+    C017: "Chứng thư điện tử trong thẻ sắp hết hạn. Văn phòng thành phố hoặc quận gia hạn được.",
     P001: "Mã PIN không đúng.",
     P002: "Nếu sai thêm một lần, mã sẽ bị khóa. Tiếp tục?",
     P003: "Mã PIN đã bị khóa. Vui lòng chọn khuôn mặt hoặc nhân viên.",
