@@ -145,7 +145,12 @@ export async function boardGallery(stage, all, short = false) {
     /* what staff have to know of a visit, in words; what waits for them is found by the filter */
     const flags = { who: "だれかを決める", changed: "前回と違う", late: "終了後に回答", last_month: "先月以前の回答", handover: "引き渡しを確認", card_ends: "カードの期限が近い", card_ended: "カードの証明書が期限切れ", look: "本人か目で確認" };
     await tell("visit", { ...quietVisit, visit: "97", opened: quietVisit.opened + 99990, flags: Object.keys(flags) });
-    await tell("visit", { ...quietVisit, visit: "96", opened: quietVisit.opened + 99980, flags: ["changed", "late", "last_month", "card_ends"] });
+    await tell("visit", { ...quietVisit, visit: "96", opened: quietVisit.opened + 99980, flags: ["changed", "late", "last_month", "card_ends"] }); // nobody waits for these
+    const now = Math.floor(Date.now() / 1000);
+    await tell("visit", { ...quietVisit, visit: "95", opened: quietVisit.opened + 99970, flags: ["last_known"], answered: now - 7 * 86400 });
+    await tell("visit", { ...quietVisit, visit: "94", opened: quietVisit.opened + 99960, flags: ["cached"], answered: now });
+    const old = await page.locator('#visits [data-visit="95"]').innerText(), reused = await page.locator('#visits [data-visit="94"]').innerText();
+    checks.check("board: the age of an answer stands in the row: an older one's day, today's time", /今日の回答ではない\(7日前、\d{4}\/\d\d\/\d\d \d\d:\d\d\)/.test(old) && /今日の回答を再利用\(\d\d:\d\d\)/.test(reused), `${old} ${reused}`);
     const flagged = await page.locator('#visits [data-visit="97"]').innerText();
     checks.check("board: every flag stands in the row in words", Object.values(flags).every((w) => flagged.includes(w)), flagged);
     await page.locator('#visits [data-visit="97"]').focus();

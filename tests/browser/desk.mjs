@@ -32,6 +32,7 @@ export function counter(desk, cards) {
     const column = (name) => rows[0].indexOf(name);
     return {
         device: (line) => ask(`${desk}/run/device-1.control`, line),
+        launcher: (line) => ask(`${desk}/run/launcher.control`, line),
         service: (line) => ask(`${desk}/run/service.control`, line),
         token: (name) => readFileSync(`${desk}/tokens/${name}`, "utf8").trim(),
         card(name) {

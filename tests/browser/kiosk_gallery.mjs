@@ -208,7 +208,7 @@ export async function kioskLanguages(stage, all, short) {
     stage.checks.check("kiosk: each recording that a screen asks for is served", missing.length === 0, missing.slice(0, 8).join(", "));
 }
 
-export async function kioskEntry(stage) {
+export async function kioskEntry(stage, all) {
     const { checks } = stage;
     const told = await Told.open(stage);
     const { page, view, posted } = told;
@@ -282,6 +282,20 @@ export async function kioskEntry(stage) {
     await tell(visitNow({ state: "card", step: 3, card: true, offers: ["cancel", "choose_staff"] }));
     await page.waitForSelector("#veil", { state: "hidden" });
     checks.check("kiosk, card away: the card is back, the question is gone", (await words()).includes("カードを動かさないでください"));
+
+    /* a transit card is no card to go on with */
+    const failure = (code) => all.find((f) => f.code === code).patient;
+    const lost = async (code) => {
+        await tell(visitNow({ state: "card_lost", card: false, failure: failure(code), offers: ["cancel", "choose_staff"] }));
+        return (await words()).includes("同じカードなら、続きから進みます");
+    };
+    checks.check("kiosk, card away: the same card goes on; who has placed another kind is not told so", (await lost("C003")) && !(await lost("C002")));
+    /* the certificate of the card ends soon: what that means and where it is renewed, beside the result */
+    await tell(visitNow({ state: "done", outcome: "eligible", card: true, failure: failure("C017") }));
+    const end = await words();
+    checks.check("kiosk, certificate that ends soon: received, where it is renewed, and the card to be taken", ["受付が終わりました", "期限が近づいています", "市区町村の窓口で更新", "カードをお取りください"].every((w) => end.includes(w)), end);
+    await stage.look(view, "g-done-ends");
+    await tell(quietLane);
 
     /* nobody answers any more */
     await tell(quietLane);

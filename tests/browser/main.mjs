@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { Checks } from "./checks.mjs";
 import { counter } from "./desk.mjs";
 import { Stage } from "./stage.mjs";
+import { again } from "./again.mjs";
 import { visits } from "./visits.mjs";
 import { bench } from "./bench.mjs";
 import { boardForms } from "./board_forms.mjs";
@@ -47,11 +48,12 @@ try {
         forms: async () => (await begun.visits?.catch(() => {}), boardForms(stage, values.short)), // at the same lane
         japanese: () => !values.short && kioskJapanese(stage, all),
         languages: () => kioskLanguages(stage, all.filter(forPatients), values.short),
-        entry: () => kioskEntry(stage),
+        entry: () => kioskEntry(stage, all),
         ease: () => kioskEase(stage),
         /* What comes next has rows of its own in the list, and the lane to itself. */
         boards: async () => (await begun.forms?.catch(() => {}), boards(stage)),
         hostile: () => hostile(stage, all, begun.boards?.catch(() => {})),
+        again: async () => (await begun.hostile?.catch(() => {}), again(stage)), // under nobody else's feet
         board: () => boardGallery(stage, all, values.short),
     };
     checks.check("the table of failures was read", all.length > 70, String(all.length));

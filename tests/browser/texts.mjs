@@ -66,6 +66,8 @@ const boardKeys = Object.keys(boardJa);
 const lacking = [...boardKeys.filter((key) => !(key in boardEn)), ...Object.keys(boardEn).filter((key) => !(key in boardJa))];
 checks.check(`board: the same texts in both languages (${boardKeys.length})`, lacking.length === 0, list(lacking));
 
+checks.check("board: no text is there for nothing", unused(boardKeys, sources("board.js")).length === 0, list(unused(boardKeys, sources("board.js"))));
+
 /* What the desk may say of a visit or of a hand-over: a word of its own for staff, never the bare name. */
 const named = (file, what) => [...readFileSync(new URL(`../../daemon/common/${file}`, import.meta.url), "utf8").matchAll(new RegExp(`^${what}\\(\\w+, "(\\w+)"`, "gm"))].map((m) => m[1]);
 const flags = [...readFileSync(new URL("../../daemon/web/json_view.c", import.meta.url), "utf8").matchAll(/\{VISIT_FLAG_\w+, "(\w+)"\}/g)].map((m) => m[1]);

@@ -35,7 +35,8 @@ export default {
     "board.idle": "Waiting for a card",
     "board.broken": "Out of order",
     "board.keys": "Keys: 1–9 a lane's actions  / search  L look up  S slip  ↑↓ choose  Enter details  P print  Esc close",
-    "board.age": "answered {time}",
+    "board.age": "{flag} ({age})",
+    "board.age.days": "{n} days ago, {day} {time}",
     "board.done": "Accepted",
 
     "col.time": "Time",

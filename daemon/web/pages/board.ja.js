@@ -35,7 +35,8 @@ export default {
     "board.idle": "カードを待っています",
     "board.broken": "使えません",
     "board.keys": "キー: 1〜9 レーンの操作　/ 検索　L 照会　S 受付票　↑↓ 選択　Enter 詳細　P 印刷　Esc 閉じる",
-    "board.age": "{time} に回答",
+    "board.age": "{flag}({age})",
+    "board.age.days": "{n}日前、{day} {time}",
     "board.done": "受け付けました",
 
     "col.time": "時刻",

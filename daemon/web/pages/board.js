@@ -53,7 +53,16 @@ function toDo(state, failure, flags = []) {
     return state === "staff" ? t("next.staff") : "";
 }
 const nextLine = (step) => step !== "" && h("div", { class: "todo" }, h("b", {}, t("board.next")), " ", step);
-const time = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleTimeString("ja-JP", { hour: "2-digit", minute: "2-digit" }));
+const time = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleTimeString("ja-JP", { timeZone: "Asia/Tokyo", hour: "2-digit", minute: "2-digit" }));
+const dayOf = (seconds) => Math.floor((seconds + 9 * 3600) / 86400); // in Japan
+// How old an answer is: of today by its time, an older one by its day and how many days ago that was.
+function age(seconds) {
+    const days = dayOf(Date.now() / 1000) - dayOf(seconds);
+    const day = new Date(seconds * 1000).toLocaleDateString("ja-JP", { timeZone: "Asia/Tokyo", year: "numeric", month: "2-digit", day: "2-digit" });
+    return days <= 0 ? time(seconds) : t("board.age.days", { day, time: time(seconds), n: days });
+}
+// What stands there as the answer of an earlier time says of which.
+const flagWords = (visit, flag) => (["cached", "last_known"].includes(flag) && visit.answered ? t("board.age", { flag: t(`flag.${flag}`), age: age(visit.answered) }) : t(`flag.${flag}`));
 const date = (digits) => (/^\d{8}$/.test(digits) ? `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}` : digits);
 const ratio = (digits) => (/^\d{3}$/.test(digits) ? `${Number(digits) / 10}割` : digits);
 const say = (message) => ($("spoken").textContent = message);
@@ -230,7 +239,7 @@ function row(visit) {
         h("td", {}, h("span", { class: `pill ${visit.outcome}` }, open ? t(`state.${visit.state}`) : t(`outcome.${visit.outcome}`))),
         h("td", {}, ratio(visit.ratio)),
         h("td", {}, visit.limit_class),
-        h("td", {}, visit.flags.map((flag) => h("span", { class: "flag" }, t(`flag.${flag}`)))),
+        h("td", {}, visit.flags.map((flag) => h("span", { class: "flag" }, flagWords(visit, flag)))),
         h("td", { class: "trouble" }, visit.failure && [h("b", {}, visit.failure.code), " ", troubleOf(visit)]),
     );
 }
@@ -323,7 +332,7 @@ function renderDetail(answer = null) {
         aside.hidden = true;
         return;
     }
-    const stages = ["card_ms", "photo_ms", "face_ms", "pin_ms", "ask_ms", "total_ms"].filter((s) => visit[s] > 0).map((s) => `${t(`stage.${s}`)} ${visit[s]} ms`);
+    const stages = ["card_ms", "photo_ms", "face_ms", "pin_ms", "ask_ms", "total_ms"].filter((s) => visit[s] > 0).map((s) => [t(`stage.${s}`), visit[s], "ms"].join(" "));
     aside.hidden = false;
     aside.dataset.answer = answer === null ? "" : visit.visit;
     show(
@@ -357,7 +366,7 @@ function renderDetail(answer = null) {
             line("detail.insurer", visit.insurer),
             line("detail.reference", visit.reference),
             line("detail.consents", visit.consents.map((c) => t(`bit.${c}`)).join("、")),
-            line("detail.answered", visit.answered && time(visit.answered)),
+            line("detail.answered", visit.answered && age(visit.answered)),
             line("col.flags", visit.flags.map((f) => t(`flag.${f}`)).join("、")),
             line("col.method", t(`way.${visit.method}`)),
             line("detail.record", t(`genuine.${visit.record}`)),

@@ -309,7 +309,8 @@ function cardLost(lane, kit) {
         kit.place,
         reader(),
         h("h1", { class: "told" }, lane.failure ? pair(lane.failure) : both("card_lost.title")),
-        h("p", { class: "note" }, both("card_lost.note")),
+        /* Another kind of card does not go on from anywhere. */
+        lane.failure?.code !== "C002" && h("p", { class: "note" }, both("card_lost.note")),
         lane.failure && h("p", { class: "aside" }, lane.failure.code),
     );
 }
