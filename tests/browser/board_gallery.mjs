@@ -203,6 +203,13 @@ export async function boardGallery(stage, all, short = false) {
     checks.check("board: link patient number sends the number, for this visit", JSON.stringify(sent) === JSON.stringify([{ number: "P 1", same: true }, { number: "P-3003", same: true }]), JSON.stringify(sent));
     checks.check("board: it is said, and the focus is back at its button", (await page.locator("#spoken").textContent()) === "番号を結びました。" && (await page.evaluate(() => document.activeElement.dataset.action)) === "patient");
     await page.keyboard.press("Escape");
+    await tell("visit", { ...quietVisit, visit: "93", opened: quietVisit.opened + 99950, name: "架空　捜子", kana: "カクウ　サガシコ", reference: "PT777" });
+    for (const [typed, found] of [["さがし", 1], ["サガシ", 1], ["ｻｶﾞｼ", 1], ["かくうさがしこ", 1], ["架空捜子", 1], ["pt777", 1], ["さがさない", 0]]) {
+        await page.locator("#search").fill(typed);
+        const rows = await page.locator("#visits tr[data-visit]").evaluateAll((all) => all.map((one) => one.dataset.visit).join());
+        checks.check(`board: "${typed}" finds ${found === 1 ? "that patient alone" : "nobody"}`, rows === (found === 1 ? "93" : ""), rows);
+    }
+    await page.locator("#search").fill("");
     await handedOver({ stage, page, waiting, tell, of, look, view, opened: quietVisit.opened });
 
     /* only what needs somebody */

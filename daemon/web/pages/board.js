@@ -209,15 +209,21 @@ function renderLanes() {
 
 /* ---- visits ---- */
 
+// What is searched is typed in hiragana as often as in katakana, of any width, with or without the blank inside a name.
+const folded = (words) => words.normalize("NFKC").toLowerCase().replace(/[ぁ-ゖ]/g, (c) => String.fromCharCode(c.charCodeAt(0) + 0x60)).replace(/\s+/g, "");
+function matches(...texts) {
+    const wanted = folded($("search").value);
+    return texts.some((words) => folded(words).includes(wanted));
+}
+
 const needsSomebody = (visit) => visit.flags.includes("look") || visit.flags.includes("who") || visit.flags.includes("handover") || (visit.outcome === "open" && calling.includes(visit.state)) || (visit.failure !== null && visit.failure.kind !== "notice");
 
 function fits(visit) {
-    const wanted = $("search").value.trim().normalize("NFKC").toLowerCase();
     if (filter === "open" && visit.outcome !== "open")
         return false;
     if (filter === "look" && !needsSomebody(visit))
         return false;
-    return wanted === "" || `${visit.name} ${visit.kana} ${visit.reference} ${visit.patient ?? ""} ${visit.alias ?? ""} ${visit.visit}`.normalize("NFKC").toLowerCase().includes(wanted);
+    return matches(visit.name, visit.kana, visit.reference, visit.patient ?? "", visit.alias ?? "", visit.visit);
 }
 
 function row(visit) {
@@ -239,7 +245,7 @@ function row(visit) {
         h("td", {}, h("span", { class: `pill ${visit.outcome}` }, open ? t(`state.${visit.state}`) : t(`outcome.${visit.outcome}`))),
         h("td", {}, ratio(visit.ratio)),
         h("td", {}, visit.limit_class),
-        h("td", {}, visit.flags.map((flag) => h("span", { class: "flag" }, flagWords(visit, flag)))),
+        h("td", { class: "flags" }, visit.flags.map((flag) => h("span", { class: "flag" }, flagWords(visit, flag)))),
         h("td", { class: "trouble" }, visit.failure && [h("b", {}, visit.failure.code), " ", troubleOf(visit)]),
     );
 }
@@ -247,16 +253,15 @@ function row(visit) {
 const columns = ["time", "lane", "name", "birth", "method", "outcome", "ratio", "limit", "flags", "failure"];
 
 // What waits for somebody, of whatever day: slips, and what is not handed over. The oldest first, it has waited longest.
-const matches = (wanted, ...texts) => wanted === "" || texts.join(" ").normalize("NFKC").toLowerCase().includes(wanted);
 const waiting = {
     slips: {
-        list: (wanted) => [...slips.values()].filter((s) => matches(wanted, s.name, s.kana, s.insured, s.visit)).sort((a, b) => a.filed - b.filed),
+        list: () => [...slips.values()].filter((s) => matches(s.name, s.kana, s.insured, s.visit)).sort((a, b) => a.filed - b.filed),
         key: (slip) => slip.visit,
         from: slipForms,
         empty: "slip.none",
     },
     outbox: {
-        list: (wanted) => outbox.all().filter((o) => matches(wanted, o.patient, o.target, o.visit)),
+        list: () => outbox.all().filter((o) => matches(o.patient, o.target, o.visit)),
         key: (one) => `o${one.entry}`,
         from: outbox,
         empty: "outbox.none",
@@ -264,13 +269,13 @@ const waiting = {
 };
 
 function renderWaiting({ list: listOf, key, from, empty }) {
-    const list = listOf($("search").value.trim().normalize("NFKC").toLowerCase());
+    const list = listOf();
     const had = document.activeElement?.dataset?.visit;
     const body = h("tbody", {}, list.map((one, i) =>
         h("tr", { tabindex: key(one) === selected || (i === 0 && !list.some((o) => key(o) === selected)) ? "0" : "-1", "data-visit": key(one), onclick: () => {
             select(key(one), false);
             from.view(one);
-        } }, from.cells(one).map((words) => h("td", {}, words))),
+        } }, from.cells(one).map((words, n, all) => h("td", { class: n === all.length - 1 ? "trouble" : null }, words))),
     ));
     if (list.length === 0)
         body.append(h("tr", {}, h("td", { class: "empty", colspan: from.columns.length }, t(empty))));
