@@ -83,6 +83,28 @@ static enum usb_status status_of_transfer(enum libusb_transfer_status status)
     }
 }
 
+/*
+ * The device's power was lost in the host's sleep, or another program reset it: then the kernel has taken claimed
+ * interfaces back and offered them to its own drivers (uvcvideo). libusb goes on calling them claimed and does not claim
+ * them again, so this handle is of no use any more; one that is opened anew is. Looked at when something fails.
+ */
+static bool claims_are_lost(struct usb_libusb *self)
+{
+    bool lost = false;
+
+    for (unsigned i = 0; i < 256 && !lost; i++)
+        lost = (self->claimed[i >> 6] >> (i & 63) & 1) != 0 &&
+               libusb_kernel_driver_active(self->handle, (int)i) == 1;
+    return lost;
+}
+
+static enum usb_status status_of_refusal(struct usb_libusb *self, int error)
+{
+    enum usb_status status = status_of_error(error);
+
+    return status == USB_IO && claims_are_lost(self) ? USB_GONE : status;
+}
+
 /* -- the loop ---------------------------------------------------------------------------------- */
 
 static void take_turn(struct usb_libusb *self)
@@ -222,8 +244,10 @@ static enum usb_status libusb_submit(struct usb *usb, struct usb_request *reques
     transfer->user_data = request;
     error = libusb_submit_transfer(transfer);
     if (error != LIBUSB_SUCCESS) {
+        enum usb_status status = status_of_refusal(self, error);
+
         transfer->user_data = NULL;
-        return status_of_error(error) == USB_BUSY ? USB_IO : status_of_error(error);
+        return status == USB_BUSY ? USB_IO : status;
     }
     self->submitted++;
     return USB_OK;
@@ -286,7 +310,7 @@ static void libusb_operate(struct usb *usb, struct usb_operation *operation)
     case USB_OP_START:
         break;
     }
-    usb_transport_operated(usb, operation, status_of_error(error));
+    usb_transport_operated(usb, operation, status_of_refusal(self, error));
 }
 
 static void libusb_release(struct usb *usb, uint8_t interface)

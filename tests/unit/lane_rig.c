@@ -242,6 +242,8 @@ static void attach(struct lane_rig *rig)
 {
     struct msg_device_attach device = {.kind = 1, .use = 3, .busnum = 1, .devnum = ++rig->devnum};
 
+    if (rig->options.camera_only)
+        device.use = 2;
     strcpy(device.port, PORT);
     rig->in_use = rig->closed = rig->refused = false;
     rig->attached = true;
@@ -472,6 +474,15 @@ void lane_rig_pin(struct lane_rig *rig, struct lane_visit *visit)
     if (arrive(rig, visit) && achieve(rig, WANT_WRONG_PIN, CARD_END_PIN_WRONG))
         visit->done = achieve(rig, WANT_SIGN, CARD_END_OK);
     leave(rig, visit);
+}
+
+bool lane_rig_watch(struct lane_rig *rig, struct lane_visit *visit)
+{
+    memset(visit, 0, sizeof(*visit));
+    rig->visit = visit;
+    visit->done = watch(rig);
+    rig->visit = NULL;
+    return visit->done;
 }
 
 unsigned lane_rig_cards(struct lane_rig *rig)

@@ -21,6 +21,7 @@ struct lane_rig_options {
     enum lane_wire wire;
     const char *level; /* sim-reader's --level */
     bool pin_pad;
+    bool camera_only;                /* the lane is handed the device for its camera alone */
     const char *card;                /* of build/sim/cards; "franck" */
     const struct umock_hooks *hooks; /* LANE_LIBUSB */
     void *hooks_arg;
@@ -57,6 +58,8 @@ bool lane_rig_ready(struct lane_rig *rig, struct lane_visit *visit);
 void lane_rig_face(struct lane_rig *rig, struct lane_visit *visit);
 /* Card down, who is it, a wrong PIN, the right one (a signature), card away. */
 void lane_rig_pin(struct lane_rig *rig, struct lane_visit *visit);
+/* Two pictures of the camera, asked for again when it fails: what was needed stands in `visit`. */
+bool lane_rig_watch(struct lane_rig *rig, struct lane_visit *visit);
 /* The cable is out and in again before anybody has opened the device; the lane stays. */
 void lane_rig_anew(struct lane_rig *rig);
 /* Cards that the lane sees. */

@@ -1,7 +1,9 @@
 #include "../sim/reader/control.h"
+#include "../sim/reader/descriptors.h"
 #include "../sim/reader/device.h"
 #include "../sim/reader/usbip.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,8 @@
 #define TAG_CONNECTION (2ull << 32)
 #define IMPORT_BYTES 40
 #define IMPORTED_BYTES 320
+/* Bit each, as uvcvideo takes them. */
+#define CAMERA_INTERFACES (1u << INTERFACE_CONTROL | 1u << INTERFACE_STREAMING)
 
 struct sim_rig {
     enum sim_transport transport;
@@ -389,9 +393,13 @@ void sim_rig_pull_cable(struct sim_rig *rig)
     sim_device_unplug(rig->sim.device);
 }
 
-void sim_rig_suspend(struct sim_rig *rig)
+void sim_rig_sleep(struct sim_rig *rig, enum sim_sleep sleep)
 {
-    umock_device_suspend(rig->umock);
+    /* uvcvideo takes a camera that nobody holds; no driver of the kernel's takes a reader. */
+    umock_device_disown(rig->umock, sleep == SIM_SLEEP_RESET ? -ENOENT : -ESHUTDOWN,
+                        sleep == SIM_SLEEP_POWERED, CAMERA_INTERFACES);
+    if (sleep == SIM_SLEEP_POWERED)
+        return;
     lock(rig);
     sim_device_reset(rig->sim.device, clock_now(rig));
     unlock(rig);

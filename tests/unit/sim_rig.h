@@ -43,8 +43,13 @@ uint64_t sim_rig_next_us(struct sim_rig *rig);
 bool sim_rig_plugged(struct sim_rig *rig);
 /* From a hook, which holds the lock: the cable goes. */
 void sim_rig_pull_cable(struct sim_rig *rig);
-/* Stepped: the host sleeps and wakes; the device was reset meanwhile, and configured again. */
-void sim_rig_suspend(struct sim_rig *rig);
+/* Stepped: the device sleeps, or the host does, and wakes. */
+enum sim_sleep {
+    SIM_SLEEP_POWERED, /* suspended and resumed */
+    SIM_SLEEP_UNPOWERED, /* its power was lost: reset, configured, and offered to the kernel's drivers */
+    SIM_SLEEP_RESET, /* no sleep: another program has reset it, which takes our claims as well */
+};
+void sim_rig_sleep(struct sim_rig *rig, enum sim_sleep sleep);
 /* Plugged in anew, and configured as a host does. */
 void sim_rig_replug(struct sim_rig *rig);
 /* Tries left of a key of the card in the slot ("jpki", 0x0018); -1: no such. */

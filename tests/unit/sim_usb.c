@@ -52,6 +52,7 @@ static enum usb_status status_of(int n)
     case -EOVERFLOW:
         return USB_OVERFLOW;
     case -ENODEV:
+    case -ESHUTDOWN:
         return USB_GONE;
     case -ENOENT:
         return USB_CANCELLED;

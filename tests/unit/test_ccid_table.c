@@ -84,11 +84,37 @@ static void udev_gives_us_the_readers_of_makers_own_class(void **state)
     assert_int_equal(count(rules, "ATTR{idProduct}=="), n);
 }
 
+/* A line that gives us a USB device also keeps it awake; the last word about both is ours (see the number of the file). */
+static void udev_keeps_awake_what_it_gives_us(void **state)
+{
+    static const char leaves[] = "ACTION==\"remove\", GOTO=\"uketsuke_end\"\n";
+    const char *rules = read_file("packaging/udev.rules");
+    unsigned n = 0;
+
+    (void)state;
+    for (const char *line = rules; line != NULL && *line != 0;
+         line = strchr(line, '\n') != NULL ? strchr(line, '\n') + 1 : NULL) {
+        const char *awake;
+
+        if (strncmp(line, "SUBSYSTEM==\"usb\",", 17) != 0)
+            continue;
+        n++;
+        awake = strstr(line, ", ATTR{power/control}=\"on\"");
+        assert_non_null(awake);
+        assert_true(awake < line + strcspn(line, "\n"));
+    }
+    assert_int_equal(count(rules, "GROUP=\"uketsuke-devices\""), n + 1); /* one for video nodes */
+    /* a device that has left has no file to write to */
+    assert_true(strncmp(rules, leaves, sizeof(leaves) - 1) == 0);
+    assert_non_null(strstr(rules, "\nLABEL=\"uketsuke_end\"\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_man_page_has_every_row_and_no_other),
         cmocka_unit_test(udev_gives_us_the_readers_of_makers_own_class),
+        cmocka_unit_test(udev_keeps_awake_what_it_gives_us),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,8 @@ enum fault {
     FAULT_LATE,
     FAULT_UNPLUG,
     FAULT_SUBMIT, /* the host has no memory for it */
-    FAULT_CANCEL, /* the host ends it by itself, as on suspend */
+    FAULT_CANCEL, /* the host ends it by itself */
+    FAULT_SLEEP, /* the device is put to sleep in it and woken: it is there, but nothing under way comes to its end */
     FAULT_GARBAGE,
     FAULT_SEQUENCE,
     FAULT_SLOT,
@@ -96,29 +97,21 @@ enum fault {
 };
 
 static const char *const fault_names[FAULT_COUNT] = {
-    [FAULT_STALL] = "stall",
-    [FAULT_SHORT] = "short",
-    [FAULT_EMPTY] = "empty",
-    [FAULT_OVERLONG] = "over-long",
-    [FAULT_BABBLE] = "babble",
-    [FAULT_BUS] = "bus error",
-    [FAULT_SILENCE] = "silence",
-    [FAULT_LATE] = "late",
-    [FAULT_UNPLUG] = "unplug",
-    [FAULT_SUBMIT] = "submit",
-    [FAULT_CANCEL] = "cancelled",
-    [FAULT_GARBAGE] = "garbage",
-    [FAULT_SEQUENCE] = "wrong sequence",
-    [FAULT_SLOT] = "wrong slot",
-    [FAULT_LENGTH] = "wrong length",
-    [FAULT_TWICE] = "twice",
-    [FAULT_HELD] = "held",
+    [FAULT_STALL] = "stall",      [FAULT_SHORT] = "short",
+    [FAULT_EMPTY] = "empty",      [FAULT_OVERLONG] = "over-long",
+    [FAULT_BABBLE] = "babble",    [FAULT_BUS] = "bus error",
+    [FAULT_SILENCE] = "silence",  [FAULT_LATE] = "late",
+    [FAULT_UNPLUG] = "unplug",    [FAULT_SUBMIT] = "submit",
+    [FAULT_CANCEL] = "cancelled", [FAULT_SLEEP] = "sleep",
+    [FAULT_GARBAGE] = "garbage",  [FAULT_SEQUENCE] = "wrong sequence",
+    [FAULT_SLOT] = "wrong slot",  [FAULT_LENGTH] = "wrong length",
+    [FAULT_TWICE] = "twice",      [FAULT_HELD] = "held",
 };
 
 #define BIT(fault) (1u << (fault))
 #define ANY_PIPE                                                                                   \
     (BIT(FAULT_STALL) | BIT(FAULT_SHORT) | BIT(FAULT_BUS) | BIT(FAULT_SILENCE) | BIT(FAULT_LATE) | \
-     BIT(FAULT_UNPLUG) | BIT(FAULT_SUBMIT) | BIT(FAULT_CANCEL))
+     BIT(FAULT_UNPLUG) | BIT(FAULT_SUBMIT) | BIT(FAULT_CANCEL) | BIT(FAULT_SLEEP))
 #define ANY_IN (ANY_PIPE | BIT(FAULT_EMPTY) | BIT(FAULT_BABBLE) | BIT(FAULT_GARBAGE))
 
 /* Which faults a place can have. A notice that is not there is not there: an interrupt pipe may be late, not silent;
@@ -163,6 +156,8 @@ static const struct rule {
 } rules[] = {
     /* a hand plugs in again what fell out, and puts the card down once more */
     {ANY_LABEL, BIT(FAULT_UNPLUG), REOPENED, 3000},
+    /* the kernel flushes every transfer (-ESHUTDOWN), which libusb tells as a device that has gone */
+    {ANY_LABEL, BIT(FAULT_SLEEP), REOPENED, 3000},
     /* whoever holds the reader (pcscd) must let go first */
     {LABEL_CLAIM_READER, BIT(FAULT_HELD), REFUSED, 3000},
     {LABEL_CLAIM_READER, BIT(FAULT_BUS), REOPENED, 3000},
@@ -345,6 +340,9 @@ static int on_before(void *arg, uint64_t now_us, unsigned place, unsigned n, uin
     case FAULT_CANCEL:
         wire.fired = true;
         return -ENOENT;
+    case FAULT_SLEEP:
+        wire.fired = true;
+        return -ESHUTDOWN;
     default:
         return UMOCK_GO_ON;
     }

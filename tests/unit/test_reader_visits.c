@@ -248,27 +248,77 @@ static void eight_lanes_without_a_card_do_nothing(void **state)
 
 /* -- sleep ------------------------------------------------------------------------------------- */
 
-static void a_host_that_slept_finds_its_reader_and_what_lies_on_it(void **state)
+/*
+ * A device that is put to sleep, by itself or with the host, brings nothing under way to its end: the handle is given up
+ * and the broker opens it anew, which asks what lies on it. Where its claims are taken instead, the reader is asked
+ * over the handle that it has.
+ */
+static void a_reader_that_slept_is_asked_what_lies_on_it(void **state)
 {
-    struct lane_rig *rig = rig_of(LANE_LIBUSB, "extended");
-    struct lane_visit v;
+    static const struct {
+        enum sim_sleep sleep;
+        unsigned reopened;
+    } rows[] = {{SIM_SLEEP_POWERED, 1}, {SIM_SLEEP_UNPOWERED, 1}, {SIM_SLEEP_RESET, 0}};
 
     (void)state;
-    memset(&v, 0, sizeof(v));
-    assert_true(lane_rig_ready(rig, &v));
-    /* a card is put down while it sleeps */
-    (void)sim_rig_ask(lane_rig_sim(rig), "insert franck");
-    sim_rig_suspend(lane_rig_sim(rig));
-    lane_rig_pass(rig, 3 * CLOCK_SECOND);
-    assert_int_equal(lane_rig_cards(rig), 1);
-    /* and taken away in the next sleep */
-    (void)sim_rig_ask(lane_rig_sim(rig), "remove");
-    sim_rig_suspend(lane_rig_sim(rig));
-    lane_rig_pass(rig, 3 * CLOCK_SECOND);
-    assert_int_equal(lane_rig_cards(rig), 0);
-    lane_rig_face(rig, &v);
-    assert_true(untroubled(&v));
-    lane_rig_free(&rig);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct lane_rig *rig = rig_of(LANE_LIBUSB, "extended");
+        struct lane_visit v;
+
+        memset(&v, 0, sizeof(v));
+        assert_true(lane_rig_ready(rig, &v));
+        /* a card is put down while it sleeps: no word of that comes by the pipe */
+        (void)sim_rig_ask(lane_rig_sim(rig), "insert franck");
+        sim_rig_sleep(lane_rig_sim(rig), rows[i].sleep);
+        lane_rig_pass(rig, 3 * CLOCK_SECOND);
+        assert_true(lane_rig_ready(rig, &v));
+        assert_int_equal(v.reopened, rows[i].reopened);
+        assert_int_equal(lane_rig_cards(rig), 1);
+        /* and taken away in the next sleep */
+        (void)sim_rig_ask(lane_rig_sim(rig), "remove");
+        sim_rig_sleep(lane_rig_sim(rig), rows[i].sleep);
+        lane_rig_pass(rig, 3 * CLOCK_SECOND);
+        assert_true(lane_rig_ready(rig, &v));
+        assert_int_equal(v.reopened, 2 * rows[i].reopened);
+        assert_int_equal(v.refused, 0);
+        assert_int_equal(lane_rig_cards(rig), 0);
+        lane_rig_face(rig, &v);
+        assert_true(untroubled(&v));
+        lane_rig_free(&rig);
+    }
+}
+
+/*
+ * An idle camera of its own has no transfer under way, so that nobody is told of a sleep. Where its power was lost
+ * uvcvideo has it by then: the first start finds that out, and the next one has the camera again.
+ */
+static void a_camera_that_slept_is_taken_back_from_the_kernels_driver(void **state)
+{
+    static const struct {
+        enum sim_sleep sleep;
+        unsigned reopened;
+    } rows[] = {{SIM_SLEEP_POWERED, 0}, {SIM_SLEEP_UNPOWERED, 1}, {SIM_SLEEP_RESET, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct lane_rig_options options = {
+            .wire = LANE_LIBUSB, .level = "extended", .card = "franck", .camera_only = true};
+        struct lane_rig *rig = lane_rig_new(&options);
+        struct lane_visit v;
+
+        memset(&v, 0, sizeof(v));
+        assert_true(lane_rig_ready(rig, &v));
+        assert_true(lane_rig_watch(rig, &v));
+        assert_true(untroubled(&v));
+        sim_rig_sleep(lane_rig_sim(rig), rows[i].sleep);
+        lane_rig_pass(rig, 3 * CLOCK_SECOND);
+        assert_true(lane_rig_watch(rig, &v));
+        assert_int_equal(v.reopened, rows[i].reopened);
+        assert_int_equal(v.refused + v.camera_again, 0);
+        assert_true(lane_rig_watch(rig, &v));
+        assert_true(untroubled(&v));
+        lane_rig_free(&rig);
+    }
 }
 
 int main(int argc, char **argv)
@@ -278,7 +328,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_face_visit_asks_for_no_more_than_the_files_need),
         cmocka_unit_test(visits_leave_nothing_behind),
         cmocka_unit_test(eight_lanes_without_a_card_do_nothing),
-        cmocka_unit_test(a_host_that_slept_finds_its_reader_and_what_lies_on_it),
+        cmocka_unit_test(a_reader_that_slept_is_asked_what_lies_on_it),
+        cmocka_unit_test(a_camera_that_slept_is_taken_back_from_the_kernels_driver),
     };
 
     if (!umock_device_preloaded()) {

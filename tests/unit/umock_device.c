@@ -44,9 +44,10 @@ struct umock_device {
     struct usbdevfs_urb *done[URBS_MAX];
     unsigned done_count;
     uint64_t iso_next_us;
-    unsigned held, claimed;
-    int node;    /* the tester's descriptor of the node */
-    int peer;    /* the pipe's reading end; -1: the device has gone */
+    unsigned held, claimed; /* interfaces: by another program, by the tester's descriptor */
+    unsigned driven;        /* by a driver of the kernel's */
+    int node;               /* the tester's descriptor of the node */
+    int peer;               /* the pipe's reading end; -1: the device has gone */
     int writing; /* its other end, of which the node's number becomes a second descriptor */
     bool ready;
     bool gone;
@@ -262,13 +263,30 @@ static void *pump(void *arg)
 
 /* -- ioctls ------------------------------------------------------------------------------------ */
 
+/* The kernel claims an interface that is spoken to without having been claimed, unless somebody has it. */
+static int use_interface(struct umock_device *device, unsigned interface)
+{
+    if ((device->claimed >> interface & 1) != 0)
+        return 0;
+    if (((device->held | device->driven) >> interface & 1) != 0)
+        return -EBUSY;
+    device->claimed |= 1u << interface;
+    return 0;
+}
+
 static int submit(struct umock_device *device, struct usbdevfs_urb *urb)
 {
     struct pending *pending = &device->pending[device->pending_count];
+    const uint8_t *setup = urb->buffer;
     int refused;
 
     if (device->gone)
         return -ENODEV;
+    if (urb->type == USBDEVFS_URB_TYPE_CONTROL && (setup[0] & 0x1f) == 1) {
+        refused = use_interface(device, setup[4] & 31u);
+        if (refused < 0)
+            return refused;
+    }
     if (device->pending_count == URBS_MAX)
         return -ENOMEM;
     refused = hook_submit(device, urb->endpoint, urb->buffer, (size_t)urb->buffer_length);
@@ -310,7 +328,8 @@ static int reap(struct umock_device *device, void **out)
     return 0;
 }
 
-static int claim(struct umock_device *device, unsigned interface, bool claimed)
+/* `detaching`: from the kernel's own driver too. */
+static int claim(struct umock_device *device, unsigned interface, bool claimed, bool detaching)
 {
     int refused = !device->gone && claimed ? hook_submit(device, UMOCK_CLAIM, NULL, interface) : 0;
 
@@ -320,6 +339,11 @@ static int claim(struct umock_device *device, unsigned interface, bool claimed)
         return refused;
     if (claimed && (device->held >> interface & 1) != 0)
         return -EBUSY;
+    if (claimed && !detaching && (device->driven >> interface & 1) != 0)
+        return -EBUSY;
+    if (!claimed && (device->claimed >> interface & 1) == 0)
+        return -EINVAL;
+    device->driven &= ~(1u << interface);
     if (claimed)
         device->claimed |= 1u << interface;
     else
@@ -337,6 +361,19 @@ static int control_now(struct umock_device *device, const struct usbdevfs_ctrltr
 
     return device->model->control(device->arg, device_now(device), setup, transfer->data,
                                   transfer->wLength);
+}
+
+static int driver_of(struct umock_device *device, struct usbdevfs_getdriver *asked)
+{
+    if (device->gone)
+        return -ENODEV;
+    if (((device->claimed | device->held) >> asked->interface & 1) != 0)
+        strcpy(asked->driver, "usbfs");
+    else if ((device->driven >> asked->interface & 1) != 0)
+        strcpy(asked->driver, "uvcvideo");
+    else
+        return -ENODATA;
+    return 0;
 }
 
 static int capabilities(struct umock_device *device, uint32_t *out)
@@ -362,17 +399,19 @@ static int answer(struct umock_device *device, unsigned long request, void *data
     case USBDEVFS_CONTROL:
         return control_now(device, data);
     case USBDEVFS_CLAIMINTERFACE:
-        return claim(device, *(unsigned *)data, true);
+        return claim(device, *(unsigned *)data, true, false);
     case USBDEVFS_DISCONNECT_CLAIM:
-        return claim(device, ((struct usbdevfs_disconnect_claim *)data)->interface, true);
+        return claim(device, ((struct usbdevfs_disconnect_claim *)data)->interface, true, true);
     case USBDEVFS_RELEASEINTERFACE:
-        return claim(device, *(unsigned *)data, false);
+        return claim(device, *(unsigned *)data, false, false);
     case USBDEVFS_SETINTERFACE: {
         const struct usbdevfs_setinterface *wish = data;
         int refused = device->gone
                           ? -ENODEV
                           : hook_submit(device, UMOCK_SET_INTERFACE, NULL, wish->altsetting);
 
+        if (refused == 0)
+            refused = use_interface(device, wish->interface);
         return refused < 0 ? refused
                            : device->model->set_interface(device->arg, device_now(device),
                                                           wish->interface, wish->altsetting);
@@ -391,6 +430,7 @@ static int answer(struct umock_device *device, unsigned long request, void *data
         return refused;
     }
     case USBDEVFS_GETDRIVER:
+        return driver_of(device, data);
     case USBDEVFS_IOCTL: /* attach and detach the kernel's driver: there is none */
         return -ENODATA;
     case USBDEVFS_SUBMITURB:
@@ -524,12 +564,15 @@ uint64_t umock_device_next_us(struct umock_device *device)
     return next;
 }
 
-void umock_device_suspend(struct umock_device *device)
+void umock_device_disown(struct umock_device *device, int status, bool claims, unsigned driven)
 {
     pthread_mutex_lock(&device->mutex);
     while (device->pending_count > 0)
-        finish(device, 0, -ENOENT, 0);
-    device->claimed = 0;
+        finish(device, 0, status, 0);
+    if (!claims) {
+        device->claimed = 0;
+        device->driven = driven;
+    }
     device->iso_next_us = 0;
     set_ready(device);
     pthread_mutex_unlock(&device->mutex);
@@ -575,6 +618,7 @@ int umock_device_open(struct umock_device *device)
     if (device->writing >= 0)
         close(device->writing);
     device->node = fd;
+    device->claimed = 0; /* the descriptor before it is closed, and its claims with it */
     make_pipe(device);
     pthread_mutex_unlock(&device->mutex);
     return fd;

@@ -73,8 +73,12 @@ bool umock_device_step(struct umock_device *device);
 uint64_t umock_device_next_us(struct umock_device *device);
 /* The model is plugged in again: the node may be opened anew. */
 void umock_device_replug(struct umock_device *device);
-/* The host sleeps and wakes: what was under way ends unasked, and claims are gone. */
-void umock_device_suspend(struct umock_device *device);
+/*
+ * What was under way ends unasked, with this status, as the kernel ends it: -ESHUTDOWN when the device is put to sleep,
+ * by itself or with the host, -ENOENT when it takes an interface back. Unless `claims` stay, the tester's are gone, and
+ * a driver of the kernel's has the interfaces of `driven` (bit each), from which a claim may detach it.
+ */
+void umock_device_disown(struct umock_device *device, int status, bool claims, unsigned driven);
 void umock_device_free(struct umock_device **device);
 
 /* An open descriptor of the node, as the broker would pass it. */
