@@ -1,6 +1,7 @@
 /*
- * bench_store DIRECTORY: look-ups of today's answer among 1 thousand and 100 thousand, and durable steps (commits),
- * in a database made below DIRECTORY, which should be on the disk that a desk would use.
+ * bench_store DIRECTORY [ANSWERS]: look-ups of today's answer among 1 thousand, 100 thousand and ANSWERS (1 million), and
+ * durable steps (commits), in a database made below DIRECTORY, which should be on the disk that a desk would use. A
+ * million answers take some 4 GB of it while this runs.
  */
 #include "daemon/store/store.h"
 #include "measure.h"
@@ -98,18 +99,28 @@ static void steps(struct store *store)
     measure_print_events("  each", us, (size_t)RUNS * STEPS);
 }
 
+static void print_size(struct store *store, unsigned long answers)
+{
+    struct store_status status;
+    char name[80];
+
+    must(store_status(store, &status), "status");
+    snprintf(name, sizeof(name), "database with %lu answers", answers);
+    printf("  %-46s %12.1f MiB\n", name, (double)status.bytes / (1 << 20));
+}
+
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"uketsuke.db", "uketsuke.db-wal", "uketsuke.db-shm"};
     struct clock *clock = clock_new_simulated(0, UINT64_C(1785542400000000));
     struct secret key;
     struct store *store;
-    struct store_status status;
     char directory[4000], path[4096], *message;
+    unsigned long most = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000;
     uint64_t start;
 
-    if (argc != 2 || clock == NULL) {
-        fprintf(stderr, "usage: bench_store DIRECTORY\n");
+    if (argc < 2 || argc > 3 || clock == NULL) {
+        fprintf(stderr, "usage: bench_store DIRECTORY [ANSWERS]\n");
         return 2;
     }
     snprintf(directory, sizeof(directory), "%s/bench-store-XXXXXX", argv[1]);
@@ -132,9 +143,16 @@ int main(int argc, char **argv)
     printf("  %-46s %12.0f /s     (once, 1000 a commit)\n", "answers stored in bulk",
            99000 * 1e9 / (double)(measure_now_ns() - start));
     look_up(store, 100000);
-    must(store_status(store, &status), "status");
-    printf("  %-46s %12.1f MiB\n", "database with 100000 answers",
-           (double)status.bytes / (1 << 20));
+    print_size(store, 100000);
+    if (most > 100000) {
+        start = measure_now_ns();
+        fill(store, 100000, (uint32_t)most);
+        printf("  %-46s %12.0f /s     (once, from 100 thousand on)\n", "answers stored in bulk",
+               (double)(most - 100000) * 1e9 / (double)(measure_now_ns() - start));
+        look_up(store, (uint32_t)most);
+        print_size(store, most);
+        steps(store); /* and a visit's step in so large a database */
+    }
     store_close(&store);
     secret_free(&key);
     clock_free(&clock);

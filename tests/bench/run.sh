@@ -3,7 +3,8 @@
 # simulated devices and service: figures to compare with yesterday's, not with a counter's.
 #
 # UKETSUKE_BENCH_RUNS (5): how often the visits are driven, each time at a desk of its own, with an empty cache.
-# UKETSUKE_BENCH_IDLE (20): seconds of doing nothing. UKETSUKE_BENCH_PORT (8680).
+# UKETSUKE_BENCH_IDLE (20): seconds of doing nothing. UKETSUKE_BENCH_PORT (8680). UKETSUKE_BENCH_ANSWERS (1000000): in the
+# largest database, some 4 KiB each on the disk. UKETSUKE_BENCH_ROWS (3000): appointments asked about beforehand.
 set -u
 build=$1 bin=$2
 here=$(dirname "$0")
@@ -98,7 +99,10 @@ photo=$(printf '%s\n' "$build"/sim/stills/franck_*.jp2 | head -n 1) # as make-st
 "$bin/bench_matcher" "$build/models" "$build/sim/videos/franck" "$photo" || failed=1
 
 section "Database (on the disk of $build)"
-"$bin/bench_store" "$build" 2>/dev/null || failed=1
+"$bin/bench_store" "$build" "${UKETSUKE_BENCH_ANSWERS:-1000000}" 2>/dev/null || failed=1
+
+section "Tomorrow's appointments (uketsuke precheck, simulated service)"
+"$here/precheck.sh" "$build" "$bin" "${UKETSUKE_BENCH_ROWS:-3000}" $((port + 20)) || failed=1
 
 section "A question through the relay (simulated service on the loopback)"
 UKETSUKE_BIN=$bin "$bin/bench_relay" 2>/dev/null | grep -v "^ok\|^1\.\.\|^#\|^TAP" || failed=1

@@ -1,0 +1,76 @@
+#!/bin/bash
+# precheck.sh BUILD BIN ROWS PORT: a list of ROWS appointments is asked about at a desk with the simulated service, killed by
+# kill -9 in the middle and taken up again, while look-ups at the board go on beside it; what make bench prints of it.
+# The command rests a tenth of a second between two rows, for the counter: that is most of its time, and said so.
+set -u
+build=$1 bin=$2 rows=$3 port=$4
+here=$(dirname "$0")
+desk=$build/desk-precheck
+launcher='' command=''
+stop() {
+    [ -z "$command" ] || kill -KILL "$command" 2>/dev/null
+    [ -z "$launcher" ] || { kill -TERM "$launcher" 2>/dev/null; wait "$launcher" 2>/dev/null; }
+    launcher='' command=''
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+rm -rf "$desk"
+"$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
+desk=$(realpath "$desk")
+"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
+launcher=$!
+for ((i = 0; i < 600; i++)); do
+    [ "$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null)" = ok ] && break
+    sleep 0.1
+done
+
+# Everybody whom the service knows by numbers, again and again.
+list=$desk/list.csv
+echo '患者番号,氏名,生年月日,保険者番号,記号,番号,枝番' >"$list"
+jq -r '.results[0] | select(.InsurerNumber != null and .InsuredIdentificationNumber != null and .Birthdate != null) |
+    ["", .Name, .Birthdate, .InsurerNumber, .InsuredCardSymbol // "", .InsuredIdentificationNumber, .InsuredBranchNumber // ""] | @csv' \
+    "$here"/../sim/service/people/*.json >"$desk/known"
+known=$(wc -l <"$desk/known")
+for ((i = 0; i * known < rows; i++)); do cat "$desk/known"; done | head -n "$rows" >>"$list"
+
+# Look-ups beside it, one a second: what a patient at the counter notices.
+board() {
+    local token
+    token=$(cat "$desk/tokens/staff")
+    while sleep 1; do
+        curl -s -o "$desk/lookup.json" -w '%{time_total}\n' -H "Authorization: Bearer $token" -H 'X-Uketsuke: board' -H "Origin: http://127.0.0.1:$port" \
+            -H 'Content-Type: application/json' -d "$(jq -c '.results[0] | {insurer: .InsurerNumber, symbol: .InsuredCardSymbol,
+                number: .InsuredIdentificationNumber, branch: .InsuredBranchNumber, birth: .Birthdate}' "$here/../sim/service/people/franck.json")" \
+            "http://127.0.0.1:$port/api/lookup" >>"$desk/beside"
+    done
+}
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+uketsuked=$(pgrep -n -f -x ".*/uketsuked --config $desk/uketsuke.conf")
+before=$(rss "$uketsuked")
+run() { "$bin/uketsuke" --config "$desk/uketsuke.conf" precheck "$list" --output "$desk/report.csv" >"$desk/said" 2>"$desk/words"; }
+began=$(date +%s%N)
+run &
+command=$!
+board &
+beside=$!
+# In the middle the power goes, as far as the command is concerned.
+while kill -0 "$command" 2>/dev/null && [ "$(($(wc -l <"$desk/report.csv" 2>/dev/null || echo 0)))" -lt $((rows / 2)) ]; do sleep 0.5; done
+kill -KILL "$command" 2>/dev/null
+wait "$command" 2>/dev/null
+command=''
+run
+status=$?
+ended=$(date +%s%N)
+kill "$beside" 2>/dev/null
+wait "$beside" 2>/dev/null
+answered=$(($(wc -l <"$desk/report.csv") - 1))
+awk -v ms=$(((ended - began) / 1000000)) -v rows="$rows" -v before="$before" -v after="$(rss "$uketsuked")" 'BEGIN {
+    printf "  %-46s %12.1f s     (once; %.0f ms a row, of which 100 are the rest between two rows)\n", rows " appointments, killed once on the way", ms / 1000, ms / rows
+    printf "  %-46s %12.1f MiB   (%.1f before)\n", "the desk'"'"'s memory afterwards", after / 1024, before / 1024 }'
+sort -n "$desk/beside" | awk '{ a[NR] = $1 * 1000 } END { if (NR > 0)
+    printf "  %-46s p50 %.1f ms, p99 %.1f ms, most %.1f ms (%d)\n", "look-ups at the board beside it", a[int((NR + 1) / 2)], a[int(NR * 0.99 + 0.5)], a[NR], NR }'
+# Nobody twice, nobody left out.
+if [ "$answered" -lt "$rows" ] || [ "$status" -gt 1 ]; then
+    echo "  the report has $answered of $rows rows (status $status)" && tail -n 2 "$desk/words"
+    exit 1
+fi
