@@ -15,6 +15,19 @@ static const char *const states[] = {
 #undef OUTBOX_STATE
 };
 
+static const char *const causes[] = {
+#define OUTBOX_CAUSE(name, text, meaning) [OUTBOX_##name] = text,
+#include "outbox.def"
+#undef OUTBOX_CAUSE
+};
+
+const char *outbox_cause_name(unsigned cause)
+{
+    if (cause >= OUTBOX_LINKED)
+        return "linked";
+    return cause < sizeof(causes) / sizeof(causes[0]) ? causes[cause] : "?";
+}
+
 const char *outbox_kind_name(unsigned kind)
 {
     return kind < OUTBOX_KIND_COUNT ? kinds[kind].name : "?";

@@ -38,6 +38,8 @@ enum handover_step {
     HANDOVER_STAGE = 1,  /* a file: written whole into the work folder, not yet where others look */
     HANDOVER_COMMIT = 2, /* and moved to where they do */
     HANDOVER_SEND = 3,   /* HTTP */
+    HANDOVER_DISCARD =
+        4, /* a document that is staged is taken away again: the consent to it has ended */
 };
 
 /* handover_result.outcome */
@@ -53,7 +55,8 @@ enum handover_outcome {
 /* outbox_decide.what */
 enum outbox_decision { OUTBOX_RESEND = 1, OUTBOX_ARRIVED = 2 };
 
-/* "?" for a value out of range. */
+/* "?" for a value out of range. Causes from OUTBOX_LINKED on are "linked". */
+const char *outbox_cause_name(unsigned cause);
 const char *outbox_kind_name(unsigned kind);
 const char *outbox_state_name(unsigned state);
 /* OUTBOX_NOT_RESENT for a kind out of range. */

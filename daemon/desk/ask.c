@@ -23,36 +23,43 @@
 #define OUTCOME_DOUBTFUL 2
 #define ASK_ENDS_NEVER 255
 
-static const struct upstream *upstream_of(const struct visit *v)
+/* Whom this visit's questions of a kind go to; a card's own always to its lane's service. */
+static const struct upstream *upstream_of(const struct visit *v, uint32_t capability)
 {
-    unsigned index = v->lane != NULL ? v->lane->upstream : 0;
+    uint16_t lane = v->lane != NULL ? v->lane->number : v->record.lane;
 
-    if (v->lane == NULL)
-        for (unsigned i = 0; i < v->desk->nlanes; i++)
-            if (v->desk->lanes[i]->number == v->record.lane)
-                index = v->desk->lanes[i]->upstream;
-    return &v->desk->upstreams[index];
+    return &v->desk->upstreams[desk_upstream_for(v->desk, lane, capability)];
 }
 
+/* Where the question under way was asked. */
 static unsigned upstream_index(const struct visit *v)
 {
-    return (unsigned)(upstream_of(v) - v->desk->upstreams);
+    uint32_t capability = v->ask.row.kind == UPSTREAM_BY_NUMBERS ? CAPABILITY_BY_NUMBERS : 0;
+
+    return (unsigned)(upstream_of(v, capability) - v->desk->upstreams);
 }
 
 static bool offers(const struct visit *v, uint32_t capability)
 {
-    return (upstream_of(v)->capabilities & capability) != 0;
+    return (upstream_of(v, capability)->capabilities & capability) != 0;
 }
 
-/* The numbers that name this visit's patient: keyed in now, or linked to the card at an earlier
- * visit. */
-static bool find_numbers(const struct visit *v, struct store_numbers *out)
+/*
+ * The numbers that name this visit's patient: keyed in now, or linked to the card at an earlier visit. -ENOENT: there
+ * are none, or none that can be read any more; else the store's error, which says nothing about numbers.
+ */
+static int find_numbers(const struct visit *v, struct store_numbers *out)
 {
+    int r = -ENOENT;
+
+    memset(out, 0, sizeof(*out));
     if (v->facts.has_numbers) {
         *out = v->facts.numbers;
-        return true;
+        r = 0;
+    } else if (v->record.has_subject) {
+        r = store_link_get(v->desk->store, v->record.subject, out);
     }
-    return v->record.has_subject && store_link_get(v->desk->store, v->record.subject, out) == 0;
+    return r == -EBADMSG ? -ENOENT : r;
 }
 
 /* A card speaks for itself where the upstream listens; a PIN visit needs the signed statement for
@@ -77,9 +84,10 @@ bool ask_possible(const struct visit *v)
 
 bool ask_without_card(const struct visit *v)
 {
-    struct store_numbers numbers;
+    struct store_numbers numbers = {0};
+    /* While the store does not say, it may be: the attempt itself meets the store and says so. */
     bool can = (v->lane == NULL || !offers(v, CAPABILITY_CARD_SESSION)) &&
-               offers(v, CAPABILITY_BY_NUMBERS) && find_numbers(v, &numbers);
+               offers(v, CAPABILITY_BY_NUMBERS) && find_numbers(v, &numbers) != -ENOENT;
 
     explicit_bzero(&numbers, sizeof(numbers));
     return can && !(v->ask.row.id != 0 && v->ask.row.kind != UPSTREAM_BY_NUMBERS);
@@ -194,7 +202,7 @@ static int load_last(const struct visit *v, struct pending_answer *out)
     if (subject_known(v))
         r = store_answer_last(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
                               &out->stored);
-    if (r == -ENOENT && v->record.has_subject && find_numbers(v, &linked)) {
+    if (r == -ENOENT && v->record.has_subject && (r = find_numbers(v, &linked)) == 0) {
         /* Asked about by numbers so far: looked up by staff, at a terminal, or before the visit. */
         r = store_answer_last(
             v->desk->store,
@@ -273,8 +281,7 @@ static void raise_next(struct visit *v, enum desk_event_kind kind, uint16_t fail
 int ask_begin(struct visit *v)
 {
     struct store_numbers numbers;
-    bool known;
-    int r = 0;
+    int known, r = 0;
 
     if (!desk_check_clock(v->desk)) {
         raise_next(v, EVENT_CLOCK_WRONG, FAILURE_NONE);
@@ -292,7 +299,9 @@ int ask_begin(struct visit *v)
     explicit_bzero(&numbers, sizeof(numbers));
     if (v->lane != NULL && can_session(v))
         r = begin(v, UPSTREAM_CARD_SESSION, false);
-    else if (known && offers(v, CAPABILITY_BY_NUMBERS))
+    else if (known < 0 && known != -ENOENT)
+        r = known; /* the step fails with the store's words, and nobody keys numbers in again for it */
+    else if (known == 0 && offers(v, CAPABILITY_BY_NUMBERS))
         r = begin(v, UPSTREAM_BY_NUMBERS, false);
     else if (v->lane != NULL && offers(v, CAPABILITY_CARD_SESSION) && v->record.has_subject &&
              v->facts.certificate.len == 0)
@@ -321,6 +330,7 @@ int ask_end(struct visit *v, uint8_t outcome)
     if (r == 0) {
         int64_t took = (int64_t)clock_realtime_us(v->desk->clock) - v->ask.row.asked_us;
 
+        v->cancel_upstream = upstream_index(v);
         v->cancel_request = v->ask.sent && outcome != OUTCOME_ANSWERED ? v->ask.row.id : 0;
         v->record.ask_ms += took > 0 ? (uint32_t)(took / 1000) : 0;
         metrics_stage(&v->desk->metrics, STAGE_ASK, took > 0 ? (uint32_t)(took / 1000) : 0);
@@ -354,7 +364,7 @@ static struct xmlmsg *make_question(const struct visit *v)
         return question_card_session(&header, &card);
     if (v->ask.row.kind == UPSTREAM_REGISTER)
         return question_register(&header, &card);
-    if (!find_numbers(v, &linked))
+    if (find_numbers(v, &linked) < 0)
         return NULL;
     numbers.insurer = linked.insurer;
     numbers.symbol = linked.symbol;
@@ -379,7 +389,8 @@ void ask_send(struct visit *v)
     int fd;
 
     /* Nothing to ask, under way already, or nobody to ask yet: the relay's return sends it. */
-    if (v->ask.row.id == 0 || v->ask.sent || !upstream_of(v)->up || !desk_check_clock(v->desk))
+    if (v->ask.row.id == 0 || v->ask.sent || !v->desk->upstreams[upstream_index(v)].up ||
+        !desk_check_clock(v->desk))
         return;
     desk_today(v->desk, v->ask.date);
     tree = make_question(v);
@@ -403,14 +414,14 @@ void ask_cancel(struct visit *v)
 {
     struct desk_ports *ports = &v->desk->ports;
     struct msg_eligibility_cancel body = {.request = v->cancel_request};
+    unsigned upstream = body.request != 0 ? v->cancel_upstream : upstream_index(v);
 
     /* Within a step the question has ended already; without one (the store refused) it is still
      * there. */
     if (body.request == 0 && v->ask.sent)
         body.request = v->ask.row.id;
     if (body.request != 0)
-        (void)ports->send(ports->arg, PEER_RELAY, upstream_index(v), MSG_ELIGIBILITY_CANCEL, &body,
-                          NULL, 0);
+        (void)ports->send(ports->arg, PEER_RELAY, upstream, MSG_ELIGIBILITY_CANCEL, &body, NULL, 0);
     v->cancel_request = 0;
 }
 
@@ -578,7 +589,8 @@ bool ask_relay_message(struct desk *desk, unsigned upstream, const struct messag
         outbox_relay_changed(desk, upstream);
         return true;
     case MSG_ELIGIBILITY_ANSWER:
-        return outbox_relay_answer(desk, upstream, message) ||
+        return outbox_document_answer(desk, upstream, message) ||
+               outbox_relay_answer(desk, upstream, message) ||
                precheck_answer(desk, upstream, message) ||
                reconcile_answer(desk, upstream, message) || take_eligibility_answer(desk, message);
     case MSG_ELIGIBILITY_LATE:

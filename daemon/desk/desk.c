@@ -9,6 +9,7 @@
 #include "visit.h"
 
 #include "../common/log.h"
+#include "../common/xmlmsg.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,6 +100,32 @@ int desk_add_lane(struct desk *desk, uint16_t number, const char *label, unsigne
         return r;
     lane->index = desk->nlanes;
     desk->lanes[desk->nlanes++] = lane;
+    return 0;
+}
+
+int desk_add_route(struct desk *desk, uint32_t capability, unsigned upstream)
+{
+    static const uint32_t movable =
+        CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER | CAPABILITY_DOCUMENTS;
+
+    if ((capability & movable) == 0 || upstream >= desk->nupstreams)
+        return -EINVAL;
+    for (unsigned i = 0; i < desk->nroutes; i++)
+        if (desk->routes[i].capability == capability)
+            return -EINVAL;
+    desk->routes[desk->nroutes].capability = capability;
+    desk->routes[desk->nroutes++].upstream = upstream;
+    return 0;
+}
+
+unsigned desk_upstream_for(const struct desk *desk, uint16_t lane, uint32_t capability)
+{
+    for (unsigned i = 0; capability != 0 && i < desk->nroutes; i++)
+        if (desk->routes[i].capability == capability)
+            return desk->routes[i].upstream;
+    for (unsigned i = 0; i < desk->nlanes; i++)
+        if (desk->lanes[i]->number == lane)
+            return desk->lanes[i]->upstream;
     return 0;
 }
 

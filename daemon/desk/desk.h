@@ -20,6 +20,7 @@
 
 #define DESK_LANES_MAX 64
 #define DESK_UPSTREAMS_MAX 16
+#define DESK_ROUTES_MAX 3
 #define DESK_LOOKUPS_MAX 256 /* look-ups without card that are open at once */
 #define DESK_NUMBER_B_MAX 10 /* tries of 照合番号B on a fresh counter (card facts, 1.5) */
 #define DESK_NUMBER_B_FEW 3  /* from here on each try needs an explicit yes */
@@ -178,7 +179,8 @@ struct visit {
     struct store_visit record;
     struct visit_facts facts;
     struct ask ask;
-    uint64_t cancel_request; /* of the question that ended with this step unanswered */
+    uint64_t cancel_request;  /* of the question that ended with this step unanswered */
+    unsigned cancel_upstream; /* where it was asked */
     struct pending_answer answer;
     enum desk_event_kind next; /* raised by a note, handled after its step; EVENT_COUNT none */
     uint16_t next_failure;
@@ -232,6 +234,11 @@ struct desk {
     unsigned nlanes;
     struct upstream upstreams[DESK_UPSTREAMS_MAX];
     unsigned nupstreams;
+    struct {
+        uint32_t capability;
+        unsigned upstream;
+    } routes[DESK_ROUTES_MAX];
+    unsigned nroutes;
     bool matcher_up, ocr_up;
     struct visit *by_id[DESK_HASH];
     struct visit *lookups;
@@ -254,6 +261,10 @@ int desk_new(struct desk **out, struct clock *clock, struct store *store,
 void desk_free(struct desk **desk);
 /* Index of the upstream of that name, made when new. Negative: too many. */
 int desk_add_upstream(struct desk *desk, const char *name, uint32_t capabilities);
+/* What this kind of question is asked elsewhere than at the lane's upstream. -EINVAL: not a kind that can be, or said twice. */
+int desk_add_route(struct desk *desk, uint32_t capability, unsigned upstream);
+/* Index of the upstream that is asked for a lane (0 or unknown: the first one). `capability` 0: the lane's own. */
+unsigned desk_upstream_for(const struct desk *desk, uint16_t lane, uint32_t capability);
 int desk_add_lane(struct desk *desk, uint16_t number, const char *label, unsigned upstream);
 
 struct lane *desk_lane(struct desk *desk, uint16_t number);

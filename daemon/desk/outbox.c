@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BREAKER_OPEN 2
 #define SLACK_US                                                                                   \
     (15 * CLOCK_SECOND) /* beyond an attempt's own time: then the carrier has lost it */
 #define TARGET_MOST_US CLOCK_MINUTE
@@ -351,7 +350,7 @@ static int store_end(struct target *t, uint64_t id, const struct outbox_end *end
     return r;
 }
 
-static void send_commit(struct target *t, const struct store_outbox *entry);
+static void carry(struct target *t, struct store_outbox *entry);
 
 void outbox_ended(struct target *t, uint64_t id, const struct outbox_end *end)
 {
@@ -366,7 +365,7 @@ void outbox_ended(struct target *t, uint64_t id, const struct outbox_end *end)
         if (entry.state > OUTBOX_DONE)
             publish_visit(desk, entry.visit);
         if (end->outcome == HANDOVER_STAGED)
-            send_commit(t, &entry);
+            carry(t, &entry);
         else
             outbox_look(t);
     } else if (r == -ENOENT || r == -EALREADY) {
@@ -385,7 +384,7 @@ static void fly(struct target *t, const struct store_outbox *entry, uint8_t step
     (void)timer_set_after(t->timer, t->output.seconds_us + SLACK_US);
 }
 
-/* fds: two, or NULL with COMMIT. */
+/* fds: two, or NULL with COMMIT and DISCARD. */
 static void give(struct target *t, const struct store_outbox *entry, uint8_t step, const int fds[2],
                  size_t bytes, size_t raw_bytes)
 {
@@ -400,7 +399,7 @@ static void give(struct target *t, const struct store_outbox *entry, uint8_t ste
     fly(t, entry, step);
     body.attempt = t->flight.attempt;
     (void)MESSAGE_TEXT(body.name, entry->name);
-    (void)MESSAGE_TEXT(body.mark, step == HANDOVER_COMMIT ? entry->mark : "");
+    (void)MESSAGE_TEXT(body.mark, fds == NULL ? entry->mark : "");
     r = ports->send(ports->arg, PEER_HANDOVER, t->index, MSG_HANDOVER_GIVE, &body, fds,
                     fds != NULL ? 2 : 0);
     if (r < 0)
@@ -425,9 +424,15 @@ static void give_data(struct target *t, const struct store_outbox *entry, uint8_
             (void)close(fds[i]);
 }
 
-static void send_commit(struct target *t, const struct store_outbox *entry)
+void outbox_give_step(struct target *t, const struct store_outbox *entry, uint8_t step)
 {
-    give(t, entry, HANDOVER_COMMIT, NULL, 0, 0);
+    give(t, entry, step, NULL, 0, 0);
+}
+
+void outbox_give_data(struct target *t, const struct store_outbox *entry, uint8_t step,
+                      const struct store_answer *data)
+{
+    give_data(t, entry, step, data->tree, data->tree_len, data->raw, data->raw_len);
 }
 
 static void send_stage(struct target *t, const struct store_outbox *entry)
@@ -437,8 +442,7 @@ static void send_stage(struct target *t, const struct store_outbox *entry)
     int r = entry->answer != 0 ? store_answer_load(desk->store, entry->answer, &answer) : -ENOENT;
 
     if (r == 0 && answer.tree != NULL)
-        give_data(t, entry, HANDOVER_STAGE, answer.tree, answer.tree_len, answer.raw,
-                  answer.raw_len);
+        outbox_give_data(t, entry, HANDOVER_STAGE, &answer);
     else if (r == 0 || r == -ENOENT || r == -EBADMSG)
         outbox_ended(
             t, entry->id,
@@ -459,9 +463,11 @@ static void carry(struct target *t, struct store_outbox *entry)
         outbox_send_references(t, entry);
     } else if (entry->kind == OUTBOX_FACE_FILE) {
         if (entry->state == OUTBOX_SENT_MAYBE)
-            send_commit(t, entry);
+            outbox_give_step(t, entry, HANDOVER_COMMIT);
         else
             send_stage(t, entry);
+    } else if (entry->kind == OUTBOX_DOCUMENT) {
+        outbox_send_document(t, entry);
     } else if (outbox_begin(t, entry) == 0) {
         give_data(t, entry, HANDOVER_SEND, entry->tree, entry->tree_len, NULL, 0);
     }
@@ -477,7 +483,7 @@ static int take(const struct store_outbox *entry, void *arg)
 
 static bool can_go(const struct target *t)
 {
-    return t->up && t->breaker != BREAKER_OPEN && t->flight.entry == 0 && !t->quiet;
+    return t->up && t->breaker != OUTBOX_BREAKER_OPEN && t->flight.entry == 0 && !t->quiet;
 }
 
 static void sleep_until_due(struct target *t)
@@ -612,7 +618,7 @@ bool outbox_carrier_message(struct desk *desk, unsigned index, const struct mess
     case MSG_OUTPUT_STATE:
         if (state->kind != t->output.kind || strcmp(state->output, t->output.name) != 0)
             return false;
-        if (t->breaker == BREAKER_OPEN && state->breaker != BREAKER_OPEN)
+        if (t->breaker == OUTBOX_BREAKER_OPEN && state->breaker != OUTBOX_BREAKER_OPEN)
             t->not_before_us = 0;
         t->breaker = state->breaker;
         t->failure = state->failure;

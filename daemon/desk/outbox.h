@@ -11,6 +11,7 @@
  *                    crash the move is ordered again: as long as the staged file is there it was
  *                    not moved, and when it is gone it was. So it appears exactly once, even if the
  *                    receipt computer takes it away at once.
+ *   document         the same, but what is staged is asked for first (outbox_document.c).
  *   hook             WAITING -> SENT_MAYBE -> DONE; sent again with its id until it is taken: at
  *                    least once. Given up after a time: DOUBTFUL when a try may have arrived, else
  *                    REFUSED.
@@ -33,10 +34,11 @@ struct outbox;
 
 struct outbox_output {
     char name[33];
-    uint8_t kind;        /* enum outbox_kind: FACE_FILE, HOOK or ORCA */
+    uint8_t kind;        /* enum outbox_kind: FACE_FILE, HOOK, ORCA or DOCUMENT */
     bool details;        /* a hook tells the patient too */
     uint64_t give_up_us; /* hooks */
     uint64_t seconds_us; /* for one attempt */
+    unsigned months;     /* documents: how far back */
 };
 
 int outbox_new(struct outbox **out, struct desk *desk);
@@ -76,6 +78,8 @@ void outbox_relay_changed(struct desk *desk, unsigned upstream);
 void outbox_relay_down(struct desk *desk, unsigned upstream);
 /* True: it answered a registration of the outbox. */
 bool outbox_relay_answer(struct desk *desk, unsigned upstream, const struct message *message);
+/* True: it brought a document that the outbox had asked for (outbox_document.c). */
+bool outbox_document_answer(struct desk *desk, unsigned upstream, const struct message *message);
 /* The same for an answer that came late; true: it is kept, and the relay need not tell it again. */
 bool outbox_relay_late(struct desk *desk, const struct message *message);
 

@@ -34,10 +34,11 @@ int outbox_new_name(struct desk *desk, struct store_outbox *entry)
 
     if (r < 0 || strftime(time, sizeof(time), "%Y%m%d%H%M%S", &tm) == 0)
         return -EINVAL;
-    r = snprintf(entry->name, sizeof(entry->name), FACE_PREFIX "%s%08x%02x%02x%08x_%s.xml",
-                 desk->settings.institution, (unsigned)(uint32_t)entry->visit,
-                 (unsigned)entry->cause, (unsigned)(entry->tries & 0xff), (unsigned)(uint32_t)now,
-                 time);
+    r = snprintf(
+        entry->name, sizeof(entry->name), "%s%s%08x%02x%02x%08x_%s.xml",
+        entry->kind == OUTBOX_DOCUMENT ? outbox_document_prefix(entry->cause) : FACE_PREFIX,
+        desk->settings.institution, (unsigned)(uint32_t)entry->visit, (unsigned)entry->cause,
+        (unsigned)(entry->tries & 0xff), (unsigned)(uint32_t)now, time);
     return r > 0 && (size_t)r < sizeof(entry->name) ? 0 : -ENAMETOOLONG;
 }
 
@@ -148,6 +149,8 @@ static bool concerns(const struct outbox_output *output, const struct store_visi
     switch (output->kind) {
     case OUTBOX_FACE_FILE:
         return has_answer(record);
+    case OUTBOX_DOCUMENT: /* of whom the service knows nothing valid, nothing is asked */
+        return has_answer(record) && record->outcome == OUTCOME_ELIGIBLE;
     case OUTBOX_HOOK:
         return true;
     case OUTBOX_ORCA: /* somebody is received, and ORCA knows who that is */
@@ -169,6 +172,8 @@ int outbox_add_for(struct desk *desk, const struct outbox_output *output,
 
     if (!concerns(output, record, cause))
         return 0;
+    if (output->kind == OUTBOX_DOCUMENT)
+        return outbox_documents_of(desk, output, record);
     (void)MESSAGE_TEXT(entry.target, output->name);
     if (output->kind == OUTBOX_FACE_FILE) {
         entry.answer = record->answer;

@@ -8,23 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static unsigned upstream_of(const struct desk *desk, uint16_t lane)
-{
-    for (unsigned i = 0; i < desk->nlanes; i++)
-        if (desk->lanes[i]->number == lane)
-            return desk->lanes[i]->upstream;
-    return 0;
-}
-
 static const char *first(const struct xmlmsg *result, const char *name)
 {
     return result != NULL ? xmlmsg_get(result, name) : "";
 }
 
-/* The numbers of the answer, else those that the card was linked to; insurer "" when there are
- * none. */
-static int find_numbers(struct desk *desk, const struct store_visit *record,
-                        struct store_numbers *out)
+int outbox_numbers_of(struct desk *desk, const struct store_visit *record,
+                      struct store_numbers *out)
 {
     struct store_answer answer = {0};
     struct xmlmsg *tree = NULL;
@@ -91,7 +81,8 @@ static int find_earlier(const struct store_outbox *entry, void *arg)
 static int queue_registration(struct desk *desk, const struct store_visit *record,
                               const struct store_numbers *numbers, bool anew)
 {
-    const struct upstream *u = &desk->upstreams[upstream_of(desk, record->lane)];
+    const struct upstream *u =
+        &desk->upstreams[desk_upstream_for(desk, record->lane, CAPABILITY_REFERENCE_NUMBER)];
     struct store_outbox entry = {0}, old = {0};
     struct earlier earlier = {0};
     int r;
@@ -139,7 +130,7 @@ int outbox_patient_known(struct desk *desk, const struct store_visit *record, bo
         return 0;
     /* The service has said that number itself: it need not be told. */
     if (desk->outbox->references && strcmp(record->patient, record->person.reference) != 0) {
-        r = find_numbers(desk, record, &numbers);
+        r = outbox_numbers_of(desk, record, &numbers);
         if (r == 0)
             r = queue_registration(desk, record, &numbers, anew);
         explicit_bzero(&numbers, sizeof(numbers));

@@ -382,6 +382,9 @@ bool outbox_relay_late(struct desk *desk, const struct message *message)
     struct xmlmsg *tree = NULL;
     int r;
 
+    /* A document that nobody waits for any more: it is kept nowhere, and asked for anew. */
+    if (body->kind == UPSTREAM_DRUGS || body->kind == UPSTREAM_CHECKUP)
+        return true;
     if (body->kind != UPSTREAM_REFERENCE_NUMBER && body->kind != UPSTREAM_REFERENCE_BULK)
         return false;
     r = store_outboxes(desk->store, STORE_OUTBOX_OPEN, UINT32_MAX >> 1, of_question, &late);
@@ -403,6 +406,7 @@ void outbox_relay_changed(struct desk *desk, unsigned upstream)
     const struct upstream *u = &desk->upstreams[upstream];
     struct target *t = target_of(desk, upstream);
 
+    outbox_document_relay(desk, upstream, false);
     if (t == NULL)
         return;
     t->up = u->up && (u->capabilities & CAPABILITY_REFERENCE_NUMBER) != 0;
@@ -415,6 +419,7 @@ void outbox_relay_down(struct desk *desk, unsigned upstream)
 {
     struct target *t = target_of(desk, upstream);
 
+    outbox_document_relay(desk, upstream, true);
     if (t == NULL)
         return;
     t->up = false;

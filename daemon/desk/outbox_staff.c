@@ -96,7 +96,7 @@ static int decide_entry(struct desk *desk, struct store_outbox *e,
         e->due_us = e->ended_us = 0;
         e->mark[0] = '\0';
         /* The old name may be there already, or have been. */
-        if (e->kind == OUTBOX_FACE_FILE)
+        if (outbox_delivery(e->kind) == OUTBOX_EXACTLY)
             r = outbox_new_name(desk, e);
     } else {
         e->state = OUTBOX_DONE;

@@ -59,11 +59,16 @@ static void refuse(struct desk *desk, uint8_t result, uint16_t failure, const ch
     reply(desk, &m);
 }
 
-/* The first service that can be asked by numbers; negative: none now. */
+/* The service that is asked by numbers; where none is named, the first that can be. Negative: none now. */
 static int find_upstream(const struct desk *desk)
 {
+    bool named = false;
+
+    for (unsigned i = 0; i < desk->nroutes; i++)
+        named = named || desk->routes[i].capability == CAPABILITY_BY_NUMBERS;
     for (unsigned i = 0; i < desk->nupstreams; i++)
-        if (desk->upstreams[i].up && desk->upstreams[i].breaker != BREAKER_OPEN &&
+        if ((!named || i == desk_upstream_for(desk, 0, CAPABILITY_BY_NUMBERS)) &&
+            desk->upstreams[i].up && desk->upstreams[i].breaker != BREAKER_OPEN &&
             (desk->upstreams[i].capabilities & CAPABILITY_BY_NUMBERS) != 0)
             return (int)i;
     return -ENOTCONN;

@@ -49,14 +49,6 @@ bool reconcile_asks(const struct desk *desk, uint64_t visit)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static unsigned upstream_of(const struct desk *desk, uint16_t lane)
-{
-    for (unsigned i = 0; i < desk->nlanes; i++)
-        if (desk->lanes[i]->number == lane)
-            return desk->lanes[i]->upstream;
-    return 0;
-}
-
 struct candidate {
     struct desk *desk;
     struct store_slip *slip;
@@ -68,7 +60,7 @@ struct candidate {
 static int consider(const struct store_slip *slip, void *arg)
 {
     struct candidate *c = arg;
-    unsigned index = upstream_of(c->desk, slip->lane);
+    unsigned index = desk_upstream_for(c->desk, slip->lane, CAPABILITY_BY_NUMBERS);
     const struct upstream *u = &c->desk->upstreams[index];
 
     if (!u->up || u->breaker == BREAKER_OPEN || (u->capabilities & CAPABILITY_BY_NUMBERS) == 0 ||

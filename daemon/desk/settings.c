@@ -126,16 +126,17 @@ static int apply_lane(const struct config *config, struct desk *desk, const char
 static int apply_output(const struct config *config, struct desk *desk, const char *name,
                         FILE *errors)
 {
-    static const uint8_t kinds[] = {OUTBOX_FACE_FILE, OUTBOX_HOOK, OUTBOX_ORCA};
+    static const uint8_t kinds[] = {OUTBOX_FACE_FILE, OUTBOX_HOOK, OUTBOX_ORCA, OUTBOX_DOCUMENT};
     struct outbox_output output = {
         .kind = kinds[config_number(config, CFG_output_KIND, name)],
         .details = config_number(config, CFG_output_DETAILS, name) == 1,
+        .months = (unsigned)config_number(config, CFG_output_MONTHS, name),
         .give_up_us = (uint64_t)config_number(config, CFG_output_GIVE_UP_HOURS, name) * CLOCK_HOUR,
     };
     int r;
 
     output.seconds_us =
-        output.kind == OUTBOX_FACE_FILE
+        outbox_delivery(output.kind) == OUTBOX_EXACTLY
             ? (uint64_t)config_number(config, CFG_output_FOLDER_SECONDS, name) * CLOCK_SECOND *
                   ATTEMPT_SLOW
             : (uint64_t)config_number(config, CFG_output_SECONDS, name) * CLOCK_SECOND;
@@ -155,6 +156,34 @@ static int apply_output(const struct config *config, struct desk *desk, const ch
     return r;
 }
 
+/* "documents=web reference_number=terminal" */
+static int apply_routes(const struct config *config, struct desk *desk, FILE *errors)
+{
+    char text[201], *at = text, *word;
+    int r = 0;
+
+    (void)snprintf(text, sizeof(text), "%s", config_text(config, CFG_desk_ROUTES, NULL));
+    while (r == 0 && (word = strsep(&at, " ")) != NULL) {
+        char *name = strchr(word, '=');
+        unsigned i = 0;
+
+        if (word[0] == '\0')
+            continue;
+        if (name != NULL)
+            *name++ = '\0';
+        while (name != NULL && i < desk->nupstreams && strcmp(desk->upstreams[i].name, name) != 0)
+            i++;
+        r = name != NULL ? desk_add_route(desk, upstream_capability_of(word), i) : -EINVAL;
+        if (r < 0)
+            fprintf(errors,
+                    "[desk] routes: %.60s: 機能=照会先 の形で、機能は一度だけ書けます (by_numbers "
+                    "reference_number documents) / must be CAPABILITY=UPSTREAM, each capability "
+                    "once\n",
+                    word);
+    }
+    return r;
+}
+
 int settings_apply(const struct config *config, struct desk *desk, FILE *errors)
 {
     const char *name;
@@ -162,6 +191,8 @@ int settings_apply(const struct config *config, struct desk *desk, FILE *errors)
 
     for (size_t i = 0; r >= 0 && (name = config_instance(config, "upstream", i)) != NULL; i++)
         r = apply_upstream(config, desk, name, errors);
+    if (r >= 0)
+        r = apply_routes(config, desk, errors);
     for (size_t i = 0; r >= 0 && (name = config_instance(config, "lane", i)) != NULL; i++)
         r = apply_lane(config, desk, name, errors);
     for (size_t i = 0; r >= 0 && (name = config_instance(config, "output", i)) != NULL; i++)

@@ -29,7 +29,8 @@ struct handover {
 };
 
 /* In the order of [output] kind. */
-static const struct carrier_ops *const kinds[] = {&carrier_files, &carrier_hook, &carrier_orca};
+static const struct carrier_ops *const kinds[] = {&carrier_files, &carrier_hook, &carrier_orca,
+                                                  &carrier_documents};
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
@@ -134,7 +135,9 @@ static void on_give(struct handover *h, struct ipc *ipc, const struct message *m
                                      .failure = FAILURE_HANDOVER_UNREACHABLE};
     struct carrier_data data;
 
-    if ((give->step == HANDOVER_COMMIT) != (message->nfds == 0) || map_data(message, &data) != 0) {
+    bool bare = give->step == HANDOVER_COMMIT || give->step == HANDOVER_DISCARD;
+
+    if (bare != (message->nfds == 0) || map_data(message, &data) != 0) {
         ipc_refuse(ipc, "an order without its data");
         return;
     }

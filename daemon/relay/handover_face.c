@@ -31,6 +31,16 @@ static bool as_it_is(struct codec_xml *codec, const struct handover_face *how, c
     return due;
 }
 
+static int copy(const uint8_t *raw, size_t raw_len, char **out, size_t *len)
+{
+    *out = malloc(raw_len);
+    if (*out == NULL)
+        return -ENOMEM;
+    memcpy(*out, raw, raw_len);
+    *len = raw_len;
+    return 0;
+}
+
 int handover_face(struct codec_xml *codec, const struct handover_face *how,
                   const struct xmlmsg *answer, const uint8_t *raw, size_t raw_len, char **out,
                   size_t *len, char element[129])
@@ -42,15 +52,34 @@ int handover_face(struct codec_xml *codec, const struct handover_face *how,
     *out = NULL;
     *len = 0;
     element[0] = '\0';
-    if (as_it_is(codec, how, raw, raw_len)) {
-        *out = malloc(raw_len);
-        if (*out == NULL)
-            return -ENOMEM;
-        memcpy(*out, raw, raw_len);
-        *len = raw_len;
-        return 0;
-    }
+    if (as_it_is(codec, how, raw, raw_len))
+        return copy(raw, raw_len, out, len);
     error = facefile_write(codec, answer, &style, out, len, &report);
+    if (error == -EILSEQ)
+        (void)snprintf(element, 129, "%.128s", report.element);
+    return error;
+}
+
+int handover_document(struct codec_xml *codec, const struct handover_face *how,
+                      const struct xmlmsg *answer, const uint8_t *raw, size_t raw_len, char **out,
+                      size_t *len, char element[129])
+{
+    const struct codec_xml_style style = {.encoding = how->encoding, .crlf = true, .indent = "\t"};
+    struct codec_xml_report report = {CODEC_XML_FINE};
+    struct xmlmsg *tree = NULL;
+    int error;
+    bool same = how->raw && raw_len > 0 &&
+                codec_xml_read(codec, &tree, raw, raw_len, &report) == 0 &&
+                report.encoding == how->encoding;
+
+    xmlmsg_free(&tree);
+    *out = NULL;
+    *len = 0;
+    element[0] = '\0';
+    if (same)
+        return copy(raw, raw_len, out, len);
+    report = (struct codec_xml_report){CODEC_XML_FINE};
+    error = codec_xml_write(codec, answer, &style, out, len, &report);
     if (error == -EILSEQ)
         (void)snprintf(element, 129, "%.128s", report.element);
     return error;

@@ -22,5 +22,12 @@ struct handover_face {
 int handover_face(struct codec_xml *codec, const struct handover_face *how,
                   const struct xmlmsg *answer, const uint8_t *raw, size_t raw_len, char **out,
                   size_t *len, char element[129]);
+/*
+ * A document (YZK, TKK) as it came: its bytes when it came as XML in the encoding that is wanted, else written anew with
+ * everything that it says. As above.
+ */
+int handover_document(struct codec_xml *codec, const struct handover_face *how,
+                      const struct xmlmsg *answer, const uint8_t *raw, size_t raw_len, char **out,
+                      size_t *len, char element[129]);
 
 #endif

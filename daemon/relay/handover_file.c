@@ -87,8 +87,9 @@ static struct handover_end moved(const struct folder_disk *disk)
     return error == 0 ? end_with(HANDOVER_DONE, FAILURE_NONE, 0) : unusable(error);
 }
 
-struct handover_end handover_file_commit(const struct folder_disk *disk, const char *name,
-                                         const char *mark)
+/* STAGED: the file lies in the work folder that the desk means. DONE: it does not any more. Anything else is the end. */
+static struct handover_end find_staged(const struct folder_disk *disk, const char *name,
+                                       const char *mark)
 {
     char here[HANDOVER_MARK_DIGITS + 1] = "";
     struct folder_stat stat;
@@ -99,9 +100,21 @@ struct handover_end handover_file_commit(const struct folder_disk *disk, const c
     if (error == 0)
         error = folder_disk_stat(disk, FOLDER_WORK, name, &stat);
     if (error == -ENOENT)
+        return end_with(HANDOVER_DONE, FAILURE_NONE, 0);
+    return error == 0 ? end_with(HANDOVER_STAGED, FAILURE_NONE, 0) : unusable(error);
+}
+
+struct handover_end handover_file_commit(const struct folder_disk *disk, const char *name,
+                                         const char *mark)
+{
+    struct handover_end end = find_staged(disk, name, mark);
+    struct folder_stat stat;
+    int error;
+
+    if (end.outcome == HANDOVER_DONE)
         return moved(disk);
-    if (error != 0)
-        return unusable(error);
+    if (end.outcome != HANDOVER_STAGED)
+        return end;
     error = folder_disk_move(disk, FOLDER_WORK, name, FOLDER_FACE, name);
     if (error == -EEXIST)
         return end_with(HANDOVER_DOUBTFUL, FAILURE_HANDOVER_DOUBTFUL, error);
@@ -109,4 +122,22 @@ struct handover_end handover_file_commit(const struct folder_disk *disk, const c
     if (error != 0 && folder_disk_stat(disk, FOLDER_WORK, name, &stat) != -ENOENT)
         return unusable(error);
     return moved(disk);
+}
+
+/* One that is gone was moved by an earlier order, or taken away by one of which the desk never heard the end: nobody
+ * knows which, and that is what is said. */
+struct handover_end handover_file_discard(const struct folder_disk *disk, const char *name,
+                                          const char *mark)
+{
+    struct handover_end end = find_staged(disk, name, mark);
+    int error;
+
+    if (end.outcome == HANDOVER_DONE)
+        return end_with(HANDOVER_DOUBTFUL, FAILURE_HANDOVER_DOUBTFUL, 0);
+    if (end.outcome != HANDOVER_STAGED)
+        return end;
+    error = folder_disk_remove(disk, FOLDER_WORK, name);
+    if (error == 0)
+        error = folder_disk_sync(disk, FOLDER_WORK);
+    return error == 0 ? end_with(HANDOVER_REFUSED, FAILURE_HANDOVER_CONSENT, 0) : unusable(error);
 }

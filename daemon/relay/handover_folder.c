@@ -1,4 +1,4 @@
-/* [output NAME] kind = face-files: files in the receipt computer's folder. */
+/* [output NAME] kind = face-files and documents: files in somebody's folder. */
 #include "codec_xml.h"
 #include "handover_face.h"
 #include "handover_file.h"
@@ -21,6 +21,7 @@ struct files {
     struct carrier_setup setup;
     struct codec_xml *codec;
     struct handover_face how;
+    bool documents;
     char work[PATH_MAX];
     struct folder_disk disk;
     struct cage_path paths[2];
@@ -58,10 +59,13 @@ static void run(void *at)
 {
     struct job *job = at;
 
-    job->end = job->give.step == HANDOVER_STAGE
-                   ? handover_file_stage(job->disk, job->give.name, job->data, job->len, job->fresh,
-                                         job->mark)
-                   : handover_file_commit(job->disk, job->give.name, job->give.mark);
+    if (job->give.step == HANDOVER_STAGE)
+        job->end = handover_file_stage(job->disk, job->give.name, job->data, job->len, job->fresh,
+                                       job->mark);
+    else if (job->give.step == HANDOVER_COMMIT)
+        job->end = handover_file_commit(job->disk, job->give.name, job->give.mark);
+    else
+        job->end = handover_file_discard(job->disk, job->give.name, job->give.mark);
 }
 
 static void set_failure(struct files *f, uint16_t failure)
@@ -112,9 +116,13 @@ static struct carrier_result make(struct files *f, const struct carrier_data *da
     struct xmlmsg *tree = NULL;
     int error = xmlmsg_unpack(&tree, data->tree, data->len);
 
+    if (error == 0 && f->documents &&
+        xmlmsg_find(tree, "MessageHeader/CharacterCodeIdentifier") != NULL)
+        error = xmlmsg_set(tree, "MessageHeader/CharacterCodeIdentifier",
+                           f->how.encoding == CODEC_XML_UTF8 ? "0" : "1");
     if (error == 0)
-        error = handover_face(f->codec, &f->how, tree, data->raw, data->raw_len, &job->data,
-                              &job->len, detail);
+        error = (f->documents ? handover_document : handover_face)(
+            f->codec, &f->how, tree, data->raw, data->raw_len, &job->data, &job->len, detail);
     xmlmsg_free(&tree);
     if (error == 0)
         return (struct carrier_result){.outcome = HANDOVER_STAGED};
@@ -134,7 +142,8 @@ static bool give(struct carrier *carrier, const struct msg_handover_give *give,
     struct files *f = (void *)carrier;
     struct job *job;
 
-    if (give->step != HANDOVER_STAGE && give->step != HANDOVER_COMMIT)
+    if (give->step != HANDOVER_STAGE && give->step != HANDOVER_COMMIT &&
+        (give->step != HANDOVER_DISCARD || !f->documents))
         return false;
     *at_once = (struct carrier_result){.outcome = HANDOVER_NOT_SENT,
                                        .failure = FAILURE_HANDOVER_UNREACHABLE};
@@ -223,6 +232,15 @@ static int open_files(struct carrier **out, const struct carrier_setup *setup)
     return f->codec != NULL ? make_fresh(f->fresh) : -ENOMEM;
 }
 
+static int open_documents(struct carrier **out, const struct carrier_setup *setup)
+{
+    int error = open_files(out, setup);
+
+    if (*out != NULL)
+        ((struct files *)*out)->documents = true;
+    return error;
+}
+
 static int start_files(struct carrier *carrier)
 {
     struct files *f = (void *)carrier;
@@ -257,6 +275,16 @@ static void files_state(struct carrier *carrier, struct carrier_state *out)
 const struct carrier_ops carrier_files = {
     .kind = OUTBOX_FACE_FILE,
     .open = open_files,
+    .start = start_files,
+    .give = give,
+    .cage = files_cage,
+    .state = files_state,
+    .free = files_free,
+};
+
+const struct carrier_ops carrier_documents = {
+    .kind = OUTBOX_DOCUMENT,
+    .open = open_documents,
     .start = start_files,
     .give = give,
     .cage = files_cage,

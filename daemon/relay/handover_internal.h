@@ -73,5 +73,6 @@ struct carrier_ops {
 extern const struct carrier_ops carrier_files;
 extern const struct carrier_ops carrier_hook;
 extern const struct carrier_ops carrier_orca;
+extern const struct carrier_ops carrier_documents;
 
 #endif

@@ -357,8 +357,10 @@ int store_answer_replace(struct store *store, uint64_t id, const void *tree, siz
  */
 int store_purge(struct store *store, int64_t now_us);
 /*
- * Closed visits opened before that time, with their consents and questions, and answers given before it; at most
- * `most` of each. How many rows went, or negative: call again until it is 0. Links, the clinic's patients and the audit log stay.
+ * Closed visits opened before that time, with their consents and questions, and answers given before it; with them the
+ * clinic's patients of whom no answer has spoken since, links of cards that no visit is left of, and what was noted of
+ * what the relays told (no relay tells anything that old: [upstream] face-hours is shorter than the shortest retention);
+ * at most `most` of each. How many rows went, or negative: call again until it is 0. The audit log stays.
  */
 int store_retire(struct store *store, int64_t before_us, unsigned most);
 /* The log of writes is brought into the file and emptied, so that nothing of what went is left in it. */

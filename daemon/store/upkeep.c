@@ -44,7 +44,9 @@ static int retire(struct store *store, enum store_query query, int64_t before_us
 int store_retire(struct store *store, int64_t before_us, unsigned most)
 {
     bool alone;
-    int visits, answers = 0;
+    static const enum store_query others[] = {QUERY_PATIENT_RETIRE, QUERY_LINK_RETIRE,
+                                              QUERY_RELAY_KEPT_RETIRE};
+    int visits, answers = 0, more = 0;
     int r = store_enter(store, &alone);
 
     if (r < 0)
@@ -53,10 +55,16 @@ int store_retire(struct store *store, int64_t before_us, unsigned most)
     if (visits >= 0)
         answers = retire(store, QUERY_ANSWER_RETIRE, before_us, most);
     r = visits < 0 ? visits : answers < 0 ? answers : 0;
+    /* After the visits: who still has one of them was seen since. */
+    for (size_t i = 0; r == 0 && i < sizeof(others) / sizeof(others[0]); i++) {
+        r = retire(store, others[i], before_us, most);
+        more += r > 0 ? r : 0;
+        r = r > 0 ? 0 : r;
+    }
     if (r == 0 && (r = retire(store, QUERY_TROUBLE_RETIRE, before_us, most)) > 0)
         r = 0; /* a day's counts are no rows that are waited for */
     r = store_leave(store, alone, r);
-    return r < 0 ? r : visits + answers;
+    return r < 0 ? r : visits + answers + more;
 }
 
 int store_settle(struct store *store)

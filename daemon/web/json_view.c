@@ -475,9 +475,7 @@ static json_t *value(const uint8_t *at, enum kind kind)
     case KIND_OUTBOX_STATE:
         return json_string(outbox_state_name(*at));
     case KIND_OUTBOX_CAUSE:
-        return json_string(*at >= OUTBOX_LINKED       ? "linked"
-                           : *at == OUTBOX_RECONCILED ? "reconciled"
-                                                      : "finished");
+        return json_string(outbox_cause_name(*at));
     case KIND_DISASTER:
         return *at == DISASTER_OFF ? json_null() : json_string(NAMED(disaster_names, *at));
     }

@@ -316,6 +316,10 @@ static bool do_store(struct script *s)
         fake_store_break(s->stage->store, true);
     else if (strcmp(what, "works") == 0)
         fake_store_break(s->stage->store, false);
+    else if (strcmp(what, "hides_links") == 0)
+        fake_store_hide_links(s->stage->store, true);
+    else if (strcmp(what, "shows_links") == 0)
+        fake_store_hide_links(s->stage->store, false);
     else if (strcmp(what, "call") == 0 && s->nwords > 2)
         fake_store_fail_at(s->stage->store, (unsigned)atoi(s->words[2]));
     else if (strcmp(what, "ages") == 0)

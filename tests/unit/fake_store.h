@@ -14,6 +14,8 @@ void fake_store_free(struct store **store);
 void fake_store_fail_at(struct store *store, unsigned n);
 /* Every such call fails until told otherwise. */
 void fake_store_break(struct store *store, bool broken);
+/* From now on a link of a card cannot be read, though it may be there: an error of the disk. */
+void fake_store_hide_links(struct store *store, bool hidden);
 /* How many such calls there were. */
 unsigned fake_store_calls(const struct store *store);
 

@@ -1,13 +1,15 @@
 /*
  * A crash at every write of the outbox and of the hand-over, and at every write of the recovery after it: a face file
- * reaches the receipt computer exactly once and whole, a hook at least once and always under the same id, ORCA and the
- * registration of a patient's number at most once, and what may or may not have arrived is shown as doubtful.
+ * reaches the receipt computer exactly once and whole, a document (YZK) the chart likewise and nothing of it the
+ * database, a hook at least once and always under the same id, ORCA and the registration of a patient's number, alone
+ * or in bulk, at most once, and what may or may not have arrived, or never will, is shown to staff.
  *
  * Each life is a process of its own that ends at its n-th step as if by kill -9: desk, SQLite and the file protocol of
  * the carrier are the product's; receivers are a few lines that write down what they got, outside all of it. A step is
  * a commit (before it and after it), each operation on the folder, each delivery to a receiver (before and after it),
  * and each answer on its way back to the desk.
  */
+#include "handover_world.h"
 #include "store_rig.h"
 
 #include "daemon/common/memfd.h"
@@ -20,7 +22,6 @@
 #include "daemon/relay/handover_file.h"
 #include "daemon/store/outbox.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,16 +34,21 @@
 #define KILLED 9
 #define STEPS_MAX 400
 #define REFERENCE "PT000456"
+#define CONSENT_ENDS                                                                               \
+    INT64_C(1785628800) /* 2026-08-02 09:00 in Japan, a day after the clock begins */
 #define MARK "0123456789abcdef0123456789abcdef"
 
 static struct rig rig;
-static char top[64], work[100], face[100];
+static char work[100], face[100], chart_work[100], chart[100];
 
 struct plan {
     bool
         busy; /* the receipt computer takes a file as soon as it is there; else between two lives only */
-    int at;    /* the step that this life ends at; 0: it lives to its end */
-    int error; /* not 0: a step at the folder fails so instead, and the life goes on */
+    int at;     /* the step that this life ends at; 0: it lives to its end */
+    int error;  /* not 0: a step at the folder fails so instead, and the life goes on */
+    bool bulk;  /* two patients and their numbers, nothing else */
+    bool deaf;  /* nobody takes the hook, for hours */
+    bool stuck; /* nothing can be moved into the chart's folder, for days */
 };
 
 static struct life {
@@ -50,88 +56,13 @@ static struct life {
     int steps;
     bool failed;
     struct desk *desk;
-    struct folder_disk disk;
+    struct folder_disk disk, chart_disk;
 } life;
 
-/* ---- books and folders: what the world has seen ---------------------------------------------- */
-
-static void note(const char *book, const char *line)
-{
-    char path[200];
-    int fd;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", top, book);
-    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0 || dprintf(fd, "%s\n", line) < 0)
-        abort();
-    (void)close(fd);
-}
-
-/* Lines of the book; `same`: whether all are the same. */
-static unsigned noted(const char *book, bool *same)
-{
-    char path[200], line[300], first[300] = "";
-    unsigned n = 0;
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", top, book);
-    file = fopen(path, "re");
-    *same = true;
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        if (n++ == 0)
-            (void)strcpy(first, line);
-        *same = *same && strcmp(first, line) == 0;
-    }
-    if (file != NULL)
-        (void)fclose(file);
-    return n;
-}
-
-/* Takes what lies in the folder, and says if it was not whole. */
 static void receipt_computer_takes(void)
 {
-    const struct dirent *entry;
-    DIR *dir = opendir(face);
-
-    if (dir == NULL)
-        abort();
-    while ((entry = readdir(dir)) != NULL) {
-        char path[400], text[40000] = "";
-        FILE *file;
-
-        if (strncmp(entry->d_name, "OQSsiquc01res_face_", 19) != 0)
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/%s", face, entry->d_name);
-        file = fopen(path, "re");
-        if (file == NULL || fread(text, 1, sizeof(text) - 1, file) == 0 || fclose(file) != 0)
-            abort();
-        note("taken", strstr(text, "</end>") != NULL ? "whole" : "HALF");
-        (void)unlink(path);
-    }
-    (void)closedir(dir);
-}
-
-static unsigned files_in(const char *directory, bool remove)
-{
-    const struct dirent *entry;
-    unsigned n = 0;
-    DIR *dir = opendir(directory);
-
-    if (dir == NULL)
-        abort();
-    while ((entry = readdir(dir)) != NULL) {
-        char path[400];
-
-        (void)snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "work") == 0 ||
-            strcmp(entry->d_name, "face") == 0)
-            continue;
-        n++;
-        if (remove)
-            (void)unlink(path);
-    }
-    (void)closedir(dir);
-    return n;
+    world_take(face, "OQSsiquc01res_face_", "taken");
+    world_take(chart, "YZKsiquc01res_", "charted");
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -140,7 +71,8 @@ static int at_step(void *arg, const char *step)
 {
     bool folder = arg != NULL;
 
-    (void)step;
+    if (life.plan->stuck)
+        return arg == &life.chart_disk && strcmp(step, "move") == 0 ? -EIO : 0;
     if (life.plan->busy && folder)
         receipt_computer_takes();
     if (life.plan->error != 0 && !folder)
@@ -194,13 +126,15 @@ static void carry_file(unsigned index, const struct msg_handover_give *give)
     char mark[HANDOVER_MARK_DIGITS + 1] = "";
     struct msg_handover_result *result =
         &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
+    const struct folder_disk *disk = index == 0 ? &life.disk : &life.chart_disk;
     struct handover_end end;
 
     memset(data, 'x', sizeof(data));
     memcpy(data + sizeof(data) - 6, "</end>", 6);
     end = give->step == HANDOVER_STAGE
-              ? handover_file_stage(&life.disk, give->name, data, sizeof(data), MARK, mark)
-              : handover_file_commit(&life.disk, give->name, give->mark);
+              ? handover_file_stage(disk, give->name, data, sizeof(data), MARK, mark)
+          : give->step == HANDOVER_COMMIT ? handover_file_commit(disk, give->name, give->mark)
+                                          : handover_file_discard(disk, give->name, give->mark);
     *result = (struct msg_handover_result){.entry = give->entry,
                                            .attempt = give->attempt,
                                            .step = give->step,
@@ -212,7 +146,7 @@ static void carry_file(unsigned index, const struct msg_handover_give *give)
 static void deliver(const char *book, const char *what)
 {
     (void)at_step(NULL, "send");
-    note(book, what);
+    world_note(book, what);
     (void)at_step(NULL, "sent");
 }
 
@@ -221,24 +155,21 @@ static void carry_http(unsigned index, const char *book, const struct msg_handov
     struct msg_handover_result *result =
         &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
 
-    deliver(book, give->name[0] != '\0' ? give->name : "orca");
+    bool taken = !life.plan->deaf || give->name[0] == '\0';
+
+    if (taken)
+        deliver(book, give->name[0] != '\0' ? give->name : "orca");
     *result = (struct msg_handover_result){.entry = give->entry,
                                            .attempt = give->attempt,
                                            .step = give->step,
-                                           .outcome = HANDOVER_DONE};
+                                           .outcome = taken ? HANDOVER_DONE : HANDOVER_NOT_SENT};
 }
 
-static void carry_reference(const struct msg_eligibility_ask *ask)
+static void answer_question(const struct msg_eligibility_ask *ask, struct xmlmsg *tree)
 {
     struct message *message = answer_to(true, 0, MSG_ELIGIBILITY_ANSWER);
-    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
     size_t len;
 
-    assert_int_equal(ask->kind, UPSTREAM_REFERENCE_NUMBER);
-    assert_int_equal(ask->writes, 1);
-    deliver("reference", "registered");
-    (void)xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
-    (void)xmlmsg_set(tree, "MessageBody/ProcessingResultStatus", "1");
     message->fds[0] = xmlmsg_to_memfd(tree, &len);
     message->fds[1] = memfd_seal("raw", "raw", 3);
     message->nfds = 2;
@@ -247,20 +178,80 @@ static void carry_reference(const struct msg_eligibility_ask *ask)
     xmlmsg_free(&tree);
 }
 
+static void copy(struct xmlmsg *to, const struct xmlmsg *from, const char *name)
+{
+    assert_non_null(xmlmsg_add(to, name, xmlmsg_get(from, name)));
+}
+
+/* Each number that is in the question is written down, in a book of its own. */
+static void carry_reference(const struct msg_eligibility_ask *ask, int fd)
+{
+    struct xmlmsg *tree = xmlmsg_new("XmlMsg"), *question = NULL, *body;
+    const uint8_t *map;
+    struct stat st;
+
+    assert_int_equal(ask->writes, 1);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(memfd_map(fd, (size_t)st.st_size, XMLMSG_BYTES_MAX, &map), 0);
+    assert_int_equal(xmlmsg_unpack(&question, map, (size_t)st.st_size), 0);
+    memfd_unmap(map, (size_t)st.st_size);
+    body = xmlmsg_find(question, "MessageBody");
+    (void)xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
+    if (ask->kind == UPSTREAM_REFERENCE_NUMBER)
+        (void)xmlmsg_set(tree, "MessageBody/ProcessingResultStatus", "1");
+    for (struct xmlmsg *info = xmlmsg_child(body, "ReferenceNumberRegistrationInfo"); info != NULL;
+         info = xmlmsg_next(info, "ReferenceNumberRegistrationInfo")) {
+        struct xmlmsg *unit, *echo;
+
+        deliver(xmlmsg_get(info, "ReferenceNumber"), "registered");
+        if (ask->kind == UPSTREAM_REFERENCE_NUMBER)
+            continue;
+        if (xmlmsg_find(tree, "MessageBody") == NULL)
+            (void)xmlmsg_add(tree, "MessageBody", NULL);
+        unit = xmlmsg_add(xmlmsg_find(tree, "MessageBody"), "BulkRegistrationUnit", NULL);
+        echo = xmlmsg_add(unit, "ReferenceNumberRegistrationInfo", NULL);
+        copy(echo, info, "ReferenceNumber");
+        copy(echo, info, "InsurerNumber");
+        copy(echo, info, "InsuredIdentificationNumber");
+        (void)xmlmsg_add(unit, "ProcessingResultStatus", "1");
+    }
+    if (ask->kind == UPSTREAM_REFERENCE_BULK)
+        world_note("bulk", "sent");
+    xmlmsg_free(&question);
+    answer_question(ask, tree);
+}
+
+static void carry_document(const struct msg_eligibility_ask *ask)
+{
+    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
+
+    assert_int_equal(ask->kind, UPSTREAM_DRUGS);
+    assert_int_equal(ask->writes, 0);
+    assert_int_equal(ask->until, CONSENT_ENDS);
+    (void)xmlmsg_set(tree, "MessageBody/ResultCode", "1");
+    (void)xmlmsg_set(tree, "MessageBody/CzDiMonthInf/DateInf/DrugInf/DrugN", "見本錠５ｍｇ");
+    answer_question(ask, tree);
+}
+
 static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
                      const void *body, const int *fds, unsigned nfds)
 {
     static const char *const books[] = {"", "hook", "orca"};
 
     (void)arg;
-    (void)fds;
     if (peer == PEER_RELAY && type == MSG_ELIGIBILITY_ASK) {
-        carry_reference(body);
+        const struct msg_eligibility_ask *asked = body;
+
+        if (asked->writes != 0)
+            carry_reference(asked, fds[0]);
+        else
+            carry_document(asked);
     } else if (peer == PEER_HANDOVER && type == MSG_HANDOVER_GIVE) {
         const struct msg_handover_give *give = body;
 
-        assert_int_equal(nfds, give->step == HANDOVER_COMMIT ? 0 : 2);
-        if (index == 0)
+        assert_int_equal(nfds,
+                         give->step == HANDOVER_COMMIT || give->step == HANDOVER_DISCARD ? 0 : 2);
+        if (index == 0 || index == 3)
             carry_file(index, give);
         else
             carry_http(index, books[index], give);
@@ -323,14 +314,17 @@ static struct desk *a_desk(void)
 {
     const struct desk_ports ports = {NULL,    port_send,   no_lane, no_visit, no_preview,
                                      no_slip, no_disaster, NULL,    NULL};
-    static const struct outbox_output outputs[] = {
-        {"receipt", OUTBOX_FACE_FILE, false, 0, 5 * CLOCK_SECOND},
-        {"hook", OUTBOX_HOOK, true, 72 * CLOCK_HOUR, 5 * CLOCK_SECOND},
-        {"orca", OUTBOX_ORCA, false, 0, 5 * CLOCK_SECOND},
+    const struct outbox_output outputs[] = {
+        {"receipt", OUTBOX_FACE_FILE, false, 0, 5 * CLOCK_SECOND, 0},
+        {"hook", OUTBOX_HOOK, true, (life.plan->deaf ? 1 : 72) * CLOCK_HOUR, 5 * CLOCK_SECOND, 0},
+        {"orca", OUTBOX_ORCA, false, 0, 5 * CLOCK_SECOND, 0},
+        {"chart", OUTBOX_DOCUMENT, false, 0, 5 * CLOCK_SECOND, 12},
     };
+    const int noutputs = life.plan->bulk ? 0 : 4;
     struct desk_settings settings = {.institution = "9910000017"};
     union message_body state = {
-        .upstream_state = {.capabilities = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER}};
+        .upstream_state = {.capabilities = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER |
+                                           CAPABILITY_DOCUMENTS | CAPABILITY_BULK}};
     struct message message = {.type = MSG_UPSTREAM_STATE, .body = state};
     struct desk *desk;
 
@@ -341,25 +335,25 @@ static struct desk *a_desk(void)
     assert_true(
         desk_add_upstream(desk, "main", CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER) >= 0);
     assert_int_equal(desk_add_lane(desk, 1, "", 0), 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < noutputs; i++)
         assert_int_equal(outbox_add_output(desk, &outputs[i]), i);
-    outbox_references(desk, true, 0);
+    outbox_references(desk, true, life.plan->bulk ? 2 : 0);
     assert_int_equal(desk_resume(desk), 0);
-    for (unsigned i = 0; i < 3; i++)
-        outbox_carrier_up(desk, i);
+    for (int i = 0; i < noutputs; i++)
+        outbox_carrier_up(desk, (unsigned)i);
     ask_relay_up(desk, 0);
     assert_true(ask_relay_message(desk, 0, &message));
     return desk;
 }
 
-static int any_visit(const struct store_visit *visit, void *arg)
+static int count_visit(const struct store_visit *visit, void *arg)
 {
-    *(uint64_t *)arg = visit->id;
-    return 0;
+    (void)visit;
+    return (++*(uint64_t *)arg, 0);
 }
 
-/* The visit's last step, with its entries: it is done in the life that does not end before it. */
-static uint64_t finish_visit(void)
+/* The last step of the n-th visit (from 1), with its entries: done in the life that does not end before it. */
+static void finish_visit(uint64_t n)
 {
     struct store_subject subject = {"subject", 7};
     struct store_answer answer = {
@@ -367,19 +361,23 @@ static uint64_t finish_visit(void)
     struct xmlmsg *tree = xmlmsg_new("XmlMsg");
     static const char result[] = "MessageBody/ResultList/ResultOfQualificationConfirmation/";
     struct store_visit visit;
-    uint64_t id = 0;
+    uint64_t there = 0;
     char path[160];
 
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 9, false, any_visit, &id), 0);
-    if (id != 0) {
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 9, false, count_visit, &there), 0);
+    if (there >= n) {
         xmlmsg_free(&tree);
-        return id;
+        return;
     }
     (void)xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
     (void)snprintf(path, sizeof(path), "%sInsurerNumber", result);
     (void)xmlmsg_set(tree, path, "  990012");
     (void)snprintf(path, sizeof(path), "%sInsuredIdentificationNumber", result);
-    (void)xmlmsg_set(tree, path, "1001");
+    (void)xmlmsg_set(tree, path, n == 1 ? "1001" : "1002");
+    (void)snprintf(path, sizeof(path), "%sPharmacistsInfoConsFlg", result);
+    (void)xmlmsg_set(tree, path, "1");
+    (void)snprintf(path, sizeof(path), "%sPharmacistsInfoAvailableTime", result);
+    (void)xmlmsg_set(tree, path, "20260802090000");
     assert_int_equal(xmlmsg_pack(tree, &answer.tree, &answer.tree_len), 0);
     rig_visit(&visit);
     visit.lane = 1;
@@ -398,32 +396,34 @@ static uint64_t finish_visit(void)
     outbox_wake_soon(life.desk);
     store_answer_free(&answer);
     xmlmsg_free(&tree);
-    return visit.id;
 }
 
 /* Staff link it to the clinic's number, once. */
-static void link_patient(uint64_t id)
+static void link_patient(uint64_t id, const char *number)
 {
-    struct msg_patient_link link = {.request = 1,
-                                    .visit = id,
-                                    .surface = 'B',
-                                    .staff = "staff",
-                                    .what = PATIENT_IS,
-                                    .number = REFERENCE};
+    struct msg_patient_link link = {
+        .request = 1, .visit = id, .surface = 'B', .staff = "staff", .what = PATIENT_IS};
     struct msg_action_result result;
     struct store_visit visit;
 
     assert_int_equal(store_visit_load(rig.store, id, &visit), 0);
-    if (strcmp(visit.patient, REFERENCE) == 0)
+    if (strcmp(visit.patient, number) == 0)
         return;
+    (void)MESSAGE_TEXT(link.number, number);
     match_link(life.desk, &link, &result);
     assert_int_equal(result.accepted, 1);
 }
 
+static void pass(int times, uint64_t us)
+{
+    for (int i = 0; i < times; i++) {
+        (void)clock_advance(rig.clock, us);
+        answers_arrive();
+    }
+}
+
 static void live(const struct plan *plan)
 {
-    uint64_t id;
-
     (void)setenv("CMOCKA_TEST_ABORT", "1", 1); /* this process is not the test */
     rig_set_key(&rig);
     rig_open(&rig);
@@ -432,17 +432,22 @@ static void live(const struct plan *plan)
     life.disk = (struct folder_disk){.before = at_step, .arg = &life};
     life.disk.paths[FOLDER_WORK] = work;
     life.disk.paths[FOLDER_FACE] = face;
+    life.chart_disk = (struct folder_disk){.before = at_step, .arg = &life.chart_disk};
+    life.chart_disk.paths[FOLDER_WORK] = chart_work;
+    life.chart_disk.paths[FOLDER_FACE] = chart;
     life.desk = a_desk();
-    id = finish_visit();
-    for (int i = 0; i < 3; i++) {
-        (void)clock_advance(rig.clock, CLOCK_SECOND);
-        answers_arrive();
-    }
-    link_patient(id);
-    for (int i = 0; i < 40; i++) {
-        (void)clock_advance(rig.clock, 2 * CLOCK_SECOND);
-        answers_arrive();
-    }
+    finish_visit(1);
+    if (plan->bulk)
+        finish_visit(2);
+    pass(3, CLOCK_SECOND);
+    link_patient(1, REFERENCE);
+    if (plan->bulk)
+        link_patient(2, "PT000457");
+    pass(40, 2 * CLOCK_SECOND);
+    if (plan->deaf)
+        pass(1200, 5 * CLOCK_SECOND); /* an answer comes before it is given up */
+    if (plan->stuck)
+        pass(18000, 5 * CLOCK_SECOND);
     life.plan = NULL;
     desk_free(&life.desk);
     rig_close(&rig);
@@ -467,10 +472,12 @@ static int one_life(const struct plan *plan)
 
 static void begin(void)
 {
-    (void)files_in(work, true);
-    (void)files_in(face, true);
-    (void)files_in(top, true);
-    (void)files_in(rig.directory, true);
+    (void)world_files(work, true);
+    (void)world_files(face, true);
+    (void)world_files(chart_work, true);
+    (void)world_files(chart, true);
+    (void)world_files(world_top, true);
+    (void)world_files(rig.directory, true);
 }
 
 static int64_t entries(const char *kind, const char *state)
@@ -490,12 +497,22 @@ static void at_most_once(const char *book, const char *kind, const struct plan *
                          const struct plan *second)
 {
     bool same;
-    unsigned n = noted(book, &same);
+    unsigned n = world_noted(book, &same);
     int64_t done = entries(kind, IS_DONE), doubtful = entries(kind, IS_DOUBTFUL);
 
     if (n > 1 || done + doubtful != 1 || (done == 1 && n != 1))
         fail_msg("%s: busy %d, steps %d and %d: arrived %u, done %lld, doubtful %lld", book,
                  first->busy, first->at, second->at, n, (long long)done, (long long)doubtful);
+}
+
+/* Nothing of a document is in the database: its entry holds the end of the consent, and when it is done nothing. */
+static void no_document_is_kept(void)
+{
+    assert_int_equal(
+        rig_sql_int(&rig,
+                    "SELECT coalesce(max(length(payload)), 0) > 200 FROM outbox WHERE kind = 4"),
+        0);
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM answers"), 1);
 }
 
 /* The last life is never killed; then everything has come to its end. */
@@ -507,18 +524,23 @@ static void judge(const struct plan *first, const struct plan *second)
 
     assert_int_equal(one_life(&whole), 0);
     receipt_computer_takes();
-    n = noted("taken", &same);
+    n = world_noted("taken", &same);
     if (n != 1 || !same || entries("0", IS_DONE) != 1)
         fail_msg("face file: busy %d, steps %d and %d: taken %u, alike %d, done %lld", first->busy,
                  first->at, second->at, n, same, (long long)entries("0", IS_DONE));
-    n = noted("hook", &same);
+    n = world_noted("hook", &same);
     if (n < 1 || !same || entries("1", IS_DONE) != 1)
         fail_msg("hook: busy %d, steps %d and %d: arrived %u, alike %d", first->busy, first->at,
                  second->at, n, same);
     at_most_once("orca", "2", first, second);
-    at_most_once("reference", "3", first, second);
-    /* The work folder keeps its mark, and nothing else. */
-    if (files_in(work, false) != 1)
+    at_most_once(REFERENCE, "3", first, second);
+    n = world_noted("charted", &same);
+    if (n != 1 || !same || entries("4", IS_DONE) != 1)
+        fail_msg("document: busy %d, steps %d and %d: taken %u, alike %d", first->busy, first->at,
+                 second->at, n, same);
+    no_document_is_kept();
+    /* The work folders keep their marks, and nothing else. */
+    if (world_files(work, false) != 1 || world_files(chart_work, false) != 1)
         fail_msg("busy %d, steps %d and %d: the work folder is not clean", first->busy, first->at,
                  second->at);
     if (rig_sql_int(&rig, "SELECT count(*) FROM outbox WHERE state < 2") != 0)
@@ -549,6 +571,46 @@ static void walk(bool busy, int error)
     }
     print_message("%d steps\n", steps);
     assert_true(steps > 15);
+}
+
+/* The same for a plan of its own kind, with its own judge. */
+static void walk_kind(const struct plan *kind, void (*judge_kind)(int at))
+{
+    const struct plan whole = {.bulk = kind->bulk, .deaf = kind->deaf};
+    int at = 0, status;
+
+    do {
+        const struct plan plan = {.bulk = kind->bulk, .deaf = kind->deaf, .at = ++at};
+
+        assert_true(at < STEPS_MAX);
+        begin();
+        status = one_life(&plan);
+        assert_int_equal(one_life(&whole), 0);
+        judge_kind(at);
+    } while (status != 2);
+    print_message("%d steps\n", at - 1);
+    assert_true(at > 10);
+}
+
+static void judge_bulk(int at)
+{
+    bool same;
+    unsigned one = world_noted(REFERENCE, &same), two = world_noted("PT000457", &same);
+    int64_t done = entries("3", IS_DONE), doubtful = entries("3", IS_DOUBTFUL);
+
+    if (one > 1 || two > 1 || done + doubtful != 2 || done > one + two)
+        fail_msg("bulk, step %d: arrived %u and %u, done %lld, doubtful %lld", at, one, two,
+                 (long long)done, (long long)doubtful);
+}
+
+/* Nobody ever took it: after give-up-hours staff are told, and not before. */
+static void judge_deaf(int at)
+{
+    bool same;
+
+    if (world_noted("hook", &same) != 0 || entries("1", "> 2") != 1 ||
+        rig_sql_int(&rig, "SELECT (flags & 262144) <> 0 FROM visits") != 1)
+        fail_msg("given up, step %d: %lld", at, (long long)entries("1", "> 2"));
 }
 
 static void walk_pairs(bool busy)
@@ -582,12 +644,12 @@ static void a_whole_life_hands_everything_over_once(void **state)
     (void)state;
     begin();
     assert_int_equal(one_life(&whole), 0);
-    assert_int_equal(noted("taken", &same), 1);
-    assert_int_equal(noted("hook", &same), 1);
-    assert_int_equal(noted("orca", &same), 1);
-    assert_int_equal(noted("reference", &same), 1);
+    assert_int_equal(world_noted("taken", &same), 1);
+    assert_int_equal(world_noted("hook", &same), 1);
+    assert_int_equal(world_noted("orca", &same), 1);
+    assert_int_equal(world_noted(REFERENCE, &same), 1);
     judge(&whole, &whole);
-    assert_int_equal(noted("taken", &same), 1);
+    assert_int_equal(world_noted("taken", &same), 1);
 }
 
 static void a_crash_at_each_step(void **state)
@@ -617,6 +679,47 @@ static void a_second_crash_at_each_step_of_the_recovery(void **state)
     walk_pairs(true);
 }
 
+static void a_crash_at_each_step_of_numbers_registered_in_bulk(void **state)
+{
+    const struct plan whole = {.bulk = true};
+    bool same;
+
+    (void)state;
+    begin();
+    assert_int_equal(one_life(&whole), 0);
+    assert_int_equal(world_noted("bulk", &same), 1);
+    assert_int_equal(world_noted(REFERENCE, &same), 1);
+    assert_int_equal(world_noted("PT000457", &same), 1);
+    assert_int_equal(entries("3", IS_DONE), 2);
+    walk_kind(&whole, judge_bulk);
+}
+
+static void a_crash_at_each_step_of_a_hook_that_is_given_up(void **state)
+{
+    const struct plan deaf = {.deaf = true};
+
+    (void)state;
+    walk_kind(&deaf, judge_deaf);
+}
+
+/* Asked for and prepared, but it could not be moved until the consent was over: then it is nowhere. */
+static void a_document_is_not_kept_past_the_consent(void **state)
+{
+    const struct plan stuck = {.stuck = true};
+    bool same;
+
+    (void)state;
+    begin();
+    assert_int_equal(one_life(&stuck), 0);
+    receipt_computer_takes();
+    assert_int_equal(world_noted("charted", &same), 0);
+    assert_int_equal(world_noted("taken", &same), 1);
+    assert_int_equal(world_files(chart_work, false), 1); /* the mark */
+    assert_int_equal(entries("4", "= 4"), 1);
+    assert_int_equal(rig_sql_int(&rig, "SELECT (flags & 262144) <> 0 FROM visits"), 1);
+    no_document_is_kept();
+}
+
 static int set_up(void **state)
 {
     const char *memory = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -627,12 +730,15 @@ static int set_up(void **state)
     (void)snprintf(rig.directory, sizeof(rig.directory), "%s/uketsuke-store-XXXXXX", memory);
     assert_non_null(mkdtemp(rig.directory));
     (void)state;
-    (void)snprintf(top, sizeof(top), "%s/uketsuke-handover-XXXXXX", memory);
-    if (mkdtemp(top) == NULL)
+    (void)snprintf(world_top, sizeof(world_top), "%s/uketsuke-handover-XXXXXX", memory);
+    if (mkdtemp(world_top) == NULL)
         return -1;
-    (void)snprintf(work, sizeof(work), "%s/work", top);
-    (void)snprintf(face, sizeof(face), "%s/face", top);
-    return mkdir(work, 0700) != 0 || mkdir(face, 0700) != 0;
+    (void)snprintf(work, sizeof(work), "%s/work", world_top);
+    (void)snprintf(face, sizeof(face), "%s/face", world_top);
+    (void)snprintf(chart_work, sizeof(chart_work), "%s/chart-work", world_top);
+    (void)snprintf(chart, sizeof(chart), "%s/chart", world_top);
+    return mkdir(work, 0700) != 0 || mkdir(face, 0700) != 0 || mkdir(chart_work, 0700) != 0 ||
+           mkdir(chart, 0700) != 0;
 }
 
 static int tear_down(void **state)
@@ -640,7 +746,8 @@ static int tear_down(void **state)
     (void)state;
     begin();
     rig_free(&rig);
-    return rmdir(work) != 0 || rmdir(face) != 0 || rmdir(top) != 0;
+    return rmdir(work) != 0 || rmdir(face) != 0 || rmdir(chart_work) != 0 || rmdir(chart) != 0 ||
+           rmdir(world_top) != 0;
 }
 
 int main(void)
@@ -650,6 +757,9 @@ int main(void)
         cmocka_unit_test(a_crash_at_each_step),
         cmocka_unit_test(a_crash_at_each_step_while_files_are_taken_at_once),
         cmocka_unit_test(a_failure_of_each_operation_at_the_folder),
+        cmocka_unit_test(a_crash_at_each_step_of_numbers_registered_in_bulk),
+        cmocka_unit_test(a_crash_at_each_step_of_a_hook_that_is_given_up),
+        cmocka_unit_test(a_document_is_not_kept_past_the_consent),
         cmocka_unit_test(a_second_crash_at_each_step_of_the_recovery),
     };
 

@@ -224,6 +224,52 @@ static void a_payload_of_the_version_before_is_read(void **state)
     rig_free(&rig);
 }
 
+/* As long as a card's visit is kept, so is its link; a patient who was spoken of since stays. */
+static void who_was_not_seen_for_the_retention_is_forgotten(void **state)
+{
+    static const uint8_t gone[32] = {1}, seen[32] = {2};
+    const struct store_numbers numbers = {.insurer = "99000011", .number = "4567"};
+    struct store_numbers got;
+    struct store_visit visit;
+    struct store_patient patient;
+    uint8_t hash[STORE_RELAY_HASH] = {3};
+    struct rig rig;
+    bool before;
+
+    (void)state;
+    rig_new(&rig);
+    patient = put(&rig, "1", STATE);
+    assert_int_equal(store_patient_key(rig.store, PATIENT_KEY_BIRTH, key_of("19540707"), 1), 0);
+    store_patient_free(&patient);
+    patient = put(&rig, "2", STATE);
+    store_patient_free(&patient);
+    rig_sql(&rig, "UPDATE patients SET seen_us = 100 WHERE id = 1");
+    assert_int_equal(store_link_put(rig.store, gone, &numbers), 0);
+    assert_int_equal(store_link_put(rig.store, seen, &numbers), 0);
+    rig_sql(&rig, "UPDATE links SET linked_us = 100");
+    rig_visit(&visit);
+    visit.has_subject = true;
+    memcpy(visit.subject, seen, sizeof(seen));
+    assert_int_equal(store_visit_open(rig.store, &visit), 0);
+    assert_int_equal(store_visit_save(rig.store, &visit), 0);
+    assert_int_equal(store_relay_keep(rig.store, hash, &before), 0);
+    rig_sql(&rig, "UPDATE relay_kept SET at_us = 100");
+    hash[0] = 4;
+    assert_int_equal(store_relay_keep(rig.store, hash, &before), 0);
+
+    assert_int_equal(store_retire(rig.store, 100, 9), 0);
+    assert_int_equal(store_retire(rig.store, 101, 9), 3);
+    assert_int_equal(store_retire(rig.store, 101, 9), 0);
+    assert_int_equal(store_patient_load(rig.store, 1, &patient), -ENOENT);
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM patient_keys"), 0);
+    assert_int_equal(store_patient_load(rig.store, 2, &patient), 0);
+    store_patient_free(&patient);
+    assert_int_equal(store_link_get(rig.store, gone, &got), -ENOENT);
+    assert_int_equal(store_link_get(rig.store, seen, &got), 0);
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM relay_kept"), 1);
+    rig_free(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +279,7 @@ int main(void)
         cmocka_unit_test(what_a_relay_told_is_kept_once),
         cmocka_unit_test(a_visit_from_elsewhere_has_its_own_times),
         cmocka_unit_test(a_payload_of_the_version_before_is_read),
+        cmocka_unit_test(who_was_not_seen_for_the_retention_is_forgotten),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
