@@ -112,6 +112,7 @@ static int connect_client(void)
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     answered = 0;
+    answer[0] = '\0';
     FUZZ_CHECK(client >= 0);
     FUZZ_CHECK(connect(client, (struct sockaddr *)&house.address, sizeof(house.address)) == 0);
     return client;
