@@ -53,7 +53,7 @@ try {
         /* What comes next has rows of its own in the list, and the lane to itself. */
         boards: async () => (await begun.forms?.catch(() => {}), boards(stage)),
         hostile: () => hostile(stage, all, begun.boards?.catch(() => {})),
-        again: async () => (await begun.hostile?.catch(() => {}), again(stage)), // under nobody else's feet
+        again: async () => (await Promise.allSettled([begun.visits, begun.forms, begun.boards, begun.hostile]), again(stage)), // under nobody else's feet
         board: () => boardGallery(stage, all, values.short),
     };
     checks.check("the table of failures was read", all.length > 70, String(all.length));
