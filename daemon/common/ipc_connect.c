@@ -38,11 +38,9 @@ static bool forget_stranger(struct ipc_server *server, const struct ipc *ipc)
     if (i == server->nstrangers)
         return false;
     server->nstrangers--;
-    memmove(
-        &server->strangers[i], &server->strangers[i + 1],
-        (server->nstrangers - i) *
-            sizeof(
-                server->strangers[0])); /* NOLINT(bugprone-sizeof-expression): pointers are moved */
+    memmove(&server->strangers[i], &server->strangers[i + 1],
+            /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are moved */
+            (server->nstrangers - i) * sizeof(server->strangers[0]));
     return true;
 }
 

@@ -120,6 +120,7 @@ static int load(struct desk *desk, uint64_t id, struct store_patient *patient, s
 {
     int r = store_patient_load(desk->store, id, patient);
 
+    memset(said, 0, sizeof(*said));
     if (r == 0 && !person_unpack(said, (const char *)patient->state, patient->state_len))
         r = -EBADMSG;
     if (r < 0)

@@ -133,10 +133,10 @@ static int link_to(struct desk *desk, struct store_visit *record, const struct p
                    const char *number, const char *date, bool usable)
 {
     struct match_answer answer = {.date = date, .usable = usable, .fresh = true};
-    struct store_patient patient;
+    struct store_patient patient = {0};
     struct match_key key;
-    bool decided =
-        record->match == MATCH_DOUBT; /* between likenesses: that is what is remembered */
+    /* Between likenesses: that is what is remembered. */
+    bool decided = record->match == MATCH_DOUBT;
     int r = 0;
 
     if (record->patient[0] != '\0' && strcmp(record->patient, number) != 0)

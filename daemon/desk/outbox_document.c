@@ -158,7 +158,7 @@ static void days(const struct desk *desk, unsigned months, char from[9], char to
     unsigned year, month, day;
 
     desk_today(desk, to);
-    (void)strcpy(from, to);
+    memcpy(from, to, 9);
     if (sscanf(to, "%4u%2u%2u", &year, &month, &day) != 3 || months == 0)
         return;
     month += 12 * year - 1 - months;

@@ -418,8 +418,8 @@ static void folders_free(struct upstream **upstream)
 
     *upstream = NULL;
     while (f->first != NULL)
-        request_free(
-            f->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself off the list */
+        request_free(f->first);
     folder_worker_free(&f->worker);
     sd_event_source_disable_unref(f->notify_source);
     if (f->notify >= 0)

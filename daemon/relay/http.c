@@ -581,8 +581,8 @@ void http_free(struct http **at)
         return;
     *at = NULL;
     while (http->first != NULL)
-        exchange_free(
-            http->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself off the list */
+        exchange_free(http->first);
     if (http->multi != NULL)
         (void)curl_multi_cleanup(http->multi);
     timer_free(&http->timer);

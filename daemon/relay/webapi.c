@@ -600,8 +600,8 @@ static void webapi_free(struct upstream **upstream)
 
     *upstream = NULL;
     while (w->first != NULL)
-        question_free(
-            w->first); /* NOLINT(clang-analyzer-unix.Malloc): each takes itself off the list */
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself off the list */
+        question_free(w->first);
     login_free(&w->login);
     http_free(&w->http);
     timer_free(&w->again);

@@ -27,8 +27,8 @@ static int hash_of(const struct store *store, const char *name, uint8_t out[STOR
 
     if (len == 0 || len > ACCOUNT_NAME_MAX)
         return -EINVAL;
-    memcpy(text + 8, name,
-           len); /* NOLINT(bugprone-not-null-terminated-result): its length goes along */
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): its length goes along */
+    memcpy(text + 8, name, len);
     return seal_subject(store, text, 8 + len, out);
 }
 
