@@ -88,7 +88,7 @@ export UKETSUKE_BIN=$PWD/build/release/bin
 part visit-table 60 tests/visit-table.sh build/release/bin
 part architecture 60 tests/architecture.sh build/release/bin
 part cages 60 tests/cages.sh build build/release/bin
-part opensc-on-the-card 120 tests/rig/opensc.sh build/release/bin build/sim/cards
+part opensc-on-the-card 150 tests/rig/opensc.sh build/release/bin build/sim/cards
 part service-self-test 180 tests/sim/service/selftest.sh build/release/bin/sim-service
 part visits 240 tests/desk.sh build build/release/bin 8640
 part books-can-fail 120 tests/books-can-fail.sh build/desk-8640

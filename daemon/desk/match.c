@@ -22,6 +22,7 @@ bool match_numbers_key(const struct person *p, struct match_key *out)
     char insurer[PERSON_TEXT], symbol[PERSON_TEXT], number[PERSON_TEXT];
     int n;
 
+    memset(out, 0, sizeof(*out));
     names_fold_code(p->text[PERSON_INSURER], insurer, sizeof(insurer));
     names_fold_code(p->text[PERSON_SYMBOL], symbol, sizeof(symbol));
     names_fold_code(p->text[PERSON_NUMBER], number, sizeof(number));

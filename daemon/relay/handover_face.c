@@ -15,7 +15,7 @@
 static bool as_it_is(struct codec_xml *codec, const struct handover_face *how, const uint8_t *raw,
                      size_t len)
 {
-    struct codec_xml_report report = {CODEC_XML_FINE};
+    struct codec_xml_report report = {.fault = CODEC_XML_FINE};
     struct xmlmsg *tree = NULL;
     const struct xmlmsg *echo;
     bool due;
@@ -46,7 +46,7 @@ int handover_face(struct codec_xml *codec, const struct handover_face *how,
                   size_t *len, char element[129])
 {
     const struct facefile_style style = {.encoding = how->encoding};
-    struct codec_xml_report report = {CODEC_XML_FINE};
+    struct codec_xml_report report = {.fault = CODEC_XML_FINE};
     int error;
 
     *out = NULL;
@@ -65,7 +65,7 @@ int handover_document(struct codec_xml *codec, const struct handover_face *how,
                       size_t *len, char element[129])
 {
     const struct codec_xml_style style = {.encoding = how->encoding, .crlf = true, .indent = "\t"};
-    struct codec_xml_report report = {CODEC_XML_FINE};
+    struct codec_xml_report report = {.fault = CODEC_XML_FINE};
     struct xmlmsg *tree = NULL;
     int error;
     bool same = how->raw && raw_len > 0 &&
@@ -78,7 +78,7 @@ int handover_document(struct codec_xml *codec, const struct handover_face *how,
     element[0] = '\0';
     if (same)
         return copy(raw, raw_len, out, len);
-    report = (struct codec_xml_report){CODEC_XML_FINE};
+    report = (struct codec_xml_report){.fault = CODEC_XML_FINE};
     error = codec_xml_write(codec, answer, &style, out, len, &report);
     if (error == -EILSEQ)
         (void)snprintf(element, 129, "%.128s", report.element);

@@ -84,7 +84,7 @@ static int start_piece(EVP_CIPHER_CTX *ctx, int encrypt, const struct secret *ke
     int n;
 
     bytes_writer_init(&w, iv, sizeof(iv));
-    bytes_put(&w, beginning + BEGINNING - NONCE, NONCE);
+    bytes_put(&w, &beginning[BEGINNING - NONCE], NONCE);
     bytes_put_u32le(&w, piece);
     if (EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->data, iv, encrypt) != 1 ||
         EVP_CipherUpdate(ctx, NULL, &n, beginning, BEGINNING) != 1 ||

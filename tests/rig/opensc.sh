@@ -5,7 +5,7 @@
 # certificates, verifies the PIN, counts a wrong one, signs; openssl checks the signature.
 # Needs pcscd, vsmartcard-vpcd, opensc, opensc-pkcs11, openssl. pcscd runs with a configuration of
 # its own; where the kernel allows it, in namespaces of its own too, so that neither its fixed
-# socket nor vpcd's fixed port meets another one. Ends within a minute; prints one line a check.
+# socket nor vpcd's fixed port meets another one. Ends within two minutes; prints one line a check.
 set -u
 export PATH=$PATH:/usr/sbin:/sbin
 
@@ -17,9 +17,9 @@ if [ -z "${OPENSC_RIG_INSIDE:-}" ]; then
     export OPENSC_RIG_INSIDE=plain
     if unshare --map-root-user --net --mount true 2> /dev/null; then
         export OPENSC_RIG_INSIDE=namespace
-        exec timeout -k 5 55 unshare --map-root-user --net --mount "$0" "$@"
+        exec timeout -k 5 110 unshare --map-root-user --net --mount "$0" "$@"
     fi
-    exec timeout -k 5 55 "$0" "$@"
+    exec timeout -k 5 110 "$0" "$@"
 fi
 
 bin=$1
@@ -99,9 +99,13 @@ pcscd_pid=$!
 "$bin/sim-vpcd" --cards "$cards" --card "$card" --state "$work" --raise-loopback \
     > "$work/card.log" 2>&1 &
 card_pid=$!
-for _ in $(seq 100); do
-    opensc-tool --list-readers 2> /dev/null | grep -qE '^0 +Yes' && break
-    kill -0 "$pcscd_pid" 2> /dev/null || { cat "$work/pcscd.log" >&2; exit 1; }
+SECONDS=0
+until opensc-tool --list-readers 2> /dev/null | grep -qE '^0 +Yes'; do
+    if [ "$SECONDS" -gt 40 ] || ! kill -0 "$pcscd_pid" 2> /dev/null || ! kill -0 "$card_pid" 2> /dev/null; then
+        echo "opensc.sh: no card at pcscd's reader after $SECONDS s" >&2
+        cat "$work/pcscd.log" "$work/card.log" >&2
+        exit 1
+    fi
     sleep 0.1
 done
 
