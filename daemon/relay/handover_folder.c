@@ -89,7 +89,7 @@ static void ended(void *arg, void *at)
                 job->end.outcome == HANDOVER_NOT_SENT ? job->end.failure : (uint16_t)FAILURE_NONE);
     if (!job->answered)
         f->setup.result(f->setup.arg, &job->give,
-                        &(struct carrier_result){.outcome = job->end.outcome,
+                        &(struct carrier_result){.outcome = (uint8_t)job->end.outcome,
                                                  .failure = job->end.failure,
                                                  .mark = job->mark});
     job_free(job);
