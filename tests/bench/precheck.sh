@@ -44,6 +44,7 @@ board() {
             "http://127.0.0.1:$port/api/lookup" >>"$desk/beside"
     done
 }
+lines() { if [ -f "$desk/report.csv" ]; then wc -l <"$desk/report.csv"; else echo 0; fi; }
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
 uketsuked=$(pgrep -n -f -x ".*/uketsuked --config $desk/uketsuke.conf")
 before=$(rss "$uketsuked")
@@ -54,7 +55,7 @@ command=$!
 board &
 beside=$!
 # In the middle the power goes, as far as the command is concerned.
-while kill -0 "$command" 2>/dev/null && [ "$(($(wc -l <"$desk/report.csv" 2>/dev/null || echo 0)))" -lt $((rows / 2)) ]; do sleep 0.5; done
+while kill -0 "$command" 2>/dev/null && [ "$(lines)" -lt $((rows / 2)) ]; do sleep 0.5; done
 kill -KILL "$command" 2>/dev/null
 wait "$command" 2>/dev/null
 command=''
