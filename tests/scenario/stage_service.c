@@ -40,16 +40,24 @@ static void from_relay(struct stage *stage, struct message *message)
         stage_broke(stage, "the desk refused a lawful ELIGIBILITY_ANSWER");
 }
 
+/* An answer of this kind with what the script has said of it; NULL: there is no such kind. */
+static struct xmlmsg *said_tree(const struct stage *stage, const char *kind)
+{
+    struct xmlmsg *tree = stage_answer_tree(kind);
+
+    for (size_t i = 0; tree != NULL && i < stage->nsaid; i++)
+        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
+    return tree;
+}
+
 static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const char *kind)
 {
     struct message message = {.type = MSG_ELIGIBILITY_ANSWER, .nfds = 2};
-    struct xmlmsg *tree = stage_answer_tree(kind);
+    struct xmlmsg *tree = said_tree(stage, kind);
     size_t len;
 
     if (tree == NULL)
         return false;
-    for (size_t i = 0; i < stage->nsaid; i++)
-        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
     message.fds[0] = xmlmsg_to_memfd(tree, &len);
     message.fds[1] = memfd_seal("raw", "raw", 3);
     message.body.eligibility_answer.request = ask->request;
@@ -91,13 +99,11 @@ bool stage_answer_late(struct stage *stage, const char *kind)
 static bool tell(struct stage *stage, struct message *message, const char *kind, const char *at,
                  uint8_t hash[32], unsigned n)
 {
-    struct xmlmsg *tree = stage_answer_tree(kind);
+    struct xmlmsg *tree = said_tree(stage, kind);
     size_t len;
 
     if (tree == NULL)
         return false;
-    for (size_t i = 0; i < stage->nsaid; i++)
-        stage_answer_change(tree, stage->said[i].name, stage->said[i].value);
     if (at != NULL && at[0] != '\0') {
         char day[9];
 
