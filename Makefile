@@ -150,7 +150,7 @@ SIM_GUEST_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/sim/guest/*.c))
 SIM_TERMINAL_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_samples.c,$(wildcard tests/sim/terminal/*.c)))
 SIM_PRESENTATION_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_presentation.c,$(wildcard tests/sim/presentation/*.c)))
 SIM_CARDFACE_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_cardface.c,$(wildcard tests/sim/cardface/*.c)))
-SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal $(BIN)/sim-samples
+SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal $(BIN)/sim-samples $(BIN)/search-secrets
 sims: $(SIMS)
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
@@ -164,6 +164,8 @@ $(OUT)/tests/sim/terminal/%.c.o: CFLAGS += -isystem /usr/include/libxml2
 $(BIN)/sim-samples: $(OUT)/tests/sim/terminal/main_samples.c.o $(OUT)/tests/sim/terminal/xml.c.o
 $(BIN)/sim-terminal: $(SIM_TERMINAL_OBJS) $(filter-out %/main.c.o,$(SIM_SERVICE_OBJS))
 $(BIN)/sim-guest: $(SIM_GUEST_OBJS)
+# What looks for secrets in memory and files (tests/secrets.sh).
+$(BIN)/search-secrets: $(OUT)/tests/secrets/search.c.o
 $(OUT)/tests/sim/cardface/%.c.o: CFLAGS += -isystem /usr/include/freetype2
 $(OUT)/lib/simcardface.a: $(SIM_CARDFACE_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^

@@ -100,6 +100,7 @@ part pulls 240 tests/pulls.sh build build/release/bin 8860 12 0/13
 part lanes 240 tests/lanes.sh build build/release/bin 8770 8 3
 part soak 240 tests/soak.sh build build/release/bin 8780 30 8
 part keeping 300 tests/keeping.sh build build/release/bin 8680
+part secrets 180 tests/secrets.sh build build/release/bin 8690
 part messages 300 tests/samples.sh build build/release/bin
 part failure-codes 120 tests/failure-codes.sh
 part systemd-units 120 tests/units.sh build/release/bin

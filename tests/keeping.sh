@@ -13,14 +13,9 @@ mkdir -p "$desk/backups" # relative paths of the configuration begin where it st
 sed -i '/^state-directory/a backup-directory = backups\nbackup-hours = 744' "$desk/uketsuke.conf"
 database=$desk/state/uketsuke.db
 export UKETSUKE_CONFIG=$desk/uketsuke.conf
-passed=0 failed=0 launcher=
-good() { echo "ok    $1"; passed=$((passed + 1)); }
-bad() { echo "FAIL  $1"; failed=$((failed + 1)); }
-check() { # check WORDS COMMAND...
-    local words=$1
-    shift
-    if "$@"; then good "$words"; else bad "$words"; fi
-}
+launcher=
+# shellcheck source=tests/verdicts.sh
+. "$here/verdicts.sh"
 start() {
     "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>>"$desk/log/launcher.log" &
     launcher=$!

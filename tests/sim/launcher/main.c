@@ -205,9 +205,11 @@ static void reap(struct launcher *l)
             else
                 p->wait_ms = p->wait_ms * 2 < RESTART_MOST_MS ? p->wait_ms * 2 : RESTART_MOST_MS;
             p->start_again_ms = now_ms() + p->wait_ms;
-            (void)fprintf(stderr, "launcher: %s ended (%s %d), starts again in %u ms\n", p->name,
+            (void)fprintf(stderr, "launcher: %s ended (%s %d%s), starts again in %u ms\n", p->name,
                           WIFSIGNALED(status) ? "signal" : "status",
-                          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), p->wait_ms);
+                          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+                          WIFSIGNALED(status) && WCOREDUMP(status) ? ", core dumped" : "",
+                          p->wait_ms);
             break;
         }
     }
