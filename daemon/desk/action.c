@@ -203,7 +203,7 @@ void action_lookup(struct desk *desk, const struct msg_lookup *lookup,
     desk_today(desk, today);
     wrong = numbers_check(&entry, today, &numbers);
     if (wrong != NULL) {
-        action_refuse(desk, out, FAILURE_LOOKUP_FORMAT);
+        action_refuse(desk, out, numbers_failure(wrong, entry.insurer, FAILURE_LOOKUP_FORMAT));
         (void)MESSAGE_TEXT(out->field, wrong);
         return;
     }

@@ -2,6 +2,7 @@
 
 #include "names.h"
 
+#include "../common/failure.h"
 #include "../common/utf8.h"
 #include "../common/xmlmsg.h"
 
@@ -196,22 +197,44 @@ static bool check_symbol(const char *text, char *out, size_t size)
     return n <= SYMBOL_CHARACTERS;
 }
 
-const char *numbers_check(const struct numbers_entry *entry, const char *today,
-                          struct store_numbers *out)
+/* 保険者番号 has eight digits; 国民健康保険 and 退職 print six, padded in front with blanks or zeros. */
+static bool read_insurer(const char *text, char *out, size_t size)
 {
     size_t n;
 
-    memset(out, 0, sizeof(*out));
-    /* 保険者番号 has eight digits; 国民健康保険 and 退職 print six, padded in front with blanks or
-     * zeros. */
-    if (!fold(entry->insurer, out->insurer, sizeof(out->insurer)) || !all_digits(out->insurer))
-        return "insurer";
-    n = strlen(out->insurer);
-    if ((n != 6 && n != 8) || strspn(out->insurer, "0") == n)
-        return "insurer";
+    if (!fold(text, out, size) || !all_digits(out))
+        return false;
+    n = strlen(out);
+    if ((n != 6 && n != 8) || strspn(out, "0") == n)
+        return false;
     /* Stands on claims for 不詳: nobody is insured there, so nobody can be asked about it. */
-    if (strcmp(out->insurer, NUMBERS_UNKNOWN_INSURER) == 0 ||
-        strcmp(out->insurer, NUMBERS_UNKNOWN_INSURER_9) == 0)
+    return strcmp(out, NUMBERS_UNKNOWN_INSURER) != 0 && strcmp(out, NUMBERS_UNKNOWN_INSURER_9) != 0;
+}
+
+/*
+ * 検証番号: its last digit makes a multiple of ten of the sum of the others, weighted 2 and 1 in turn from the right,
+ * a product of two digits counted as their sum. Zeros in front change nothing.
+ */
+static bool check_digit_holds(const char *insurer)
+{
+    size_t n = strlen(insurer);
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned product = (unsigned)(insurer[n - 1 - i] - '0') * (i % 2 == 0 ? 1 : 2);
+
+        sum += product / 10 + product % 10;
+    }
+    return sum % 10 == 0;
+}
+
+/* `keyed`: by hand, so that a digit may be another than meant. */
+static const char *check(const struct numbers_entry *entry, const char *today, bool keyed,
+                         struct store_numbers *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (!read_insurer(entry->insurer, out->insurer, sizeof(out->insurer)) ||
+        (keyed && !check_digit_holds(out->insurer)))
         return "insurer";
     if (!check_symbol(entry->symbol, out->symbol, sizeof(out->symbol)))
         return "symbol";
@@ -230,6 +253,22 @@ const char *numbers_check(const struct numbers_entry *entry, const char *today,
     return NULL;
 }
 
+const char *numbers_check(const struct numbers_entry *entry, const char *today,
+                          struct store_numbers *out)
+{
+    return check(entry, today, true, out);
+}
+
+uint16_t numbers_failure(const char *field, const char *insurer, uint16_t usual)
+{
+    char number[sizeof(((struct store_numbers *)0)->insurer)];
+
+    if (strcmp(field, "insurer") == 0 && read_insurer(insurer, number, sizeof(number)) &&
+        !check_digit_holds(number))
+        return FAILURE_INSURER_DIGIT;
+    return usual;
+}
+
 bool numbers_of_answer(const struct xmlmsg *tree, const char *today, struct store_numbers *out)
 {
     const struct xmlmsg *result =
@@ -242,7 +281,8 @@ bool numbers_of_answer(const struct xmlmsg *tree, const char *today, struct stor
         xmlmsg_get(result, "InsurerNumber"), xmlmsg_get(result, "InsuredCardSymbol"),
         xmlmsg_get(result, "InsuredIdentificationNumber"),
         xmlmsg_get(result, "InsuredBranchNumber"), xmlmsg_get(result, "Birthdate")};
-    return numbers_check(&entry, today, out) == NULL;
+    /* What the service says is so, whatever the rule for its digits. */
+    return check(&entry, today, false, out) == NULL;
 }
 
 size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t size)

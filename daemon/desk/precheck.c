@@ -136,7 +136,8 @@ void precheck_ask(struct desk *desk, void *asker, const struct msg_precheck *ent
     desk_today(desk, today);
     wrong = numbers_check(&keyed, today, &p->numbers);
     if (wrong != NULL) {
-        refuse(desk, PRECHECK_WRONG, FAILURE_LOOKUP_FORMAT, wrong);
+        refuse(desk, PRECHECK_WRONG, numbers_failure(wrong, keyed.insurer, FAILURE_LOOKUP_FORMAT),
+               wrong);
         return;
     }
     upstream = find_upstream(desk);

@@ -262,7 +262,7 @@ void slip_file(struct desk *desk, const struct msg_slip_file *entry, struct msg_
     if (r == 0) {
         wrong = slip_fields_check(entry, &record.person, day, &slip);
         if (wrong != NULL) {
-            action_refuse(desk, out, FAILURE_SLIP_FORMAT);
+            action_refuse(desk, out, numbers_failure(wrong, entry->insurer, FAILURE_SLIP_FORMAT));
             (void)MESSAGE_TEXT(out->field, wrong);
             goto wipe;
         }
@@ -391,7 +391,7 @@ void slip_amend(struct desk *desk, const struct msg_slip_amend *entry,
     else if (r == 0)
         wrong = "what";
     if (wrong != NULL) {
-        action_refuse(desk, out, FAILURE_SLIP_FORMAT);
+        action_refuse(desk, out, numbers_failure(wrong, entry->insurer, FAILURE_SLIP_FORMAT));
         (void)MESSAGE_TEXT(out->field, wrong);
         goto wipe;
     }

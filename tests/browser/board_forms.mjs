@@ -148,6 +148,11 @@ export async function boardForms(stage, short) {
     await form.fill({ insurer: "1234", number: "1002" });
     await form.submit();
     await form.fault("an insurer of four digits", "insurer");
+    await form.fill({ insurer: "99000011" });
+    await form.submit();
+    await page.waitForFunction(() => document.querySelector('#dialog [data-field="insurer"] .wrong').textContent.includes("検証番号"), null, { timeout: 60000 }).catch(() => {});
+    const digit = await page.locator('#dialog [data-field="insurer"] .wrong').innerText();
+    checks.check("board: a wrong check digit of the insurer is said beside it, with its code", digit.includes("E030") && digit.includes("検証番号"), digit);
     await form.fill({ insurer: "99000010", symbol: "見本", branch: "01" });
     await form.submit();
     await form.closed();

@@ -45,7 +45,7 @@ void fuzz_seeds(void)
 {
     static struct fuzz_seed seed;
     static const char *const texts[] = {
-        "患者番号,氏名,生年月日,保険者番号,記号,番号,枝番\r\nPT1,\"架空　花子\",S290707,06130012,"
+        "患者番号,氏名,生年月日,保険者番号,記号,番号,枝番\r\nPT1,\"架空　花子\",S290707,06130017,"
         "試験,1001,01\r\n",
         "a,\"b\"\"c\",\"d\r\ne\"\n\n,,\n",
         "\xef\xbb\xbf"

@@ -414,7 +414,7 @@ void fuzz_seeds(void)
          "{\"visit\":\"1\",\"step\":0,\"action\":\"cancel\",\"consents\":[\"drugs\"],\"sealed\":"
          "\"AAAA\"}"},
         {"lookup", "05 01 0d 02 80",
-         "{\"insurer\":\"06130012\",\"symbol\":\"1\",\"number\":\"2\",\"branch\":\"01\",\"birth\":"
+         "{\"insurer\":\"06130017\",\"symbol\":\"1\",\"number\":\"2\",\"branch\":\"01\",\"birth\":"
          "\"19540707\",\"lane\":1}"},
         {"staff", "05 01 06 02 80",
          "{\"visit\":\"1\",\"step\":0,\"action\":\"confirm\",\"staff\":\"a\"}"},

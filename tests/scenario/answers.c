@@ -78,7 +78,7 @@ struct xmlmsg *stage_answer_tree(const char *kind)
         xmlmsg_add(result, "InsurerName", "架空健康保険組合");
         xmlmsg_add(result, "InsuredPartialContributionRatio",
                    answers[i].ratio != NULL ? answers[i].ratio : "020");
-        xmlmsg_add(result, "InsurerNumber", answers[i].ticket != NULL ? "12990012" : "06130012");
+        xmlmsg_add(result, "InsurerNumber", answers[i].ticket != NULL ? "12990012" : "06130017");
         xmlmsg_add(result, "InsuredCardSymbol", "試験");
         xmlmsg_add(result, "InsuredIdentificationNumber", "1001");
         xmlmsg_add(result, "InsuredBranchNumber", "01");

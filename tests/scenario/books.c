@@ -81,7 +81,7 @@ static bool do_precheck(struct script *s)
     message_text(m.staff, sizeof(m.staff), "佐藤");
     message_text(m.patient, sizeof(m.patient), script_option(s, "patient", ""));
     plain(script_option(s, "name", "架空　花子"), m.name, sizeof(m.name));
-    message_text(m.insurer, sizeof(m.insurer), script_option(s, "insurer", "06130012"));
+    message_text(m.insurer, sizeof(m.insurer), script_option(s, "insurer", "06130017"));
     message_text(m.symbol, sizeof(m.symbol), script_option(s, "symbol", "試験"));
     message_text(m.number, sizeof(m.number), script_option(s, "number", "1001"));
     message_text(m.branch, sizeof(m.branch), script_option(s, "branch", "01"));

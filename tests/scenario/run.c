@@ -268,7 +268,7 @@ static bool do_act(struct script *s)
 
 static bool do_lookup(struct script *s)
 {
-    struct stage_lookup lookup = {script_option(s, "insurer", "06130012"),
+    struct stage_lookup lookup = {script_option(s, "insurer", "06130017"),
                                   script_option(s, "symbol", "試験"),
                                   script_option(s, "number", "1001"),
                                   script_option(s, "branch", "01"),

@@ -166,7 +166,7 @@ static void act(struct walk *w)
 
 static void look_up(struct walk *w)
 {
-    struct stage_lookup lookup = {"06130012", "試験", "1001",           "01",
+    struct stage_lookup lookup = {"06130017", "試験", "1001",           "01",
                                   "19540707", 0,      (uint16_t)w->lane};
 
     if (pick(w, 2) == 0)
@@ -194,7 +194,7 @@ static void slip(struct walk *w)
     MESSAGE_TEXT(m.address, pick(w, 8) == 0 ? "" : "架空県");
     MESSAGE_TEXT(m.phone, "000");
     MESSAGE_TEXT(m.insured, "架空　太郎");
-    MESSAGE_TEXT(m.insurer, numbers ? "06130012" : "");
+    MESSAGE_TEXT(m.insurer, numbers ? "06130017" : "");
     MESSAGE_TEXT(m.number, numbers ? "1001" : "");
     m.numbers_unknown = pick(w, 6) == 0;
     MESSAGE_TEXT(m.ratio, "020");
@@ -215,7 +215,7 @@ static void amend(struct walk *w)
         return;
     m.visit = fake_store_slip(w->stage->store, pick(w, (unsigned)n))->visit;
     MESSAGE_TEXT(m.staff, "佐藤");
-    MESSAGE_TEXT(m.insurer, "06130012");
+    MESSAGE_TEXT(m.insurer, "06130017");
     MESSAGE_TEXT(m.number, "1001");
     MESSAGE_TEXT(m.birth, pick(w, 4) == 0 ? "19540707" : "");
     MESSAGE_TEXT(m.note, pick(w, 4) == 0 ? "" : "電話で確認");

@@ -43,7 +43,7 @@ static bool do_slip(struct script *s)
     PUT(m.address, "address", "架空県見本市1-2-3");
     PUT(m.phone, "phone", "000-0000-0000");
     PUT(m.insured, "insured", "架空　太郎");
-    PUT(m.insurer, "insurer", numbers ? "06130012" : "");
+    PUT(m.insurer, "insurer", numbers ? "06130017" : "");
     PUT(m.symbol, "symbol", numbers ? "試験" : "");
     PUT(m.number, "number", numbers ? "1001" : "");
     PUT(m.branch, "branch", numbers ? "01" : "");
@@ -65,7 +65,7 @@ static bool do_amend(struct script *s)
     m.what = script_has(s, "numbers")  ? SLIP_AMEND_NUMBERS
              : script_has(s, "settle") ? SLIP_AMEND_SETTLE
                                        : 0;
-    PUT(m.insurer, "insurer", "06130012");
+    PUT(m.insurer, "insurer", "06130017");
     PUT(m.symbol, "symbol", "試験");
     PUT(m.number, "number", "1001");
     PUT(m.branch, "branch", "01");

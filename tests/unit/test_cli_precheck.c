@@ -170,7 +170,7 @@ static int setup(void **state)
     write_file(desk->list, "w", "予約,患者番号,氏名,生年月日,保険者番号,記号,番号,枝番\r\n");
     for (unsigned i = 1; i <= ROWS; i++) {
         snprintf(text, sizeof(text),
-                 "09:%02u,PT%u,\"架空　花子\",昭和29年7月7日,06130012,試験,%u,01\r\n", i, i,
+                 "09:%02u,PT%u,\"架空　花子\",昭和29年7月7日,06130017,試験,%u,01\r\n", i, i,
                  1000 + i);
         write_file(desk->list, "a", text);
     }
@@ -260,7 +260,7 @@ static void a_list_stopped_anywhere_goes_on_and_asks_nothing_twice(void **state)
     for (unsigned i = 1; i <= ROWS; i++)
         assert_int_equal(desk->asked[i], 1);
     /* Another list does not go on in this report. */
-    write_file(desk->list, "a", "10:00,PT9,x,19540707,06130012,,1001,\r\n");
+    write_file(desk->list, "a", "10:00,PT9,x,19540707,06130017,,1001,\r\n");
     assert_int_equal(precheck(desk), EXIT_USAGE);
     assert_non_null(strstr(desk->err, "another list"));
 }

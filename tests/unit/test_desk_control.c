@@ -239,7 +239,7 @@ static void look_up(struct house *h)
     struct msg_lookup m = {.request = 5,
                            .surface = 'B',
                            .staff = "佐藤",
-                           .insurer = "06130012",
+                           .insurer = "06130017",
                            .number = "1001",
                            .birth = "19540707"};
 

@@ -1,6 +1,9 @@
 /* Numbers of a certificate as staff key them in. Era boundaries: the days on which the eras changed. */
 #include "../../daemon/desk/numbers.h"
 
+#include "../../daemon/common/failure.h"
+#include "../../daemon/common/xmlmsg.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,7 +85,7 @@ static void birth_dates(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *wrong = check("06130012", "", "1", "", cases[i].text, &out);
+        const char *wrong = check("06130017", "", "1", "", cases[i].text, &out);
 
         if (cases[i].date == NULL ? wrong == NULL || strcmp(wrong, "birth") != 0
                                   : wrong != NULL || strcmp(out.birth, cases[i].date) != 0)
@@ -95,7 +98,7 @@ static void insurer_numbers(void **state)
     static const struct {
         const char *text, *number;
     } cases[] = {
-        {"06130012", "06130012"},
+        {"06130017", "06130017"},
         {"138057", "138057"},
         {"  138057", "138057"},
         {"00138057", "00138057"},
@@ -118,27 +121,95 @@ static void insurer_numbers(void **state)
     }
 }
 
+static void refuses_digit(const char *number)
+{
+    struct store_numbers out;
+    const char *wrong = check(number, "", "1", "", "19710203", &out);
+
+    if (wrong == NULL || strcmp(wrong, "insurer") != 0)
+        fail_msg("%s: %s", number, wrong != NULL ? wrong : "good");
+    assert_int_equal(numbers_failure(wrong, number, FAILURE_LOOKUP_FORMAT), FAILURE_INSURER_DIGIT);
+}
+
+/*
+ * Public numbers: 協会けんぽ's of Tokyo, 千葉県警's, which the published rule is explained with, the 国民健康保険 of two wards
+ * of Tokyo. A wrong digit anywhere is found, and two neighbours that changed places, but for 0 and 9.
+ */
+static void check_digits(void **state)
+{
+    static const char *const good[] = {"01130012", "33120015", "138057", "138016", "  138057"};
+    struct store_numbers out;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_null(check(good[i], "", "1", "", "19710203", &out));
+        for (size_t at = strspn(good[i], " "); good[i][at] != '\0'; at++) {
+            char number[9];
+
+            strcpy(number, good[i]);
+            for (char digit = '0'; digit <= '9'; digit++) {
+                number[at] = digit;
+                if (digit != good[i][at])
+                    refuses_digit(number);
+            }
+            strcpy(number, good[i]);
+            if (number[at + 1] == '\0' || number[at] == number[at + 1])
+                continue;
+            number[at] = good[i][at + 1];
+            number[at + 1] = good[i][at];
+            refuses_digit(number);
+        }
+    }
+    assert_null(check("０１１３００１２", "", "1", "", "19710203", &out));
+    refuses_digit("０１１３００１３");
+    /* What is wrong in another way keeps its own words. */
+    assert_int_equal(numbers_failure("insurer", "1380571", FAILURE_LOOKUP_FORMAT),
+                     FAILURE_LOOKUP_FORMAT);
+    assert_int_equal(numbers_failure("insurer", "", FAILURE_SLIP_FORMAT), FAILURE_SLIP_FORMAT);
+    assert_int_equal(numbers_failure("insurer", NUMBERS_UNKNOWN_INSURER, FAILURE_SLIP_FORMAT),
+                     FAILURE_SLIP_FORMAT);
+    assert_int_equal(numbers_failure("birth", "01130013", FAILURE_LOOKUP_FORMAT),
+                     FAILURE_LOOKUP_FORMAT);
+}
+
+/* An answer names the insurer that the service knows: it is taken as it is. */
+static void numbers_of_an_answer_are_not_judged(void **state)
+{
+#define RESULT "MessageBody/ResultList/ResultOfQualificationConfirmation/"
+    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
+    struct store_numbers out;
+
+    (void)state;
+    assert_non_null(tree);
+    assert_int_equal(xmlmsg_set(tree, RESULT "InsurerNumber", "99000011"), 0);
+    assert_int_equal(xmlmsg_set(tree, RESULT "InsuredIdentificationNumber", "1001"), 0);
+    assert_int_equal(xmlmsg_set(tree, RESULT "Birthdate", "19710203"), 0);
+    assert_true(numbers_of_answer(tree, TODAY, &out));
+    assert_string_equal(out.insurer, "99000011");
+    xmlmsg_free(&tree);
+}
+
 static void symbol_number_branch(void **state)
 {
     struct store_numbers out;
 
     (void)state;
-    assert_null(check("06130012", "　試験　", " 1001 ", "1", "19710203", &out));
+    assert_null(check("06130017", "　試験　", " 1001 ", "1", "19710203", &out));
     assert_string_equal(out.symbol, "試験");
     assert_string_equal(out.number, "1001");
     assert_string_equal(out.branch, "01");
-    assert_null(check("06130012", "", "１００１", "", "19710203", &out));
+    assert_null(check("06130017", "", "１００１", "", "19710203", &out));
     assert_string_equal(out.number, "１００１");
     assert_string_equal(out.branch, "");
-    assert_string_equal(check("06130012", "", "", "", "19710203", &out), "number");
-    assert_string_equal(check("06130012", "", "　", "", "19710203", &out), "number");
-    assert_string_equal(check("06130012", "", "1", "a", "19710203", &out), "branch");
-    assert_string_equal(check("06130012", "a\tb", "1", "", "19710203", &out), "symbol");
+    assert_string_equal(check("06130017", "", "", "", "19710203", &out), "number");
+    assert_string_equal(check("06130017", "", "　", "", "19710203", &out), "number");
+    assert_string_equal(check("06130017", "", "1", "a", "19710203", &out), "branch");
+    assert_string_equal(check("06130017", "a\tb", "1", "", "19710203", &out), "symbol");
     assert_string_equal(
-        check("06130012", "ああああああああああああああああああああ1", "1", "", "19710203", &out),
+        check("06130017", "ああああああああああああああああああああ1", "1", "", "19710203", &out),
         "symbol");
     assert_null(
-        check("06130012", "ああああああああああああああああああああ", "1", "", "19710203", &out));
+        check("06130017", "ああああああああああああああああああああ", "1", "", "19710203", &out));
 }
 
 static void one_subject_for_one_person(void **state)
@@ -166,6 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(birth_dates),
         cmocka_unit_test(insurer_numbers),
+        cmocka_unit_test(check_digits),
+        cmocka_unit_test(numbers_of_an_answer_are_not_judged),
         cmocka_unit_test(symbol_number_branch),
         cmocka_unit_test(one_subject_for_one_person),
     };

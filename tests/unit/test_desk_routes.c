@@ -163,7 +163,7 @@ static void a_question_goes_where_the_route_says(void **state)
 {
     static const char *const routes[] = {"by_numbers=web", "by_numbers=terminal"};
     struct msg_precheck row = {.request = 1,
-                               .insurer = "06990010",
+                               .insurer = "06990014",
                                .symbol = "試験",
                                .number = "1001",
                                .branch = "01",

@@ -26,7 +26,7 @@ static struct msg_slip_file full(unsigned kind)
     MESSAGE_TEXT(m.address, "架空県見本市１－２－３");
     MESSAGE_TEXT(m.phone, "000-0000-0000");
     MESSAGE_TEXT(m.insured, "架空　太郎");
-    MESSAGE_TEXT(m.insurer, "06130012");
+    MESSAGE_TEXT(m.insurer, "06130017");
     MESSAGE_TEXT(m.symbol, "９９０１");
     MESSAGE_TEXT(m.number, "4567");
     MESSAGE_TEXT(m.branch, "02");
@@ -56,7 +56,7 @@ static void a_full_slip_of_each_kind_is_good(void **state)
         assert_int_equal(slip.kind, kinds[i]);
         assert_int_equal(slip.state, SLIP_STATE_WAITING);
         assert_int_equal(slip.numbers_known, 1);
-        assert_string_equal(slip.numbers.insurer, "06130012");
+        assert_string_equal(slip.numbers.insurer, "06130017");
         assert_string_equal(slip.numbers.birth, slip.birth);
         assert_string_equal(slip.staff, "佐藤");
         assert_int_not_equal(slip_fields_notice(kinds[i]), FAILURE_NONE);
@@ -159,7 +159,7 @@ static void unknown_numbers_are_those_of_claims(void **state)
     MESSAGE_TEXT(m.birth, "19511006");
     assert_null(check(&m, &slip));
     assert_string_equal(slip.numbers.number, "777777777");
-    MESSAGE_TEXT(m.insurer, "06130012");
+    MESSAGE_TEXT(m.insurer, "06130017");
     assert_string_equal(check(&m, &slip), "insurer");
 }
 

@@ -36,7 +36,7 @@ static struct store_slip a_slip(uint64_t visit)
     strcpy(slip.address, "架空県見本市例町１－２－３");
     strcpy(slip.phone, "000-0000-0000");
     strcpy(slip.ratio, "020");
-    strcpy(slip.numbers.insurer, "06130012");
+    strcpy(slip.numbers.insurer, "06130017");
     strcpy(slip.numbers.number, "4567");
     strcpy(slip.staff, "佐藤");
     return slip;
@@ -167,7 +167,7 @@ static void nothing_of_a_slip_lies_in_the_clear(void **state)
     assert_null(memmem(file, len, "架空", strlen("架空")));
     assert_null(memmem(file, len, "見本市", strlen("見本市")));
     assert_null(memmem(file, len, "19540707", 8));
-    assert_null(memmem(file, len, "06130012", 8));
+    assert_null(memmem(file, len, "06130017", 8));
     assert_null(memmem(file, len, "事務連絡", strlen("事務連絡")));
     assert_null(memmem(file, len, "佐藤", strlen("佐藤")));
     assert_non_null(memmem(file, len, "20261005",

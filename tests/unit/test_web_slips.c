@@ -62,7 +62,7 @@ static void a_slip_reaches_the_desk_as_it_was_filled_in(void **state)
                  "{\"kind\":\"certificate\",\"visit\":\"7\",\"lane\":2,\"name\":\"架空 "
                  "花子\",\"kana\":\"ｶｸｳ\",\"birth\":\"S290707\",\"sex\":\"2\","
                  "\"address\":\"架空県\",\"phone\":\"0\",\"insured\":\"太郎\",\"numbers_unknown\":"
-                 "false,\"insurer\":\"06130012\",\"symbol\":\"９９\","
+                 "false,\"insurer\":\"06130017\",\"symbol\":\"９９\","
                  "\"number\":\"4567\",\"branch\":\"02\",\"ratio\":\"020\",\"valid_from\":"
                  "\"20260801\",\"valid_until\":\"20270731\","
                  "\"consent\":\"oral\",\"note\":\"電話あり\"}");
@@ -81,7 +81,7 @@ static void a_slip_reaches_the_desk_as_it_was_filled_in(void **state)
     assert_string_equal(m->phone, "0");
     assert_string_equal(m->insured, "太郎");
     assert_int_equal(m->numbers_unknown, 0);
-    assert_string_equal(m->insurer, "06130012");
+    assert_string_equal(m->insurer, "06130017");
     assert_string_equal(m->symbol, "９９");
     assert_string_equal(m->number, "4567");
     assert_string_equal(m->branch, "02");
@@ -150,7 +150,7 @@ static void a_slip_is_amended_or_settled(void **state)
 
     rig->on_desk = say_yes;
     assert_int_equal(post(rig, "/api/visits/12/slip", BOARD,
-                          "{\"what\":\"numbers\",\"insurer\":\"06130012\",\"symbol\":\"試\","
+                          "{\"what\":\"numbers\",\"insurer\":\"06130017\",\"symbol\":\"試\","
                           "\"number\":\"1\",\"branch\":\"03\",\"birth\":\"20260920\"}")
                          ->status,
                      200);
@@ -158,7 +158,7 @@ static void a_slip_is_amended_or_settled(void **state)
     assert_int_equal(m->visit, 12);
     assert_int_equal(m->what, SLIP_AMEND_NUMBERS);
     assert_int_equal(m->surface, 'B');
-    assert_string_equal(m->insurer, "06130012");
+    assert_string_equal(m->insurer, "06130017");
     assert_string_equal(m->symbol, "試");
     assert_string_equal(m->number, "1");
     assert_string_equal(m->branch, "03");

@@ -125,6 +125,9 @@ function build(field) {
     return { ...field, ...made, say };
 }
 
+// Codes that name a field and no more; the words of all others say what is wrong with it.
+const vague = ["W422", "E019", "E023"];
+
 /*
  * open: what trap() gave. heading, note: words. fields: as above. go: the words of the button. send(values): a promise;
  * what it throws as Refused is said, beside its field where the server names one. words(error): its words.
@@ -154,7 +157,7 @@ export function formDialog(open, { what, heading, note, fields, go, danger, send
                         throw refused;
                     const place = made.find((f) => f.name === (refused.error.field ?? ""));
                     const said = `${refused.error.code ?? ""} ${words(refused.error) || refused.message}`.trim();
-                    place?.say([refused.error.code, t("form.here"), place.hint && t("form.see")].filter(Boolean).join(" "));
+                    place?.say(vague.includes(refused.error.code) ? [refused.error.code, t("form.here"), place.hint && t("form.see")].filter(Boolean).join(" ") : said);
                     show(fault, place ? t("form.wrong", { field: t(place.label) }) : said);
                     fault.hidden = false;
                     (place?.focus ?? button).focus();

@@ -244,6 +244,7 @@ export default {
     E027: staff,
     E028: `A verificação está demorando. ${staff}`,
     E029: "Confira o que digitou.",
+    E030: "Confira o que digitou.",
     S001: ask,
     S002: "Espere um momento.",
     S003: "A tela está sendo atualizada.",

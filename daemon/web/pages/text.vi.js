@@ -244,6 +244,7 @@ export default {
     E027: staff,
     E028: `Việc kiểm tra đang mất thời gian. ${staff}`,
     E029: "Vui lòng kiểm tra nội dung đã nhập.",
+    E030: "Vui lòng kiểm tra nội dung đã nhập.",
     S001: ask,
     S002: "Vui lòng đợi một chút.",
     S003: "Màn hình đang được làm mới.",
