@@ -177,6 +177,22 @@ unsigned rig_port(const struct rig *rig)
     return rig->port;
 }
 
+unsigned long rig_peak_kib(const struct rig *rig)
+{
+    char path[64];
+    char *text;
+    const char *at;
+    unsigned long kib;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)rig->relay);
+    text = rig_read_file(path);
+    at = strstr(text, "VmHWM:");
+    assert_non_null(at);
+    kib = strtoul(at + strlen("VmHWM:"), NULL, 10);
+    free(text);
+    return kib;
+}
+
 unsigned rig_ledger(struct rig *rig, const char *kind)
 {
     char path[128], needle[96];
@@ -246,6 +262,7 @@ static void write_config(struct rig *rig, const struct rig_options *o)
     char path[128], text[4096], ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX], name[64];
     const char *client = o->client != NULL ? o->client : "client";
     const char *host = o->host != NULL ? o->host : "127.0.0.1";
+    unsigned asked_port = o->asked_port != 0 ? o->asked_port : rig->port;
 
     (void)snprintf(name, sizeof(name), "%s.pem", client);
     (void)rig_pki(name, cert, sizeof(cert));
@@ -263,7 +280,7 @@ static void write_config(struct rig *rig, const struct rig_options *o)
                          "extension-url = https://%s:%u/uketsuke-extension/v1\n"
                          "capabilities = %s\nca = %s\ncertificate = %s\nkey = %s\nuser = sim-user\n"
                          "password-file = %s\nconnect-seconds = %d\n%s\n",
-                         rig->dir, host, rig->port, host, rig->port, host, rig->port,
+                         rig->dir, host, rig->port, host, asked_port, host, asked_port,
                          o->capabilities != NULL ? o->capabilities
                                                  : "by_numbers card_session register consents",
                          ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 2,

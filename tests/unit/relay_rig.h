@@ -25,8 +25,9 @@ struct rig_options {
     const char *server; /* certificate of the service: "server", "wrong-server", "wrong-host" */
     const char *client; /* of the relay: "client", "wrong-client" */
     const char *password;
-    const char *extra; /* more lines of [upstream main] */
-    const char *host;  /* in the URLs; the service listens on 127.0.0.1 */
+    const char *extra;   /* more lines of [upstream main] */
+    const char *host;    /* in the URLs; the service listens on 127.0.0.1 */
+    unsigned asked_port; /* of all but the login, when it is not the service's */
     int connect_seconds;
     int scan_ms;          /* of the folder */
     bool without_service; /* nobody listens at the port */
@@ -92,6 +93,8 @@ void rig_revive_relay(struct rig *rig);
 /* Every message there is, as files in a directory (sim-samples). */
 void rig_samples(const char *dir);
 unsigned rig_port(const struct rig *rig);
+/* The most memory that the relay has held, in KiB. */
+unsigned long rig_peak_kib(const struct rig *rig);
 /* Until it ends by itself: its status, -1 when the time is over. */
 int rig_wait_exit(struct rig *rig, unsigned ms);
 /* SIGTERM: how long it takes to end, in ms; rig_revive_relay() and rig_connect() afterwards. */

@@ -1,7 +1,8 @@
 /*
- * One suite for every capability that is public, run through both kinds of upstream: the Web API
- * with the simulated service, and the folders with the simulated 資格確認端末. Both know the same
- * people (tests/sim/service/people).
+ * One suite for every capability, run through both kinds of upstream: the Web API with the simulated
+ * service, and the folders with the simulated 資格確認端末. Both know the same people
+ * (tests/sim/service/people). What a kind does not have it refuses in plain words; face files have a
+ * suite of their own (test_relay_folders).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,11 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "daemon/common/failure.h"
 #include "daemon/common/question.h"
+#include "daemon/common/visit.h"
 
 #include "relay_rig.h"
+#include "relay_tools.h"
 
 enum { ANSWERED = 0, NOT_SENT = 1, DOUBTFUL = 2, REFUSED = 3 };
 enum { WEB, FOLDERS, KINDS };
@@ -385,6 +389,329 @@ static void more_than_one_at_a_time(void **state)
     }
 }
 
+/* ---- every capability with each kind --------------------------------------------------------- */
+
+/* A user certificate that names the card: the service finds whose it is. */
+static struct question_card card_of(const char *name)
+{
+    static uint8_t der[2048];
+    char dir[] = "/tmp/uketsuke-card-XXXXXX", subject[64], key[64], path[64];
+    struct question_card card = {.certificate = der, .method = "visual"};
+    FILE *file;
+
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(subject, sizeof(subject), "/CN=SIM-%s", name);
+    (void)snprintf(key, sizeof(key), "%s/key", dir);
+    (void)snprintf(path, sizeof(path), "%s/der", dir);
+    rig_run((const char *const[]){"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                  "ec_paramgen_curve:P-256", "-nodes", "-days", "400", "-subj",
+                                  subject, "-keyout", key, "-outform", "DER", "-out", path, NULL});
+    file = fopen(path, "re");
+    assert_non_null(file);
+    card.certificate_len = fread(der, 1, sizeof(der), file);
+    assert_in_range(card.certificate_len, 200, sizeof(der) - 1);
+    (void)fclose(file);
+    (void)unlink(key);
+    (void)unlink(path);
+    (void)rmdir(dir);
+    return card;
+}
+
+/* A question of each kind that a service answers truly. */
+static struct xmlmsg *question_of(enum upstream_kind kind, const struct question_card *card)
+{
+    const int64_t now = time(NULL);
+    const struct question_consent live = {"1", now + 3600};
+    const struct question_reference reference = {"PT000123", &shikaku};
+    struct question_header h = header();
+
+    switch (kind) {
+    case UPSTREAM_BY_NUMBERS:
+        return question_by_numbers(&h, &shikaku);
+    case UPSTREAM_CARD_SESSION:
+        return question_card_session(&h, card);
+    case UPSTREAM_REGISTER:
+        return question_register(&h, card);
+    case UPSTREAM_CONSENTS:
+        return question_consents(&h, card);
+    case UPSTREAM_REFERENCE_NUMBER:
+        return question_reference_number(&h, &reference);
+    case UPSTREAM_BULK:
+        return question_bulk(&h, &shikaku, 1);
+    case UPSTREAM_REFERENCE_BULK:
+        return question_reference_bulk(&h, &reference, 1);
+    case UPSTREAM_DRUGS:
+        return question_drugs(&h, &shikaku, &live, now, "20260901", "20260930");
+    case UPSTREAM_CHECKUP:
+        return question_checkup(&h, &shikaku, &live, now);
+    case UPSTREAM_TICKETS:
+        return question_tickets(&h, "202611");
+    }
+    return NULL;
+}
+
+#define KIND_FIRST UPSTREAM_BY_NUMBERS
+#define KIND_LAST UPSTREAM_TICKETS
+
+static const struct {
+    const char *name;
+    uint32_t bit;
+    bool offered[KINDS];
+    unsigned kinds; /* of questions: a bit each */
+} pairs[] = {
+#define ASKS(kind) (1u << UPSTREAM_##kind)
+    {"by_numbers", CAPABILITY_BY_NUMBERS, {true, true}, ASKS(BY_NUMBERS)},
+    {"reference_number", CAPABILITY_REFERENCE_NUMBER, {true, true}, ASKS(REFERENCE_NUMBER)},
+    {"bulk", CAPABILITY_BULK, {true, true}, ASKS(BULK) | ASKS(REFERENCE_BULK) | ASKS(TICKETS)},
+    {"documents", CAPABILITY_DOCUMENTS, {true, true}, ASKS(DRUGS) | ASKS(CHECKUP)},
+    {"face_files", CAPABILITY_FACE_FILES, {false, true}, 0},
+    {"card_session", CAPABILITY_CARD_SESSION, {true, false}, ASKS(CARD_SESSION)},
+    {"register", CAPABILITY_REGISTER, {true, false}, ASKS(REGISTER)},
+    {"consents", CAPABILITY_CONSENTS, {true, false}, ASKS(CONSENTS)},
+};
+#define PAIRS (sizeof(pairs) / sizeof(pairs[0]))
+
+/* Alone it is declared, its questions are answered, and no other kind of question leaves the house. */
+static void offered(size_t i, int kind, const struct question_card *card)
+{
+    struct rig_options only = options[kind];
+    struct rig *rig;
+
+    only.capabilities = pairs[i].name;
+    rig = rig_start(&only);
+    assert_int_equal(rig_state(rig)->capabilities, pairs[i].bit);
+    rig_until(rig, time(NULL) + 3600);
+    for (int q = KIND_FIRST; q <= KIND_LAST; q++) {
+        bool asks = (pairs[i].kinds & 1u << q) != 0;
+        struct rig_answer a = ask(rig, (enum upstream_kind)q,
+                                  question_of((enum upstream_kind)q, card), asks ? 20000 : 4000);
+
+        if (asks) {
+            answered(&a);
+        } else {
+            assert_int_equal(a.message.outcome, NOT_SENT);
+            assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_CANNOT_ASK);
+            assert_int_equal(a.message.attempts, 0);
+        }
+        rig_answer_free(&a);
+    }
+    if (pairs[i].bit == CAPABILITY_FACE_FILES) {
+        struct rig_told told;
+
+        rig_control(rig, "face hanako 9910000017b_20261005091502");
+        assert_true(rig_wait_told(rig, MSG_TERMINAL_VISIT, PATIENCE_MS, &told));
+        assert_non_null(strstr(xmlmsg_get(told.tree, RESULT "Name"), "●"));
+        rig_told_free(&told);
+    }
+    rig_stop(rig);
+}
+
+/* The program does not begin, and says which word of the configuration it is and what may stand there. */
+static void refused(size_t i, int kind)
+{
+    static const char *const others[KINDS] = {
+        "kind = web-api\nauth-url = https://h/a\nsearch-url = https://h/s\n"
+        "extension-url = https://h/e\n",
+        "kind = folders\nfolder = /tmp\n"};
+    char config[1024], output[4096], wanted[200];
+
+    (void)snprintf(config, sizeof(config),
+                   "[desk]\ninstitution = 9910000017\n[upstream main]\n%scapabilities = by_numbers "
+                   "%s\n",
+                   others[kind], pairs[i].name);
+    assert_int_equal(rig_run_relay(config, "--try-cage", output, sizeof(output)), 1);
+    (void)snprintf(
+        wanted, sizeof(wanted),
+        "[upstream main] capabilities: %s: この種類の照会先にはありません / not something "
+        "that this kind of upstream can do (",
+        pairs[i].name);
+    if (strstr(output, wanted) == NULL)
+        fail_msg("%s: %s", pairs[i].name, output);
+    output[strcspn(output, "\n")] = '\0';
+    for (size_t each = 0; each < PAIRS; each++) {
+        const char *list = strrchr(output, '(');
+        bool named = list != NULL && strstr(list, pairs[each].name) != NULL;
+
+        if (named != pairs[each].offered[kind])
+            fail_msg("%s: %s", pairs[each].name, output);
+    }
+}
+
+static void every_capability_is_offered_or_refused_by_each_kind(void **state)
+{
+    const struct question_card card = card_of("franck");
+
+    (void)state;
+    for (size_t i = 0; i < PAIRS; i++)
+        for (int kind = 0; kind < KINDS; kind++) {
+            if (pairs[i].offered[kind])
+                offered(i, kind, &card);
+            else
+                refused(i, kind);
+        }
+}
+
+/* ---- what only the Web API has: the card itself ---------------------------------------------- */
+
+static const struct rig_options cards = {.capabilities =
+                                             "by_numbers card_session register consents"};
+
+static struct rig_answer ask_card(struct rig *rig, enum upstream_kind kind,
+                                  const struct question_card *card, uint32_t ms)
+{
+    return ask(rig, kind, question_of(kind, card), ms);
+}
+
+/* Answered, and then the service's own word on it. */
+static void card_says(struct rig *rig, enum upstream_kind kind, const struct question_card *card,
+                      const char *status, const char *code)
+{
+    struct rig_answer a = ask_card(rig, kind, card, 8000);
+
+    answered(&a);
+    has(&a, "MessageBody/ProcessingResultStatus", status);
+    has(&a, "MessageBody/ProcessingResultCode", code);
+    rig_answer_free(&a);
+}
+
+static void a_card_names_its_entitlement(void **state)
+{
+    struct rig *rig = rig_start(&cards);
+    struct question_card card = card_of("franck");
+    struct rig_answer a;
+
+    (void)state;
+    card.consents_asked = CONSENT_LIMIT | CONSENT_DRUGS | CONSENT_CHECKUP;
+    card.consents = CONSENT_LIMIT | CONSENT_DRUGS;
+    a = ask_card(rig, UPSTREAM_CARD_SESSION, &card, 8000);
+    answered(&a);
+    has(&a, "MessageHeader/ReferenceClassification", "1");
+    has(&a, "MessageBody/QualificationValidity", "1");
+    has(&a, RESULT "Name", "見本　太郎");
+    has(&a, RESULT "LimitApplicationCertificateRelatedConsFlg", "1");
+    has(&a,
+        RESULT
+        "LimitApplicationCertificateRelatedInfo/LimitApplicationCertificateClassificationFlag",
+        "A03");
+    has(&a, RESULT "PharmacistsInfoConsFlg", "1");
+    assert_int_equal(strlen(xmlmsg_get(a.tree, RESULT "PharmacistsInfoConsTime")), 14);
+    assert_int_equal(strlen(xmlmsg_get(a.tree, RESULT "PharmacistsInfoAvailableTime")), 14);
+    has(&a, RESULT "SpecificHealthCheckupsInfoConsFlg", "0");
+    assert_false(xmlmsg_has(a.tree, RESULT "SpecificHealthCheckupsInfoAvailableTime"));
+    rig_answer_free(&a);
+    for (char validity = '1'; validity <= '6'; validity++) {
+        char line[80];
+        const char value[] = {validity, '\0'};
+
+        (void)snprintf(line, sizeof(line), "person franck validity %s", value);
+        rig_control(rig, line);
+        a = ask_card(rig, UPSTREAM_CARD_SESSION, &card, 8000);
+        answered(&a);
+        has(&a, "MessageBody/QualificationValidity", value);
+        rig_answer_free(&a);
+    }
+    rig_control(rig, "error segment OQC-OWSE0900000 busy");
+    a = ask_card(rig, UPSTREAM_CARD_SESSION, &card, 8000);
+    answered(&a);
+    has(&a, "MessageHeader/SegmentOfResult", "9");
+    rig_answer_free(&a);
+    rig_control(rig, "normal");
+    card = card_of("nobody-has-this-card");
+    card_says(rig, UPSTREAM_CARD_SESSION, &card, "2", "SIMPRC203");
+    card = card_of("revoked-cert");
+    card_says(rig, UPSTREAM_CARD_SESSION, &card, "2", "SIMPRC205");
+    rig_stop(rig);
+}
+
+static void a_card_is_registered_once(void **state)
+{
+    struct rig *rig = rig_start(&cards);
+    struct question_card card = card_of("first-use");
+    struct rig_answer a;
+
+    (void)state;
+    card_says(rig, UPSTREAM_CARD_SESSION, &card, "2", "SIMPRC221");
+    a = ask_card(rig, UPSTREAM_REGISTER, &card, 8000);
+    answered(&a);
+    has(&a, "MessageBody/RegistrationOutcome", "accepted");
+    rig_answer_free(&a);
+    a = ask_card(rig, UPSTREAM_CARD_SESSION, &card, 8000);
+    answered(&a);
+    has(&a, RESULT "Name", "架空　初");
+    rig_answer_free(&a);
+    a = ask_card(rig, UPSTREAM_REGISTER, &card, 8000);
+    answered(&a);
+    has(&a, "MessageBody/RegistrationOutcome", "already");
+    has(&a, "MessageBody/ProcessingResultStatus", "1");
+    has(&a, "MessageBody/ProcessingResultCode", "SIMNOT303");
+    rig_answer_free(&a);
+    card = card_of("insurer-missing");
+    a = ask_card(rig, UPSTREAM_REGISTER, &card, 8000);
+    answered(&a);
+    has(&a, "MessageBody/RegistrationOutcome", "refused");
+    has(&a, "MessageBody/ProcessingResultCode", "SIMPRC222");
+    rig_answer_free(&a);
+    rig_stop(rig);
+}
+
+static void a_consent_changes_and_the_others_stay(void **state)
+{
+    struct rig *rig = rig_start(&cards);
+    struct question_card card = card_of("franck");
+    struct rig_answer a;
+
+    (void)state;
+    card.consents_asked = card.consents = CONSENT_DRUGS | CONSENT_DIAGNOSIS;
+    a = ask_card(rig, UPSTREAM_CARD_SESSION, &card, 8000);
+    answered(&a);
+    has(&a, RESULT "PharmacistsInfoConsFlg", "1");
+    has(&a, RESULT "DiagnosisInfoConsFlg", "1");
+    rig_answer_free(&a);
+    card.consents_asked = CONSENT_DRUGS | CONSENT_OPERATION;
+    card.consents = CONSENT_OPERATION;
+    a = ask_card(rig, UPSTREAM_CONSENTS, &card, 8000);
+    answered(&a);
+    has(&a, RESULT "PharmacistsInfoConsFlg", "0");
+    assert_false(xmlmsg_has(a.tree, RESULT "PharmacistsInfoAvailableTime"));
+    has(&a, RESULT "OperationInfoConsFlg", "1");
+    assert_true(xmlmsg_has(a.tree, RESULT "OperationInfoAvailableTime"));
+    has(&a, RESULT "DiagnosisInfoConsFlg", "1");
+    rig_answer_free(&a);
+    rig_stop(rig);
+}
+
+/* What was sent about a card and not answered: a session may be asked again, a change never is. */
+static void silence_about_a_card(void **state)
+{
+    static const struct {
+        enum upstream_kind kind;
+        const char *name;
+        int outcome, failure;
+    } rows[] = {
+        {UPSTREAM_CARD_SESSION, "card_session", NOT_SENT, FAILURE_ELIGIBILITY_SLOW},
+        {UPSTREAM_REGISTER, "register", DOUBTFUL, FAILURE_ELIGIBILITY_DOUBTFUL},
+        {UPSTREAM_CONSENTS, "consents", DOUBTFUL, FAILURE_ELIGIBILITY_DOUBTFUL},
+    };
+    struct question_card card = card_of("franck");
+
+    (void)state;
+    card.consents_asked = card.consents = CONSENT_DRUGS;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rig *rig = rig_start(&cards);
+        struct rig_answer a = ask_numbers(rig, &shikaku, 8000);
+
+        answered(&a);
+        rig_answer_free(&a);
+        rig_control(rig, "slow 20000");
+        a = ask_card(rig, rows[i].kind, &card, 700);
+        assert_int_equal(a.message.outcome, rows[i].outcome);
+        assert_int_equal(a.message.failure, rows[i].failure);
+        rig_answer_free(&a);
+        assert_int_equal(rig_ledger(rig, rows[i].name), 1);
+        rig_stop(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +725,11 @@ int main(void)
         cmocka_unit_test(what_is_not_offered_is_not_sent),
         cmocka_unit_test(silence_leaves_a_read_open_and_a_write_in_doubt),
         cmocka_unit_test(more_than_one_at_a_time),
+        cmocka_unit_test(every_capability_is_offered_or_refused_by_each_kind),
+        cmocka_unit_test(a_card_names_its_entitlement),
+        cmocka_unit_test(a_card_is_registered_once),
+        cmocka_unit_test(a_consent_changes_and_the_others_stay),
+        cmocka_unit_test(silence_about_a_card),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
