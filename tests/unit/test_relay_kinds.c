@@ -471,6 +471,20 @@ static const struct {
 };
 #define PAIRS (sizeof(pairs) / sizeof(pairs[0]))
 
+/* What a question of that kind is called in the books of the service and of the terminal. */
+static const char *const in_books[][KINDS] = {
+    [UPSTREAM_BY_NUMBERS] = {"search", "OQSsiquc01"},
+    [UPSTREAM_CARD_SESSION] = {"card_session", NULL},
+    [UPSTREAM_REGISTER] = {"register", NULL},
+    [UPSTREAM_CONSENTS] = {"consents", NULL},
+    [UPSTREAM_REFERENCE_NUMBER] = {"reference_number", "OQSsiimm01"},
+    [UPSTREAM_BULK] = {"bulk", "OQSmuquc01"},
+    [UPSTREAM_REFERENCE_BULK] = {"reference_bulk", "OQSmuimm01"},
+    [UPSTREAM_DRUGS] = {"drugs", "YZKsiquc01"},
+    [UPSTREAM_CHECKUP] = {"checkup", "TKKsiquc01"},
+    [UPSTREAM_TICKETS] = {"tickets", "OQSmutic01"},
+};
+
 /* Alone it is declared, its questions are answered, and no other kind of question leaves the house. */
 static void offered(size_t i, int kind, const struct question_card *card)
 {
@@ -491,9 +505,12 @@ static void offered(size_t i, int kind, const struct question_card *card)
         } else {
             assert_int_equal(a.message.outcome, NOT_SENT);
             assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_CANNOT_ASK);
-            assert_int_equal(a.message.attempts, 0);
         }
         rig_answer_free(&a);
+        if (in_books[q][kind] != NULL)
+            assert_int_equal((kind == WEB ? rig_ledger(rig, in_books[q][kind])
+                                          : rig_count(rig, in_books[q][kind])) > 0,
+                             asks);
     }
     if (pairs[i].bit == CAPABILITY_FACE_FILES) {
         struct rig_told told;
@@ -514,6 +531,7 @@ static void refused(size_t i, int kind)
         "extension-url = https://h/e\n",
         "kind = folders\nfolder = /tmp\n"};
     char config[1024], output[4096], wanted[200];
+    char *list;
 
     (void)snprintf(config, sizeof(config),
                    "[desk]\ninstitution = 9910000017\n[upstream main]\n%scapabilities = by_numbers "
@@ -525,12 +543,13 @@ static void refused(size_t i, int kind)
         "[upstream main] capabilities: %s: この種類の照会先にはありません / not something "
         "that this kind of upstream can do (",
         pairs[i].name);
-    if (strstr(output, wanted) == NULL)
+    list = strstr(output, wanted);
+    if (list == NULL)
         fail_msg("%s: %s", pairs[i].name, output);
-    output[strcspn(output, "\n")] = '\0';
+    list += strlen(wanted);
+    list[strcspn(list, "\n")] = '\0';
     for (size_t each = 0; each < PAIRS; each++) {
-        const char *list = strrchr(output, '(');
-        bool named = list != NULL && strstr(list, pairs[each].name) != NULL;
+        bool named = strstr(list, pairs[each].name) != NULL;
 
         if (named != pairs[each].offered[kind])
             fail_msg("%s: %s", pairs[each].name, output);
@@ -618,7 +637,7 @@ static void a_card_names_its_entitlement(void **state)
     rig_control(rig, "normal");
     card = card_of("nobody-has-this-card");
     card_says(rig, UPSTREAM_CARD_SESSION, &card, "2", "SIMPRC203");
-    card = card_of("revoked-cert");
+    card = card_of("revoked");
     card_says(rig, UPSTREAM_CARD_SESSION, &card, "2", "SIMPRC205");
     rig_stop(rig);
 }
