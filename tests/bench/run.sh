@@ -104,6 +104,9 @@ section "Database (on the disk of $build)"
 section "Tomorrow's appointments (uketsuke precheck, simulated service)"
 "$here/precheck.sh" "$build" "$bin" "${UKETSUKE_BENCH_ROWS:-3000}" $((port + 20)) || failed=1
 
+section "A live lane beside neighbours whose services are in trouble ($runs rounds)"
+"$here/neighbours.sh" "$build" "$bin" $((port + 60)) "$runs" || failed=1
+
 section "A question through the relay (simulated service on the loopback)"
 UKETSUKE_BIN=$bin "$bin/bench_relay" 2>/dev/null | grep -v "^ok\|^1\.\.\|^#\|^TAP" || failed=1
 
