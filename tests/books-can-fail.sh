@@ -36,7 +36,7 @@ falsified "each ended as the guest saw it end" sql "UPDATE visits SET outcome = 
 falsified "no visit is left undecided" sql "UPDATE visits SET outcome = 0 WHERE id = 1"
 falsified "an entitlement rests on an answer" sql "UPDATE visits SET answer = NULL WHERE id = 1"
 falsified "the audit log has no gap" sql "DELETE FROM audit WHERE id = 5"
-falsified "each step begins where the one before it ended" sql "UPDATE audit SET detail = 'face>done' WHERE id = 3"
+falsified "each step begins where the one before it ended" sql "UPDATE audit SET detail = 'face>done' WHERE id = (SELECT id FROM audit WHERE instr(detail, '>') > 0 ORDER BY id LIMIT 1 OFFSET 2)"
 falsified "and the last one where the visit stands" sql "UPDATE visits SET state = 3 WHERE id = 1"
 falsified "what patient and staff did stands in it" sed -i '/"staff_confirm"/d; /"choose_pin"/d; /"consent"/s/"yes"/"no"/' log/book.jsonl
 falsified "no card got more PINs than were keyed in for it" sed -i '/"entry":"pin"/d' log/book.jsonl

@@ -59,6 +59,21 @@ check "a foreign anchor: status 1" [ $? -eq 1 ]
 check "a foreign anchor: the row is named" says "does not fit"
 check "who asked stands in the log" [ "$(sqlite3 "$database" "SELECT count(*) FROM audit WHERE event = 'audit_verified'")" -eq 3 ]
 
+# --- who saw what
+token=$(cat "$desk/tokens/staff")
+for _ in 1 2 3; do
+    quiet curl -sf -H "Authorization: Bearer $token" "http://127.0.0.1:$port/api/visits"
+done
+quiet "$bin/uketsuke" --staff 監査係 visits
+run "$bin/uketsuke" --staff 監査係 audit list --limit 12
+check "audit list: a list that a program asked for three times stands in it once" \
+    [ "$(grep -cE "visits_viewed .*\(token\) +board rows=$served visits=1-$(visits)" <<<"$said")" -eq 1 ]
+check "audit list: what the command showed, and to whom" \
+    grep -qE "visits_viewed .*監査係 +command rows=$served visits=1-" <<<"$said"
+check "audit list: who reads it stands in it" grep -qE "audit_viewed .*監査係 +command" <<<"$said"
+check "audit list: no patient does" bash -c '! grep -qE "見本|例示|試験|架空" <<<"$1"' - "$said"
+check "the chain holds with them" quiet "$bin/uketsuke" audit verify
+
 # --- a backup while the desk works
 run "$bin/uketsuke" backup
 check "backup: status 0" [ $? -eq 0 ]

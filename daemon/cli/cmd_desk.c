@@ -23,12 +23,21 @@ struct asked {
     struct msg_visit_item item;
     bool found;
     struct msg_action_result result;
+    uint16_t failure; /* why there is nothing */
 };
 
 static int lost(const struct command_options *options, int error)
 {
     (void)fprintf(options->err, "uketsuke: %s\n", command_reason(error));
     return EXIT_NO_DESK;
+}
+
+/* How a question ended. */
+static int ended(const struct command_options *options, int r, uint16_t failure)
+{
+    if (r < 0)
+        return lost(options, r);
+    return failure != FAILURE_NONE ? command_refused(options, failure) : EXIT_AS_ASKED;
 }
 
 static int no_more(const struct command_options *options, int argc, char **argv)
@@ -70,8 +79,10 @@ static int take_status(struct message *message, void *arg)
     const struct msg_lane_state *m = &message->body.lane_state;
     char lane[8], visit[24], why[512];
 
-    if (message->type == MSG_SUBSCRIBED)
+    if (message->type == MSG_SUBSCRIBED) {
+        asked->failure = message->body.subscribed.failure;
         return 1;
+    }
     if (message->type != MSG_LANE_STATE)
         return 0;
     if (asked->options->json) {
@@ -100,7 +111,8 @@ int command_status(const struct command_options *options, int argc, char **argv)
     struct link *link;
     int r;
 
-    if (no_more(options, argc, argv) < 0)
+    if (no_more(options, argc, argv) < 0 ||
+        command_viewer(options, subscribe.staff, sizeof(subscribe.staff)) < 0)
         return EXIT_USAGE;
     link = command_link(options);
     if (link == NULL)
@@ -108,10 +120,10 @@ int command_status(const struct command_options *options, int argc, char **argv)
     asked.table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
     r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take_status, &asked);
     link_close(&link);
-    if (r == 0 && !options->json)
+    if (r == 0 && asked.failure == FAILURE_NONE && !options->json)
         table_print(asked.table, options->out);
     table_free(&asked.table);
-    return r < 0 ? lost(options, r) : EXIT_AS_ASKED;
+    return ended(options, r, asked.failure);
 }
 
 static void flags_text(char *out, size_t size, uint32_t flags)
@@ -143,8 +155,10 @@ static int take_visits(struct message *message, void *arg)
     const struct msg_visit_item *m = &message->body.visit_item;
     char visit[24], opened[16], lane[8], flags[160];
 
-    if (message->type == MSG_VISITS_END)
+    if (message->type == MSG_VISITS_END) {
+        asked->failure = message->body.visits_end.failure;
         return 1;
+    }
     if (message->type != MSG_VISIT_ITEM)
         return 0;
     if (asked->options->json) {
@@ -186,7 +200,8 @@ int command_visits(const struct command_options *options, int argc, char **argv)
     struct link *link;
     int r;
 
-    if (no_more(options, argc, argv) < 0)
+    if (no_more(options, argc, argv) < 0 ||
+        command_viewer(options, query.staff, sizeof(query.staff)) < 0)
         return EXIT_USAGE;
     if (options->date != NULL) {
         if (command_day(options->date, &query.since) < 0) {
@@ -203,14 +218,14 @@ int command_visits(const struct command_options *options, int argc, char **argv)
     asked.table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
     r = link_ask(link, MSG_VISITS_QUERY, &query, LINK_ASK_MS, take_visits, &asked);
     link_close(&link);
-    if (r == 0 && !options->json) {
+    if (r == 0 && asked.failure == FAILURE_NONE && !options->json) {
         if (table_rows(asked.table) == 0)
             (void)fprintf(options->out, "受付はありません / no visits\n");
         else
             table_print(asked.table, options->out);
     }
     table_free(&asked.table);
-    return r < 0 ? lost(options, r) : EXIT_AS_ASKED;
+    return ended(options, r, asked.failure);
 }
 
 static void watch_line(FILE *out, const char *what, const char *words)
@@ -260,39 +275,44 @@ static int take_watch(struct message *message, void *arg)
     return ferror(out) ? -EPIPE : 0;
 }
 
-static int take_subscribed(struct message *message, void *arg)
-{
-    if (message->type == MSG_SUBSCRIBED)
-        return 1;
-    return take_watch(message, arg);
-}
-
 static int take_quietly(struct message *message, void *arg)
 {
-    (void)arg;
-    return message->type == MSG_SUBSCRIBED ? 1 : 0;
+    struct asked *asked = arg;
+
+    if (message->type != MSG_SUBSCRIBED)
+        return 0;
+    asked->failure = message->body.subscribed.failure;
+    return 1;
+}
+
+static int take_subscribed(struct message *message, void *arg)
+{
+    return take_quietly(message, arg) != 0 ? 1 : take_watch(message, arg);
 }
 
 /* Until interrupted; a desk that restarts is waited for. */
 int command_watch(const struct command_options *options, int argc, char **argv)
 {
+    struct msg_subscribe subscribe = {.what = WATCH_LANES | WATCH_VISITS};
     struct asked asked = {.options = options};
     struct link *link;
     int r;
 
-    if (no_more(options, argc, argv) < 0)
+    if (no_more(options, argc, argv) < 0 ||
+        command_viewer(options, subscribe.staff, sizeof(subscribe.staff)) < 0)
         return EXIT_USAGE;
     link = command_link(options);
     if (link == NULL)
         return EXIT_NO_DESK;
     for (;;) {
-        struct msg_subscribe subscribe = {.what = WATCH_LANES | WATCH_VISITS};
         struct command_options quiet = *options;
 
         r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take_subscribed, &asked);
-        if (r == 0)
+        if (r == 0 && asked.failure == FAILURE_NONE)
             r = link_listen(link, 0, take_watch, &asked);
         link_close(&link);
+        if (asked.failure != FAILURE_NONE)
+            return command_refused(options, asked.failure);
         if (r == -EPIPE)
             return EXIT_AS_ASKED;
         if (r != -ECONNRESET)
@@ -331,8 +351,12 @@ static int take_outcome(struct message *message, void *arg)
 /* The items themselves are seen by take_outcome(), which observes everything. */
 static int take_end(struct message *message, void *arg)
 {
-    (void)arg;
-    return message->type == MSG_VISITS_END ? 1 : 0;
+    struct asked *asked = arg;
+
+    if (message->type != MSG_VISITS_END)
+        return 0;
+    asked->failure = message->body.visits_end.failure;
+    return 1;
 }
 
 static void print_outcome(const struct command_options *options, const struct msg_visit_item *m)
@@ -372,6 +396,7 @@ int command_lookup(const struct command_options *options, int argc, char **argv)
     }
     if (MESSAGE_TEXT(lookup.insurer, argv[0]) < 0 || MESSAGE_TEXT(lookup.number, argv[1]) < 0 ||
         MESSAGE_TEXT(lookup.birth, options->birth) < 0 || MESSAGE_TEXT(lookup.staff, staff) < 0 ||
+        MESSAGE_TEXT(subscribe.staff, staff) < 0 ||
         MESSAGE_TEXT(lookup.symbol, options->symbol != NULL ? options->symbol : "") < 0 ||
         MESSAGE_TEXT(lookup.branch, options->branch != NULL ? options->branch : "") < 0) {
         (void)fprintf(options->err, "uketsuke: 入力が長すぎます / an entry is too long\n");
@@ -382,21 +407,23 @@ int command_lookup(const struct command_options *options, int argc, char **argv)
         return EXIT_NO_DESK;
     /* First listen, then ask: the outcome cannot be missed. */
     r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take_quietly, &asked);
-    if (r == 0)
+    if (r == 0 && asked.failure == FAILURE_NONE)
         r = link_ask(link, MSG_LOOKUP, &lookup, LINK_ASK_MS, take_result, &asked);
     if (r == 0 && asked.result.accepted != 0) {
         struct msg_visits_query query = {.visit = asked.result.visit, .limit = 1};
 
         asked.visit = asked.result.visit;
+        memcpy(query.staff, lookup.staff, sizeof(query.staff));
         link_observe(link, take_outcome, &asked);
         /* It may be over already: then it is among what is there. */
         r = link_ask(link, MSG_VISITS_QUERY, &query, LINK_ASK_MS, take_end, &asked);
-        if (r == 0 && (!asked.found || asked.item.outcome == OUTCOME_OPEN))
+        if (r == 0 && asked.failure == FAILURE_NONE &&
+            (!asked.found || asked.item.outcome == OUTCOME_OPEN))
             r = link_listen(link, LOOKUP_MS, take_outcome, &asked);
     }
     link_close(&link);
-    if (r < 0)
-        return lost(options, r);
+    if (r < 0 || asked.failure != FAILURE_NONE)
+        return ended(options, r, asked.failure);
     if (asked.result.accepted == 0) {
         const struct failure_text *text = failure_text(asked.result.failure);
 

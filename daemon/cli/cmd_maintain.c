@@ -1,5 +1,6 @@
 /* backup, audit, key, restore: the long work on the database. The first three are done by the
  * running desk. */
+#include "cmd_audit.h"
 #include "command.h"
 #include "json.h"
 #include "link.h"
@@ -108,8 +109,11 @@ int command_audit(const struct command_options *options, int argc, char **argv)
     bool verify = argc >= 1 && argc <= 2 && strcmp(argv[0], "verify") == 0;
     bool anchor = argc == 1 && strcmp(argv[0], "anchor") == 0;
 
+    if (argc == 1 && strcmp(argv[0], "list") == 0)
+        return audit_list(options);
     if (!verify && !anchor) {
-        (void)fprintf(options->err, "uketsuke audit verify [ANCHOR] | anchor\n");
+        (void)fprintf(options->err, "uketsuke audit list [--limit N] [--date YYYY-MM-DD] [--visit "
+                                    "ID] | verify [ANCHOR] | anchor\n");
         return EXIT_USAGE;
     }
     if (anchor)

@@ -1,6 +1,5 @@
 /* outbox: what was handed over to the receipt computer and others, and what staff decide about the
  * rest. */
-#include "clock.h"
 #include "command.h"
 #include "failure.h"
 #include "json.h"
@@ -36,6 +35,7 @@ struct listing {
     const struct command_options *options;
     struct table *table;
     unsigned staff; /* that wait for somebody */
+    uint16_t failure;
 };
 
 static int take_item(struct message *message, void *arg)
@@ -44,11 +44,11 @@ static int take_item(struct message *message, void *arg)
     const struct msg_outbox_item *item = &message->body.outbox_item;
     const struct failure_text *text;
     char entry[24], visit[24], tries[16], when[24], why[200];
-    time_t made = (time_t)message->body.outbox_item.made + CLOCK_JAPAN_SECONDS;
-    struct tm tm;
 
-    if (message->type == MSG_OUTBOX_END)
+    if (message->type == MSG_OUTBOX_END) {
+        listing->failure = message->body.outbox_end.failure;
         return 1;
+    }
     if (message->type != MSG_OUTBOX_ITEM)
         return 0;
     listing->staff += item->state == OUTBOX_DOUBTFUL || item->state == OUTBOX_REFUSED;
@@ -60,8 +60,7 @@ static int take_item(struct message *message, void *arg)
     (void)snprintf(entry, sizeof(entry), "%llu", (unsigned long long)item->entry);
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)item->visit);
     (void)snprintf(tries, sizeof(tries), "%u", item->tries);
-    if (gmtime_r(&made, &tm) == NULL || strftime(when, sizeof(when), "%m-%d %H:%M", &tm) == 0)
-        when[0] = '\0';
+    command_when(when, sizeof(when), item->made, false);
     (void)snprintf(why, sizeof(why), "%s%s%s", item->failure != FAILURE_NONE ? text->code : "",
                    item->detail[0] != '\0' ? " " : "", item->detail);
     table_add(listing->table, (const char *const[]){entry, visit, when, item->patient, item->target,
@@ -76,17 +75,21 @@ static int list(const struct command_options *options, struct link *link, bool a
                                            "種類", "状態", "回数", "理由"};
     struct msg_outbox_query query = {
         .open_only = !all, .limit = options->limit, .visit = options->visit};
-    struct listing listing = {options, table_new(headings, sizeof(headings) / sizeof(headings[0])),
-                              0};
-    int r = link_ask(link, MSG_OUTBOX_QUERY, &query, LINK_ASK_MS, take_item, &listing);
+    struct listing listing = {.options = options,
+                              .table = table_new(headings, sizeof(headings) / sizeof(headings[0]))};
+    int r;
 
-    if (r >= 0 && !options->json && table_rows(listing.table) > 0)
+    (void)command_staff_into(options, query.staff, sizeof(query.staff));
+    r = link_ask(link, MSG_OUTBOX_QUERY, &query, LINK_ASK_MS, take_item, &listing);
+    if (r >= 0 && listing.failure != FAILURE_NONE)
+        r = command_refused(options, listing.failure);
+    else if (r >= 0 && !options->json && table_rows(listing.table) > 0)
         table_print(listing.table, options->out);
     else if (r >= 0 && !options->json)
         (void)fprintf(options->out,
                       "渡し終えていないものはありません / nothing is left to be handed over\n");
     table_free(&listing.table);
-    return r < 0 ? r : listing.staff > 0 ? EXIT_NOT_SO : EXIT_AS_ASKED;
+    return r != 0 ? r : listing.staff > 0 ? EXIT_NOT_SO : EXIT_AS_ASKED;
 }
 
 /* ---- decisions ------------------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 #include "command.h"
 
+#include "clock.h"
 #include "config.h"
+#include "failure.h"
 #include "link.h"
 
 #include <errno.h>
@@ -50,8 +52,9 @@ static const struct {
      "who may sign in at the board", command_account},
     {"outbox", "[list [all]] | resend|arrived ENTRY", "レセコンなどに渡したもの・渡せなかったもの",
      "what was handed over and what was not", command_outbox},
-    {"audit", "verify [ANCHOR] | anchor", "監査ログの鎖を確かめる・控えを出す",
-     "walk the chain of the audit log; print an anchor of it", command_audit},
+    {"audit", "list [--limit N] [--date YYYY-MM-DD] [--visit ID] | verify [ANCHOR] | anchor",
+     "監査ログを見る・鎖を確かめる・控えを出す",
+     "read the audit log; walk its chain; print an anchor of it", command_audit},
     {"backup", "", "いまバックアップを取る", "make a backup now", command_backup},
     {"key", "rotate", "患者データを新しい鍵で封じ直す", "seal patients' data anew under a new key",
      command_key},
@@ -298,6 +301,26 @@ int command_staff_into(const struct command_options *options, char *out, size_t 
     return n > 0 && (size_t)n < size ? 0 : -EINVAL;
 }
 
+int command_viewer(const struct command_options *options, char *out, size_t size)
+{
+    int r = command_staff_into(options, out, size);
+
+    if (r < 0)
+        (void)fprintf(options->err,
+                      "uketsuke: 誰が見るのかを --staff 名前 で示します(監査記録に残り"
+                      "ます) / say who looks: --staff NAME (for the audit log)\n");
+    return r;
+}
+
+int command_refused(const struct command_options *options, uint16_t failure)
+{
+    const struct failure_text *text = failure_text(failure);
+
+    (void)fprintf(options->err, "uketsuke: %s %s / %s\n", text->code, text->staff_ja,
+                  text->staff_en);
+    return EXIT_NOT_SO;
+}
+
 int command_day(const char *text, int64_t *out)
 {
     struct tm tm = {.tm_isdst = -1};
@@ -313,4 +336,17 @@ int command_day(const char *text, int64_t *out)
         return -EINVAL;
     *out = (int64_t)t;
     return 0;
+}
+
+void command_when(char *out, size_t size, int64_t seconds, bool whole)
+{
+    time_t japan = (time_t)seconds + CLOCK_JAPAN_SECONDS;
+    struct tm tm;
+    size_t n = 0;
+
+    if (gmtime_r(&japan, &tm) != NULL)
+        n = whole ? strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm)
+                  : strftime(out, size, "%m-%d %H:%M", &tm);
+    if (n == 0)
+        out[0] = '\0';
 }

@@ -46,11 +46,17 @@ struct link *command_link(const struct command_options *options);
 const char *command_staff(const struct command_options *options);
 /* The same, copied. -EINVAL: nobody, or too long. */
 int command_staff_into(const struct command_options *options, char *out, size_t size);
+/* The same for who looks at patients' data; says what is missing. */
+int command_viewer(const struct command_options *options, char *out, size_t size);
+/* The desk's refusal in words; the exit status for it. */
+int command_refused(const struct command_options *options, uint16_t failure);
 /* The path of the desk's socket. */
 int command_socket(const struct config *config, char *out, size_t size);
 /* The words for an error of link_open() or link_ask(): what is wrong and what to do. */
 const char *command_reason(int error);
 
+/* A time in Japan: "2026-11-22 09:00:00", or "11-22 09:00"; "" when it is none. */
+void command_when(char *out, size_t size, int64_t seconds, bool whole);
 /* "2026-11-22" to the seconds of its first moment, local time. 0 or -EINVAL. */
 int command_day(const char *text, int64_t *out);
 

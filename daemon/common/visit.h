@@ -43,6 +43,19 @@ enum visit_match {
     VISIT_MATCH_COUNT
 };
 
+/* Which view of patients' data stands in the audit log; view.view is one of the first two. */
+enum view_kind {
+    VIEW_BOARD = 1, /* the lanes, the day's visits and what comes to them from then on */
+    VIEW_LANES,
+    VIEW_VISITS,
+    VIEW_VISIT,
+    VIEW_SLIPS,
+    VIEW_SLIP,
+    VIEW_OUTBOX,
+    VIEW_AUDIT, /* the log itself */
+    VIEW_KIND_COUNT
+};
+
 /* patient_link.what */
 enum patient_link {
     PATIENT_IS = 1,     /* this is the patient of that number: remembered */

@@ -4,6 +4,7 @@
 #include "disaster.h"
 #include "lane.h"
 #include "links.h"
+#include "listing.h"
 #include "match.h"
 #include "outbox.h"
 #include "precheck.h"
@@ -24,8 +25,6 @@
 #define CLIENTS_MAX 32
 #define QUERIES_MAX 64
 #define QUERY_US (2 * CLOCK_SECOND) /* programs that say nothing by then are reported as silent */
-#define VISITS_MOST 256             /* in one answer; a peer's queue holds 512 packets */
-#define DAY_US (INT64_C(86400) * 1000000)
 
 enum { WATCH_LANES = 1 << 0, WATCH_VISITS = 1 << 1, WATCH_PREVIEWS = 1 << 2 };
 
@@ -307,171 +306,7 @@ static void take_devices(struct client *client, uint32_t request)
         query_end(q);
 }
 
-/* ---- visits and answers ---------------------------------------------------------------------- */
-
-struct listing {
-    struct client *client;
-    uint32_t request;
-    uint32_t count;
-};
-
-static int list_visit(const struct store_visit *record, void *arg)
-{
-    struct listing *listing = arg;
-    struct store *store = listing->client->control->desk->store;
-    struct store_answer answer = {0};
-    struct msg_visit_item item;
-
-    visit_item(record, listing->request, &item);
-    if (record->answer != 0 && store_answer_load(store, record->answer, &answer) == 0) {
-        item.answered = answer.answered_us / 1000000;
-        store_answer_free(&answer);
-    }
-    if (ipc_send(listing->client->ipc, MSG_VISIT_ITEM, &item) < 0)
-        return 1;
-    explicit_bzero(&item, sizeof(item));
-    listing->count++;
-    return 0;
-}
-
-static uint32_t list_visits(struct client *client, uint32_t request, int64_t since_us,
-                            int64_t until_us, uint32_t limit)
-{
-    struct listing listing = {client, request, 0};
-
-    if (limit == 0 || limit > VISITS_MOST)
-        limit = VISITS_MOST;
-    if (store_visits(client->control->desk->store, since_us, until_us, limit, false, list_visit,
-                     &listing) < 0)
-        log_event(LOG_LEVEL_ERROR, "visits cannot be read");
-    return listing.count;
-}
-
-static void take_visits(struct client *client, const struct msg_visits_query *query)
-{
-    struct msg_visits_end end = {.request = query->request};
-    struct store_visit record;
-
-    if (query->visit == 0) {
-        int64_t most = INT64_MAX / 1000000;
-        int64_t until = query->until > 0 && query->until < most ? query->until : most;
-        int64_t since = query->since > 0 && query->since < most ? query->since : 0;
-
-        end.count =
-            list_visits(client, query->request, since * 1000000, until * 1000000, query->limit);
-    } else if (store_visit_load(client->control->desk->store, query->visit, &record) == 0) {
-        struct listing listing = {client, query->request, 0};
-
-        (void)list_visit(&record, &listing);
-        end.count = listing.count;
-        explicit_bzero(&record, sizeof(record));
-    }
-    (void)ipc_send(client->ipc, MSG_VISITS_END, &end);
-}
-
-static int list_trouble(const struct store_trouble *trouble, void *arg)
-{
-    struct listing *listing = arg;
-    struct msg_trouble_item item = {
-        .request = listing->request, .failure = trouble->failure, .count = trouble->count};
-
-    (void)MESSAGE_TEXT(item.day, trouble->day);
-    listing->count++;
-    return ipc_send(listing->client->ipc, MSG_TROUBLE_ITEM, &item) < 0;
-}
-
-static void take_troubles(struct client *client, const struct msg_troubles_query *query)
-{
-    struct listing listing = {client, query->request, 0};
-    struct msg_troubles_end end = {.request = query->request};
-    char since[9];
-
-    desk_day(query->since > 0 && query->since < INT64_MAX / 1000000 ? query->since * 1000000 : 0,
-             since);
-    if (store_troubles(client->control->desk->store, since, VISITS_MOST, list_trouble, &listing) <
-        0)
-        log_event(LOG_LEVEL_ERROR, "troubles cannot be read");
-    end.count = listing.count;
-    (void)ipc_send(client->ipc, MSG_TROUBLES_END, &end);
-}
-
-static int list_slip(const struct store_slip *slip, void *arg)
-{
-    struct listing *listing = arg;
-    struct msg_slip_item item;
-    int r;
-
-    slip_item(slip, listing->request, &item);
-    r = ipc_send(listing->client->ipc, MSG_SLIP_ITEM, &item);
-    explicit_bzero(&item, sizeof(item));
-    listing->count += r >= 0;
-    return r < 0;
-}
-
-static void take_slips(struct client *client, const struct msg_slips_query *query)
-{
-    struct store *store = client->control->desk->store;
-    struct listing listing = {client, query->request, 0};
-    struct msg_slips_end end = {.request = query->request};
-    struct store_slip slip;
-    uint32_t limit = query->limit == 0 || query->limit > VISITS_MOST ? VISITS_MOST : query->limit;
-    int r;
-
-    if (query->visit != 0) {
-        r = store_slip_load(store, query->visit, &slip);
-        if (r == 0)
-            (void)list_slip(&slip, &listing);
-        explicit_bzero(&slip, sizeof(slip));
-    } else {
-        r = store_slips(store, query->open_only != 0 ? STORE_SLIPS_OPEN : STORE_SLIPS_ALL, limit,
-                        list_slip, &listing);
-    }
-    if (r < 0 && r != -ENOENT)
-        log_event(LOG_LEVEL_ERROR, "slips cannot be read");
-    end.count = listing.count;
-    (void)ipc_send(client->ipc, MSG_SLIPS_END, &end);
-}
-
-/* Nobody sees an answer before the audit log says so. */
-static int audit_view(struct desk *desk, const struct store_visit *record, const char *staff)
-{
-    int r = store_begin(desk->store);
-
-    if (r == 0)
-        r = store_audit(desk->store, "answer_viewed", record->id, record->lane, staff, "");
-    if (r == 0)
-        r = store_commit(desk->store);
-    if (r < 0)
-        store_rollback(desk->store);
-    return r;
-}
-
-static void take_answer_query(struct client *client, const struct msg_answer_query *query)
-{
-    struct desk *desk = client->control->desk;
-    struct msg_answer body = {.request = query->request, .visit = query->visit};
-    struct store_answer answer = {0};
-    struct store_visit record = {0};
-    int fd = -1;
-
-    if (query->staff[0] == '\0' || store_visit_load(desk->store, query->visit, &record) < 0)
-        body.failure = FAILURE_DESK_OUT_OF_TURN;
-    else if (record.answer == 0 || store_answer_load(desk->store, record.answer, &answer) < 0)
-        body.failure = FAILURE_ELIGIBILITY_NONE;
-    else if (audit_view(desk, &record, query->staff) < 0)
-        body.failure = FAILURE_DESK_STORE;
-    else
-        fd = memfd_seal("answer", answer.tree, answer.tree_len);
-    if (fd >= 0)
-        body.bytes = (uint32_t)answer.tree_len;
-    else if (body.failure == FAILURE_NONE)
-        body.failure = FAILURE_DESK_STORE;
-    (void)ipc_send_fds(client->ipc, MSG_ANSWER, &body, &fd, fd >= 0 ? 1 : 0);
-    if (fd >= 0)
-        (void)close(fd);
-    store_answer_free(&answer);
-    explicit_bzero(&record, sizeof(record));
-}
+/* ---- what clients ask for --------------------------------------------------------------------- */
 
 static void take_metrics(struct client *client, uint32_t request)
 {
@@ -492,8 +327,11 @@ static void take_subscribe(struct client *client, const struct msg_subscribe *su
 {
     struct desk *desk = client->control->desk;
     struct msg_subscribed done = {.request = subscribe->request};
+    struct view view = {.kind = (subscribe->what & WATCH_VISITS) != 0 ? VIEW_BOARD : VIEW_LANES,
+                        .staff = subscribe->staff};
 
-    client->what = subscribe->what;
+    done.failure = view_to(desk, client->ipc, &view);
+    client->what = done.failure == FAILURE_NONE ? subscribe->what : 0;
     if (ipc_peer_role(client->ipc) != IPC_WEB)
         client->what &= (uint8_t)~WATCH_PREVIEWS;
     for (unsigned i = 0; (client->what & WATCH_LANES) != 0 && i < desk->nlanes; i++) {
@@ -509,11 +347,8 @@ static void take_subscribe(struct client *client, const struct msg_subscribe *su
         disaster_state(desk, &disaster);
         (void)ipc_send(client->ipc, MSG_DISASTER_STATE, &disaster);
     }
-    if ((client->what & WATCH_VISITS) != 0) {
-        int64_t now = (int64_t)clock_realtime_us(desk->clock);
-
-        (void)list_visits(client, 0, now - DAY_US, INT64_MAX, VISITS_MOST);
-    }
+    if ((client->what & WATCH_VISITS) != 0)
+        listing_day(desk, client->ipc);
     (void)ipc_send(client->ipc, MSG_SUBSCRIBED, &done);
 }
 
@@ -604,17 +439,21 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
         disaster_set(client->control->desk, &body->disaster_set, &result);
         (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
         break;
+    case MSG_VIEW:
+        view_told(client->control->desk, &body->view, &result);
+        (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);
+        break;
     case MSG_SLIPS_QUERY:
-        take_slips(client, &body->slips_query);
+        listing_slips(client->control->desk, ipc, &body->slips_query);
         break;
     case MSG_TROUBLES_QUERY:
-        take_troubles(client, &body->troubles_query);
+        listing_troubles(client->control->desk, ipc, &body->troubles_query);
         break;
     case MSG_VISITS_QUERY:
-        take_visits(client, &body->visits_query);
+        listing_visits(client->control->desk, ipc, &body->visits_query);
         break;
     case MSG_ANSWER_QUERY:
-        take_answer_query(client, &body->answer_query);
+        listing_answer(client->control->desk, ipc, &body->answer_query);
         break;
     case MSG_METRICS_QUERY:
         take_metrics(client, body->metrics_query.request);

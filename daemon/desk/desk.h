@@ -14,6 +14,7 @@
 #include "decide.h"
 #include "metrics.h"
 #include "table.h"
+#include "view.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -249,6 +250,7 @@ struct desk {
     struct hub hub;
     struct outbox *outbox; /* see outbox.h */
     struct precheck precheck;
+    struct views views;
     /* The wall clock as last believed, and when that was; see desk_check_clock(). */
     uint64_t wall_us, wall_monotonic_us;
     bool clock_doubtful;

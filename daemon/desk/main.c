@@ -7,6 +7,7 @@
  * `--restore FILE` judge a backup and put it back, while no desk runs (offline.h).
  */
 #include "accounts.h"
+#include "audit.h"
 #include "consented.h"
 #include "control.h"
 #include "links.h"
@@ -212,7 +213,8 @@ static bool on_other(void *arg, struct ipc *ipc, const struct message *message)
     struct program *p = arg;
 
     return reload_message(&p->reload, ipc, message) ||
-           accounts_message(&p->accounts, ipc, message) || outbox_message(p->desk, ipc, message);
+           accounts_message(&p->accounts, ipc, message) || outbox_message(p->desk, ipc, message) ||
+           audit_message(p->desk, ipc, message);
 }
 
 static int open_doors(struct program *p)

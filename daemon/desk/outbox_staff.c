@@ -39,19 +39,38 @@ static int tell_one(const struct store_outbox *entry, void *arg)
     return r < 0;
 }
 
-static void list(struct desk *desk, struct ipc *ipc, const struct msg_outbox_query *query)
+static int add_one(const struct store_outbox *entry, void *arg)
+{
+    view_add(arg, entry->visit);
+    return 0;
+}
+
+static int walk(struct desk *desk, const struct msg_outbox_query *query, store_outbox_fn *each,
+                void *arg)
 {
     uint32_t limit = query->limit == 0 || query->limit > ITEMS_MOST ? ITEMS_MOST : query->limit;
-    struct listing listing = {desk, ipc, query->request, 0};
-    struct msg_outbox_end end = {.request = query->request};
     int r = query->visit != 0
-                ? store_outbox_of_visit(desk->store, query->visit, tell_one, &listing)
+                ? store_outbox_of_visit(desk->store, query->visit, each, arg)
                 : store_outboxes(desk->store,
                                  query->open_only != 0 ? STORE_OUTBOX_OPEN : STORE_OUTBOX_ALL,
-                                 limit, tell_one, &listing);
+                                 limit, each, arg);
 
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "the outbox cannot be read");
+    return r;
+}
+
+static void list(struct desk *desk, struct ipc *ipc, const struct msg_outbox_query *query)
+{
+    struct listing listing = {desk, ipc, query->request, 0};
+    struct msg_outbox_end end = {.request = query->request};
+    struct view view = {.kind = VIEW_OUTBOX, .staff = query->staff, .visit = query->visit};
+
+    if (view.staff[0] != '\0')
+        (void)walk(desk, query, add_one, &view);
+    end.failure = view_to(desk, ipc, &view);
+    if (end.failure == FAILURE_NONE)
+        (void)walk(desk, query, tell_one, &listing);
     end.count = listing.count;
     (void)ipc_send(ipc, MSG_OUTBOX_END, &end);
 }

@@ -41,6 +41,7 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_AUDIT_ADD] = "audit_add",
     [QUERY_AUDIT_WALK_FROM] = "audit_walk_from",
     [QUERY_AUDIT_HASH] = "audit_hash",
+    [QUERY_AUDIT_BEFORE] = "audit_before",
     [QUERY_VISIT_RETIRE] = "visit_retire",
     [QUERY_ANSWER_RETIRE] = "answer_retire",
     [QUERY_ACCOUNT_PUT] = "account_put",

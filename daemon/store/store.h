@@ -304,6 +304,22 @@ struct store_audit_anchor {
 };
 int store_audit_anchor(struct store *store, uint64_t row, struct store_audit_anchor *out);
 
+/* A row of the log, to be read. who: "" for no person. */
+#define STORE_AUDIT_TEXT 256
+struct store_audit_row {
+    uint64_t id, visit;
+    int64_t at_us;
+    uint16_t lane;
+    char event[STORE_AUDIT_TEXT + 1], who[STORE_AUDIT_TEXT + 1], detail[STORE_AUDIT_TEXT + 1];
+};
+typedef int store_audit_fn(const struct store_audit_row *row, void *arg);
+/*
+ * The rows below `before` (0: from the newest on), the newest first. Stops when `each` returns non-zero. Whether they
+ * are as they were written is for the walk to say; a name that does not open any more is "?".
+ */
+int store_audit_rows(struct store *store, uint64_t before, uint32_t limit, store_audit_fn *each,
+                     void *arg);
+
 /* ---- troubles: how often a failure was shown, by day ----------------------------------------- */
 
 struct store_trouble {

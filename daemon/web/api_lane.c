@@ -13,39 +13,76 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The desk has written down who looks, or says why not. */
+static bool may_look(const struct asking *asking, const struct message *message)
+{
+    const struct msg_action_result *m = &message->body.action_result;
+
+    if (m->accepted == 0)
+        reply_failure(asking->request, 503, m->failure, asking->staff, "");
+    return m->accepted != 0;
+}
+
+static json_t *as_the_board_sees_it(const struct web *web, const struct lane_mirror *lane)
+{
+    return json_lane_board(&lane->state, desk_link_left_ms(web->desk, lane));
+}
+
+static void take_lanes(struct asking *asking, struct message *message, bool last)
+{
+    const struct desk_link *desk = asking->web->desk;
+    json_t *lanes;
+
+    (void)last;
+    if (!may_look(asking, message))
+        return;
+    lanes = json_array();
+    for (size_t i = 0; desk_link_lane_at(desk, i) != NULL; i++)
+        (void)json_array_append_new(lanes,
+                                    as_the_board_sees_it(asking->web, desk_link_lane_at(desk, i)));
+    reply_json(asking->request, 200, json_pack("{s:o}", "lanes", lanes));
+}
+
 void api_lanes(struct web *web, struct request *request, struct call *call)
 {
-    json_t *lanes = json_array();
+    struct msg_view view = {.view = VIEW_LANES};
 
-    (void)call;
-    for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++) {
-        const struct lane_mirror *lane = desk_link_lane_at(web->desk, i);
-
-        (void)json_array_append_new(
-            lanes, json_lane_board(&lane->state, desk_link_left_ms(web->desk, lane)));
-    }
     if (!desk_link_up(web->desk)) {
-        json_decref(lanes);
         reply_problem(web, request, PROBLEM_DESK_DOWN);
         return;
     }
-    reply_json(request, 200, json_pack("{s:o}", "lanes", lanes));
+    asking_staff(view.staff, call);
+    asking_start(web, request, call, MSG_VIEW, &view, take_lanes);
+}
+
+static void take_lane(struct asking *asking, struct message *message, bool last)
+{
+    const struct lane_mirror *lane = desk_link_lane(asking->web->desk, asking->lane);
+
+    (void)last;
+    if (!may_look(asking, message))
+        return;
+    if (lane == NULL)
+        reply_problem(asking->web, asking->request, PROBLEM_NOT_FOUND);
+    else
+        reply_json(asking->request, 200, as_the_board_sees_it(asking->web, lane));
 }
 
 /* To the kiosk its own view, to staff the board's: which step it is, neither key nor picture. */
 void api_lane(struct web *web, struct request *request, struct call *call)
 {
     const struct lane_mirror *lane = desk_link_lane(web->desk, call->lane);
+    struct msg_view view = {.view = VIEW_LANES};
 
     if (lane == NULL) {
         reply_problem(web, request,
                       desk_link_up(web->desk) ? PROBLEM_NOT_FOUND : PROBLEM_DESK_DOWN);
-        return;
+    } else if (call->who.surface == SURFACE_BOARD) {
+        asking_staff(view.staff, call);
+        asking_start(web, request, call, MSG_VIEW, &view, take_lane);
+    } else {
+        reply_json(request, 200, json_lane_kiosk(&lane->state, desk_link_left_ms(web->desk, lane)));
     }
-    reply_json(request, 200,
-               call->who.surface == SURFACE_BOARD
-                   ? json_lane_board(&lane->state, desk_link_left_ms(web->desk, lane))
-                   : json_lane_kiosk(&lane->state, desk_link_left_ms(web->desk, lane)));
 }
 
 static void take_result(struct asking *asking, struct message *message, bool last)
@@ -97,7 +134,7 @@ void api_lane_action(struct web *web, struct request *request, struct call *call
 
 void api_lane_events(struct web *web, struct request *request, struct call *call)
 {
-    struct listener *listener = events_listen(web->events, request, call->lane);
+    struct listener *listener = events_listen(web->events, request, call->lane, NULL);
 
     if (listener == NULL)
         reply_problem(web, request, PROBLEM_BUSY);

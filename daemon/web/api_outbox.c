@@ -42,14 +42,17 @@ void api_outbox(struct web *web, struct request *request, struct call *call)
 
     if (all != NULL && strcmp(all, "1") != 0)
         reply_field(web, request, "all");
-    else
+    else {
+        asking_staff(query.staff, call);
         asking_start(web, request, call, MSG_OUTBOX_QUERY, &query, take_entries);
+    }
 }
 
 void api_visit_outbox(struct web *web, struct request *request, struct call *call)
 {
     struct msg_outbox_query query = {.visit = call->visit};
 
+    asking_staff(query.staff, call);
     asking_start(web, request, call, MSG_OUTBOX_QUERY, &query, take_entries);
 }
 

@@ -138,8 +138,10 @@ void api_slips(struct web *web, struct request *request, struct call *call)
 
     if (all != NULL && strcmp(all, "1") != 0)
         reply_field(web, request, "all");
-    else
+    else {
+        asking_staff(query.staff, call);
         asking_start(web, request, call, MSG_SLIPS_QUERY, &query, take_slips);
+    }
 }
 
 static void take_slip(struct asking *asking, struct message *message, bool last)
@@ -156,6 +158,7 @@ void api_visit_slip(struct web *web, struct request *request, struct call *call)
 {
     struct msg_slips_query query = {.visit = call->visit};
 
+    asking_staff(query.staff, call);
     asking_start(web, request, call, MSG_SLIPS_QUERY, &query, take_slip);
 }
 

@@ -56,6 +56,7 @@ void api_visits(struct web *web, struct request *request, struct call *call)
         query.since = since;
         query.until = until;
         query.limit = (uint32_t)limit;
+        asking_staff(query.staff, call);
         asking_start(web, request, call, MSG_VISITS_QUERY, &query, take_visits);
     }
 }
@@ -77,6 +78,7 @@ void api_visit(struct web *web, struct request *request, struct call *call)
 {
     struct msg_visits_query query = {.limit = 1, .visit = call->visit};
 
+    asking_staff(query.staff, call);
     asking_start(web, request, call, MSG_VISITS_QUERY, &query, take_visit);
 }
 
@@ -120,16 +122,16 @@ void api_visit_answer(struct web *web, struct request *request, struct call *cal
     asking_start(web, request, call, MSG_ANSWER_QUERY, &query, take_answer);
 }
 
-/* The lanes, today's visits, "ready", and then what happens. */
+/* The lanes, today's visits, "ready", and then what happens; but first it is written down who looks. */
 void api_board_events(struct web *web, struct request *request, struct call *call)
 {
-    struct listener *listener = events_listen(web->events, request, 0);
+    char staff[SESSION_NAME_MAX + 1];
+    struct listener *listener;
 
-    (void)call;
-    if (listener == NULL) {
+    asking_staff(staff, call);
+    listener = events_listen(web->events, request, 0, staff);
+    if (listener == NULL)
         reply_problem(web, request, PROBLEM_BUSY);
-        return;
-    }
-    live_show_lane(web, listener, 0);
-    live_show_visits(web, events_id(listener));
+    else
+        live_open_board(listener, web);
 }

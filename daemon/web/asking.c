@@ -1,9 +1,11 @@
 #include "asking.h"
 
+#include "failure.h"
 #include "server.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void asking_free(struct asking *asking)
 {
@@ -38,11 +40,28 @@ static enum problem problem_of(int error)
     }
 }
 
+/* Why the desk gives nothing: who looks could not be written down. */
+static uint16_t refused(const struct message *message)
+{
+    switch (message->type) {
+    case MSG_VISITS_END:
+        return message->body.visits_end.failure;
+    case MSG_SLIPS_END:
+        return message->body.slips_end.failure;
+    case MSG_OUTBOX_END:
+        return message->body.outbox_end.failure;
+    default:
+        return FAILURE_NONE;
+    }
+}
+
 static void on_answer(struct message *message, bool last, int error, void *arg)
 {
     struct asking *asking = arg;
 
-    if (message != NULL)
+    if (message != NULL && refused(message) != FAILURE_NONE)
+        reply_failure(asking->request, 503, refused(message), asking->staff, "");
+    else if (message != NULL)
         asking->take(asking, message, last);
     else
         reply_problem(asking->web, asking->request, problem_of(error));
@@ -64,6 +83,7 @@ void asking_start(struct web *web, struct request *request, const struct call *c
     asking->staff = call->who.surface == SURFACE_BOARD;
     asking->role = call->who.role;
     asking->visit = call->visit;
+    asking->lane = call->lane;
     asking->take = take;
     asking->items = json_array();
     r = desk_link_ask(web->desk, type, body, on_answer, asking, &asking->ticket);
@@ -75,4 +95,12 @@ fail:
     if (asking != NULL)
         asking_free(asking);
     reply_problem(web, request, problem_of(r));
+}
+
+void asking_staff(char staff[SESSION_NAME_MAX + 1], const struct call *call)
+{
+    if (call->who.name[0] != '\0')
+        memcpy(staff, call->who.name, SESSION_NAME_MAX + 1);
+    else
+        (void)message_text(staff, SESSION_NAME_MAX + 1, ASKING_NOBODY);
 }

@@ -8,6 +8,9 @@
 #include "desk_link.h"
 #include "web.h"
 
+/* Whose eyes the desk writes down where a program asks by the shared token, without a name. No person is called so. */
+#define ASKING_NOBODY "(token)"
+
 struct asking {
     struct web *web;
     struct request *request;
@@ -15,6 +18,7 @@ struct asking {
     bool staff;   /* whose words the answer is in */
     uint8_t role; /* of the account, 0 a token's */
     uint64_t visit;
+    uint16_t lane;
     json_t *items; /* collected from the items of an answer */
     void (*take)(struct asking *asking, struct message *message, bool last);
 };
@@ -26,5 +30,8 @@ struct asking {
 void asking_start(struct web *web, struct request *request, const struct call *call, uint16_t type,
                   void *body,
                   void (*take)(struct asking *asking, struct message *message, bool last));
+
+/* Who asks, for the audit log: into the `staff` of a message. */
+void asking_staff(char staff[SESSION_NAME_MAX + 1], const struct call *call);
 
 #endif

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "log.h"
 #include "server.h"
+#include "session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@ struct listener {
     struct chunk *first, **last;
     size_t queued;
     bool dropped;
+    bool open;
+    char staff[SESSION_NAME_MAX + 1];
 };
 
 struct events {
@@ -55,7 +58,7 @@ static void drop_queue(struct listener *listener)
     listener->queued = 0;
 }
 
-static void end(struct listener *listener)
+void events_end(struct listener *listener)
 {
     drop_queue(listener);
     listener->dropped = true;
@@ -70,12 +73,12 @@ static void push(struct listener *listener, const char *text, size_t len)
         return;
     if (listener->queued + len > EVENTS_QUEUE_MAX) {
         log_event(LOG_LEVEL_NOTICE, "listener does not read", LOG_NUMBER("lane", listener->lane));
-        end(listener);
+        events_end(listener);
         return;
     }
     chunk = malloc(sizeof(*chunk) + len);
     if (chunk == NULL) {
-        end(listener);
+        events_end(listener);
         return;
     }
     chunk->next = NULL;
@@ -138,7 +141,7 @@ static void on_pulse(struct timer *timer, void *arg)
     (void)timer;
     for (struct listener *l = events->listeners; l != NULL; l = l->next) {
         if (server_client_closed(l->request))
-            end(l);
+            events_end(l);
         else
             push(l, comment, sizeof(comment) - 1);
     }
@@ -179,6 +182,15 @@ size_t events_count(const struct events *events, uint16_t lane)
     return n;
 }
 
+bool events_heard(const struct events *events, uint16_t lane)
+{
+    const struct listener *l = events->listeners;
+
+    while (l != NULL && (l->lane != lane || l->dropped || !l->open))
+        l = l->next;
+    return l != NULL;
+}
+
 /* Make room: the oldest of the lane goes. */
 static void drop_oldest(struct events *events, uint16_t lane)
 {
@@ -188,10 +200,11 @@ static void drop_oldest(struct events *events, uint16_t lane)
         if (l->lane == lane && !l->dropped)
             oldest = l;
     if (oldest != NULL)
-        end(oldest);
+        events_end(oldest);
 }
 
-struct listener *events_listen(struct events *events, struct request *request, uint16_t lane)
+struct listener *events_listen(struct events *events, struct request *request, uint16_t lane,
+                               const char *staff)
 {
     static const char hello[] = "retry: 1000\n\n";
     struct listener *listener = calloc(1, sizeof(*listener));
@@ -203,6 +216,8 @@ struct listener *events_listen(struct events *events, struct request *request, u
     listener->events = events;
     listener->request = request;
     listener->lane = lane;
+    listener->open = lane != 0;
+    (void)snprintf(listener->staff, sizeof(listener->staff), "%s", staff != NULL ? staff : "");
     listener->id = ++events->last_id;
     listener->last = &listener->first;
     listener->next = events->listeners;
@@ -238,8 +253,30 @@ void events_tell(struct events *events, uint16_t lane, const char *event, const 
 
     for (struct listener *l = events->listeners; l != NULL; l = next) {
         next = l->next;
-        if (l->lane == lane)
+        if (l->lane == lane && l->open)
             events_say(l, event, json);
+    }
+}
+
+const char *events_staff(const struct listener *listener)
+{
+    return listener->staff;
+}
+
+void events_open(struct listener *listener)
+{
+    listener->open = true;
+}
+
+void events_each_shut(struct events *events, void (*each)(struct listener *listener, void *arg),
+                      void *arg)
+{
+    struct listener *next;
+
+    for (struct listener *l = events->listeners; l != NULL; l = next) {
+        next = l->next;
+        if (!l->open && !l->dropped)
+            each(l, arg);
     }
 }
 

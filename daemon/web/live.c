@@ -4,9 +4,11 @@
 #include "events.h"
 #include "json_view.h"
 #include "server.h"
+#include "visit.h"
 #include "waiter.h"
 #include "web.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +30,9 @@ static void on_lane(const struct lane_mirror *lane, void *arg)
     struct web *web = arg;
     uint32_t left = desk_link_left_ms(web->desk, lane);
 
-    if (events_count(web->events, lane->state.lane) > 0)
+    if (events_heard(web->events, lane->state.lane))
         tell(web, lane->state.lane, "lane", json_lane_kiosk(&lane->state, left));
-    if (events_count(web->events, 0) > 0)
+    if (events_heard(web->events, 0))
         tell(web, 0, "lane", json_lane_board(&lane->state, left));
 }
 
@@ -38,7 +40,7 @@ static void on_visit(const struct msg_visit_item *visit, void *arg)
 {
     struct web *web = arg;
 
-    if (events_count(web->events, 0) > 0)
+    if (events_heard(web->events, 0))
         tell(web, 0, "visit", json_visit(visit));
 }
 
@@ -51,7 +53,7 @@ static void on_slip(const struct msg_slip_item *slip, void *arg)
 {
     struct web *web = arg;
 
-    if (events_count(web->events, 0) > 0)
+    if (events_heard(web->events, 0))
         tell(web, 0, "slip", json_slip(slip));
 }
 
@@ -59,7 +61,7 @@ static void on_outbox(const struct msg_outbox_item *item, void *arg)
 {
     struct web *web = arg;
 
-    if (events_count(web->events, 0) > 0)
+    if (events_heard(web->events, 0))
         tell(web, 0, "outbox", json_outbox(item));
 }
 
@@ -67,7 +69,7 @@ static void on_disaster(const struct msg_disaster_state *state, void *arg)
 {
     struct web *web = arg;
 
-    if (events_count(web->events, 0) > 0)
+    if (events_heard(web->events, 0))
         tell(web, 0, "disaster", json_disaster(state));
 }
 
@@ -76,7 +78,7 @@ static void on_link(bool up, void *arg)
     struct web *web = arg;
 
     for (uint16_t lane = 1; lane <= SESSION_LANES_MAX; lane++)
-        if (events_count(web->events, lane) > 0)
+        if (events_heard(web->events, lane))
             tell(web, lane, "desk", json_pack("{s:b}", "up", up));
     tell(web, 0, "desk", json_pack("{s:b}", "up", up));
     if (!up)
@@ -84,8 +86,9 @@ static void on_link(bool up, void *arg)
     for (size_t i = 0; desk_link_lane_at(web->desk, i) != NULL; i++)
         on_lane(desk_link_lane_at(web->desk, i), web);
     on_disaster(desk_link_disaster(web->desk), web);
-    if (events_count(web->events, 0) > 0)
+    if (events_heard(web->events, 0))
         live_show_visits(web, 0);
+    events_each_shut(web->events, live_open_board, web);
 }
 
 static void on_health(struct ipc *ipc, uint32_t request, void *arg)
@@ -168,6 +171,58 @@ void live_show_visits(struct web *web, uint64_t listener)
     show->web = web;
     show->listener = listener;
     if (desk_link_ask(web->desk, MSG_SLIPS_QUERY, &query, on_slips, show, NULL) < 0)
+        free(show);
+}
+
+/* ---- a board ------------------------------------------------------------------------------ */
+
+static void say_link(struct web *web, uint64_t listener, bool up)
+{
+    struct show show = {web, listener};
+
+    show_say(&show, "desk", json_pack("{s:b}", "up", (int)up));
+}
+
+/* Without the desk it stays shut until there is one; what cannot be written down is not shown: the page comes back. */
+static void on_viewed(struct message *message, bool last, int error, void *arg)
+{
+    struct show *show = arg;
+    struct listener *listener = events_find(show->web->events, show->listener);
+
+    (void)last;
+    if (listener == NULL) {
+        /* gone meanwhile */
+    } else if (message == NULL && error == -ENOTCONN) {
+        say_link(show->web, show->listener, false);
+    } else if (message == NULL || message->body.action_result.accepted == 0) {
+        events_end(listener);
+    } else {
+        events_open(listener);
+        live_show_lane(show->web, listener, 0);
+        live_show_visits(show->web, show->listener);
+    }
+    free(show);
+}
+
+void live_open_board(struct listener *listener, void *arg)
+{
+    struct msg_view view = {.view = VIEW_BOARD};
+    struct show *show = calloc(1, sizeof(*show));
+    struct web *web = arg;
+    int r = show == NULL ? -ENOMEM : MESSAGE_TEXT(view.staff, events_staff(listener));
+
+    if (r == 0) {
+        show->web = web;
+        show->listener = events_id(listener);
+        r = desk_link_up(web->desk)
+                ? desk_link_ask(web->desk, MSG_VIEW, &view, on_viewed, show, NULL)
+                : -ENOTCONN;
+    }
+    if (r == -ENOTCONN)
+        say_link(web, events_id(listener), false);
+    else if (r < 0)
+        events_end(listener);
+    if (r < 0)
         free(show);
 }
 

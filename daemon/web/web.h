@@ -115,7 +115,9 @@ api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, ap
 /* ---- live.c: what the desk tells, told on ---------------------------------------------------- */
 #define LIVE_VISITS_MAX 400 /* of today shown to a new board; the desk's queue holds no more */
 extern const struct desk_link_events live_events;
-/* The lanes as they are, to a new listener (lane 0: a board). */
+/* A new board, or one that could not be shown anything yet: all of it, once the desk has written down who looks. */
+void live_open_board(struct listener *listener, void *web);
+/* The lanes as they are, to a listener (lane 0: a board). */
 void live_show_lane(struct web *web, struct listener *listener, uint16_t lane);
 /* Slips that wait for somebody and today's visits from the desk, then "ready", to a board by its number (0: to all). */
 void live_show_visits(struct web *web, uint64_t listener);

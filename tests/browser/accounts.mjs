@@ -123,6 +123,7 @@ try {
     await page.waitForSelector("#main:not([hidden])");
     checks.check("name, password and code open the board", (await page.locator("#who").textContent()) === "佐藤");
     checks.check("the audit log has who came in", audits("signed_in") === 1);
+    checks.check("and whose eyes the board has, before it shows anything", audits("board_viewed") === 1);
     checks.check("nothing of the password is in the page, its address or what it kept", !(await page.evaluate(() => document.documentElement.outerHTML + location.href + JSON.stringify(localStorage) + JSON.stringify(sessionStorage))).includes(password));
     const session = async () => (await board.context.cookies()).filter((c) => c.name.startsWith("uketsuke") && c.httpOnly);
     const mine = (await session())[0];

@@ -424,6 +424,80 @@ static void the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_
     assert_string_equal(desk->err, "no directory\n");
 }
 
+/* Rows 300 down to 1, a minute apart from 2026-11-22 09:00 (Japan) downwards; pages of 256. */
+static void a_log(int fd, const struct message *message, struct desk *desk)
+{
+    const struct msg_audit_query *query = &message->body.audit_query;
+    struct msg_audit_end end = {.request = query->request};
+    uint64_t row = query->before != 0 ? query->before - 1 : 300;
+
+    if (message->type == MSG_VISITS_QUERY) {
+        struct msg_visits_end refused = {.request = query->request, .failure = FAILURE_DESK_STORE};
+
+        reply(fd, MSG_VISITS_END, &refused);
+        return;
+    }
+    if (message->type != MSG_AUDIT_QUERY) {
+        a_desk(fd, message, desk);
+        return;
+    }
+    for (; row > 0 && end.count < 256; row--, end.count++) {
+        struct msg_audit_item item = {.request = query->request,
+                                      .row = row,
+                                      .at = (INT64_C(1795305600) - (int64_t)(300 - row) * 60) *
+                                            1000000,
+                                      .visit = row % 100 == 0 ? 7 : 0,
+                                      .lane = row % 100 == 0 ? 2 : 0};
+
+        MESSAGE_TEXT(item.event, row % 100 == 0 ? "visit_viewed" : "visits_viewed");
+        MESSAGE_TEXT(item.who, "佐藤");
+        MESSAGE_TEXT(item.detail, row % 100 == 0 ? "board" : "board rows=3 visits=5-7");
+        reply(fd, MSG_AUDIT_ITEM, &item);
+    }
+    reply(fd, MSG_AUDIT_END, &end);
+}
+
+static void the_audit_log_is_read_page_by_page(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_log);
+    assert_int_equal(uketsuke(desk, "--staff", "Sato", "audit", "list", "--limit", "2", NULL), 0);
+    assert_string_equal(
+        desk->out, "番号  日時                 出来事         受付  レーン  係    内容 / detail\n"
+                   "300   2026-11-22 09:00:00  visit_viewed   7     2       佐藤  board\n"
+                   "299   2026-11-22 08:59:00  visits_viewed                佐藤  board rows=3 "
+                   "visits=5-7\n");
+    assert_string_equal(desk->asked.body.audit_query.staff, "Sato");
+    assert_int_equal(desk->asked.body.audit_query.before, 0);
+    /* Of one visit: its three rows lie in two pages. */
+    assert_int_equal(uketsuke(desk, "--json", "audit", "list", "--visit", "7", NULL), 0);
+    assert_int_equal(desk->asked.body.audit_query.before, 45);
+    assert_non_null(
+        strstr(desk->out, "{\"message\":\"audit_item\",\"request\":1,\"row\":\"300\","));
+    assert_non_null(strstr(desk->out, "\"row\":\"200\","));
+    assert_non_null(strstr(desk->out, "\"row\":\"100\","));
+    assert_null(strstr(desk->out, "visits_viewed"));
+    /* A day without rows, and days that are none. */
+    assert_int_equal(uketsuke(desk, "audit", "list", "--date", "2026-11-25", NULL), 0);
+    assert_non_null(strstr(desk->out, "no such rows"));
+    assert_int_equal(uketsuke(desk, "audit", "list", "--date", "yesterday", NULL), EXIT_USAGE);
+    assert_int_equal(uketsuke(desk, "audit", "list", "all", NULL), EXIT_USAGE);
+}
+
+static void what_the_desk_does_not_show_is_said(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_log);
+    assert_int_equal(uketsuke(desk, "visits", NULL), EXIT_NOT_SO);
+    assert_string_equal(desk->out, "");
+    assert_int_equal(strncmp(desk->err, "uketsuke: S001 ", 15), 0);
+    assert_true(desk->asked.body.visits_query.staff[0] != '\0');
+    assert_int_equal(uketsuke(desk, "--staff", "", "visits", NULL), EXIT_USAGE);
+    assert_non_null(strstr(desk->err, "--staff"));
+}
+
 static void what_is_no_anchor_is_not_asked(void **state)
 {
     static const char *const wrong[] = {
@@ -526,6 +600,8 @@ int main(void)
         T(doctor_tells_what_every_part_said),
         T(a_desk_that_hangs_up_is_named),
         T(the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_was),
+        T(the_audit_log_is_read_page_by_page),
+        T(what_the_desk_does_not_show_is_said),
         T(what_is_no_anchor_is_not_asked),
         T(an_account_is_made_with_a_code_that_is_shown_once),
         T(what_is_no_change_of_an_account_is_not_asked),

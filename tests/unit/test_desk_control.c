@@ -476,6 +476,53 @@ static void visits_can_be_asked_for(void **state)
     assert_int_equal(end->body.visits_end.count, 0);
 }
 
+/* Nobody sees a list before the log says so: where it cannot be written, the end says why there is nothing. */
+static void a_list_is_not_shown_when_who_looks_cannot_be_written_down(void **state)
+{
+    struct house *h = *state;
+    struct msg_visits_query query = {.request = 4};
+    struct msg_slips_query slips = {.request = 5};
+    struct msg_view board = {.request = 6, .view = VIEW_BOARD};
+    struct message *m;
+    size_t before;
+    uint64_t visit;
+    const char *who;
+
+    look_up(h);
+    assert_non_null(wait_for(h, MSG_ACTION_RESULT));
+    forget(h);
+    strcpy(query.staff, "鈴木");
+    strcpy(slips.staff, "鈴木");
+    strcpy(board.staff, "鈴木");
+    before = fake_store_audits(h->store);
+    fake_store_break(h->store, true);
+    say(h, MSG_VISITS_QUERY, &query);
+    m = wait_for(h, MSG_VISITS_END);
+    assert_non_null(m);
+    assert_int_equal(m->body.visits_end.failure, FAILURE_DESK_STORE);
+    assert_int_equal(m->body.visits_end.count, 0);
+    say(h, MSG_SLIPS_QUERY, &slips);
+    m = wait_for(h, MSG_SLIPS_END);
+    assert_non_null(m);
+    assert_int_equal(m->body.slips_end.failure, FAILURE_DESK_STORE);
+    say(h, MSG_VIEW, &board);
+    m = wait_for(h, MSG_ACTION_RESULT);
+    assert_non_null(m);
+    assert_int_equal(m->body.action_result.accepted, 0);
+    assert_int_equal(m->body.action_result.failure, FAILURE_DESK_STORE);
+    assert_int_equal(count(h, MSG_VISIT_ITEM), 0);
+    forget(h);
+    fake_store_break(h->store, false);
+    assert_int_equal(fake_store_audits(h->store), before);
+    say(h, MSG_VISITS_QUERY, &query);
+    assert_non_null(wait_for(h, MSG_VISITS_END));
+    assert_int_equal(count(h, MSG_VISIT_ITEM), 1);
+    assert_int_equal(fake_store_audits(h->store), before + 1);
+    assert_string_equal(fake_store_audit(h->store, before, &visit, &who), "visits_viewed");
+    assert_int_equal(visit, 0);
+    assert_string_equal(who, "鈴木");
+}
+
 static void metrics_are_prometheus_text(void **state)
 {
     struct house *h = *state;
@@ -608,6 +655,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(slips_are_filed_shown_and_listed, start, stop),
         cmocka_unit_test_setup_teardown(disaster_mode_is_told_to_who_watches, start, stop),
         cmocka_unit_test_setup_teardown(visits_can_be_asked_for, start, stop),
+        cmocka_unit_test_setup_teardown(a_list_is_not_shown_when_who_looks_cannot_be_written_down,
+                                        start, stop),
         cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, start, stop),
         cmocka_unit_test_setup_teardown(health_names_what_is_missing_and_ends, start, stop),
         cmocka_unit_test_setup_teardown(health_of_the_web_program_is_asked_too, start, stop),

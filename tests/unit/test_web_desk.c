@@ -204,6 +204,8 @@ static void a_client_that_leaves_while_waiting_costs_nothing(void **state)
 
 static void one_answer(struct rig *rig, const struct message *message)
 {
+    if (rig_view(rig, message))
+        return;
     if (message->type == MSG_ANSWER_QUERY) {
         struct xmlmsg *root = xmlmsg_new("XmlMsg");
         struct msg_answer answer = {.request = message->body.answer_query.request,
@@ -280,6 +282,7 @@ static void visits_and_answers_are_for_the_board(void **state)
     assert_int_equal(rig->last.body.visits_query.since, 100);
     assert_int_equal(rig->last.body.visits_query.until, 200);
     assert_int_equal(rig->last.body.visits_query.limit, 5);
+    assert_string_equal(rig->last.body.visits_query.staff, "(token)");
     assert_int_equal(get(rig, "/api/visits?limit=401", BEARER(STAFF_TOKEN))->status, 422);
     assert_int_equal(get(rig, "/api/visits?since=-1", BEARER(STAFF_TOKEN))->status, 422);
     assert_int_equal(get(rig, "/api/visits?since=1x", BEARER(STAFF_TOKEN))->status, 422);
@@ -478,6 +481,190 @@ static void a_board_hears_the_full_state_first_and_then_what_happens(void **stat
     close(fd);
 }
 
+static struct message asked[8]; /* since it was emptied */
+static unsigned nasked;
+static uint16_t because; /* why the desk refuses to be looked at; FAILURE_NONE: it does not */
+
+static void writes_it_down(struct rig *rig, const struct message *message)
+{
+    struct msg_action_result result = {.request = message->body.view.request, .failure = because};
+
+    if (nasked < sizeof(asked) / sizeof(asked[0]))
+        asked[nasked++] = *message;
+    if (message->type == MSG_VIEW && because != FAILURE_NONE)
+        rig_send(rig, MSG_ACTION_RESULT, &result, -1);
+    else if (message->type == MSG_SUBSCRIBE)
+        rig_desk_plain(rig, message);
+    else
+        one_answer(rig, message);
+}
+
+static void mute_about_views(struct rig *rig, const struct message *message)
+{
+    if (message->type == MSG_SUBSCRIBE)
+        rig_desk_plain(rig, message);
+}
+
+/* Somebody who signed in with that name by the board's token. */
+static const char *cookie_as(struct rig *rig, const char *name)
+{
+    static char line[SESSION_COOKIE_MAX + 20];
+    char head[200], body[200];
+    struct reply *reply;
+    const char *at;
+
+    (void)snprintf(head, sizeof(head), "%s%s", origin_line(rig), JSON_OF("board"));
+    (void)snprintf(body, sizeof(body), "{\"token\":\"" STAFF_TOKEN "\",\"name\":\"%s\"}", name);
+    reply = post(rig, "/api/session", head, body);
+    assert_int_equal(reply->status, 200);
+    at = strstr(reply->text, "Set-Cookie: ");
+    assert_non_null(at);
+    (void)snprintf(line, sizeof(line), "Cookie: %.*s\r\n", (int)strcspn(at + 12, ";"), at + 12);
+    return line;
+}
+
+static void nothing_is_shown_before_it_is_written_down_who_looks(void **state)
+{
+    struct rig *rig = *state;
+    const char *cookie = cookie_as(rig, "受付 鈴木");
+    struct msg_visit_item visit = {.visit = 8, .lane = 1};
+    static struct reply reply;
+    int fd;
+
+    /* A desk that has not answered yet: the stream stands, and nothing of anybody is on it. */
+    rig->on_desk = mute_about_views;
+    fd = client_begin(rig, "GET", "/api/events", cookie, NULL);
+    memset(&reply, 0, sizeof(reply));
+    client_read(rig, fd, &reply);
+    assert_int_equal(reply.status, 200);
+    visit.request = rig->subscription;
+    rig_send(rig, MSG_VISIT_ITEM, &visit, -1);
+    client_read(rig, fd, &reply);
+    assert_null(strstr(reply.text, "event:"));
+    close(fd);
+    rig_advance(rig, 16 * CLOCK_SECOND);
+    /* Who, and that it is a board; what a board is told then is not asked in anybody's name again. */
+    nasked = 0;
+    because = FAILURE_NONE;
+    rig->on_desk = writes_it_down;
+    fd = client_begin(rig, "GET", "/api/events", cookie, NULL);
+    memset(&reply, 0, sizeof(reply));
+    client_read(rig, fd, &reply);
+    assert_non_null(strstr(reply.text, "event: ready"));
+    close(fd);
+    assert_int_equal(nasked, 3);
+    assert_int_equal(asked[0].type, MSG_VIEW);
+    assert_int_equal(asked[0].body.view.view, VIEW_BOARD);
+    assert_string_equal(asked[0].body.view.staff, "受付 鈴木");
+    assert_int_equal(asked[1].type, MSG_SLIPS_QUERY);
+    assert_string_equal(asked[1].body.slips_query.staff, "");
+    assert_int_equal(asked[2].type, MSG_VISITS_QUERY);
+    assert_string_equal(asked[2].body.visits_query.staff, "");
+    /* Each list asked for is asked for by name. */
+    nasked = 0;
+    assert_int_equal(get(rig, "/api/visits", cookie)->status, 200);
+    assert_int_equal(get(rig, "/api/visits/7", cookie)->status, 200);
+    assert_int_equal(get(rig, "/api/slips", cookie)->status, 200);
+    assert_int_equal(get(rig, "/api/lanes", cookie)->status, 200);
+    assert_int_equal(get(rig, "/api/lanes/1", cookie)->status, 200);
+    assert_int_equal(nasked, 5);
+    assert_string_equal(asked[0].body.visits_query.staff, "受付 鈴木");
+    assert_string_equal(asked[1].body.visits_query.staff, "受付 鈴木");
+    assert_string_equal(asked[2].body.slips_query.staff, "受付 鈴木");
+    assert_int_equal(asked[3].body.view.view, VIEW_LANES);
+    assert_string_equal(asked[4].body.view.staff, "受付 鈴木");
+    /* The kiosk's own lane is nobody's look. */
+    nasked = 0;
+    assert_int_equal(get(rig, "/api/lanes/1", BEARER(LANE1_TOKEN))->status, 200);
+    assert_int_equal(nasked, 0);
+}
+
+static void what_cannot_be_written_down_is_not_shown(void **state)
+{
+    struct rig *rig = *state;
+    struct reply *answer;
+    static struct reply reply;
+    int fd;
+
+    because = FAILURE_DESK_STORE;
+    rig->on_desk = writes_it_down;
+    answer = get(rig, "/api/lanes", BEARER(STAFF_TOKEN));
+    assert_int_equal(answer->status, 503);
+    assert_non_null(strstr(answer->body, "\"code\":\"S001\""));
+    assert_int_equal(get(rig, "/api/lanes/1", BEARER(STAFF_TOKEN))->status, 503);
+    /* A board's stream ends, so that its page comes back by itself. */
+    fd = client_begin(rig, "GET", "/api/events", BEARER(STAFF_TOKEN), NULL);
+    memset(&reply, 0, sizeof(reply));
+    client_read(rig, fd, &reply);
+    assert_true(reply.closed || strstr(reply.text, "\r\n0\r\n") != NULL);
+    assert_null(strstr(reply.text, "event: lane"));
+    close(fd);
+    rig_pump(rig);
+    assert_int_equal(events_count(rig->web.events, 0), 0);
+}
+
+static void refused_lists(struct rig *rig, const struct message *message)
+{
+    struct msg_visits_end visits = {.request = message->body.visits_query.request,
+                                    .failure = FAILURE_DESK_STORE};
+    struct msg_slips_end slips = {.request = visits.request, .failure = FAILURE_DESK_STORE};
+    struct msg_outbox_end outbox = {.request = visits.request, .failure = FAILURE_DESK_STORE};
+
+    if (message->type == MSG_VISITS_QUERY)
+        rig_send(rig, MSG_VISITS_END, &visits, -1);
+    else if (message->type == MSG_SLIPS_QUERY)
+        rig_send(rig, MSG_SLIPS_END, &slips, -1);
+    else if (message->type == MSG_OUTBOX_QUERY)
+        rig_send(rig, MSG_OUTBOX_END, &outbox, -1);
+}
+
+static void a_list_that_the_desk_refuses_is_no_empty_list(void **state)
+{
+    static const char *const paths[] = {"/api/visits", "/api/visits/7",
+                                        "/api/slips",  "/api/visits/7/slip",
+                                        "/api/outbox", "/api/visits/7/outbox"};
+    struct rig *rig = *state;
+
+    rig->on_desk = refused_lists;
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        struct reply *reply = get(rig, paths[i], BEARER(STAFF_TOKEN));
+
+        assert_int_equal(reply->status, 503);
+        assert_non_null(strstr(reply->body, "\"code\":\"S001\""));
+    }
+}
+
+/* A board that came while there was no desk is written down when there is one, before it is shown anything. */
+static void a_board_without_a_desk_is_opened_when_there_is_one(void **state)
+{
+    struct rig *rig = *state;
+    static struct reply reply;
+    int fd;
+
+    close(rig->desk);
+    rig->desk = -1;
+    rig_pump(rig);
+    fd = client_begin(rig, "GET", "/api/events", BEARER(STAFF_TOKEN), NULL);
+    memset(&reply, 0, sizeof(reply));
+    client_read(rig, fd, &reply);
+    assert_non_null(strstr(reply.text, "event: desk\ndata: {\"up\":false}"));
+    nasked = 0;
+    because = FAILURE_NONE;
+    rig->on_desk = writes_it_down;
+    memset(&reply, 0, sizeof(reply));
+    rig_advance(rig, 3 * CLOCK_SECOND);
+    client_read(rig, fd, &reply);
+    close(fd);
+    assert_non_null(strstr(reply.text, "event: desk\ndata: {\"up\":true}"));
+    assert_non_null(strstr(reply.text, "event: lane\ndata: {\"lane\":2"));
+    assert_non_null(strstr(reply.text, "event: ready\ndata: {\"count\":1}"));
+    assert_int_equal(nasked, 4);
+    assert_int_equal(asked[0].type, MSG_SUBSCRIBE);
+    assert_int_equal(asked[1].type, MSG_VIEW);
+    assert_string_equal(asked[1].body.view.staff, "(token)");
+    rig_pump(rig);
+}
+
 static void a_listener_that_left_is_found_and_one_that_stays_hears_a_pulse(void **state)
 {
     struct rig *rig = *state;
@@ -556,6 +743,10 @@ int main(void)
         T(the_newest_preview_is_given_when_it_comes),
         T(a_kiosk_hears_its_lane_and_no_name),
         T(a_board_hears_the_full_state_first_and_then_what_happens),
+        T(nothing_is_shown_before_it_is_written_down_who_looks),
+        T(what_cannot_be_written_down_is_not_shown),
+        T(a_list_that_the_desk_refuses_is_no_empty_list),
+        T(a_board_without_a_desk_is_opened_when_there_is_one),
         T(a_listener_that_left_is_found_and_one_that_stays_hears_a_pulse),
         T(a_listener_that_does_not_read_is_dropped),
         T(a_kiosk_opened_again_and_again_replaces_itself),

@@ -94,6 +94,15 @@ void rig_lane(struct rig *rig, const struct msg_lane_state *lane)
     rig_send(rig, MSG_LANE_STATE, lane, -1);
 }
 
+bool rig_view(struct rig *rig, const struct message *message)
+{
+    struct msg_action_result result = {.request = message->body.view.request, .accepted = 1};
+
+    if (message->type == MSG_VIEW)
+        rig_send(rig, MSG_ACTION_RESULT, &result, -1);
+    return message->type == MSG_VIEW;
+}
+
 /* What a desk does by itself: two lanes, no visits. */
 void rig_desk_plain(struct rig *rig, const struct message *message)
 {
@@ -115,6 +124,8 @@ void rig_desk_plain(struct rig *rig, const struct message *message)
         struct msg_slips_end end = {.request = message->body.slips_query.request};
 
         rig_send(rig, MSG_SLIPS_END, &end, -1);
+    } else {
+        (void)rig_view(rig, message);
     }
 }
 

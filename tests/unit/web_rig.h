@@ -79,6 +79,8 @@ void rig_desk_poll(struct rig *rig);
 /* Let everybody do what can be done now. */
 void rig_pump(struct rig *rig);
 void rig_lane(struct rig *rig, const struct msg_lane_state *lane);
+/* Who looks is written down: true when it was that question. */
+bool rig_view(struct rig *rig, const struct message *message);
 /* What a desk does by itself: two lanes, no visits. */
 void rig_desk_plain(struct rig *rig, const struct message *message);
 void rig_write(const char *directory, const char *name, const char *text);
