@@ -52,6 +52,21 @@ for name in $(grep -oE 'uketsuke_[a-z_]+' "$alerts" | sed 's/_bucket$//' | sort 
     grep -qF "\"${name#uketsuke_}\"" "$here/../daemon/desk/metrics.c"
     say $? "the alerts' $name is exported by the desk"
 done
+# The pages stand where the configuration, the socket and the examples of a proxy say, and the examples say it in headers
+# that the program reads.
+listen=$(sed -nE 's/^CONFIG_KEY\(web, LISTEN, "listen", TEXT, [0-9]+, [0-9]+, "([^"]*)".*/\1/p' "$here/../daemon/common/config.def")
+[ -n "$listen" ] && grep -qxF "ListenStream=$listen" "$units/uketsuke-web.socket"
+say $? "the pages' socket is the configuration's ($listen)"
+for example in "$here"/../packaging/proxy/*; do
+    name=${example##*/}
+    [ "$(grep -oE '127\.0\.0\.1:[0-9]+' "$example" | sort -u)" = "$listen" ]
+    say $? "$name names the pages' address and no other"
+    headers=$(grep -oE '(proxy_set_header|header_up|request_header @own) [A-Za-z-]+' "$example" | awk '$NF != "Connection" {print $NF}' | sort)
+    bad=0
+    [ "$headers" = "$(printf 'Host\nOrigin')" ] || bad=1
+    for header in $headers; do grep -qF "request_header(request, \"$header\"" "$here"/../daemon/web/*.c || bad=1; done
+    say "$bad" "$name sets Host and Origin, and nothing that is not read"
+done
 rules=$(sed -nE 's/.*idVendor\}=="([0-9a-f]+)".*idProduct\}=="([0-9a-f]+)".*/usb:v\U\1\Ep\U\2\Ed*/p' "$here/../packaging/udev.rules" | sort)
 [ -n "$rules" ] && [ "$rules" = "$(sed -nE 's/.*<modalias>(.*)<\/modalias>.*/\1/p' "$here/../packaging/uketsuke.metainfo.xml" | sort)" ]
 say $? "the package's metadata names the devices of the udev rules"

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
@@ -253,6 +254,30 @@ static bool parse_text(struct loading *l, int line, const struct config_row *row
     return false;
 }
 
+/* "127.0.0.1:8620", "[::1]:8620", "localhost:8620": on a network the pages stand behind a TLS reverse proxy only. */
+static bool is_on_loopback(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    char host[INET_ADDRSTRLEN], *end;
+    struct in_addr address;
+    unsigned long port;
+
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+        return false;
+    port = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || port < 1 || port > 65535)
+        return false;
+    if ((len == 5 && memcmp(text, "[::1]", len) == 0) ||
+        (len == 9 && memcmp(text, "localhost", len) == 0))
+        return true;
+    if (len >= sizeof(host))
+        return false;
+    memcpy(host, text, len);
+    host[len] = '\0';
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
 static char *resolve_path(const struct config *config, const char *text)
 {
     char *out = NULL;
@@ -287,6 +312,12 @@ static bool parse_value(struct loading *l, int line, const struct config_row *ro
     case CONFIG_PATH:
         if (!parse_text(l, line, row, text))
             return false;
+        if (row == &rows[CFG_web_LISTEN] && !is_on_loopback(text)) {
+            complain(l, line, "not a loopback address with a port", row->name,
+                     "give one like 127.0.0.1:8620; for other machines put a TLS reverse proxy "
+                     "before it (examples in proxy/ of the documentation)");
+            return false;
+        }
         break;
     }
     value->text = row->type == CONFIG_PATH ? resolve_path(l->config, text) : strdup(text);

@@ -77,6 +77,14 @@ static void each_error_names_its_line_and_a_way_out(void **state)
         {"[lane 65]\n", ":1: lane 65: a lane is named by a number"},
         {"[desk 1]\n", ":1: desk 1: this section takes no name"},
         {"[upstream a/b]\n", ":1: upstream a/b: not a usable name"},
+        {"[web]\nlisten = 0.0.0.0:8620\n",
+         ":2: listen: not a loopback address with a port; give one like 127.0.0.1:8620"},
+        {"[web]\nlisten = 192.168.10.5:8620\n", ":2: listen: not a loopback address"},
+        {"[web]\nlisten = [::]:8620\n", ":2: listen: not a loopback address"},
+        {"[web]\nlisten = 127.0.0.1\n", ":2: listen: not a loopback address"},
+        {"[web]\nlisten = 127.0.0.1:0\n", ":2: listen: not a loopback address"},
+        {"[web]\nlisten = 127.0.0.1:65536\n", ":2: listen: not a loopback address"},
+        {"[web]\nlisten = localhost.example:8620\n", ":2: listen: not a loopback address"},
         {"[desk]\nnonsense\n", ":2: line: not of the form `name = value`"},
     };
 
@@ -106,6 +114,23 @@ static void all_errors_are_told_at_once(void **state)
         lines += *p == '\n';
     assert_int_equal(lines, 4);
     free(message);
+}
+
+static void the_pages_may_stand_on_any_loopback_address(void **state)
+{
+    static const char *const good[] = {"127.0.0.1:8620", "127.1.2.3:1", "[::1]:65535",
+                                       "localhost:8620"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct config *config;
+        char text[100], *message;
+
+        (void)snprintf(text, sizeof(text), "[web]\nlisten = %s\n", good[i]);
+        assert_int_equal(load(&config, text, &message), 0);
+        assert_string_equal(config_text(config, CFG_web_LISTEN, NULL), good[i]);
+        config_free(&config);
+    }
 }
 
 static void a_line_too_long_is_told_and_not_cut(void **state)
@@ -155,6 +180,7 @@ int main(void)
         cmocka_unit_test(given_values_and_defaults_are_found),
         cmocka_unit_test(each_error_names_its_line_and_a_way_out),
         cmocka_unit_test(all_errors_are_told_at_once),
+        cmocka_unit_test(the_pages_may_stand_on_any_loopback_address),
         cmocka_unit_test(a_line_too_long_is_told_and_not_cut),
         cmocka_unit_test(a_missing_file_is_told),
         cmocka_unit_test(every_row_of_the_table_is_sound),
