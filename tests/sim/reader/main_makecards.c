@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -132,6 +133,27 @@ static int apply_defaults(struct input *in)
     return 0;
 }
 
+/* "+60": so many days after the first of this month in Japan, so that the card is made anew each month. */
+static int resolve_until(struct input *in)
+{
+    const char *text = sim_make_get(in, "auth-until");
+    time_t then = time(NULL) + 9 * 3600;
+    unsigned long days;
+    char day[16], *end;
+    struct tm tm;
+
+    if (text[0] != '+')
+        return 0;
+    days = strtoul(text + 1, &end, 10);
+    if (text[1] < '0' || text[1] > '9' || *end || days > 36500 || !gmtime_r(&then, &tm))
+        return complain(in, "auth-until is a day, or + and a number of days", text);
+    tm.tm_mday = 1 + (int)days;
+    then = timegm(&tm);
+    if (!gmtime_r(&then, &tm) || strftime(day, sizeof(day), "%Y%m%d", &tm) != 8)
+        return complain(in, "no such day", text);
+    return sim_settings_set(in->person, "auth-until", day);
+}
+
 static bool all_digits(const char *s, size_t len)
 {
     return strlen(s) == len && strspn(s, "0123456789") == len;
@@ -231,6 +253,8 @@ static int load_input(struct maker *m, const char *file)
     if (!in->kind)
         return complain(in, "unknown kind", sim_make_get(in, "kind"));
     r = apply_defaults(in);
+    if (r == 0)
+        r = resolve_until(in);
     if (r == 0 && in->kind->applications[0])
         r = check_values(in);
     if (r == 0)
