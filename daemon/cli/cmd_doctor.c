@@ -197,16 +197,30 @@ static void check_kernel(struct findings *f)
             "seccompのあるカーネルを使います / use a kernel with CONFIG_SECCOMP_FILTER");
 }
 
-static void check_clock(struct findings *f)
+/* As [desk] clock-source and clock-wrong want it; without a configuration by their defaults. */
+static void check_clock(struct findings *f, const struct config *config)
 {
+    enum { KERNEL, NONE };
+    bool watched = config == NULL || config_number(config, CFG_desk_CLOCK_SOURCE, NULL) == KERNEL;
+    bool refused = config != NULL && config_number(config, CFG_desk_CLOCK_WRONG, NULL) == 1;
+    bool loose = watched && clock_host_synchronised() != 1;
     time_t now = time(NULL);
     struct tm tm;
-    char detail[64] = "";
+    char detail[120] = "";
+    size_t used = 0;
 
     if (localtime_r(&now, &tm) != NULL)
-        (void)strftime(detail, sizeof(detail), "%Y-%m-%d %H:%M:%S %Z", &tm);
-    if (now < CLOCK_NOT_BEFORE_S)
+        used = strftime(detail, sizeof(detail), "%Y-%m-%d %H:%M:%S %Z", &tm);
+    (void)snprintf(detail + used, sizeof(detail) - used, "%s",
+                   !watched ? ""
+                   : loose  ? ", 時刻合わせなし / follows no time server"
+                            : ", 時刻合わせあり / follows a time server");
+    if (now < CLOCK_NOT_BEFORE_S || (loose && refused))
         say(f, BAD, "clock", detail, "時計を合わせます / set the clock: timedatectl set-ntp true");
+    else if (loose)
+        say(f, WARNING, "clock", detail,
+            "時刻合わせを働かせるか、見ないなら [desk] clock-source = none / timedatectl set-ntp "
+            "true, or clock-source = none where nothing should be looked at");
     else
         say(f, GOOD, "clock", detail, "");
 }
@@ -444,7 +458,7 @@ int command_doctor(const struct command_options *options, int argc, char **argv)
         check_configured(&f, config);
     }
     check_kernel(&f);
-    check_clock(&f);
+    check_clock(&f, config);
     check_libraries(&f);
     if (config != NULL)
         check_desk(&f, config);

@@ -311,6 +311,7 @@ static const struct call calls[] = {
     CALL(inotify_init1, CAGE_DIRECTORY),
     CALL(inotify_add_watch, CAGE_DIRECTORY),
     CALL(inotify_rm_watch, CAGE_DIRECTORY),
+    CALL(adjtimex, CAGE_CLOCK),
 };
 
 static int add_call(scmp_filter_ctx filter, const struct call *call)

@@ -27,6 +27,7 @@ enum cage_call {
     CAGE_DIRECTORY = 1 << 9, /* getdents, inotify: folder upstreams, sysfs walks */
     CAGE_VIDEO =
         1 << 10, /* of video4linux the fourteen requests that streaming needs, each by its number */
+    CAGE_CLOCK = 1 << 12, /* ask the kernel whether its clock follows a time server */
     CAGE_MOVES = 1 << 11, /* with FILES_WRITE: from one of the paths that are written to another */
 };
 

@@ -40,6 +40,15 @@ uint64_t clock_realtime_us(const struct clock *clock);
 /* This program is younger than any day before (2025-10-09): a host that says otherwise has lost its clock. */
 #define CLOCK_NOT_BEFORE_S INT64_C(1760000000)
 
+/*
+ * Does the host's clock follow a time server? 1: yes, 0: no, negative errno: it cannot be told. On the host's time the
+ * kernel is asked (systemd-timesyncd, chrony and ntpd all tell it; it forgets about nine hours after they fell silent).
+ */
+int clock_synchronised(const struct clock *clock);
+int clock_host_synchronised(void);
+/* Simulated clocks only: what it answers from now on (1 at the beginning). */
+void clock_set_synchronised(struct clock *clock, int synchronised);
+
 /* The beginning of today in Japan, in seconds since 1970. */
 int64_t clock_day_start_s(const struct clock *clock);
 

@@ -9,7 +9,7 @@ static const enum config_key live[] = {
     CFG_desk_CARD_BACK_SECONDS, CFG_desk_TAKE_CARD_SECONDS, CFG_desk_ASK_SECONDS,
     CFG_desk_PIN_TRIES,         CFG_desk_AGAIN_SECONDS,     CFG_desk_BACKUP_HOURS,
     CFG_desk_BACKUP_KEEP,       CFG_desk_RETENTION_DAYS,    CFG_desk_AUDIT_ANCHOR_HOURS,
-    CFG_desk_OUTBOX_DAYS,
+    CFG_desk_OUTBOX_DAYS,       CFG_desk_CLOCK_SOURCE,      CFG_desk_CLOCK_WRONG,
 };
 
 /* Whose section it is. A lane's label, reader and token concern several programs. */

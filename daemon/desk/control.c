@@ -254,14 +254,27 @@ static unsigned ask_web(struct control *c, const struct client *asker,
 static void health_clock(struct control *c, struct ipc *ipc, uint32_t request)
 {
     bool good = desk_check_clock(c->desk);
-    char today[9], detail[64];
+    int synchronised = desk_clock_synchronised(c->desk);
+    const char *next = "";
+    char today[9], detail[120];
 
     desk_today(c->desk, today);
-    (void)snprintf(detail, sizeof(detail),
-                   good ? "today in Japan is %s" : "says %s and is not believed", today);
-    service_health_item(
-        ipc, request, good ? 0 : 2, good ? (uint16_t)FAILURE_NONE : (uint16_t)FAILURE_DESK_CLOCK,
-        "clock of the desk", detail, good ? "" : failure_text(FAILURE_DESK_CLOCK)->staff_ja);
+    (void)snprintf(detail, sizeof(detail), "%s %s%s, %s", good ? "today in Japan is" : "says",
+                   today, good ? "" : " and is not believed",
+                   !c->desk->settings.clock_watched ? "no sign that it is right is looked at"
+                   : synchronised == 1              ? "it follows a time server"
+                   : synchronised == 0              ? "it follows no time server"
+                                       : "the kernel does not say whether it is right");
+    if (!good)
+        next = failure_text(FAILURE_DESK_CLOCK)->staff_ja;
+    else if (synchronised != 1)
+        next = "timedatectl で時刻合わせを確かめます / see timedatectl: is a time server followed?";
+    service_health_item(ipc, request,
+                        !good               ? 2
+                        : synchronised != 1 ? 1
+                                            : 0,
+                        good ? (uint16_t)FAILURE_NONE : (uint16_t)FAILURE_DESK_CLOCK,
+                        "clock of the desk", detail, next);
 }
 
 static void take_health(struct client *client, uint32_t request)

@@ -165,11 +165,34 @@ static uint64_t expected_us(const struct desk *desk)
     return desk->wall_us + clock_monotonic_us(desk->clock) - desk->wall_monotonic_us;
 }
 
+int desk_clock_synchronised(const struct desk *desk)
+{
+    return desk->settings.clock_watched ? clock_synchronised(desk->clock) : 1;
+}
+
+/* What cannot be told is no sign that it is right. */
+static bool is_loose(struct desk *desk)
+{
+    int synchronised = desk_clock_synchronised(desk);
+    bool loose = synchronised != 1;
+
+    if (loose != desk->clock_loose) {
+        desk->clock_loose = loose;
+        if (loose)
+            log_event(LOG_LEVEL_WARNING, "clock follows no time server",
+                      LOG_NUMBER("error", synchronised < 0 ? -synchronised : 0));
+        else
+            log_event(LOG_LEVEL_NOTICE, "clock follows a time server");
+    }
+    return loose;
+}
+
 bool desk_check_clock(struct desk *desk)
 {
     uint64_t now = clock_realtime_us(desk->clock), expected = expected_us(desk);
-    bool doubtful =
-        now < (uint64_t)CLOCK_NOT_BEFORE_S * CLOCK_SECOND || now + STEP_BACK_US < expected;
+    bool loose = is_loose(desk);
+    bool doubtful = now < (uint64_t)CLOCK_NOT_BEFORE_S * CLOCK_SECOND ||
+                    now + STEP_BACK_US < expected || (loose && desk->settings.clock_refused);
 
     if (now > expected) {
         desk->wall_us = now;

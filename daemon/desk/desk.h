@@ -54,6 +54,8 @@ struct desk_settings {
     enum genuineness_policy genuineness;
     uint32_t consents;
     unsigned pin_tries;
+    bool clock_watched;   /* the kernel is asked whether the clock follows a time server */
+    bool clock_refused;   /* and where it does not, the clock is not believed */
     uint64_t again_us;    /* the same card within this time was perhaps received already */
     uint64_t negative_us; /* for so long a negative answer serves the same card again */
     uint64_t limit_us[VISIT_STATE_COUNT]; /* CLOCK_NEVER for IDLE and CLOSED */
@@ -254,6 +256,7 @@ struct desk {
     /* The wall clock as last believed, and when that was; see desk_check_clock(). */
     uint64_t wall_us, wall_monotonic_us;
     bool clock_doubtful;
+    bool clock_loose; /* it followed no time server when it was looked at */
 };
 
 /* `store` is borrowed; `ports` and `settings` are copied. -ENOMEM. */
@@ -279,9 +282,12 @@ void desk_day(int64_t us, char out[9]);
 /*
  * May the wall clock be believed? Not before this program's own time, nor after a step back of more than a few
  * minutes while it ran: yesterday's answers would be today's again. Then nothing is asked, served from the cache or
- * dated, until the clock has caught up or the desk was restarted. Lanes are shown anew when it changes.
+ * dated, until the clock has caught up or the desk was restarted; where it is configured so, also while it follows no
+ * time server. Lanes are shown anew when it changes.
  */
 bool desk_check_clock(struct desk *desk);
+/* As clock_synchronised(); 1 where nobody wants to know. */
+int desk_clock_synchronised(const struct desk *desk);
 /* The time, or what it ought to be while the clock is in doubt; microseconds since 1970. */
 uint64_t desk_wall_us(const struct desk *desk);
 

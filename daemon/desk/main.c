@@ -265,7 +265,7 @@ static int enter_cage(struct program *p)
         {.path = backups, .write = true, .optional = true},
     };
     struct cage_spec spec = {.calls = CAGE_FILES_READ | CAGE_FILES_WRITE | CAGE_UNIX | CAGE_ACCEPT |
-                                      CAGE_FD_PASS | CAGE_DIRECTORY,
+                                      CAGE_FD_PASS | CAGE_DIRECTORY | CAGE_CLOCK,
                              .paths = paths,
                              .npaths = backups[0] != '\0' ? 2 : 1};
 

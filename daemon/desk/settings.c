@@ -65,6 +65,8 @@ int settings_read(const struct config *config, struct desk_settings *out, FILE *
     (void)MESSAGE_TEXT(out->institution, institution);
     out->institution_kind = (uint8_t)config_number(config, CFG_desk_INSTITUTION_KIND, NULL);
     out->genuineness = (enum genuineness_policy)config_number(config, CFG_desk_GENUINENESS, NULL);
+    out->clock_watched = config_number(config, CFG_desk_CLOCK_SOURCE, NULL) == 0;
+    out->clock_refused = config_number(config, CFG_desk_CLOCK_WRONG, NULL) == 1;
     out->again_us = (uint64_t)config_number(config, CFG_desk_AGAIN_SECONDS, NULL) * CLOCK_SECOND;
     out->negative_us =
         (uint64_t)config_number(config, CFG_desk_NEGATIVE_SECONDS, NULL) * CLOCK_SECOND;

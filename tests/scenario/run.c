@@ -290,13 +290,19 @@ static bool do_advance(struct script *s)
     return true;
 }
 
-/* An administrator or NTP steps the wall clock; the desk looks at it once a minute. */
+/* An administrator or NTP steps the wall clock, or the time server is lost; the desk looks at it once a minute. */
 static bool do_clock(struct script *s)
 {
+    bool loose = s->nwords == 2 && strcmp(s->words[1], "loose") == 0;
     bool back = s->nwords == 3 && strcmp(s->words[1], "back") == 0;
 
+    if (loose || (s->nwords == 2 && strcmp(s->words[1], "followed") == 0)) {
+        clock_set_synchronised(s->stage->clock, !loose);
+        (void)desk_check_clock(s->stage->desk);
+        return true;
+    }
     if (!back && (s->nwords != 3 || strcmp(s->words[1], "on") != 0))
-        return script_bad(s, "clock", "back or on, and how far?");
+        return script_bad(s, "clock", "back or on, and how far? or loose, followed");
     clock_step_realtime(s->stage->clock, (back ? -1 : 1) * (int64_t)script_span_us(s->words[2]));
     (void)desk_check_clock(s->stage->desk);
     return true;
@@ -345,7 +351,12 @@ static bool do_set(struct script *s)
     const char *upstream = script_option(s, "upstream", NULL);
     const char *kind = script_option(s, "kind", NULL);
     const char *negative = script_option(s, "negative", NULL);
+    const char *clock = script_option(s, "clock", NULL);
 
+    if (clock != NULL) {
+        s->stage->settings.clock_watched = strcmp(clock, "none") != 0;
+        s->stage->settings.clock_refused = strcmp(clock, "refuse") == 0;
+    }
     if (policy != NULL)
         s->stage->settings.genuineness = strcmp(policy, "require") == 0 ? POLICY_REQUIRE
                                          : strcmp(policy, "challenge-only") == 0

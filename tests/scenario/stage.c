@@ -311,6 +311,7 @@ static void defaults(struct desk_settings *s)
     strcpy(s->institution, "9910000017");
     s->consents = CONSENT_LIMIT | CONSENT_DRUGS | CONSENT_CHECKUP;
     s->pin_tries = 3;
+    s->clock_watched = true;
     s->again_us = 10 * CLOCK_MINUTE;
     for (unsigned i = 0; i < VISIT_STATE_COUNT; i++)
         s->limit_us[i] = CLOCK_NEVER;

@@ -1,11 +1,13 @@
 /* The simulated clock: what scenarios rely on. */
 #include "daemon/common/clock.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <sys/timex.h>
 #include <systemd/sd-event.h>
 
 struct note {
@@ -168,9 +170,36 @@ static void the_day_begins_at_midnight_in_japan(void **state)
     clock_free(&clock);
 }
 
+/* The same as by glibc's own call; asking sets nothing. */
+static void the_kernel_is_asked_and_nothing_is_set(void **state)
+{
+    struct clock *clock = clock_new_simulated(1, 1);
+    struct timex before = {.modes = 0}, after = {.modes = 0};
+    int asked;
+
+    (void)state;
+    if (adjtimex(&before) < 0) {
+        assert_int_equal(clock_host_synchronised(), -errno);
+    } else {
+        asked = clock_host_synchronised();
+        assert_int_equal(asked, (before.status & STA_UNSYNC) == 0);
+        assert_true(adjtimex(&after) >= 0);
+        assert_int_equal(after.status, before.status);
+        assert_int_equal(after.tai, before.tai);
+        assert_int_equal(after.tick, before.tick);
+    }
+    assert_int_equal(clock_synchronised(clock), 1);
+    clock_set_synchronised(clock, 0);
+    assert_int_equal(clock_synchronised(clock), 0);
+    clock_set_synchronised(clock, -EPERM);
+    assert_int_equal(clock_synchronised(clock), -EPERM);
+    clock_free(&clock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_kernel_is_asked_and_nothing_is_set),
         cmocka_unit_test(timers_fire_in_the_order_of_their_deadlines_at_their_own_time),
         cmocka_unit_test(equal_deadlines_fire_in_the_order_in_which_they_were_set),
         cmocka_unit_test(a_timer_set_by_a_callback_within_the_span_fires_too),

@@ -550,20 +550,25 @@ static void health_names_what_is_missing_and_ends(void **state)
 {
     struct house *h = *state;
     struct msg_health_query query = {.request = 8};
-    bool lane = false;
+    bool lane = false, clock = false;
 
     say(h, MSG_HEALTH_QUERY, &query);
     assert_non_null(wait_for(h, MSG_HEALTH_END));
     for (size_t i = 0; i < h->nseen; i++)
         if (h->seen[i].type == MSG_HEALTH_ITEM) {
             assert_int_equal(h->seen[i].body.health_item.request, 8);
+            if (strcmp(h->seen[i].body.health_item.component, "clock of the desk") == 0) {
+                clock = true;
+                assert_int_equal(h->seen[i].body.health_item.state, 0);
+                assert_non_null(strstr(h->seen[i].body.health_item.detail, "looked at"));
+            }
             if (strcmp(h->seen[i].body.health_item.component, "lane 1") == 0) {
                 lane = true;
                 assert_int_equal(h->seen[i].body.health_item.state, 2);
                 assert_int_equal(h->seen[i].body.health_item.failure, FAILURE_READER_ABSENT);
             }
         }
-    assert_true(lane);
+    assert_true(lane && clock);
 }
 
 /* A command asks; the web program, a client of the same door, is asked in its turn. */

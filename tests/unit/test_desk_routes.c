@@ -9,6 +9,7 @@
 #include "daemon/desk/precheck.h"
 #include "daemon/desk/settings.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -213,6 +214,39 @@ static void an_output_of_documents_is_one_of_the_kinds(void **state)
     end();
 }
 
+/* What a clock without a time server is worth, as [desk] says. */
+static void the_clock_is_believed_as_it_is_configured(void **state)
+{
+    static const struct {
+        const char *lines;
+        int told; /* by the kernel: 1 followed, 0 not, negative: it cannot be told */
+        bool believed;
+    } cases[] = {
+        {"", 1, true},
+        {"", 0, true},
+        {"", -EPERM, true},
+        {"\nclock-wrong = refuse", 1, true},
+        {"\nclock-wrong = refuse", 0, false},
+        {"\nclock-wrong = refuse", -EPERM, false},
+        {"\nclock-wrong = refuse\nclock-source = none", 0, true},
+        {"\nclock-source = none", 0, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(begin(cases[i].lines, TWO), 0);
+        clock_set_synchronised(house.clock, cases[i].told);
+        assert_int_equal(desk_check_clock(house.desk), cases[i].believed);
+        /* One that went back is believed by none of them; set right again, by all. */
+        clock_step_realtime(house.clock, -(int64_t)(10 * CLOCK_MINUTE));
+        assert_false(desk_check_clock(house.desk));
+        clock_step_realtime(house.clock, 10 * CLOCK_MINUTE);
+        clock_set_synchronised(house.clock, 1);
+        assert_true(desk_check_clock(house.desk));
+        end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_question_goes_where_the_route_says),
         cmocka_unit_test(a_route_that_cannot_be_is_refused_in_words),
         cmocka_unit_test(an_output_of_documents_is_one_of_the_kinds),
+        cmocka_unit_test(the_clock_is_believed_as_it_is_configured),
     };
 
     log_capture(quiet, NULL);
