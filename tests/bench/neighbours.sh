@@ -145,7 +145,7 @@ for what in cached live; do
     done
 done
 for n in "${lanes[@]}"; do
-    said=$(cat "$top.neighbour.${names[$n]}".* | awk '{ print $4 }' | sort | uniq -c | sort -rn | awk '{ printf "%s%s %d times", NR > 1 ? ", " : "", $2, $1 }')
+    said=$(cat "$top.neighbour.${names[$n]}".* | awk '{ print $4 }' | sort | uniq -c | sort -rn | awk '{ printf "%s%s %d times", (NR > 1 ? ", " : ""), $2, $1 }')
     printf '  %-46s %s; longest %s ms\n' "neighbour: ${names[$n]}" "${said:-nothing yet}" \
         "$(cat "$top.neighbour.${names[$n]}".* | awk '$2 > most { most = $2 } END { printf "%.0f", most / 1000 }')"
     # None may have had an answer from its service.
