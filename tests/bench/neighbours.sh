@@ -110,7 +110,8 @@ round() { # round NAME NUMBER
     start "$1"
     if [ "$1" = beside ]; then
         for n in "${lanes[@]}"; do
-            lookups "$desk" 100000 500 "$n" "$other" >"$top.neighbour.${names[$n]}.$2" 2>/dev/null &
+            # Not by the function: the process that is ended must be the program itself.
+            "$bin/bench_lookups" "$port" "$desk/tokens/staff" 100000 500 "$n" "$other" >"$top.neighbour.${names[$n]}.$2" &
             watchers+=($!)
         done
         sleep 1 # their first questions hang
