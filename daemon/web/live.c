@@ -209,21 +209,24 @@ void live_open_board(struct listener *listener, void *arg)
     struct msg_view view = {.view = VIEW_BOARD};
     struct show *show = calloc(1, sizeof(*show));
     struct web *web = arg;
-    int r = show == NULL ? -ENOMEM : MESSAGE_TEXT(view.staff, events_staff(listener));
+    int r = -ENOTCONN;
 
-    if (r == 0) {
-        show->web = web;
-        show->listener = events_id(listener);
-        r = desk_link_up(web->desk)
-                ? desk_link_ask(web->desk, MSG_VIEW, &view, on_viewed, show, NULL)
-                : -ENOTCONN;
-    }
-    if (r == -ENOTCONN)
-        say_link(web, events_id(listener), false);
-    else if (r < 0)
+    if (show == NULL) {
         events_end(listener);
-    if (r < 0)
-        free(show);
+        return;
+    }
+    show->web = web;
+    show->listener = events_id(listener);
+    (void)MESSAGE_TEXT(view.staff, events_staff(listener));
+    if (desk_link_up(web->desk))
+        r = desk_link_ask(web->desk, MSG_VIEW, &view, on_viewed, show, NULL);
+    if (r >= 0)
+        return;
+    if (r == -ENOTCONN)
+        say_link(web, show->listener, false);
+    else
+        events_end(listener);
+    free(show);
 }
 
 static json_t *settings(const struct web *web, uint16_t lane)

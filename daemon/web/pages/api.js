@@ -50,7 +50,8 @@ export function connect(surface) {
                 onstate("lost");
                 if (source.readyState !== EventSource.CLOSED)
                     return; // the browser connects again by itself
-                const probe = await fetch(path.replace(/\/events$/, path === "/api/events" ? "/lanes" : ""), {
+                // Asked for its status only: something that shows no patient, so that it is no view of anybody.
+                const probe = await fetch(path.replace(/\/events$/, path === "/api/events" ? "/disaster" : ""), {
                     headers: { "X-Uketsuke": surface },
                     cache: "no-store",
                 }).catch(() => null);

@@ -691,7 +691,7 @@ for (const kind of ["pointerdown", "keydown"])
     });
 setInterval(async () => {
     if (accounts && inside())
-        await api.get("/api/lanes").catch((refused) => refused.status === 401 && (stopListening?.(), door("ended")));
+        await api.get("/api/disaster").catch((refused) => refused.status === 401 && (stopListening?.(), door("ended")));
 }, 20000);
 $("out").addEventListener("click", async () => {
     await api.remove("/api/session").catch(() => {});
