@@ -94,6 +94,11 @@ static void print_lanes(FILE *out, const struct desk *desk)
                 desk->upstreams[i].up && desk->upstreams[i].breaker == 0);
     head(out, "matcher_up", "gauge", "1 while the matching program is connected.");
     fprintf(out, "uketsuke_matcher_up %d\n", desk->matcher_up);
+    head(out, "clock_believed", "gauge", "1 while the wall clock is believed.");
+    fprintf(out, "uketsuke_clock_believed %d\n", !desk->clock_doubtful);
+    head(out, "clock_followed", "gauge",
+         "1 while the clock follows a time server, or nobody wants to know (clock-source = none).");
+    fprintf(out, "uketsuke_clock_followed %d\n", desk_clock_synchronised(desk) == 1);
 }
 
 static void print_outbox(FILE *out, const struct desk *desk)
