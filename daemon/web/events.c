@@ -268,14 +268,14 @@ void events_open(struct listener *listener)
     listener->open = true;
 }
 
-void events_each_shut(struct events *events, void (*each)(struct listener *listener, void *arg),
-                      void *arg)
+void events_each_board(struct events *events, bool open,
+                       void (*each)(struct listener *listener, void *arg), void *arg)
 {
     struct listener *next;
 
     for (struct listener *l = events->listeners; l != NULL; l = next) {
         next = l->next;
-        if (!l->open && !l->dropped)
+        if (l->lane == 0 && l->open == open && !l->dropped)
             each(l, arg);
     }
 }

@@ -32,9 +32,9 @@ const char *events_staff(const struct listener *listener);
 void events_open(struct listener *listener);
 /* The stream ends; its page comes back by itself. */
 void events_end(struct listener *listener);
-/* Each board that is not open. */
-void events_each_shut(struct events *events, void (*each)(struct listener *listener, void *arg),
-                      void *arg);
+/* Each board that is open, or each that is not. */
+void events_each_board(struct events *events, bool open,
+                       void (*each)(struct listener *listener, void *arg), void *arg);
 
 /* One event to one listener; `json` is its data in one line. */
 void events_say(struct listener *listener, const char *event, const char *json);

@@ -88,7 +88,7 @@ static void on_link(bool up, void *arg)
     on_disaster(desk_link_disaster(web->desk), web);
     if (events_heard(web->events, 0))
         live_show_visits(web, 0);
-    events_each_shut(web->events, live_open_board, web);
+    events_each_board(web->events, false, live_open_board, web);
 }
 
 static void on_health(struct ipc *ipc, uint32_t request, void *arg)
@@ -227,6 +227,42 @@ void live_open_board(struct listener *listener, void *arg)
     else
         events_end(listener);
     free(show);
+}
+
+static void on_looked(struct message *message, bool last, int error, void *arg)
+{
+    struct show *show = arg;
+    struct listener *listener = events_find(show->web->events, show->listener);
+
+    (void)last;
+    (void)error;
+    /* Without the desk nothing is shown; it has the row of the last time. */
+    if (message != NULL && message->body.action_result.accepted == 0 && listener != NULL)
+        events_end(listener);
+    free(show);
+}
+
+static void look_again(struct listener *listener, void *arg)
+{
+    struct msg_view view = {.view = VIEW_BOARD};
+    struct show *show = calloc(1, sizeof(*show));
+    struct web *web = arg;
+
+    if (show == NULL)
+        return;
+    show->web = web;
+    show->listener = events_id(listener);
+    (void)MESSAGE_TEXT(view.staff, events_staff(listener));
+    if (desk_link_ask(web->desk, MSG_VIEW, &view, on_looked, show, NULL) < 0)
+        free(show);
+}
+
+void live_look(struct timer *timer, void *arg)
+{
+    struct web *web = arg;
+
+    events_each_board(web->events, true, look_again, web);
+    (void)timer_set_after(timer, LIVE_LOOK_US);
 }
 
 static json_t *settings(const struct web *web, uint16_t lane)

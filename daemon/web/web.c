@@ -1,5 +1,6 @@
 #include "web.h"
 
+#include "clock.h"
 #include "desk_link.h"
 #include "events.h"
 #include "json_view.h"
@@ -38,6 +39,10 @@ int web_start(struct web *web, struct sd_event *loop, struct clock *clock, struc
     r = desk_link_new(&web->desk, loop, clock, desk_path, &live_events, web);
     if (r < 0)
         goto fail;
+    web->look = timer_new(clock, live_look, web);
+    r = web->look != NULL ? timer_set_after(web->look, LIVE_LOOK_US) : -ENOMEM;
+    if (r < 0)
+        goto fail;
     r = server_new(&web->server, loop, clock, listen_fd, &handlers, web);
     listen_fd = -1;
     if (r < 0)
@@ -55,6 +60,7 @@ fail:
 void web_stop(struct web *web)
 {
     server_free(&web->server);
+    timer_free(&web->look);
     passwords_free(&web->passwords);
     desk_link_free(&web->desk);
     events_free(&web->events);

@@ -21,6 +21,7 @@ struct pages;
 struct passwords;
 struct request;
 struct server;
+struct timer;
 struct voice;
 struct waiter;
 
@@ -43,6 +44,7 @@ struct web {
     struct desk_link *desk;
     struct server *server;
     struct waiter *waiters; /* for the next preview */
+    struct timer *look;     /* at the boards that are open */
     char *failures;         /* GET /api/failures, made once */
     size_t failures_len;
     uint64_t refused; /* requests turned away by guard, session or route */
@@ -117,6 +119,9 @@ api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, ap
 extern const struct desk_link_events live_events;
 /* A new board, or one that could not be shown anything yet: all of it, once the desk has written down who looks. */
 void live_open_board(struct listener *listener, void *web);
+/* Boards that are still open are told to the desk again and again, so that its log shows until when. */
+#define LIVE_LOOK_US (30 * CLOCK_MINUTE)
+void live_look(struct timer *timer, void *web);
 /* The lanes as they are, to a listener (lane 0: a board). */
 void live_show_lane(struct web *web, struct listener *listener, uint16_t lane);
 /* Slips that wait for somebody and today's visits from the desk, then "ready", to a board by its number (0: to all). */

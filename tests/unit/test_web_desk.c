@@ -603,6 +603,39 @@ static void what_cannot_be_written_down_is_not_shown(void **state)
     assert_int_equal(events_count(rig->web.events, 0), 0);
 }
 
+/* A board that is still open says so again, so that the log shows until when. */
+static void a_board_that_stays_open_is_written_down_again(void **state)
+{
+    struct rig *rig = *state;
+    static struct reply reply;
+    unsigned views = 0;
+    int fd;
+
+    because = FAILURE_NONE;
+    rig->on_desk = writes_it_down;
+    fd = client_begin(rig, "GET", "/api/events", cookie_as(rig, "受付 鈴木"), NULL);
+    memset(&reply, 0, sizeof(reply));
+    client_read(rig, fd, &reply);
+    assert_non_null(strstr(reply.text, "event: ready"));
+    nasked = 0;
+    for (unsigned minute = 0; minute < 60; minute++)
+        rig_advance(rig, CLOCK_MINUTE);
+    for (unsigned i = 0; i < nasked; i++) {
+        views += asked[i].type == MSG_VIEW;
+        assert_int_equal(asked[i].type, MSG_VIEW); /* and is shown nothing anew by that */
+        assert_string_equal(asked[i].body.view.staff, "受付 鈴木");
+    }
+    assert_int_equal(views, 2);
+    assert_int_equal(events_count(rig->web.events, 0), 1);
+    /* From then on it cannot be written down: it is shown nothing more. */
+    because = FAILURE_DESK_STORE;
+    for (unsigned minute = 0; minute < 31; minute++)
+        rig_advance(rig, CLOCK_MINUTE);
+    assert_int_equal(events_count(rig->web.events, 0), 0);
+    close(fd);
+    rig_pump(rig);
+}
+
 static void refused_lists(struct rig *rig, const struct message *message)
 {
     struct msg_visits_end visits = {.request = message->body.visits_query.request,
@@ -745,6 +778,7 @@ int main(void)
         T(a_board_hears_the_full_state_first_and_then_what_happens),
         T(nothing_is_shown_before_it_is_written_down_who_looks),
         T(what_cannot_be_written_down_is_not_shown),
+        T(a_board_that_stays_open_is_written_down_again),
         T(a_list_that_the_desk_refuses_is_no_empty_list),
         T(a_board_without_a_desk_is_opened_when_there_is_one),
         T(a_listener_that_left_is_found_and_one_that_stays_hears_a_pulse),
