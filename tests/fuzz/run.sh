@@ -7,7 +7,8 @@ build=$1 seconds=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$build/crashes" "$build/log" "$build/corpus" "$build/seeds"
-export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:allocator_may_return_null=1
+# What is freed is held back, so many MiB of it; by default 256, behind which a target may grow unseen.
+export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:allocator_may_return_null=1:quarantine_size_mb=${FUZZ_QUARANTINE:-64}
 export UBSAN_OPTIONS=print_stacktrace=1
 
 one() { # one TARGET
@@ -34,10 +35,11 @@ passed=0 failed=0
 for target in "$@"; do
     log=$build/log/$target.log
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
+    peak=$(sed -n 's/^stat::peak_rss_mb: *//p' "$log" | tail -n 1)
     features=$(grep -oE ' ft: [0-9]+' "$log" | tail -n 1 | tr -dc 0-9)
     if [ "$(cat "$build/log/$target.status" 2>/dev/null)" = passed ]; then
         passed=$((passed + 1))
-        printf 'ok   %-24s %10d executions %7d features\n' "$target" "${runs:-0}" "${features:-0}"
+        printf 'ok   %-24s %10d executions %7d features %5d MiB at most\n' "$target" "${runs:-0}" "${features:-0}" "${peak:-0}"
     else
         failed=$((failed + 1))
         printf 'FAIL %-24s %10d executions %7d features\n' "$target" "${runs:-0}" "${features:-0}"
