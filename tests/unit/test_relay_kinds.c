@@ -751,5 +751,6 @@ int main(void)
         cmocka_unit_test(silence_about_a_card),
     };
 
+    cmocka_set_test_filter(getenv("UKETSUKE_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
