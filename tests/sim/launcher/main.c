@@ -2,9 +2,9 @@
  * sim-launcher PLAN LOG_DIRECTORY CONTROL_SOCKET
  *
  * Stands in for systemd in `make run` and in tests: makes the sockets once, hands them over by LISTEN_FDS,
- * starts every program of the plan in its order, starts again what dies (100 ms, doubling to 5 s; calm for
- * 10 s resets it), ends all in reverse order on SIGTERM or SIGINT. Output of a program goes to
- * LOG_DIRECTORY/NAME.log. It ends only processes that it started itself, by their pids.
+ * starts every program of the plan in its order, starts again what dies (after 100 ms, as a service with a fixed
+ * RestartSec is; doubling to 5 s only while it does not even come up), ends all in reverse order on SIGTERM or SIGINT.
+ * Output of a program goes to LOG_DIRECTORY/NAME.log. It ends only processes that it started itself, by their pids.
  *
  * The control socket (Unix stream) takes one line a connection and answers with one line:
  *   ready            "ok" once every program said so, "waiting NAME" before
@@ -34,7 +34,7 @@
 
 #define RESTART_FIRST_MS 100
 #define RESTART_MOST_MS 5000
-#define CALM_MS 10000
+#define UP_MS 1000 /* one that says nothing when it is ready is up after that */
 
 struct launcher {
     struct plan plan;
@@ -185,6 +185,11 @@ static void start(struct launcher *l, struct plan_program *p)
     p->ready = p->ready_by == READY_AT_ONCE;
 }
 
+static bool was_up(const struct plan_program *p)
+{
+    return p->ready && (p->ready_by != READY_AT_ONCE || now_ms() - p->started_ms > UP_MS);
+}
+
 static void reap(struct launcher *l)
 {
     int status;
@@ -196,14 +201,14 @@ static void reap(struct launcher *l)
 
             if (p->pid != pid)
                 continue;
+            if (was_up(p) || p->wait_ms == 0)
+                p->wait_ms = RESTART_FIRST_MS;
+            else
+                p->wait_ms = p->wait_ms * 2 < RESTART_MOST_MS ? p->wait_ms * 2 : RESTART_MOST_MS;
             p->pid = 0;
             p->ready = false;
             if (l->stopping)
                 break;
-            if (now_ms() - p->started_ms > CALM_MS || p->wait_ms == 0)
-                p->wait_ms = RESTART_FIRST_MS;
-            else
-                p->wait_ms = p->wait_ms * 2 < RESTART_MOST_MS ? p->wait_ms * 2 : RESTART_MOST_MS;
             p->start_again_ms = now_ms() + p->wait_ms;
             (void)fprintf(stderr, "launcher: %s ended (%s %d%s), starts again in %u ms\n", p->name,
                           WIFSIGNALED(status) ? "signal" : "status",
