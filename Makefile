@@ -207,7 +207,7 @@ HELPERS_reader := umock mock sim lane v4l2
 # (tests/unit/lane_wrap.c names them).
 LANE_WRAPPED := usb_libusb_new v4l2_new malloc calloc free strdup $(shell sed -n 's/^WRAP.[A-Z]*, [^,]*, \([A-Za-z0-9_]*\),.*/\1/p' tests/unit/lane_wrap.c)
 WRAPS_reader := $(LANE_WRAPPED:%=-Wl$(comma)--wrap=%)
-HELPERS_desk := fake
+HELPERS_desk := fake quiet
 test_rooms = $(or $(TEST_ROOMS_$(1)),$(TEST_ROOMS_$(call test_room,$(1))))
 test_helpers = $(or $(HELPERS_$(1)),$(HELPERS_$(call test_room,$(1))))
 helpers = $(sort $(foreach h,$(test_room) $(test_helpers),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
@@ -231,7 +231,7 @@ TEST_ROOMS_power := desk store common
 HELPERS_power := store whole
 # Each call to the host and to the libraries fails in turn (tests/unit/short_calls.h).
 TEST_ROOMS_test_short_desk := desk store common
-HELPERS_test_short_desk := store whole
+HELPERS_test_short_desk := store whole quiet
 WRAPS_test_short_desk := $(patsubst %,-Wl$(comma)--wrap=%,lane_reader_message lane_matcher_message ask_relay_message action_lane action_lookup clock_advance)
 TEST_ROOMS_test_short_web := web common
 HELPERS_test_short_web := web
@@ -244,9 +244,11 @@ $(BIN)/short.so: tests/unit/short_calls.c tests/unit/short_calls.h
 	@echo "  LINK    $@"
 	@$(CC) -std=c17 -O2 -g -fPIC -shared $(DEFS) $(WARN_TEST) -DSHORT_PRELOADED -o $@ $< -ldl
 TEST_ROOMS_maintain := desk store common
+TEST_ROOMS_outbox := desk store common
+HELPERS_outbox := store quiet
 # The whole way of what is handed over, in one process.
 TEST_ROOMS_handover := desk store relay common
-HELPERS_handover := store
+HELPERS_handover := store quiet
 WRAPS_handover := -Wl,--wrap=store_commit
 TEST_ROOMS_accounts := desk store common
 HELPERS_accounts := store

@@ -1,8 +1,8 @@
 /* The door for web and command: the real server on a real socket, a desk without its other programs. */
 #include "fake_store.h"
+#include "quiet_desk.h"
 
 #include "../../daemon/common/ipc.h"
-#include "../../daemon/common/log.h"
 #include "../../daemon/common/memfd.h"
 #include "../../daemon/common/service.h"
 #include "../../daemon/common/xmlmsg.h"
@@ -153,13 +153,6 @@ static void say(struct house *h, uint16_t type, const void *body)
     assert_int_equal(ipc_send(ipc_client_peer(h->client), type, body), 0);
 }
 
-static void quiet(enum log_level level, const char *line, void *arg)
-{
-    (void)level;
-    (void)line;
-    (void)arg;
-}
-
 static int start(void **state)
 {
     static const struct ipc_self web = {IPC_WEB, 0, "test", ""};
@@ -173,7 +166,7 @@ static int start(void **state)
     FILE *out;
     int fd;
 
-    log_capture(quiet, NULL);
+    quiet_log();
     strcpy(h->directory, "/tmp/uketsuke-desk-XXXXXX");
     assert_non_null(mkdtemp(h->directory));
     snprintf(path, sizeof(path), "%s/u.conf", h->directory);

@@ -3,8 +3,8 @@
  * and the clock are played; what the desk sends to each lane is counted.
  */
 #include "../scenario/stage.h"
+#include "quiet_desk.h"
 
-#include "../../daemon/common/log.h"
 #include "../../daemon/desk/visit.h"
 
 #include <setjmp.h>
@@ -252,13 +252,6 @@ static void a_lane_stuck_in_any_state_costs_the_others_nothing(void **state)
     print_message("stuck in %u states in turn\n", stuck);
 }
 
-static void quiet(enum log_level level, const char *line, void *arg)
-{
-    (void)level;
-    (void)line;
-    (void)arg;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +260,6 @@ int main(void)
         cmocka_unit_test(a_lane_stuck_in_any_state_costs_the_others_nothing),
     };
 
-    log_capture(quiet, NULL);
+    quiet_log();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

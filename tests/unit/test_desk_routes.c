@@ -1,8 +1,8 @@
 /* Which upstream is asked what: the lane's, or the one that [desk] routes names for the kind of question. */
 #include "fake_store.h"
+#include "quiet_desk.h"
 
 #include "daemon/common/config.h"
-#include "daemon/common/log.h"
 #include "daemon/common/xmlmsg.h"
 #include "daemon/desk/ask.h"
 #include "daemon/desk/outbox.h"
@@ -46,56 +46,10 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
     return 0;
 }
 
-static void no_lane(void *arg, const struct msg_lane_state *state)
-{
-    (void)arg;
-    (void)state;
-}
-
-static void no_visit(void *arg, const struct msg_visit_item *item)
-{
-    (void)arg;
-    (void)item;
-}
-
-static void no_slip(void *arg, const struct msg_slip_item *item)
-{
-    (void)arg;
-    (void)item;
-}
-
-static void no_preview(void *arg, const struct msg_lane_preview *preview, int fd)
-{
-    (void)arg;
-    (void)preview;
-    (void)fd;
-}
-
-static void no_disaster(void *arg, const struct msg_disaster_state *state)
-{
-    (void)arg;
-    (void)state;
-}
-
-static void no_precheck(void *arg, void *asker, const struct msg_prechecked *prechecked)
-{
-    (void)arg;
-    (void)asker;
-    (void)prechecked;
-}
-
-static void quiet(enum log_level level, const char *line, void *arg)
-{
-    (void)level;
-    (void)line;
-    (void)arg;
-}
-
 /* What settings_apply() says of this configuration; a good one leaves its desk in `house`. */
 static int begin(const char *routes, const char *rest)
 {
-    static const struct desk_ports ports = {NULL,    port_send,   no_lane, no_visit,   no_preview,
-                                            no_slip, no_disaster, NULL,    no_precheck};
+    const struct desk_ports ports = quiet_ports(port_send, NULL);
     struct desk_settings settings;
     char path[] = "/tmp/uketsuke-routes-XXXXXX", *message = NULL, *words = NULL;
     size_t len;
@@ -258,6 +212,6 @@ int main(void)
         cmocka_unit_test(the_clock_is_believed_as_it_is_configured),
     };
 
-    log_capture(quiet, NULL);
+    quiet_log();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

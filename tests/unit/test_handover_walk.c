@@ -10,6 +10,7 @@
  * and each answer on its way back to the desk.
  */
 #include "handover_world.h"
+#include "quiet_desk.h"
 #include "store_rig.h"
 
 #include "daemon/common/memfd.h"
@@ -279,41 +280,9 @@ static void answers_arrive(void)
 
 /* ---- one life -------------------------------------------------------------------------------- */
 
-static void no_lane(void *arg, const struct msg_lane_state *state)
-{
-    (void)arg;
-    (void)state;
-}
-
-static void no_visit(void *arg, const struct msg_visit_item *item)
-{
-    (void)arg;
-    (void)item;
-}
-
-static void no_slip(void *arg, const struct msg_slip_item *item)
-{
-    (void)arg;
-    (void)item;
-}
-
-static void no_preview(void *arg, const struct msg_lane_preview *preview, int fd)
-{
-    (void)arg;
-    (void)preview;
-    (void)fd;
-}
-
-static void no_disaster(void *arg, const struct msg_disaster_state *state)
-{
-    (void)arg;
-    (void)state;
-}
-
 static struct desk *a_desk(void)
 {
-    const struct desk_ports ports = {NULL,    port_send,   no_lane, no_visit, no_preview,
-                                     no_slip, no_disaster, NULL,    NULL};
+    const struct desk_ports ports = quiet_ports(port_send, NULL);
     const struct outbox_output outputs[] = {
         {"receipt", OUTBOX_FACE_FILE, false, 0, 5 * CLOCK_SECOND, 0},
         {"hook", OUTBOX_HOOK, true, (life.plan->deaf ? 1 : 72) * CLOCK_HOUR, 5 * CLOCK_SECOND, 0},

@@ -6,6 +6,7 @@
  *
  * A slice of them runs by itself; UKETSUKE_FAULTS=all runs each (`make faults`).
  */
+#include "quiet_desk.h"
 #include "short_calls.h"
 #include "store_rig.h"
 #include "whole_stage.h"
@@ -285,44 +286,9 @@ KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
 /* -- the start --------------------------------------------------------------------------------- */
 
-static int nothing(void *arg, enum desk_peer peer, unsigned index, uint16_t type, const void *body,
-                   const int *fds, unsigned nfds)
-{
-    (void)arg, (void)peer, (void)index, (void)type, (void)body, (void)fds, (void)nfds;
-    return 0;
-}
-static void no_lane(void *arg, const struct msg_lane_state *state)
-{
-    (void)arg, (void)state;
-}
-static void no_visit(void *arg, const struct msg_visit_item *item)
-{
-    (void)arg, (void)item;
-}
-static void no_preview(void *arg, const struct msg_lane_preview *preview, int fd)
-{
-    (void)arg, (void)preview, (void)fd;
-}
-static void no_slip(void *arg, const struct msg_slip_item *item)
-{
-    (void)arg, (void)item;
-}
-static void no_disaster(void *arg, const struct msg_disaster_state *state)
-{
-    (void)arg, (void)state;
-}
-
-static void no_prechecked(void *arg, void *asker, const struct msg_prechecked *prechecked)
-{
-    (void)arg;
-    (void)asker;
-    (void)prechecked;
-}
-
 static int begin_and_end(struct rig *rig, const struct desk_settings *settings)
 {
-    const struct desk_ports ports = {NULL,    nothing,     no_lane, no_visit,     no_preview,
-                                     no_slip, no_disaster, NULL,    no_prechecked};
+    const struct desk_ports ports = quiet_ports(NULL, NULL);
     struct desk *desk = NULL;
     char *message = NULL;
     int r;
