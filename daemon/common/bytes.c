@@ -89,6 +89,18 @@ struct bytes_reader bytes_sub(struct bytes_reader *r, size_t len)
     return sub;
 }
 
+bool bytes_text(struct bytes_reader *r, size_t len, char *to, size_t size)
+{
+    const uint8_t *text = bytes_take(r, len);
+
+    r->failed = r->failed || len >= size;
+    if (r->failed)
+        return false;
+    memcpy(to, text, len);
+    to[len] = '\0';
+    return true;
+}
+
 bool bytes_done(const struct bytes_reader *r)
 {
     return !r->failed && r->left == 0;
@@ -159,4 +171,13 @@ void bytes_put_u16be(struct bytes_writer *w, uint16_t v)
 void bytes_put_u32be(struct bytes_writer *w, uint32_t v)
 {
     put_be(w, v, 4);
+}
+
+void bytes_put_text(struct bytes_writer *w, const char *text, size_t size)
+{
+    size_t n = strnlen(text, size);
+
+    w->failed = w->failed || n == size || n > UINT16_MAX;
+    bytes_put_u16le(w, (uint16_t)n);
+    bytes_put(w, text, n);
 }

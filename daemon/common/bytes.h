@@ -36,6 +36,8 @@ uint64_t bytes_u64be(struct bytes_reader *r);
 const uint8_t *bytes_take(struct bytes_reader *r, size_t len);
 /* A reader over the next `len` bytes; failed at once if they are not there. */
 struct bytes_reader bytes_sub(struct bytes_reader *r, size_t len);
+/* `len` bytes as a text in a field of `size`, which must hold its end too; false, and `r` failed, when it does not fit. */
+bool bytes_text(struct bytes_reader *r, size_t len, char *to, size_t size);
 /* True when nothing failed and nothing is left. */
 bool bytes_done(const struct bytes_reader *r);
 
@@ -47,5 +49,7 @@ void bytes_put_u64le(struct bytes_writer *w, uint64_t v);
 void bytes_put_u16be(struct bytes_writer *w, uint16_t v);
 void bytes_put_u32be(struct bytes_writer *w, uint32_t v);
 void bytes_put(struct bytes_writer *w, const void *data, size_t len);
+/* The text of a field of `size` behind its length (16 bits, the low byte first); failed when the field has no end. */
+void bytes_put_text(struct bytes_writer *w, const char *text, size_t size);
 
 #endif

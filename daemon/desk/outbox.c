@@ -279,7 +279,7 @@ static void settle(const struct target *t, struct store_outbox *e, const struct 
         break;
     }
     if (delivery == OUTBOX_LEAST && e->state < OUTBOX_DONE &&
-        now - e->made_us > (int64_t)t->output.give_up_us)
+        (e->damaged || now - e->made_us > (int64_t)t->output.give_up_us))
         e->state = strcmp(e->mark, MAYBE) == 0 ? OUTBOX_DOUBTFUL : OUTBOX_REFUSED;
     if (e->state == OUTBOX_DOUBTFUL && e->failure == FAILURE_NONE)
         e->failure = FAILURE_HANDOVER_DOUBTFUL;
@@ -452,6 +452,16 @@ static void send_stage(struct target *t, const struct store_outbox *entry)
     store_answer_free(&answer);
 }
 
+/*
+ * What was to go out does not open: staff hear of it, and nothing waits behind it. A file needs only its answer; and a
+ * document that was staged is taken away first.
+ */
+static bool cannot_go(const struct store_outbox *entry)
+{
+    return entry->damaged && entry->kind != OUTBOX_FACE_FILE &&
+           (entry->kind != OUTBOX_DOCUMENT || entry->state == OUTBOX_WAITING);
+}
+
 static void carry(struct target *t, struct store_outbox *entry)
 {
     if (entry->state == OUTBOX_SENT_MAYBE && outbox_delivery(entry->kind) == OUTBOX_NOT_RESENT) {
@@ -459,6 +469,12 @@ static void carry(struct target *t, struct store_outbox *entry)
         outbox_ended(t, entry->id,
                      &(struct outbox_end){.outcome = HANDOVER_DOUBTFUL,
                                           .failure = FAILURE_HANDOVER_DOUBTFUL});
+    } else if (cannot_go(entry)) {
+        bool maybe = entry->state == OUTBOX_SENT_MAYBE || strcmp(entry->mark, MAYBE) == 0;
+
+        outbox_ended(t, entry->id,
+                     &(struct outbox_end){.outcome = maybe ? HANDOVER_DOUBTFUL : HANDOVER_REFUSED,
+                                          .failure = FAILURE_HANDOVER_GONE});
     } else if (t->reference) {
         outbox_send_references(t, entry);
     } else if (entry->kind == OUTBOX_FACE_FILE) {

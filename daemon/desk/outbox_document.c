@@ -251,7 +251,9 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
         outbox_give_step(t, entry, over ? HANDOVER_DISCARD : HANDOVER_COMMIT);
         return;
     }
-    if (over || d == NULL) {
+    if (d == NULL) { /* of a later version of this program */
+        r = -ENODATA;
+    } else if (over) {
         end = (struct outbox_end){.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_CONSENT};
     } else {
         r = store_visit_load(desk->store, entry->visit, &record);
@@ -260,10 +262,9 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
         else if (r == 0)
             r = -ENOTCONN;
         explicit_bzero(&record, sizeof(record));
-        if (r == -ENODATA)
-            end =
-                (struct outbox_end){.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_GONE};
     }
+    if (r == -ENODATA)
+        end = (struct outbox_end){.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_GONE};
     if (over || r < 0)
         outbox_ended(t, entry->id, &end);
 }

@@ -55,7 +55,7 @@ static int gather(const struct store_outbox *entry, void *arg)
 {
     struct gathering *g = arg;
 
-    if (entry->state == OUTBOX_WAITING)
+    if (entry->state == OUTBOX_WAITING && !entry->damaged)
         g->ids[g->n++] = entry->id;
     return g->n == OUTBOX_GROUP_MAX;
 }

@@ -107,6 +107,8 @@ static int decide_entry(struct desk *desk, struct store_outbox *e,
 
     if (e->state != OUTBOX_DOUBTFUL && e->state != OUTBOX_REFUSED)
         return -ENOENT;
+    if (resend && e->kind != OUTBOX_FACE_FILE && e->tree_len == 0)
+        return -ENODATA; /* it did not open */
     (void)MESSAGE_TEXT(e->staff, asked->staff);
     e->failure = FAILURE_NONE;
     e->detail[0] = '\0';
@@ -179,6 +181,9 @@ void outbox_decide(struct desk *desk, const struct msg_outbox_decide *asked,
         show_visit(desk, entry.visit);
         outbox_wake_soon(desk);
     }
-    action_end(desk, out, r);
+    if (r == -ENODATA)
+        action_refuse(desk, out, FAILURE_HANDOVER_GONE);
+    else
+        action_end(desk, out, r);
     store_outbox_free(&entry);
 }

@@ -18,27 +18,6 @@ void store_outbox_free(struct store_outbox *entry)
     explicit_bzero(entry, sizeof(*entry));
 }
 
-static void put_text(struct bytes_writer *w, const char *text, size_t size)
-{
-    size_t n = strnlen(text, size);
-
-    w->failed = w->failed || n == size;
-    bytes_put_u16le(w, (uint16_t)n);
-    bytes_put(w, text, n);
-}
-
-static bool take_text(struct bytes_reader *r, char *to, size_t size)
-{
-    size_t n = bytes_u16le(r);
-    const uint8_t *text = bytes_take(r, n);
-
-    if (text == NULL || n >= size)
-        return false;
-    memcpy(to, text, n);
-    to[n] = '\0';
-    return true;
-}
-
 /* Version 1: detail, staff, tree. */
 static int seal(struct store *store, const struct store_outbox *entry, uint8_t **sealed,
                 size_t *len)
@@ -59,8 +38,8 @@ static int seal(struct store *store, const struct store_outbox *entry, uint8_t *
         return -ENOMEM;
     bytes_writer_init(&w, payload, size);
     bytes_put_u8(&w, 1);
-    put_text(&w, entry->detail, sizeof(entry->detail));
-    put_text(&w, entry->staff, sizeof(entry->staff));
+    bytes_put_text(&w, entry->detail, sizeof(entry->detail));
+    bytes_put_text(&w, entry->staff, sizeof(entry->staff));
     /* Whoever was to have it has it. */
     if (entry->state != OUTBOX_DONE && entry->tree_len > 0)
         bytes_put(&w, entry->tree, entry->tree_len);
@@ -141,8 +120,8 @@ static int unpack(struct store_outbox *out, const uint8_t *data, size_t len)
     struct bytes_reader r;
 
     bytes_reader_init(&r, data, len);
-    if (bytes_u8(&r) != 1 || !take_text(&r, out->detail, sizeof(out->detail)) ||
-        !take_text(&r, out->staff, sizeof(out->staff)))
+    if (bytes_u8(&r) != 1 || !bytes_text(&r, bytes_u16le(&r), out->detail, sizeof(out->detail)) ||
+        !bytes_text(&r, bytes_u16le(&r), out->staff, sizeof(out->staff)))
         return -EBADMSG;
     if (r.left == 0)
         return 0;
@@ -154,11 +133,35 @@ static int unpack(struct store_outbox *out, const uint8_t *data, size_t len)
     return 0;
 }
 
-static int read_row(struct statement *s, struct store_outbox *out)
+/* What does not open is said, and left empty: the rest of the row still tells staff what it was. */
+static int open_sealed(struct statement *s, struct store_outbox *out)
 {
     const uint8_t *sealed;
     uint8_t *payload = NULL;
     size_t sealed_len, len = 0;
+    int r;
+
+    sealed = statement_get_blob(s, &sealed_len);
+    r = statement_error(s);
+    if (r < 0 || sealed == NULL)
+        return r;
+    r = seal_open(s->store, PLACE, out->id, sealed, sealed_len, &payload, &len);
+    if (r == 0)
+        r = unpack(out, payload, len);
+    seal_free(&payload, len);
+    if (r == -EBADMSG) {
+        explicit_bzero(out->detail, sizeof(out->detail));
+        explicit_bzero(out->staff, sizeof(out->staff));
+        out->damaged = true;
+        log_event(LOG_LEVEL_ERROR, "an entry of the outbox cannot be opened",
+                  LOG_NUMBER("entry", out->id));
+        r = 0;
+    }
+    return r;
+}
+
+static int read_row(struct statement *s, struct store_outbox *out)
+{
     int r;
 
     memset(out, 0, sizeof(*out));
@@ -177,20 +180,9 @@ static int read_row(struct statement *s, struct store_outbox *out)
     out->tried_us = statement_get_int(s);
     out->due_us = statement_get_int(s);
     out->ended_us = statement_get_int(s);
-    sealed = statement_get_blob(s, &sealed_len);
-    r = statement_error(s);
-    if (r == 0 && sealed != NULL) {
-        r = seal_open(s->store, PLACE, out->id, sealed, sealed_len, &payload, &len);
-        if (r == 0)
-            r = unpack(out, payload, len);
-        seal_free(&payload, len);
-    }
-    if (r < 0) {
-        uint64_t id = out->id;
-
+    r = open_sealed(s, out);
+    if (r < 0)
         store_outbox_free(out);
-        out->id = id;
-    }
     return r;
 }
 
@@ -217,11 +209,6 @@ static int walk(struct statement *s, store_outbox_fn *each, void *arg)
 
     while ((r = statement_step(s)) > 0) {
         r = read_row(s, &entry);
-        if (r == -EBADMSG) {
-            log_event(LOG_LEVEL_ERROR, "an entry of the outbox cannot be opened",
-                      LOG_NUMBER("entry", entry.id));
-            continue;
-        }
         if (r < 0)
             break;
         stop = each(&entry, arg);

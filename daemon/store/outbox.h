@@ -25,7 +25,8 @@ struct store_outbox {
     char
         mark[65]; /* the carrier's word on where it staged the file; or the question it went with */
     int64_t made_us, tried_us, due_us, ended_us; /* 0: not yet; due: not before */
-    /* Sealed as a whole; empty when it is done. */
+    /* Sealed as a whole; empty when it is done, and when it does not open. */
+    bool damaged;     /* it does not open: saved again it is empty for good */
     char detail[129]; /* what the other side said */
     char staff[65];   /* who decided last */
     uint8_t *tree;    /* what goes out, packed (xmlmsg_pack()); owned, store_outbox_free() */
@@ -37,10 +38,10 @@ void store_outbox_free(struct store_outbox *entry);
 int store_outbox_add(struct store *store, struct store_outbox *entry);
 /* State, failure, tries, name, mark, times and what is sealed. */
 int store_outbox_save(struct store *store, const struct store_outbox *entry);
+/* 0 also for one that is damaged. */
 int store_outbox_load(struct store *store, uint64_t id, struct store_outbox *out);
 
-/* Borrowed during the call; stops when it is not 0. An entry that does not open is logged and left
- * out. */
+/* Borrowed during the call; stops when it is not 0. One that does not open is logged, and comes as damaged. */
 typedef int store_outbox_fn(const struct store_outbox *entry, void *arg);
 /* Waiting or begun, and due: the oldest first. */
 int store_outbox_next(struct store *store, const char *target, int64_t now_us, uint32_t limit,

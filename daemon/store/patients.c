@@ -54,18 +54,6 @@ static int pack(const struct store_patient *patient, uint8_t **out, size_t *len)
     return -EINVAL;
 }
 
-static bool take_text(struct bytes_reader *r, char *to, size_t size)
-{
-    size_t n = bytes_u8(r);
-    const uint8_t *text = bytes_take(r, n);
-
-    if (text == NULL || n >= size)
-        return false;
-    memcpy(to, text, n);
-    to[n] = '\0';
-    return true;
-}
-
 static int unpack(struct store_patient *patient, const uint8_t *data, size_t len)
 {
     struct bytes_reader r;
@@ -73,8 +61,9 @@ static int unpack(struct store_patient *patient, const uint8_t *data, size_t len
     uint32_t n;
 
     bytes_reader_init(&r, data, len);
-    if (bytes_u8(&r) != 1 || !take_text(&r, patient->number, sizeof(patient->number)) ||
-        !take_text(&r, patient->date, sizeof(patient->date)))
+    if (bytes_u8(&r) != 1 ||
+        !bytes_text(&r, bytes_u8(&r), patient->number, sizeof(patient->number)) ||
+        !bytes_text(&r, bytes_u8(&r), patient->date, sizeof(patient->date)))
         return -EBADMSG;
     n = bytes_u32le(&r);
     state = bytes_take(&r, n);

@@ -66,14 +66,10 @@ static int unpack_numbers(struct store_numbers *out, const uint8_t *data, size_t
     struct bytes_reader r;
 
     bytes_reader_init(&r, data, len);
-    for (size_t i = 0; i < NUMBERS; i++) {
-        size_t n = bytes_u8(&r);
-        const uint8_t *text = bytes_take(&r, n);
-
-        if (text == NULL || n >= numbers_fields[i].size)
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (!bytes_text(&r, bytes_u8(&r), (char *)out + numbers_fields[i].offset,
+                        numbers_fields[i].size))
             return -EBADMSG;
-        memcpy((char *)out + numbers_fields[i].offset, text, n);
-    }
     return bytes_done(&r) ? 0 : -EBADMSG;
 }
 

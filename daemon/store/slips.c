@@ -42,27 +42,6 @@ static const struct text_field texts[] = {
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 #define PAYLOAD_MAX (sizeof(struct store_slip) + 64)
 
-static void put_text(struct bytes_writer *w, const char *text, size_t size)
-{
-    size_t n = strnlen(text, size);
-
-    w->failed = w->failed || n == size;
-    bytes_put_u16le(w, (uint16_t)n);
-    bytes_put(w, text, n);
-}
-
-static bool take_text(struct bytes_reader *r, char *to, size_t size)
-{
-    size_t n = bytes_u16le(r);
-    const uint8_t *text = bytes_take(r, n);
-
-    if (text == NULL || n >= size)
-        return false;
-    memcpy(to, text, n);
-    to[n] = '\0';
-    return true;
-}
-
 int store_slip_put(struct store *store, const struct store_slip *slip)
 {
     uint8_t payload[PAYLOAD_MAX];
@@ -75,7 +54,7 @@ int store_slip_put(struct store *store, const struct store_slip *slip)
     bytes_writer_init(&w, payload, sizeof(payload));
     bytes_put_u8(&w, 1);
     for (size_t i = 0; i < TEXTS; i++)
-        put_text(&w, (const char *)slip + texts[i].offset, texts[i].size);
+        bytes_put_text(&w, (const char *)slip + texts[i].offset, texts[i].size);
     r = w.failed ? -EINVAL
                  : seal_close(store, PLACE, slip->visit, payload, w.used, &sealed, &sealed_len);
     explicit_bzero(payload, sizeof(payload));
@@ -108,7 +87,7 @@ static int unpack(struct store_slip *slip, const uint8_t *data, size_t len)
     if (bytes_u8(&r) != 1)
         return -EBADMSG;
     for (size_t i = 0; i < TEXTS; i++)
-        if (!take_text(&r, (char *)slip + texts[i].offset, texts[i].size))
+        if (!bytes_text(&r, bytes_u16le(&r), (char *)slip + texts[i].offset, texts[i].size))
             return -EBADMSG;
     return bytes_done(&r) ? 0 : -EBADMSG;
 }
@@ -209,8 +188,8 @@ static int put(struct store *store, const struct store_disaster *disaster)
         return r;
     bytes_writer_init(&w, payload, sizeof(payload));
     bytes_put_u8(&w, 1);
-    put_text(&w, disaster->word, sizeof(disaster->word));
-    put_text(&w, disaster->staff, sizeof(disaster->staff));
+    bytes_put_text(&w, disaster->word, sizeof(disaster->word));
+    bytes_put_text(&w, disaster->staff, sizeof(disaster->staff));
     /* Sealed to the time it began, which no other has. */
     r = w.failed ? -EINVAL
                  : seal_close(store, PLACE_DISASTER, (uint64_t)disaster->since_us, payload, w.used,
@@ -260,8 +239,10 @@ int store_disaster_open(struct store *store, struct store_disaster *out)
                       &len);
     if (r == 0) {
         bytes_reader_init(&reader, payload, len);
-        if (bytes_u8(&reader) != 1 || !take_text(&reader, out->word, sizeof(out->word)) ||
-            !take_text(&reader, out->staff, sizeof(out->staff)) || !bytes_done(&reader))
+        if (bytes_u8(&reader) != 1 ||
+            !bytes_text(&reader, bytes_u16le(&reader), out->word, sizeof(out->word)) ||
+            !bytes_text(&reader, bytes_u16le(&reader), out->staff, sizeof(out->staff)) ||
+            !bytes_done(&reader))
             r = -EBADMSG;
     }
     seal_free(&payload, len);

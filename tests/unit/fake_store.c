@@ -720,7 +720,7 @@ void fake_store_age_answers(struct store *s, const char *date)
         strncpy(s->answers.at[i].answer.date, date, sizeof(s->answers.at[i].answer.date) - 1);
 }
 
-/* ---- outbox: nobody configures an output here, so that it stays empty; tests/unit/test_desk_outbox.c has the real store */
+/* ---- outbox: nobody configures an output here, so that it stays empty; the tests of the hand-over have the real store */
 
 void store_outbox_free(struct store_outbox *entry)
 {
