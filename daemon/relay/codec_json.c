@@ -1,9 +1,10 @@
 #include "codec_json.h"
 
+#include "../common/memory.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +13,9 @@
 #define TOKENS_MAX (4 * (size_t)XMLMSG_NODES_MAX)
 #define BRACKETS_MAX (2 * XMLMSG_DEPTH_MAX + 2)
 
-static void wipe_free(void *memory)
-{
-    if (memory != NULL)
-        explicit_bzero(memory, malloc_usable_size(memory));
-    free(memory);
-}
-
 void codec_json_protect(void)
 {
-    json_set_alloc_funcs(malloc, wipe_free);
+    json_set_alloc_funcs(memory_or_end, memory_wipe_free);
 }
 
 int codec_json_check_size(const void *data, size_t len)

@@ -23,7 +23,7 @@
 
 #include "../common/xmlmsg.h"
 
-/* Once per process, before any use of jansson: its memory is wiped when it is freed. */
+/* Once per process, before any use of jansson: its memory is wiped when it is freed, and the program ends when there is none (memory.h). */
 void codec_json_protect(void);
 
 /* 0, -EBADMSG (refused), -ENOMEM. */

@@ -8,6 +8,7 @@
 #include "desk_link.h"
 #include "events.h"
 #include "log.h"
+#include "memory.h"
 #include "pages.h"
 #include "password.h"
 #include "secret.h"
@@ -18,6 +19,7 @@
 #include "web.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +215,8 @@ int main(int argc, char **argv)
     r = service_start(&house.service, "uketsuke-web", argc, argv);
     if (r != 0)
         return r > 0 ? 0 : 1;
+    /* What is asked of us holds passwords; and see memory.h. */
+    json_set_alloc_funcs(memory_or_end, memory_wipe_free);
     if (start(&house) == 0)
         status = service_run(&house.service);
     web_stop(&house.web);

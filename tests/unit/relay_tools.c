@@ -105,16 +105,18 @@ void rig_write_file(const char *path, const char *text)
 
 char *rig_read_file(const char *path)
 {
-    FILE *file = fopen(path, "re");
-    char *text = calloc(1, 1 << 20);
+    FILE *file = fopen(path, "re"), *whole;
+    char *text = NULL, piece[4096];
+    size_t len, n;
 
-    assert_non_null(text);
-    if (file != NULL) {
-        size_t n = fread(text, 1, (1 << 20) - 1, file);
-
-        text[n] = '\0';
+    whole = open_memstream(&text, &len);
+    assert_non_null(whole);
+    while (file != NULL && (n = fread(piece, 1, sizeof(piece), file)) > 0)
+        assert_int_equal(fwrite(piece, 1, n, whole), n);
+    if (file != NULL)
         (void)fclose(file);
-    }
+    assert_int_equal(fclose(whole), 0);
+    assert_non_null(text);
     return text;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/common/bytes.h"
 #include "daemon/common/log.h"
 #include "daemon/common/memfd.h"
+#include "daemon/common/memory.h"
 #include "daemon/common/secret.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -137,6 +139,61 @@ static void a_write_past_the_end_fails_and_writes_nothing(void **state)
 
 static char last_line[1024];
 
+static void a_text_fits_its_field_with_its_end_or_nothing_is_taken(void **state)
+{
+    static const uint8_t data[] = {3, 0, 'a', 'b', 'c', 9, 0, 'd'};
+    struct bytes_reader r;
+    struct bytes_writer w;
+    uint8_t out[8] = "";
+    char field[4] = "";
+
+    (void)state;
+    bytes_reader_init(&r, data, sizeof(data));
+    assert_true(bytes_text(&r, bytes_u16le(&r), field, sizeof(field)));
+    assert_string_equal(field, "abc");
+    assert_false(
+        bytes_text(&r, bytes_u16le(&r), field, sizeof(field))); /* it says more than there is */
+    assert_string_equal(field, "abc");
+    bytes_reader_init(&r, data, 5);
+    assert_false(bytes_text(&r, bytes_u16le(&r), field, 3)); /* no room for its end */
+    assert_false(bytes_done(&r));
+    bytes_writer_init(&w, out, sizeof(out));
+    bytes_put_text(&w, field, sizeof(field));
+    assert_memory_equal(out, data, 5);
+    assert_int_equal(w.used, 5);
+    bytes_put_text(&w, "xyz", 3); /* a field without an end */
+    assert_true(w.failed);
+}
+
+static void a_program_ends_rather_than_go_on_without_memory(void **state)
+{
+    char said[200] = "";
+    int ends[2], status;
+    pid_t pid;
+    void *block;
+
+    (void)state;
+    block = memory_or_end(0);
+    assert_non_null(block);
+    memory_wipe_free(block);
+    memory_wipe_free(NULL);
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)dup2(ends[1], STDERR_FILENO);
+        (void)memory_or_end(PTRDIFF_MAX);
+        _exit(0);
+    }
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), MEMORY_STATUS);
+    assert_true(read(ends[0], said, sizeof(said) - 1) > 0);
+    assert_non_null(strstr(said, "no memory"));
+    (void)close(ends[0]);
+}
+
 static void keep(enum log_level level, const char *line, void *arg)
 {
     (void)level;
@@ -182,6 +239,8 @@ int main(void)
         cmocka_unit_test(only_sealed_memory_of_the_right_size_is_mapped),
         cmocka_unit_test(a_read_past_the_end_fails_and_stays_failed),
         cmocka_unit_test(a_write_past_the_end_fails_and_writes_nothing),
+        cmocka_unit_test(a_text_fits_its_field_with_its_end_or_nothing_is_taken),
+        cmocka_unit_test(a_program_ends_rather_than_go_on_without_memory),
         cmocka_unit_test(an_event_has_one_message_id),
         cmocka_unit_test(a_log_line_is_one_line_of_typed_fields),
     };
