@@ -1,5 +1,7 @@
 #include "http.h"
 
+#include "../common/memory.h"
+
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -279,6 +281,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
     struct watch *watch = socket_arg;
     uint32_t events =
         ((what & CURL_POLL_IN) != 0 ? EPOLLIN : 0u) | ((what & CURL_POLL_OUT) != 0 ? EPOLLOUT : 0u);
+    int r;
 
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
@@ -289,11 +292,13 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
     }
     if (watch != NULL)
         return sd_event_source_set_io_events(watch->source, events) < 0 ? -1 : 0;
-    watch = calloc(1, sizeof(*watch));
-    if (watch == NULL)
-        return -1;
+    /* A socket that nobody watches curl waits for until the deadline, and keeps for good. */
+    watch = memory_zeroed_or_end(1, sizeof(*watch));
     watch->http = http;
-    if (sd_event_add_io(http->loop, &watch->source, fd, events, on_socket, watch) < 0) {
+    r = sd_event_add_io(http->loop, &watch->source, fd, events, on_socket, watch);
+    if (r == -ENOMEM)
+        memory_end();
+    if (r < 0) {
         free(watch);
         return -1;
     }
@@ -524,7 +529,10 @@ int http_setup(void)
 {
     if (unsetenv("SSLKEYLOGFILE") != 0)
         return -EIO;
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -EIO;
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, memory_or_end, free, memory_resized_or_end,
+                                memory_text_or_end, memory_zeroed_or_end) == CURLE_OK
+               ? 0
+               : -EIO;
 }
 
 const struct cage_spec *http_cage(void)

@@ -90,7 +90,8 @@ struct http_request {
 /*
  * Once in a process, before its cage and before any other thread: starts the libraries. What the environment
  * says about keeping the secrets of TLS connections in a file (SSLKEYLOGFILE) is not listened to: curl would
- * open that file here and write to it from inside the cage. 0 or -EIO.
+ * open that file here and write to it from inside the cage. Without memory for curl the program ends (memory.h).
+ * 0 or -EIO.
  */
 int http_setup(void);
 

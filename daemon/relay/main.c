@@ -4,6 +4,7 @@
  * is said by the section of the configuration that bears the instance's name.
  */
 #include "../common/log.h"
+#include "../common/memory.h"
 #include "codec_json.h"
 #include "handover.h"
 #include "http.h"
@@ -12,7 +13,9 @@
 #include "show.h"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -28,6 +31,29 @@ static uint32_t next_random(void *arg)
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return (uint32_t)((z ^ z >> 31) >> 32);
+}
+
+/* memory.h, as OpenSSL asks: it says where in its source, and of nothing wants nothing. */
+static void *openssl_memory(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return size > 0 ? memory_or_end(size) : NULL;
+}
+
+static void openssl_free(void *block, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(block);
+}
+
+static void *openssl_resized(void *block, size_t size, const char *file, int line)
+{
+    if (size > 0)
+        return memory_resized_or_end(block, size);
+    openssl_free(block, file, line);
+    return NULL;
 }
 
 static bool has_section(const struct service *service, const char *section)
@@ -93,6 +119,10 @@ int main(int argc, char **argv)
     int fd;
     int r;
 
+    if (CRYPTO_set_mem_functions(openssl_memory, openssl_resized, openssl_free) != 1) {
+        (void)fprintf(stderr, PROGRAM ": OpenSSL had memory before it was told where from\n");
+        return 1;
+    }
     /* Needs no configuration, no upstream and no socket. */
     if (argc >= 2 && strcmp(argv[1], "--show") == 0)
         show_run(argc == 3 && strcmp(argv[2], "--try-cage") == 0);
