@@ -95,6 +95,7 @@ part books-can-fail 120 tests/books-can-fail.sh build/desk-8640
 part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
 part every-visit 400 tests/sim/run-desk.sh build build/release/bin build/desk-every 4 8700 once
 part handing-over 400 tests/handover.sh build build/release/bin 8660
+part upstreams 240 tests/upstreams.sh build build/release/bin 8840
 part kills 400 tests/kills.sh build build/release/bin 8750 3 1/7
 part pulls 240 tests/pulls.sh build build/release/bin 8860 12 0/13
 part lanes 240 tests/lanes.sh build build/release/bin 8770 8 3
