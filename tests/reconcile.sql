@@ -22,7 +22,9 @@ SELECT line ->> 'event' AS event, line ->> 'lane' AS lane, CAST(line ->> 'visit'
 FROM book_lines WHERE json_valid(line);
 CREATE TEMP TABLE steps AS -- of the audit log: what moved a visit
 SELECT id, visit, lane, event, substr(detail, 1, instr(detail, '>') - 1) AS came_from, substr(detail, instr(detail, '>') + 1) AS went_to
-FROM audit WHERE instr(detail, '>') > 0;
+FROM audit WHERE instr(detail, '>') > 0
+UNION ALL -- a step that could not be stored: the visit went to staff all the same, from wherever it stood
+SELECT id, visit, lane, event, NULL, detail FROM audit WHERE event = 'stored_late';
 
 -- ---- questions ------------------------------------------------------------------------------------------------------------------
 INSERT INTO verdicts SELECT 'every question in the ledger was written down by the desk first', count(*), total(wrong), group_concat(CASE WHEN wrong THEN request END, ' ')
@@ -37,7 +39,7 @@ FROM (SELECT correlation, NOT EXISTS (SELECT 1 FROM questions WHERE request = co
 
 -- The questions about slips come by themselves: one may be under way when the desk is stopped, and ends with its next start.
 INSERT INTO verdicts SELECT 'no question is left without its end', count(*), total(wrong), group_concat(CASE WHEN wrong THEN correlation END, ' ')
-FROM (SELECT correlation, outcome = 255 AND NOT (correlation LIKE 'S%' AND asked_us > (SELECT max(at_us) FROM audit) - 5000000) AS wrong FROM asks);
+FROM (SELECT correlation, outcome = 255 AND NOT (correlation LIKE 'S%' AND asked_us > (SELECT at_us FROM audit ORDER BY id DESC LIMIT 1) - 5000000) AS wrong FROM asks);
 
 INSERT INTO verdicts SELECT 'no registration is made twice for one visit', count(*), total(n > 1), group_concat(CASE WHEN n > 1 THEN visit END, ' ')
 FROM (SELECT visit, count(registered) AS n FROM questions WHERE kind = 'register' GROUP BY visit);
@@ -90,7 +92,7 @@ INSERT INTO verdicts SELECT 'every visit begins in it once, from idle', count(*)
 FROM (SELECT v.id, (SELECT count(*) FROM steps s WHERE s.visit = v.id AND s.came_from = 'idle') <> 1 AS wrong FROM visits v);
 
 INSERT INTO verdicts SELECT 'each step begins where the one before it ended', count(*), total(wrong), group_concat(CASE WHEN wrong THEN visit END, ' ')
-FROM (SELECT visit, came_from IS NOT coalesce(lag(went_to) OVER (PARTITION BY visit ORDER BY id), 'idle') AS wrong FROM steps);
+FROM (SELECT visit, event <> 'stored_late' AND came_from IS NOT coalesce(lag(went_to) OVER (PARTITION BY visit ORDER BY id), 'idle') AS wrong FROM steps);
 
 INSERT INTO verdicts SELECT 'and the last one where the visit stands', count(*), total(wrong), group_concat(CASE WHEN wrong THEN id END, ' ')
 FROM (SELECT v.id, (SELECT went_to FROM steps s WHERE s.visit = v.id ORDER BY s.id DESC LIMIT 1) IS NOT (SELECT name FROM temp.states n WHERE n.id = v.state)

@@ -353,6 +353,18 @@ static bool is_over(unsigned state)
     return state == VISIT_DONE || state == VISIT_TAKE_CARD || state == VISIT_CLOSED;
 }
 
+/* The visit has gone to staff without a step of its own: this is written down before anything that follows. */
+static int save_late(struct visit *v)
+{
+    int r;
+
+    v->record.failure = v->record.outcome == OUTCOME_OPEN ? FAILURE_DESK_STORE : v->record.failure;
+    r = store_visit_save(v->desk->store, &v->record);
+    if (r == 0)
+        r = store_audit(v->desk->store, "stored_late", v->record.id, v->record.lane, "", "staff");
+    return r;
+}
+
 /* before: the failure that was shown until now; a new one is counted in the same step. */
 static int store_step(struct visit *v, const struct table_row *row, const struct desk_event *e,
                       uint16_t before)
@@ -364,6 +376,8 @@ static int store_step(struct visit *v, const struct table_row *row, const struct
     char detail[64], today[9];
     int r = store_begin(desk->store);
 
+    if (r == 0 && v->unsaved)
+        r = save_late(v);
     if (r == 0 && outcome >= 0)
         r = ask_end(v, (uint8_t)outcome);
     if (r == 0)
@@ -578,13 +592,10 @@ static void save_again(struct visit *v)
     struct ask ask = v->ask;
     int r = store_begin(desk->store);
 
-    v->record.failure = v->record.outcome == OUTCOME_OPEN ? FAILURE_DESK_STORE : v->record.failure;
     if (r == 0 && v->ask.row.id != 0)
         r = ask_end(v, v->ask.may_be_there ? 2 : 1);
     if (r == 0)
-        r = store_visit_save(desk->store, &v->record);
-    if (r == 0)
-        r = store_audit(desk->store, "stored_late", v->record.id, v->record.lane, "", "staff");
+        r = save_late(v);
     if (r == 0)
         r = store_commit(desk->store);
     if (r < 0) {

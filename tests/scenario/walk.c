@@ -8,6 +8,7 @@
 #include "../../daemon/desk/visit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LANES 8
@@ -397,10 +398,38 @@ static bool slips_agree(struct stage *stage)
     return good;
 }
 
+/* In the audit log each step of a visit begins where the one before it ended. */
+static bool steps_follow(const struct stage *stage)
+{
+    const size_t n = fake_store_audits(stage->store);
+    char(*stands)[24] = calloc(fake_store_visits(stage->store) + 1, sizeof(*stands));
+    bool good = stands != NULL;
+
+    for (size_t i = 0; good && i < n; i++) {
+        const char *who, *detail, *arrow, *to;
+        uint64_t visit;
+        const char *event = fake_store_audit(stage->store, i, &visit, &who, &detail);
+
+        arrow = strchr(detail, '>');
+        to = arrow != NULL ? arrow + 1 : strcmp(event, "stored_late") == 0 ? detail : NULL;
+        if (to == NULL || visit > fake_store_visits(stage->store))
+            continue;
+        if (arrow != NULL && strncmp(detail, stands[visit][0] != '\0' ? stands[visit] : "idle",
+                                     (size_t)(arrow - detail)) != 0) {
+            printf("walk: visit %llu steps %s, but stood in %s\n", (unsigned long long)visit,
+                   detail, stands[visit]);
+            good = false;
+        }
+        (void)snprintf(stands[visit], sizeof(stands[visit]), "%s", to);
+    }
+    free(stands);
+    return good;
+}
+
 static bool agree(struct walk *w)
 {
     struct stage *stage = w->stage;
-    bool good = slips_agree(stage);
+    bool good = slips_agree(stage) && steps_follow(stage);
 
     if (fake_store_open_visits(stage->store) != 0) {
         printf("walk: %zu visits never ended\n", fake_store_open_visits(stage->store));

@@ -674,9 +674,11 @@ size_t fake_store_audits(const struct store *s)
     return s->audits.n;
 }
 
-const char *fake_store_audit(const struct store *s, size_t i, uint64_t *visit, const char **who)
+const char *fake_store_audit(const struct store *s, size_t i, uint64_t *visit, const char **who,
+                             const char **detail)
 {
     *visit = s->audits.at[i].visit;
+    *detail = s->audits.at[i].detail;
     *who = s->audits.at[i].who;
     return s->audits.at[i].event;
 }

@@ -27,9 +27,9 @@ size_t fake_store_open_visits(const struct store *store);
 /* Slips in this state (enum slip_state); -1: all. */
 size_t fake_store_slips(const struct store *store, int state);
 size_t fake_store_audits(const struct store *store);
-/* The i-th audit row: event, visit, staff. */
-const char *fake_store_audit(const struct store *store, size_t i, uint64_t *visit,
-                             const char **who);
+/* The i-th audit row: event, visit, staff, and what it says besides ("method>pin"). */
+const char *fake_store_audit(const struct store *store, size_t i, uint64_t *visit, const char **who,
+                             const char **detail);
 /* Rows about this visit that were written together with the visit itself: one for each time it was saved. */
 size_t fake_store_audits_of_saves(const struct store *store, uint64_t visit);
 const struct store_slip *fake_store_slip(const struct store *store, size_t i);

@@ -307,7 +307,7 @@ static void answers_are_shown_to_named_staff_and_audited_first(void **state)
     struct xmlmsg *tree = NULL;
     size_t before;
     uint64_t visit;
-    const char *who;
+    const char *who, *detail;
 
     look_up(h);
     m = wait_for(h, MSG_ACTION_RESULT);
@@ -340,7 +340,7 @@ static void answers_are_shown_to_named_staff_and_audited_first(void **state)
     assert_string_equal(xmlmsg_get(tree, "MessageBody/QualificationValidity"), "1");
     xmlmsg_free(&tree);
     assert_int_equal(fake_store_audits(h->store), before + 1);
-    assert_string_equal(fake_store_audit(h->store, before, &visit, &who), "answer_viewed");
+    assert_string_equal(fake_store_audit(h->store, before, &visit, &who, &detail), "answer_viewed");
     assert_int_equal(visit, query.visit);
     assert_string_equal(who, "鈴木");
 }
@@ -479,7 +479,7 @@ static void a_list_is_not_shown_when_who_looks_cannot_be_written_down(void **sta
     struct message *m;
     size_t before;
     uint64_t visit;
-    const char *who;
+    const char *who, *detail;
 
     look_up(h);
     assert_non_null(wait_for(h, MSG_ACTION_RESULT));
@@ -511,7 +511,7 @@ static void a_list_is_not_shown_when_who_looks_cannot_be_written_down(void **sta
     assert_non_null(wait_for(h, MSG_VISITS_END));
     assert_int_equal(count(h, MSG_VISIT_ITEM), 1);
     assert_int_equal(fake_store_audits(h->store), before + 1);
-    assert_string_equal(fake_store_audit(h->store, before, &visit, &who), "visits_viewed");
+    assert_string_equal(fake_store_audit(h->store, before, &visit, &who, &detail), "visits_viewed");
     assert_int_equal(visit, 0);
     assert_string_equal(who, "鈴木");
 }
