@@ -47,7 +47,7 @@ struct broker {
     struct lane lanes[LANES_MOST];
     struct pairing pairings[LANES_MOST];
     size_t ndevices;
-    struct plugged devices[DEVICES_MOST];
+    struct plugged devices[DEVICES_MOST], looked_at[DEVICES_MOST];
     size_t owners[DEVICES_MOST]; /* index of a lane */
 };
 
@@ -63,16 +63,21 @@ static void find_node(struct spec *spec)
     free(real);
 }
 
-static void list_devices(struct broker *b)
+/* False: what is plugged could not be found out, and what was known before still counts. */
+static bool list_devices(struct broker *b)
 {
-    int n = udev_list(b->devices, DEVICES_MOST);
+    int n = udev_list(b->looked_at, DEVICES_MOST);
 
-    if (n < 0)
+    if (n < 0) {
         log_event(LOG_LEVEL_WARNING, "devices cannot be listed", LOG_ERRNO(n));
-    b->ndevices = n > 0 ? (size_t)n : 0;
+    } else {
+        b->ndevices = (size_t)n;
+        memcpy(b->devices, b->looked_at, b->ndevices * sizeof(b->devices[0]));
+    }
     for (size_t i = 0; i < b->nlanes; i++)
         find_node(&b->pairings[i].camera_spec);
     pairing_match(b->pairings, b->nlanes, b->devices, b->ndevices, b->owners);
+    return n >= 0;
 }
 
 static size_t wishes_of(const struct broker *b, const struct pairing *p, struct supply_wish *wishes)
@@ -132,9 +137,9 @@ static bool some_lane_waits(const struct broker *b)
 static void pair(struct broker *b)
 {
     struct supply_wish wishes[SUPPLY_DEVICES];
+    const bool listed = list_devices(b);
     size_t n;
 
-    list_devices(b);
     for (size_t i = 0; i < b->nlanes; i++) {
         n = wishes_of(b, &b->pairings[i], wishes);
         supply_set_wishes(b->lanes[i].supply, wishes, n);
@@ -142,7 +147,7 @@ static void pair(struct broker *b)
     if (some_lane_has(b, PAIRING_SETTLING))
         (void)timer_set_after(b->look, SETTLE_US);
     /* Its node may be of a device that has left, and udev's word about the one that came late. */
-    else if (some_lane_waits(b))
+    else if (!listed || some_lane_waits(b))
         (void)timer_set_after(b->look, LOOK_UNTOLD_US);
     else if (some_lane_has(b, PAIRING_ABSENT) || some_lane_has(b, PAIRING_NO_NODE))
         (void)timer_set_after(b->look, is_told(b) ? LOOK_TOLD_US : LOOK_UNTOLD_US);

@@ -76,11 +76,20 @@ bool udev_daemon_runs(void)
     return access("/run/udev/control", F_OK) == 0;
 }
 
-static const char *attribute(sd_device *device, const char *name)
+/* What could not be read for want of memory or descriptors is not known; all else is not there. */
+static void note(int rc, int *unknown)
+{
+    if (rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE)
+        *unknown = rc;
+}
+
+static const char *attribute(sd_device *device, const char *name, int *unknown)
 {
     const char *value = NULL;
+    int rc = sd_device_get_sysattr_value(device, name, &value);
 
-    return sd_device_get_sysattr_value(device, name, &value) >= 0 ? value : "";
+    note(rc, unknown);
+    return rc >= 0 ? value : "";
 }
 
 static void text(char *out, size_t size, const char *value)
@@ -106,7 +115,7 @@ static uint8_t speed_of(const char *megabits)
     return 0;
 }
 
-static void look_at_interfaces(sd_device *device, struct plugged *out)
+static void look_at_interfaces(sd_device *device, struct plugged *out, int *unknown)
 {
     const struct ccid_quirk *quirk = ccid_quirk_find(out->vendor, out->product);
     const char *suffix = NULL;
@@ -115,7 +124,7 @@ static void look_at_interfaces(sd_device *device, struct plugged *out)
 
     for (sd_device *child = sd_device_get_child_first(device, &suffix); child != NULL;
          child = sd_device_get_child_next(device, &suffix)) {
-        class = attribute(child, "bInterfaceClass");
+        class = attribute(child, "bInterfaceClass", unknown);
         if (strcmp(class, CLASS_SMART_CARD) == 0)
             out->reader = true;
         if (strcmp(class, CLASS_VENDOR) == 0 && quirk != NULL &&
@@ -130,47 +139,55 @@ static void look_at_interfaces(sd_device *device, struct plugged *out)
 }
 
 /* False: a hub, or gone while being looked at. */
-static bool describe(sd_device *device, struct plugged *out)
+static bool describe(sd_device *device, struct plugged *out, int *unknown)
 {
     const char *port = NULL;
     const char *node = NULL;
     uint64_t age = 0;
+    int rc;
 
     memset(out, 0, sizeof(*out));
-    if (strcmp(attribute(device, "bDeviceClass"), CLASS_HUB) == 0 ||
-        sd_device_get_sysname(device, &port) < 0 || sd_device_get_devname(device, &node) < 0)
+    if (strcmp(attribute(device, "bDeviceClass", unknown), CLASS_HUB) == 0)
         return false;
+    rc = sd_device_get_sysname(device, &port);
+    if (rc >= 0)
+        rc = sd_device_get_devname(device, &node);
+    if (rc < 0) {
+        note(rc, unknown);
+        return false;
+    }
     text(out->port, sizeof(out->port), port);
     text(out->node, sizeof(out->node), node);
-    text(out->serial, sizeof(out->serial), attribute(device, "serial"));
-    text(out->name, sizeof(out->name), attribute(device, "product"));
-    out->vendor = (uint16_t)strtoul(attribute(device, "idVendor"), NULL, 16);
-    out->product = (uint16_t)strtoul(attribute(device, "idProduct"), NULL, 16);
-    out->busnum = (uint32_t)strtoul(attribute(device, "busnum"), NULL, 10);
-    out->devnum = (uint32_t)strtoul(attribute(device, "devnum"), NULL, 10);
-    out->speed = speed_of(attribute(device, "speed"));
+    text(out->serial, sizeof(out->serial), attribute(device, "serial", unknown));
+    text(out->name, sizeof(out->name), attribute(device, "product", unknown));
+    out->vendor = (uint16_t)strtoul(attribute(device, "idVendor", unknown), NULL, 16);
+    out->product = (uint16_t)strtoul(attribute(device, "idProduct", unknown), NULL, 16);
+    out->busnum = (uint32_t)strtoul(attribute(device, "busnum", unknown), NULL, 10);
+    out->devnum = (uint32_t)strtoul(attribute(device, "devnum", unknown), NULL, 10);
+    out->speed = speed_of(attribute(device, "speed", unknown));
     out->fresh = sd_device_get_usec_since_initialized(device, &age) >= 0 && age < SETTLED_US;
-    look_at_interfaces(device, out);
+    look_at_interfaces(device, out, unknown);
     return true;
 }
 
 /* -- video nodes ------------------------------------------------------------------------------- */
 
 /* Each camera's first node; further ones bring metadata. */
-static bool is_first_node(sd_device *device)
+static bool is_first_node(sd_device *device, int *unknown)
 {
-    return strcmp(attribute(device, "index"), "0") == 0;
+    return strcmp(attribute(device, "index", unknown), "0") == 0;
 }
 
-static const char *port_of(sd_device *device)
+static const char *port_of(sd_device *device, int *unknown)
 {
     sd_device *parent = NULL;
     const char *port = NULL;
+    int rc = sd_device_get_parent_with_subsystem_devtype(device, "usb", "usb_device", &parent);
 
-    if (sd_device_get_parent_with_subsystem_devtype(device, "usb", "usb_device", &parent) < 0 ||
-        sd_device_get_sysname(parent, &port) < 0)
-        return NULL;
-    return port;
+    if (rc >= 0)
+        rc = sd_device_get_sysname(parent, &port);
+    note(rc, unknown);
+    return rc >= 0 ? port : NULL;
 }
 
 /* A device with two cameras keeps the node with the lower number. */
@@ -180,14 +197,15 @@ static bool comes_before(const char *video, const char *other)
            (strlen(video) == strlen(other) && strcmp(video, other) < 0);
 }
 
-static void take_video_node(sd_device *device, struct plugged *list, size_t *n, size_t most)
+static void take_video_node(sd_device *device, struct plugged *list, size_t *n, size_t most,
+                            int *unknown)
 {
-    const char *port = port_of(device);
+    const char *port = port_of(device, unknown);
     const char *node = NULL;
     const char *name = NULL;
     struct plugged *p = list;
 
-    if (!is_first_node(device) || sd_device_get_devname(device, &node) < 0 ||
+    if (!is_first_node(device, unknown) || sd_device_get_devname(device, &node) < 0 ||
         sd_device_get_sysname(device, &name) < 0 || strlen(node) >= sizeof(p->video))
         return;
     while (port != NULL && p < list + *n && strcmp(p->port, port) != 0)
@@ -205,10 +223,10 @@ static void take_video_node(sd_device *device, struct plugged *list, size_t *n, 
     p->camera = true;
     text(p->port, sizeof(p->port), name);
     text(p->video, sizeof(p->video), node);
-    text(p->name, sizeof(p->name), attribute(device, "name"));
+    text(p->name, sizeof(p->name), attribute(device, "name", unknown));
 }
 
-static void list_video_nodes(struct plugged *list, size_t *n, size_t most)
+static void list_video_nodes(struct plugged *list, size_t *n, size_t most, int *unknown)
 {
     sd_device_enumerator *all = NULL;
     int rc = sd_device_enumerator_new(&all);
@@ -219,7 +237,8 @@ static void list_video_nodes(struct plugged *list, size_t *n, size_t most)
         rc = sd_device_enumerator_allow_uninitialized(all);
     for (sd_device *d = rc >= 0 ? sd_device_enumerator_get_device_first(all) : NULL; d != NULL;
          d = sd_device_enumerator_get_device_next(all))
-        take_video_node(d, list, n, most);
+        take_video_node(d, list, n, most, unknown);
+    note(rc, unknown);
     sd_device_enumerator_unref(all);
 }
 
@@ -232,6 +251,7 @@ int udev_list(struct plugged *out, size_t most)
 {
     sd_device_enumerator *all = NULL;
     size_t n = 0;
+    int unknown = 0;
     int rc = sd_device_enumerator_new(&all);
 
     if (rc >= 0)
@@ -243,10 +263,10 @@ int udev_list(struct plugged *out, size_t most)
         rc = sd_device_enumerator_allow_uninitialized(all);
     for (sd_device *d = rc >= 0 ? sd_device_enumerator_get_device_first(all) : NULL;
          d != NULL && n < most; d = sd_device_enumerator_get_device_next(all))
-        if (describe(d, &out[n]))
+        if (describe(d, &out[n], &unknown))
             n++;
     sd_device_enumerator_unref(all);
-    list_video_nodes(out, &n, most);
+    list_video_nodes(out, &n, most, &unknown);
     qsort(out, n, sizeof(out[0]), by_port);
-    return rc < 0 ? rc : (int)n;
+    return rc < 0 ? rc : unknown < 0 ? unknown : (int)n;
 }
