@@ -151,7 +151,7 @@ SIM_TERMINAL_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_samples.c,$(wil
 SIM_PRESENTATION_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_presentation.c,$(wildcard tests/sim/presentation/*.c)))
 SIM_CARDFACE_OBJS := $(patsubst %,$(OUT)/%.o,$(filter-out %/main_cardface.c,$(wildcard tests/sim/cardface/*.c)))
 SIMS := $(BIN)/sim-reader $(BIN)/sim-vpcd $(BIN)/sim-makecards $(BIN)/sim-service $(BIN)/sim-launcher $(BIN)/sim-guest $(BIN)/sim-cardface $(BIN)/sim-terminal $(BIN)/sim-samples $(BIN)/search-secrets
-sims: $(SIMS)
+sims: $(SIMS) $(BIN)/short.so
 $(OUT)/lib/simreader.a: $(SIM_READER_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
 $(BIN)/sim-reader: $(OUT)/tests/sim/reader/main_reader.c.o $(OUT)/lib/simreader.a
@@ -208,9 +208,13 @@ HELPERS_reader := umock mock sim lane v4l2
 LANE_WRAPPED := usb_libusb_new v4l2_new malloc calloc free strdup $(shell sed -n 's/^WRAP.[A-Z]*, [^,]*, \([A-Za-z0-9_]*\),.*/\1/p' tests/unit/lane_wrap.c)
 WRAPS_reader := $(LANE_WRAPPED:%=-Wl$(comma)--wrap=%)
 HELPERS_desk := fake quiet
+HELPERS_ocr := program
+HELPERS_test_broker_process := host
 test_rooms = $(or $(TEST_ROOMS_$(1)),$(TEST_ROOMS_$(call test_room,$(1))))
 test_helpers = $(or $(HELPERS_$(1)),$(HELPERS_$(call test_room,$(1))))
-helpers = $(sort $(foreach h,$(test_room) $(test_helpers),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c))))
+# (short_calls stands in the program that is failed, or is preloaded into it.)
+helpers = $(filter-out $(if $(filter $(SHORT_PROGRAMS:%=test_short_%),$(1)),%/short_calls.c.o,%/short_program.c.o), \
+    $(sort $(foreach h,$(test_room) $(test_helpers),$(patsubst %,$(OUT)/%.o,$(wildcard tests/unit/$(h)_*.c)))))
 TEST_ROOMS_common := common
 TEST_ROOMS_xmlmsg := common
 TEST_ROOMS_question := common
@@ -236,9 +240,17 @@ WRAPS_test_short_desk := $(patsubst %,-Wl$(comma)--wrap=%,lane_reader_message la
 TEST_ROOMS_test_short_web := web common
 HELPERS_test_short_web := web
 WRAPS_test_short_web := -Wl,--wrap=sd_event_run -Wl,--wrap=clock_advance
+# ... and fail a whole program of its own, in its cage (tests/unit/short_program.h).
+SHORT_PROGRAMS := relay broker matcher ocr
 TEST_ROOMS_test_short_relay := relay common
-HELPERS_test_short_relay := relay
-$(BIN)/test_short_relay: $(BIN)/short.so
+HELPERS_test_short_relay := relay program
+TEST_ROOMS_test_short_broker := common
+HELPERS_test_short_broker := program host
+TEST_ROOMS_test_short_matcher := common
+HELPERS_test_short_matcher := program
+TEST_ROOMS_test_short_ocr := driver common
+HELPERS_test_short_ocr := program
+$(SHORT_PROGRAMS:%=$(BIN)/test_short_%): | $(BIN)/short.so
 $(BIN)/short.so: tests/unit/short_calls.c tests/unit/short_calls.h
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -267,11 +279,11 @@ $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
     $(if $(filter test_desk_lanes test_power_% test_short_desk,$(1)),$(patsubst %,$(OUT)/tests/scenario/%.c.o,stage stage_service answers)) \
     $(foreach r,$(call test_rooms,$(1)),$(call archive,$(r))) \
     $(if $(call test_helpers,$(1)),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
-    $(if $(filter ocr,$(call test_room,$(1))),$(OUT)/lib/simcardface.a)
+    $(if $(filter test_ocr_% test_short_ocr,$(1)),$(OUT)/lib/simcardface.a)
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	@$(if $(filter matcher,$(call test_room,$(1))),$(CXX),$(CC)) $(LDFLAGS) $(WRAPS_$(call test_room,$(1))) $(WRAPS_$(1)) -o $$@ -Wl,--start-group $$^ -Wl,--end-group \
-	    $(call libs,$(call test_rooms,$(1))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter ocr,$(call test_room,$(1))),-lfreetype -lm)
+	    $(call libs,$(call test_rooms,$(1))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter test_ocr_% test_short_ocr,$(1)),-lfreetype -lturbojpeg -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures $(BIN)/visit-figures
@@ -523,11 +535,11 @@ valgrind: cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(VALGRIND_TESTS:%=$(BIN)/%)
 	@tests/valgrind.sh $(BIN) $(VALGRIND_TESTS)
 # Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers); each call
-# of desk, store, web and relay to memory, files, sockets, SQLite and OpenSSL.
+# of desk, store, web, relay, broker, matcher and ocr to memory, files, sockets, SQLite and OpenSSL.
 .PHONY: faults
-faults: cards
+faults: models cards
 	@tests/setup/packages.sh build check
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage $(BIN)/test_short_desk $(BIN)/test_short_web $(BIN)/test_short_relay $(BIN)/uketsuke-relay $(BIN)/sim-service
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage $(BIN)/test_short_desk $(BIN)/test_short_web $(SHORT_PROGRAMS:%=$(BIN)/test_short_%) $(SHORT_PROGRAMS:%=$(BIN)/uketsuke-%) $(BIN)/sim-service
 	@tests/faults.sh $(BIN)
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
 RIG_ONLY ?=

@@ -1,8 +1,8 @@
 #!/bin/bash
 # faults.sh BIN: every cell of the fault matrix (each transfer of a face visit and of a PIN visit, each fault), and
 # every call for memory and into the cryptographic library made to fail; the same for whole visits at the desk with its
-# store, for the web and for a relay, with files, sockets and SQLite besides (tests/unit/short_calls.h). Logs under BIN/../faults; the last line is
-# "N passed, N failed".
+# store, for the web, and for relay, broker, matcher and reader of card faces as programs of their own, with files,
+# sockets and SQLite besides (tests/unit/short_calls.h). Logs under BIN/../faults; the last line is "N passed, N failed".
 set -u
 bin=$1
 logs=$bin/../faults
@@ -11,6 +11,7 @@ rm -rf "$logs"
 mkdir -p "$logs"
 preload=libumockdev-preload.so.0
 export UKETSUKE_SOURCE=$PWD UKETSUKE_BIN=$bin UKETSUKE_PKI=$PWD/build/sim/pki
+export UKETSUKE_MODELS=$PWD/build/models UKETSUKE_FRAMES=$PWD/build/sim/videos
 export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1:detect_leaks=0 CMOCKA_MESSAGE_OUTPUT=STDOUT
 if readelf -d "$bin/test_reader_faults" | grep -q 'libasan\.so'; then
     preload="$(gcc -print-file-name=libasan.so) $preload"
@@ -20,7 +21,7 @@ export bin logs preload
 one() { # one PROGRAM SLICE
     local log=$logs/$1-${2/\//-of-}.log
     local with=$preload
-    case $1 in test_short_*) with= ;; esac
+    case $1 in test_short_broker) ;; test_short_*) with= ;; esac
     LD_PRELOAD=$with UKETSUKE_FAULTS=$2 timeout -k 10 3000 "$bin/$1" >"$log" 2>&1
     echo "status $?" >>"$log"
 }
@@ -29,7 +30,7 @@ export -f one
 # shellcheck disable=SC2016 # the words are expanded by the inner shell
 {
     echo test_reader_shortage all
-    for program in desk web relay; do echo "test_short_$program all"; done
+    for program in desk web relay broker matcher ocr; do echo "test_short_$program all"; done
     for ((i = 0; i < slices; i++)); do echo "test_reader_faults $i/$slices"; done
 } | xargs -P "${FAULT_JOBS:-$(($(nproc) * 2))}" -L 1 bash -c 'one "$0" "$1"'
 

@@ -195,15 +195,19 @@ unsigned long rig_peak_kib(const struct rig *rig)
 
 unsigned rig_ledger(struct rig *rig, const char *kind)
 {
-    char path[128], needle[96];
-    char *text;
+    return rig_ledger_of(rig, kind, "");
+}
+
+unsigned rig_ledger_of(struct rig *rig, const char *kind, const char *correlation)
+{
+    char path[128], needle[96], *text, *save = NULL;
     unsigned count = 0;
 
     (void)snprintf(path, sizeof(path), "%s/ledger", rig->dir);
     (void)snprintf(needle, sizeof(needle), "/%s\"", kind);
     text = rig_read_file(path);
-    for (const char *at = text; (at = strstr(at, needle)) != NULL; at++)
-        count++;
+    for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save))
+        count += strstr(line, needle) != NULL && strstr(line, correlation) != NULL;
     free(text);
     return count;
 }

@@ -58,6 +58,8 @@ void rig_stop(struct rig *rig);
 void rig_control(struct rig *rig, const char *line);
 /* How many requests of this kind the service's ledger has ("search", "register"...). */
 unsigned rig_ledger(struct rig *rig, const char *kind);
+/* ... and under this name. */
+unsigned rig_ledger_of(struct rig *rig, const char *kind, const char *correlation);
 
 uint64_t rig_ask(struct rig *rig, enum upstream_kind kind, bool writes, uint32_t budget_ms,
                  const struct xmlmsg *tree, const char *correlation);

@@ -4,7 +4,8 @@
  *
  * The functions here take the place of the real ones for the program that they are linked into and
  * for the shared libraries that it uses; or, as a library in LD_PRELOAD, for a whole program of its
- * own (the state is then a file that the test maps too, so that calls are armed while it runs).
+ * own ($SHORT_STATE is then a file of its state that the test maps too, so that calls are armed while
+ * it runs; $SHORT_SPARE names libraries, parted by commas or blanks, whose own calls never fail and never count).
  * Nothing fails and nothing counts outside short_in().
  *
  * Memory is watched in ordinary builds only: under the sanitizers they own the allocator, and look
@@ -22,7 +23,9 @@ enum short_kind {
                      eventfd */
     SHORT_SQLITE,
     SHORT_CRYPTO,
-    SHORT_KINDS
+    SHORT_KINDS,
+    /* No call of one kind but a state of the host: whatever would make a file longer fails. */
+    SHORT_SPACE = SHORT_KINDS
 };
 #define SHORT_NAMES "memory", "files", "sockets and loop", "SQLite", "OpenSSL"
 
@@ -30,8 +33,11 @@ struct short_state {
     volatile int inside;
     volatile int kind; /* -1: none is armed */
     volatile unsigned n, calls;
-    volatile long live; /* blocks taken and not given back */
-    char failed[48];    /* the name of the call that failed, "" none yet */
+    volatile unsigned every;   /* after the n-th each so many-th fails too; 0: none */
+    volatile unsigned refused; /* so many failed, in all */
+    volatile long live;        /* blocks taken and not given back */
+    volatile long clock_s;     /* preloaded: the wall clock is so far off */
+    char failed[48];           /* the name of the call that failed last, "" none yet */
 };
 
 /* What belongs to the program under test happens between these two; they nest. */

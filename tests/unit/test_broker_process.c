@@ -19,27 +19,21 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <umockdev.h>
 
 #include "daemon/common/clock.h"
 #include "daemon/common/failure.h"
 #include "daemon/common/ipc.h"
 
+#include "host_lanes.h"
+#include "host_usb.h"
+
 #define PATIENCE_MS 30000
 #define LANES 3u
-#define KEPT 64u
-#define ROOT "/devices/pci0000:00/usb1"
+#define KEPT HOST_EVENTS
 #define CLOSED 0
 #define IN_USE 1
 #define REFUSED 2
 
-struct event {
-    uint16_t type;
-    struct msg_device_attach attach;
-    char port[65];
-};
-
-static UMockdevTestbed *bed;
 static char directory[] = "/tmp/broker-process-XXXXXX";
 static char config[64];
 static sd_event *loop;
@@ -47,132 +41,13 @@ static struct clock *now;
 static pid_t broker;
 static int listening;
 static struct ipc_client *desk;
-static struct lane {
-    struct ipc_server *server;
-    struct ipc *ipc;
-    struct event events[KEPT];
-    unsigned n, read;
-} lanes[LANES];
+static struct host_lane lanes[LANES];
 static struct msg_device_item items[KEPT];
 static struct msg_health_item healths[KEPT];
 static unsigned nitems, nhealths;
 static bool answered;
 
-/* -- the host ---------------------------------------------------------------------------------- */
-
-static void add(const char *description)
-{
-    GError *error = NULL;
-
-    if (!umockdev_testbed_add_from_string(bed, description, &error))
-        fail_msg("%s", error->message);
-}
-
-/* The mock's nodes of cameras are terminals; the cage sees where they lead to, and a plain file will do. */
-static void make_plain(const char *video)
-{
-    char *root = umockdev_testbed_get_root_dir(bed), path[256];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/dev/%s", root, video);
-    g_free(root);
-    (void)unlink(path);
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fclose(file);
-}
-
-/* A device with one interface of the class, or two: a reader, and a camera that the kernel's driver has. */
-static void plug(const char *port, unsigned devnum, const char *id, const char *serial,
-                 const char *name, const char *video)
-{
-    char text[1024];
-
-    snprintf(text, sizeof(text),
-             "P: " ROOT "/%s\nN: bus/usb/001/%03u\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: "
-             "DEVNAME=/dev/bus/usb/001/%03u\n"
-             "A: bDeviceClass=00\\n\nA: idVendor=%.4s\\n\nA: idProduct=%.4s\\n\nA: busnum=1\\n\nA: "
-             "devnum=%u\\n\nA: speed=480\\n\n"
-             "A: serial=%s\\n\nA: product=%s\\n\n",
-             port, devnum, devnum, id, id + 5, devnum, serial, name);
-    add(text);
-    snprintf(text, sizeof(text),
-             "P: " ROOT
-             "/%s/%s:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0b\\n\n",
-             port, port);
-    add(text);
-    if (video == NULL)
-        return;
-    snprintf(text, sizeof(text),
-             "P: " ROOT
-             "/%s/%s:1.1\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceClass=0e\\n\n"
-             "L: driver=../../../../../bus/usb/drivers/uvcvideo\n",
-             port, port);
-    add(text);
-    snprintf(text, sizeof(text),
-             "P: " ROOT "/%s/%s:1.1/video4linux/%s\nN: %s\nE: SUBSYSTEM=video4linux\nE: "
-             "DEVNAME=/dev/%s\nA: index=0\\n\n"
-             "A: name=%s\\n\n",
-             port, port, video, video, video, name);
-    add(text);
-    make_plain(video);
-}
-
-static void tell(const char *port, const char *action)
-{
-    char path[128];
-
-    snprintf(path, sizeof(path), "/sys" ROOT "/%s", port);
-    umockdev_testbed_uevent(bed, path, action);
-}
-
-static void unplug(const char *port)
-{
-    char path[128];
-
-    snprintf(path, sizeof(path), "/sys" ROOT "/%s", port);
-    umockdev_testbed_uevent(bed, path, "remove");
-    umockdev_testbed_remove_device(bed, path);
-}
-
-/* -- the readers' and the desk's side ---------------------------------------------------------- */
-
-static void on_reader_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
-{
-    struct lane *lane = arg;
-
-    assert_int_equal(peer->role, IPC_BROKER);
-    lane->ipc = ipc;
-}
-
-static void on_reader_message(struct ipc *ipc, struct message *m, void *arg)
-{
-    struct lane *lane = arg;
-    struct event *e = &lane->events[lane->n++];
-
-    (void)ipc;
-    assert_true(lane->n <= KEPT);
-    memset(e, 0, sizeof(*e));
-    e->type = m->type;
-    if (m->type == MSG_DEVICE_ATTACH) {
-        e->attach = m->body.device_attach;
-        memcpy(e->port, e->attach.port, sizeof(e->port));
-        assert_int_equal(m->nfds, 1);
-        assert_true(m->fds[0] >= 0);
-    } else if (m->type == MSG_DEVICE_DETACH) {
-        memcpy(e->port, m->body.device_detach.port, sizeof(e->port));
-    }
-}
-
-static void on_reader_closed(struct ipc *ipc, int error, void *arg)
-{
-    struct lane *lane = arg;
-
-    (void)error;
-    if (lane->ipc == ipc)
-        lane->ipc = NULL;
-    ipc_free(&ipc);
-}
+/* -- the desk's side ---------------------------------------------------------------------------- */
 
 static void on_desk_open(struct ipc *ipc, const struct msg_hello *peer, void *arg)
 {
@@ -201,8 +76,6 @@ static void on_desk_closed(struct ipc *ipc, int error, void *arg)
     (void)arg;
 }
 
-static const struct ipc_handlers reader_handlers = {on_reader_open, on_reader_message,
-                                                    on_reader_closed};
 static const struct ipc_handlers desk_handlers = {on_desk_open, on_desk_message, on_desk_closed};
 
 #define UNTIL(condition)                                                                           \
@@ -215,9 +88,9 @@ static const struct ipc_handlers desk_handlers = {on_desk_open, on_desk_message,
         }                                                                                          \
     } while (0)
 
-static const struct event *next_event(unsigned lane)
+static const struct host_event *next_event(unsigned lane)
 {
-    struct lane *l = &lanes[lane - 1];
+    struct host_lane *l = &lanes[lane - 1];
 
     UNTIL(l->read < l->n);
     return &l->events[l->read++];
@@ -225,11 +98,7 @@ static const struct event *next_event(unsigned lane)
 
 static void reader_says(unsigned lane, unsigned state, uint16_t failure, const char *port)
 {
-    struct msg_device_state body = {.state = (uint8_t)state, .failure = failure};
-
-    (void)MESSAGE_TEXT(body.port, port);
-    assert_non_null(lanes[lane - 1].ipc);
-    assert_int_equal(ipc_send(lanes[lane - 1].ipc, MSG_DEVICE_STATE, &body), 0);
+    assert_true(host_lane_says(&lanes[lane - 1], state, failure, port));
 }
 
 static void ask(uint16_t type, const void *body)
@@ -363,34 +232,18 @@ static int down(void **state)
 static int begin(void **state)
 {
     static const struct ipc_self self = {.role = IPC_DESK, .program = "test", .instance = ""};
-    char name[32], path[128];
+    char path[128];
 
     (void)state;
-    bed = umockdev_testbed_new();
-    add("P: " ROOT "\nN: bus/usb/001/001\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nE: "
-        "DEVNAME=/dev/bus/usb/001/001\n"
-        "A: bDeviceClass=09\nA: idVendor=1d6b\nA: idProduct=0002\nA: busnum=1\\n\nA: "
-        "devnum=1\\n\nA: speed=480\\n\n");
-    plug("1-2", 4, "1209:0001", "S-17", "Reader and camera", "video10");
+    host_new();
+    host_plug("1-2", 4, "1209:0001", "S-17", "Reader and camera", "video10");
     write_config("[lane 1]\nreader = port=1-2\ncamera = v4l2:same\n\n[lane 2]\nreader = "
                  "id=054c:0dc8/A1\ncamera = none\n\n"
                  "[lane 3]\nreader = id=054c:0dc8/B2\ncamera = none\n");
     assert_true(sd_event_new(&loop) >= 0);
     now = clock_new_system(loop);
-    memset(lanes, 0, sizeof(lanes));
-    for (unsigned i = 0; i < LANES; i++) {
-        const struct ipc_self reader = {.role = IPC_READER,
-                                        .lane = (uint16_t)(i + 1),
-                                        .program = "uketsuke-reader",
-                                        .instance = i == 0   ? "1"
-                                                    : i == 1 ? "2"
-                                                             : "3"};
-
-        snprintf(name, sizeof(name), "reader-%u.sock", i + 1);
-        assert_int_equal(ipc_server_new(&lanes[i].server, loop, listen_at(name), &reader, "B", NULL,
-                                        0, &reader_handlers, &lanes[i]),
-                         0);
-    }
+    for (unsigned i = 0; i < LANES; i++)
+        host_lane_new(&lanes[i], i + 1, loop, directory);
     broker = start(true, -1);
     snprintf(path, sizeof(path), "%s/broker.sock", directory);
     assert_int_equal(ipc_client_new(&desk, loop, now, path, &self, "B", &desk_handlers, NULL), 0);
@@ -400,23 +253,17 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    char path[128];
     int status = 0;
 
     (void)state;
     ipc_client_free(&desk);
     (void)kill(broker, SIGTERM);
     (void)waitpid(broker, &status, 0);
-    for (unsigned i = 0; i < LANES; i++) {
-        ipc_server_free(&lanes[i].server);
-        if (lanes[i].ipc != NULL)
-            ipc_free(&lanes[i].ipc);
-        snprintf(path, sizeof(path), "%s/reader-%u.sock", directory, i + 1);
-        unlink(path);
-    }
+    for (unsigned i = 0; i < LANES; i++)
+        host_lane_free(&lanes[i]);
     clock_free(&now);
     loop = sd_event_unref(loop);
-    g_clear_object(&bed);
+    host_free();
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
@@ -424,7 +271,7 @@ static int end(void **state)
 
 static void each_lane_gets_what_is_its_own(void **state)
 {
-    const struct event *both[] = {next_event(1), next_event(1)}, *e;
+    const struct host_event *both[] = {next_event(1), next_event(1)}, *e;
 
     (void)state;
     /* In either order. */
@@ -466,23 +313,23 @@ static void each_lane_gets_what_is_its_own(void **state)
 
 static void plugging_and_unplugging_are_heard_of(void **state)
 {
-    const struct event *e;
+    const struct host_event *e;
 
     (void)state;
-    plug("1-3", 7, "054c:0dc8", "B2", "RC-S300/S", NULL);
-    tell("1-3", "add");
+    host_plug("1-3", 7, "054c:0dc8", "B2", "RC-S300/S", NULL);
+    host_tell("1-3", "add");
     e = next_event(3);
     assert_int_equal(e->type, MSG_DEVICE_ATTACH);
     assert_string_equal(e->port, "1-3");
     assert_string_equal(e->attach.serial, "B2");
     /* Of the same model, told apart by its serial number. */
-    plug("1-4", 8, "054c:0dc8", "A1", "RC-S300/S", NULL);
-    tell("1-4", "add");
+    host_plug("1-4", 8, "054c:0dc8", "A1", "RC-S300/S", NULL);
+    host_tell("1-4", "add");
     e = next_event(2);
     assert_int_equal(e->type, MSG_DEVICE_ATTACH);
     assert_string_equal(e->port, "1-4");
     reader_says(3, IN_USE, FAILURE_NONE, "1-3");
-    unplug("1-3");
+    host_unplug("1-3");
     e = next_event(3);
     assert_int_equal(e->type, MSG_DEVICE_DETACH);
     assert_string_equal(e->port, "1-3");
@@ -506,13 +353,13 @@ static void what_hinders_is_named_with_the_next_step(void **state)
 /* A reader lets go of a device, and before udev says anything it is another one that stands there. */
 static void a_device_that_was_let_go_of_is_looked_for_anew(void **state)
 {
-    const struct event *e;
+    const struct host_event *e;
 
     (void)state;
     (void)next_event(1);
     (void)next_event(1);
     reader_says(1, IN_USE, FAILURE_NONE, "1-2");
-    umockdev_testbed_set_attribute(bed, "/sys" ROOT "/1-2", "devnum", "9\n");
+    host_set("1-2", "devnum", "9\n");
     reader_says(1, CLOSED, FAILURE_READER_LOST, "1-2");
     /* The camera's device is another one with it. */
     for (;;) {
@@ -526,7 +373,7 @@ static void a_device_that_was_let_go_of_is_looked_for_anew(void **state)
 static void without_a_word_of_udevs_it_is_noticed_all_the_same(void **state)
 {
     (void)state;
-    plug("1-4", 8, "054c:0dc8", "A1", "RC-S300/S", NULL);
+    host_plug("1-4", 8, "054c:0dc8", "A1", "RC-S300/S", NULL);
     assert_string_equal(next_event(2)->port, "1-4");
 }
 

@@ -12,14 +12,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/common/failure.h"
@@ -27,17 +22,14 @@
 
 #include "relay_rig.h"
 #include "relay_tools.h"
-#include "short_calls.h"
+#include "short_program.h"
 
 enum { ANSWERED = 0 };
-#define RUNS 15
 #define BUDGET_MS 4000
 
-static const char *const names[SHORT_KINDS] = {SHORT_NAMES};
-static struct short_state *shared;
 static struct rig *rig;
-static char state_path[] = "/tmp/uketsuke-short-XXXXXX";
 static unsigned asked;
+static char correlation[40]; /* of the last one */
 
 static unsigned children(void)
 {
@@ -68,7 +60,6 @@ static bool ask(bool writes, struct rig_answer *out)
                                        .certificate_len = 17,
                                        .method = "visual"};
     struct question_header header = {.institution = "9910000017", .date = "20261005"};
-    char correlation[40];
     struct xmlmsg *tree;
     uint64_t request;
 
@@ -93,46 +84,21 @@ static bool right(const struct rig_answer *answer, bool writes)
     return writes || (name != NULL && strcmp(name, "架空　三郎") == 0);
 }
 
-/* Undisturbed: answered, rightly. */
-static bool calm(bool writes)
-{
-    struct rig_answer answer;
-    bool good = rig_is_connected(rig) && ask(writes, &answer);
-
-    if (!good)
-        return false;
-    good = (writes || answer.message.outcome == ANSWERED) && right(&answer, writes);
-    rig_answer_free(&answer);
-    return good;
-}
-
-static void arm(enum short_kind kind, unsigned n)
-{
-    shared->calls = 0;
-    shared->n = n;
-    memset(shared->failed, 0, sizeof(shared->failed));
-    shared->inside = 1;
-    shared->kind = (int)kind;
-}
-
-static unsigned disarm(void)
-{
-    shared->kind = -1;
-    shared->inside = 0;
-    return shared->calls;
-}
-
 /* The connection may be gone: did the program end by itself, or crash? Afterwards it is there
  * again. */
-static const char *come_back(unsigned before, unsigned *ended)
+static const char *come_back(void *arg, unsigned *ended)
 {
+    static unsigned programs; /* the service and the relay */
     const char *wrong = NULL;
     int status;
 
-    if (rig_is_connected(rig))
+    (void)arg;
+    if (rig_is_connected(rig)) {
+        programs = children();
         return NULL;
+    }
     status = rig_wait_exit(rig, 1000);
-    if (status < 0 && children() < before)
+    if (status < 0 && children() < programs)
         wrong = "it crashed";
     *ended += status >= 0;
     if (status >= 0 || wrong != NULL)
@@ -141,90 +107,49 @@ static const char *come_back(unsigned before, unsigned *ended)
     return wrong;
 }
 
-/* One question with the n-th call failed; NULL or what is wrong. */
-static const char *one(enum short_kind kind, unsigned n, bool writes, unsigned *answered,
-                       unsigned *ended)
+/* By its own name: what was sent in doubt may come late, and then it is another one's. */
+static bool was_sent_twice(void)
 {
-    unsigned before = children(), sent = rig_ledger(rig, "register");
+    return rig_ledger_of(rig, "register", correlation) > 1;
+}
+
+static const char *once(void *arg, bool *well)
+{
+    const bool writes = *(const bool *)arg;
     struct rig_answer answer = {0};
     const char *wrong = NULL;
-    bool came;
 
-    arm(kind, n);
-    came = ask(writes, &answer);
-    (void)disarm();
-    if (came && answer.message.outcome == ANSWERED) {
-        ++*answered;
-        if (!right(&answer, writes))
+    if (!rig_is_connected(rig))
+        return NULL;
+    if (ask(writes, &answer) && (answer.message.outcome == ANSWERED || writes)) {
+        *well = right(&answer, writes);
+        if (!*well && answer.message.outcome == ANSWERED)
             wrong = "a wrong answer";
     }
     rig_answer_free(&answer);
-    if (wrong == NULL)
-        wrong = come_back(before, ended);
-    if (wrong == NULL && writes && rig_ledger(rig, "register") > sent + 1)
+    if (writes && was_sent_twice())
         wrong = "a change was sent twice";
-    if (wrong == NULL &&
-        !calm(writes)) { /* what was begun when it failed may show only now: once */
-        wrong = come_back(before, ended);
-        if (wrong == NULL && !calm(writes))
-            wrong = "the next question is not undisturbed";
-    }
     return wrong;
 }
 
-/* Connections to the service come and go; what is kept grows each time. */
-static bool leaks(enum short_kind kind, unsigned n, bool writes)
+static void run_kind(enum short_kind kind)
 {
-    unsigned none = 0, grown = 0;
+    static bool question = false, change = true;
+    struct short_work work = {"a question", &question, once, come_back, 15};
+    unsigned ended = 0;
 
-    for (unsigned i = 0; i < 6; i++) {
-        long live = shared->live;
-
-        (void)one(kind, n, writes, &none, &none);
-        grown += shared->live > live;
-    }
-    return grown == 6;
-}
-
-static void run_kind(enum short_kind kind, bool writes)
-{
-    const char *wish = getenv("UKETSUKE_FAULTS");
-    unsigned total, runs = 0, failed = 0, answered = 0, ended = 0;
-
-    for (unsigned i = 0; i < 3; i++)
-        assert_true(calm(writes));
-    arm(kind, 0);
-    assert_true(calm(writes));
-    total = disarm();
-    for (unsigned n = 1; n <= total;
-         n += wish != NULL && strcmp(wish, "all") == 0 ? 1 : 1 + total / RUNS, runs++) {
-        long live = shared->live;
-        unsigned ends = ended;
-        const char *wrong = one(kind, n, writes, &answered, &ended);
-        char name[48];
-
-        (void)snprintf(name, sizeof(name), "%s", shared->failed);
-        if (wrong == NULL && ends == ended && shared->live > live + 16 && leaks(kind, n, writes))
-            wrong = "memory is kept";
-        if (wrong == NULL)
-            continue;
-        failed++;
-        print_message("FAIL %s %u (%s): %s\n", names[kind], n, name, wrong);
-    }
-    print_message("%s, %s: %u calls, %u of them made to fail in turn: %u answered all the same, "
-                  "the program ended by itself %u "
-                  "times, %u failed\n",
-                  names[kind], writes ? "a change" : "a question", total, runs, answered, ended,
-                  failed);
-    assert_int_equal(failed, 0);
+    assert_null(come_back(NULL, &ended));
+    short_program_run(&work, kind);
+    work.words = "a change";
+    work.arg = &change;
+    short_program_run(&work, kind);
 }
 
 #define KIND(kind, words)                                                                          \
     static void words(void **state)                                                                \
     {                                                                                              \
         (void)state;                                                                               \
-        run_kind(kind, false);                                                                     \
-        run_kind(kind, true);                                                                      \
+        run_kind(kind);                                                                            \
     }
 KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
 KIND(SHORT_FILES, any_call_for_a_file_may_fail)
@@ -234,36 +159,25 @@ KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 #ifdef __SANITIZE_ADDRESS__
 static void undisturbed_a_question_and_a_change_are_answered(void **state)
 {
+    bool writes = false, well = false;
+
     (void)state;
-    assert_true(calm(false));
-    assert_true(calm(true));
+    assert_null(once(&writes, &well));
+    assert_true(well);
+    writes = true;
+    well = false;
+    assert_null(once(&writes, &well));
+    assert_true(well);
 }
 #endif
 
 static int up(void **state)
 {
-    static char preload[PATH_MAX + 32], where[64];
-#ifndef __SANITIZE_ADDRESS__
-    static const char *const environment[] = {preload, where, NULL};
-#endif
-    char program[PATH_MAX];
     const struct rig_options options = {
-#ifndef __SANITIZE_ADDRESS__
-        .environment = environment,
-#endif
+        .environment = short_program_begin(NULL, NULL),
         .capabilities = "by_numbers reference_number card_session register consents"};
-    int fd = mkstemp(state_path);
 
     (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(ftruncate(fd, sizeof(*shared)), 0);
-    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    assert_true(shared != MAP_FAILED);
-    (void)close(fd);
-    shared->kind = -1;
-    rig_program("short.so", program, sizeof(program));
-    (void)snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", program);
-    (void)snprintf(where, sizeof(where), "SHORT_STATE=%s", state_path);
     rig = rig_start(&options);
     return 0;
 }
@@ -272,8 +186,8 @@ static int down(void **state)
 {
     (void)state;
     rig_stop(rig);
-    (void)munmap(shared, sizeof(*shared));
-    return unlink(state_path);
+    short_program_end();
+    return 0;
 }
 
 int main(void)

@@ -1,0 +1,178 @@
+#include "short_program.h"
+
+#include <linux/limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "program_rig.h"
+
+/* Connections and the like come and go; what is kept grows each time. */
+#define ROUNDS 6
+
+static const char *const names[SHORT_KINDS] = {SHORT_NAMES};
+static struct short_state *shared;
+static char state_path[64];
+
+const char *const *short_program_begin(const char *behind, const char *spare)
+{
+    static char preload[PATH_MAX + 128], where[sizeof(state_path) + 16], spared[256];
+    static const char *environment[4];
+    char library[PATH_MAX];
+    int fd;
+
+    (void)snprintf(state_path, sizeof(state_path), "/tmp/uketsuke-short-XXXXXX");
+    fd = mkstemp(state_path);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, sizeof(*shared)), 0);
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(shared != MAP_FAILED);
+    (void)close(fd);
+    shared->kind = -1;
+#ifdef __SANITIZE_ADDRESS__
+    (void)behind, (void)spare, (void)preload, (void)where, (void)spared, (void)library;
+    (void)environment;
+    return NULL;
+#else
+    program_path("short.so", library, sizeof(library));
+    (void)snprintf(preload, sizeof(preload), "LD_PRELOAD=%s%s%s", library,
+                   behind != NULL ? " " : "", behind != NULL ? behind : "");
+    (void)snprintf(where, sizeof(where), "SHORT_STATE=%s", state_path);
+    (void)snprintf(spared, sizeof(spared), "SHORT_SPARE=%s", spare != NULL ? spare : "");
+    environment[0] = preload;
+    environment[1] = where;
+    environment[2] = spared;
+    environment[3] = NULL;
+    return environment;
+#endif
+}
+
+void short_program_end(void)
+{
+    (void)munmap(shared, sizeof(*shared));
+    (void)unlink(state_path);
+}
+
+static void arm(enum short_kind kind, unsigned n)
+{
+    shared->calls = 0;
+    shared->n = n;
+    shared->every = 0;
+    memset(shared->failed, 0, sizeof(shared->failed));
+    shared->inside = 1;
+    shared->kind = (int)kind;
+}
+
+static unsigned disarm(void)
+{
+    shared->kind = -1;
+    shared->inside = 0;
+    return shared->calls;
+}
+
+bool short_program_is_armed(void)
+{
+    return shared->kind >= 0 && shared->n > 0;
+}
+
+struct counts {
+    unsigned right, ended;
+};
+
+/* With the n-th call failed; NULL or what is wrong. */
+static const char *one(const struct short_work *work, enum short_kind kind, unsigned n,
+                       struct counts *counts)
+{
+    const char *wrong;
+    bool right = false;
+
+    arm(kind, n);
+    wrong = work->once(work->arg, &right);
+    (void)disarm();
+    counts->right += right;
+    if (wrong == NULL)
+        wrong = work->come_back(work->arg, &counts->ended);
+    /* What was begun when it failed may show only now: once. */
+    for (unsigned again = 0; wrong == NULL && again < 2; again++) {
+        right = false;
+        wrong = work->once(work->arg, &right);
+        if (right)
+            break;
+        if (wrong == NULL)
+            wrong = work->come_back(work->arg, &counts->ended);
+        if (wrong == NULL && again == 1)
+            wrong = "the next one is not undisturbed";
+    }
+    return wrong;
+}
+
+static bool leaks(const struct short_work *work, enum short_kind kind, unsigned n)
+{
+    struct counts none = {0};
+    unsigned grown = 0;
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const long live = shared->live;
+
+        (void)one(work, kind, n, &none);
+        grown += shared->live > live;
+    }
+    return grown == ROUNDS;
+}
+
+static void calm(const struct short_work *work)
+{
+    bool right = false;
+    const char *wrong = work->once(work->arg, &right);
+
+    if (wrong != NULL || !right)
+        fail_msg("%s, undisturbed: %s", work->words, wrong != NULL ? wrong : "not done");
+}
+
+void short_program_run(const struct short_work *work, enum short_kind kind)
+{
+    const char *wish = getenv("UKETSUKE_FAULTS");
+    const bool all = wish != NULL && strcmp(wish, "all") == 0;
+    const unsigned only = wish != NULL ? (unsigned)strtoul(wish, NULL, 10) : 0;
+    static const char *warm;
+    struct counts counts = {0};
+    unsigned total, runs = 0, failed = 0;
+
+    for (unsigned i = 0; i < 3 && warm != work->words; i++) /* what is made once, is made now */
+        calm(work);
+    warm = work->words;
+    arm(kind, 0);
+    calm(work);
+    total = disarm();
+    for (unsigned n = only > 0 ? only : 1; n <= total; n += only > 0 ? total
+                                                            : all    ? 1
+                                                                     : 1 + total / work->runs,
+                  runs++) {
+        const long live = shared->live;
+        const unsigned ends = counts.ended;
+        const char *wrong = one(work, kind, n, &counts);
+        char name[sizeof(shared->failed)];
+
+        (void)snprintf(name, sizeof(name), "%s", shared->failed);
+        if (wrong == NULL && ends == counts.ended && shared->live > live + 16 &&
+            leaks(work, kind, n))
+            wrong = "memory is kept";
+        if (wrong == NULL)
+            continue;
+        failed++;
+        print_message("FAIL %s %u (%s): %s\n", names[kind], n, name, wrong);
+    }
+    print_message(
+        "%s, %s: %u calls, %u of them made to fail in turn: %u times all was well all the "
+        "same, the program ended by itself %u times, %u failed\n",
+        names[kind], work->words, total, runs, counts.right, counts.ended, failed);
+    assert_int_equal(failed, 0);
+}
