@@ -1,14 +1,16 @@
 /*
  * A long random day at many lanes: every lane a patient (and staff) who do anything that the screen
  * offers and much that it does not; fate pulls cards, cables and plugs, kills and stops programs,
- * and ill-treats the service. No end is expected of any visit but that it has one; what must be
- * true afterwards is what reconcile.sql says. The seed names what each lane and fate decide.
+ * ill-treats the service, fills the disk, withholds memory and moves the clock. No end is expected
+ * of any visit but that it has one; what must be true afterwards is what reconcile.sql says. The
+ * seed names what each lane and fate decide.
  *
- * The first two fifths are rough; then no program is killed or stopped any more, so that memory and
- * descriptors of each can be watched: they must not grow (judged from 120 s of calm on: 5 % or 3 MB
- * more, or 16 descriptors, is too much).
+ * The first two fifths are rough; then no program is killed, stopped or starved any more, so that
+ * memory and descriptors of each can be watched: they must not grow (judged from 120 s of calm on:
+ * 5 % or 3 MB more, or 16 descriptors, is too much).
  */
 #include "guest.h"
+#include "shortage.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -117,6 +119,8 @@ struct soak {
     unsigned long seed;
     bool taken[CARDS];
     unsigned visits, kills, stops, storms, faults, unplugs, actions, refusals;
+    struct shortage *shortage; /* NULL: the desk was not prepared for it */
+    unsigned full, starved, jumps, unwritten, unallocated;
     int stuck;
     struct program programs[PROGRAMS_MAX];
     int nprograms;
@@ -423,6 +427,43 @@ static void *kill_programs(void *arg)
     return NULL;
 }
 
+/* How far a clock is set wrong, in seconds: by days, by hours, by what a battery loses. */
+static const long steps[] = {-86400, 86400, -3600, 3600, -90, 600};
+
+/* What the host lacks for a while: each of the three in turn, in the rough part. */
+static void *starve_programs(void *arg)
+{
+    struct soak *soak = arg;
+    uint64_t random = soak->seed * 2862933555777941757u + 3037;
+
+    for (unsigned turn = 0; guest_now_ms() < soak->calm_ms; turn++) {
+        if (turn % 3 == 0) {
+            shortage_disk(soak->shortage);
+            guest_sleep_ms(200 + draw(&random, 2500));
+            soak->unwritten += shortage_over(soak->shortage);
+            soak->full++;
+        } else if (turn % 3 == 1) {
+            shortage_memory(soak->shortage, draw(&random, shortage_programs(soak->shortage)),
+                            1 + draw(&random, 60));
+            guest_sleep_ms(200 + draw(&random, 1500));
+            soak->unallocated += shortage_over(soak->shortage);
+            soak->starved++;
+        } else {
+            const long step = steps[draw(&random, COUNT(steps))];
+
+            shortage_clock(soak->shortage, step);
+            guest_sleep_ms(200 + draw(&random, 2000));
+            shortage_clock(soak->shortage, 0);
+            soak->jumps++;
+            /* A desk that saw a later time doubts the right one until it is started anew, as its words say. */
+            if (step > 0)
+                signal_program(soak, "desk", 9);
+        }
+        guest_sleep_ms(300 + draw(&random, 1200));
+    }
+    return NULL;
+}
+
 static void storm(struct soak *soak, uint64_t *random)
 {
     if (draw(random, 8) == 0) {
@@ -573,8 +614,8 @@ int run_soak(struct site *site, unsigned seconds, unsigned long seed)
     struct soak *soak = calloc(1, sizeof(*soak));
     struct patient *patients = calloc((size_t)site->nlanes, sizeof(*patients));
     uint64_t random = seed * 2 + 1, sampled = 0;
-    pthread_t killer;
-    bool killing;
+    pthread_t killer, starver;
+    bool killing, starving;
     int wrong, lanes = 0;
 
     if (soak == NULL || patients == NULL) {
@@ -599,6 +640,8 @@ int run_soak(struct site *site, unsigned seconds, unsigned long seed)
             break;
     }
     killing = pthread_create(&killer, NULL, kill_programs, soak) == 0;
+    soak->shortage = shortage_open(site);
+    starving = soak->shortage != NULL && pthread_create(&starver, NULL, starve_programs, soak) == 0;
     while (!over(soak)) {
         storm(soak, &random);
         if (guest_now_ms() - sampled > seconds * 1000u / 200) {
@@ -609,6 +652,8 @@ int run_soak(struct site *site, unsigned seconds, unsigned long seed)
     }
     if (killing)
         (void)pthread_join(killer, NULL);
+    if (starving)
+        (void)pthread_join(starver, NULL);
     service(soak, "normal");
     service(soak, "up");
     for (int i = 0; i < lanes; i++) {
@@ -623,6 +668,14 @@ int run_soak(struct site *site, unsigned seconds, unsigned long seed)
                  soak->visits, lanes, (unsigned long long)(guest_now_ms() - soak->began_ms) / 1000,
                  soak->actions, soak->refusals, soak->faults, soak->unplugs, soak->kills,
                  soak->stops, soak->storms);
+    if (soak->shortage != NULL)
+        (void)printf("disk full %u times (%u writes refused), memory short %u times (%u requests "
+                     "refused), %u jumps of the clock\n",
+                     soak->full, soak->unwritten, soak->starved, soak->unallocated, soak->jumps);
+    /* Prepared for it, and nothing was ever refused: then nothing was tried. */
+    if (soak->shortage != NULL && (soak->unwritten == 0 || soak->unallocated == 0))
+        wrong++;
+    shortage_close(&soak->shortage);
     (void)printf("soak: %d passed, %d failed\n", soak->visits > (unsigned)lanes,
                  wrong + (soak->visits <= (unsigned)lanes));
     wrong += soak->visits <= (unsigned)lanes;
