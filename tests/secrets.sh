@@ -57,6 +57,8 @@ number_b=$(awk -F'\t' '$1 == "franck" { print $7 }' "$build/sim/cards/index.tsv"
     echo "photo parts $photo"
     echo "database-key hex $(od -An -v -tx1 "$desk/credentials/database.key" | tr -d ' \n')"
     find -L "$build/sim/videos/franck" "$build/sim/videos/card-franck" -name '*.jpg' | sed 's/^/film parts /'
+    # Those that a visit begins with.
+    find -L "$build/sim/videos/franck" "$build/sim/videos/card-franck" -maxdepth 1 -name 'frame_000[0-9]*.jpg' | sed 's/^/film-pixels pixels /'
 } >"$work/patterns"
 names=$(cut -d' ' -f1 "$work/patterns" | sort -u)
 search() { "$bin/search-secrets" "$work/patterns" "$@"; }

@@ -10,6 +10,8 @@
  *   NAME digits DIGITS    these digits, with no other digit beside them
  *   NAME hex HEX
  *   NAME parts FILE       three runs of 24 bytes out of the file's inside
+ *   NAME pixels FILE      runs of brightness out of a JPEG, from its middle and from its last rows (what a
+ *                         decoder holds longest), where the picture is lively enough to be known again
  *
  * A line for everything found ("found NAME in WHERE ..."; of a process with the address, what its
  * mapping is and whether it is locked and left out of dumps), one for what could not be read, and one
@@ -28,6 +30,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <turbojpeg.h>
 #include <unistd.h>
 
 #define LONGEST 64
@@ -121,6 +124,51 @@ static bool add_parts(const char *name, const char *path)
     return good;
 }
 
+/* Some runs of a row, if they differ enough from anything flat. */
+static bool add_row(const char *name, const uint8_t *row, int width)
+{
+    bool good = true;
+
+    for (int quarter = 1; good && quarter < 4; quarter++) {
+        const uint8_t *run = row + width * quarter / 4;
+        int low = 255, high = 0;
+
+        for (int i = 0; i < RUN; i++) {
+            low = run[i] < low ? run[i] : low;
+            high = run[i] > high ? run[i] : high;
+        }
+        good = high - low < 24 || add(name, run, RUN, false);
+    }
+    return good;
+}
+
+static bool add_pixels(const char *name, const char *path)
+{
+    static uint8_t jpeg[1 << 20];
+    int fd = open(path, O_RDONLY | O_CLOEXEC), width = 0, height = 0, sampling, colours;
+    ssize_t len = fd >= 0 ? read(fd, jpeg, sizeof(jpeg)) : -1;
+    tjhandle handle = tjInitDecompress();
+    uint8_t *grey = NULL;
+    bool good = len > 0 && handle != NULL &&
+                tjDecompressHeader3(handle, jpeg, (unsigned long)len, &width, &height, &sampling,
+                                    &colours) == 0 &&
+                width > 8 * RUN && height > 64;
+
+    if (good)
+        grey = malloc((size_t)width * (size_t)height);
+    good = good && grey != NULL &&
+           tjDecompress2(handle, jpeg, (unsigned long)len, grey, width, 0, height, TJPF_GRAY, 0) ==
+               0 &&
+           add_row(name, grey + (size_t)width * ((size_t)height / 2), width) &&
+           add_row(name, grey + (size_t)width * ((size_t)height - 3), width);
+    free(grey);
+    if (handle != NULL)
+        (void)tjDestroy(handle);
+    if (fd >= 0)
+        (void)close(fd);
+    return good;
+}
+
 static bool read_patterns(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -136,6 +184,8 @@ static bool read_patterns(const char *path)
             good = add(name, (const uint8_t *)what, strlen(what), kind[0] == 'd');
         else if (strcmp(kind, "hex") == 0)
             good = add_hex(name, what);
+        else if (strcmp(kind, "pixels") == 0)
+            good = add_pixels(name, what);
         else
             good = strcmp(kind, "parts") == 0 && add_parts(name, what);
     }

@@ -41,7 +41,7 @@ static void on_message(void *arg, struct message *m)
 /* Of the first lane; what came before is passed over. NULL: not within the time, or the broker is gone. */
 static const struct host_event *next_of(uint16_t type)
 {
-    uint64_t limit = program_rig_in(&rig, 15000);
+    uint64_t limit = program_rig_in(&rig, 15000), again = program_rig_in(&rig, 500);
     bool gone = false;
 
     for (;;) {
@@ -51,8 +51,13 @@ static const struct host_event *next_of(uint16_t type)
         if (!rig.open && !gone)
             limit = program_rig_in(&rig, 2000);
         gone = !rig.open;
-        if (!program_rig_turn(&rig, limit))
+        if (program_rig_turn(&rig, again < limit ? again : limit))
+            continue;
+        if (clock_left_us(rig.clock, limit) == 0)
             return NULL;
+        /* It looks again by itself, in seconds; udev may also have more to say. */
+        host_tell(PORT, "change");
+        again = program_rig_in(&rig, 500);
     }
 }
 
