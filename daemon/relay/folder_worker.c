@@ -215,14 +215,14 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
     struct folder_worker *w = arg;
     struct told *told;
+    bool answers;
     uint64_t count;
 
     (void)source;
     (void)revents;
     (void)!read(fd, &count, sizeof(count));
     told = take_told(w->shared);
-    if (told != NULL)
-        set_hangs(w, false);
+    answers = told != NULL;
     while (told != NULL) {
         struct told *next = told->next;
 
@@ -240,6 +240,9 @@ static int on_wake(sd_event_source *source, int fd, uint32_t revents, void *arg)
         free(told);
         told = next;
     }
+    /* What it answers comes first: a server that has gone for good ends the waiting with an error. */
+    if (answers)
+        set_hangs(w, false);
     return 0;
 }
 

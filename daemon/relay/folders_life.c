@@ -657,7 +657,7 @@ void folders_hangs(void *arg, bool hangs)
 
     if (hangs)
         log_event(LOG_LEVEL_ERROR, "the folder does not answer");
-    else
+    else if (f->disk_error == 0)
         log_event(LOG_LEVEL_NOTICE, "the folder answers again");
     if (hangs) {
         struct request *next;
@@ -669,7 +669,7 @@ void folders_hangs(void *arg, bool hangs)
                 (void)end_unanswered(r, FAILURE_ELIGIBILITY_FOLDER);
         }
     } else {
-        if (f->last_failure == FAILURE_ELIGIBILITY_FOLDER)
+        if (f->last_failure == FAILURE_ELIGIBILITY_FOLDER && f->disk_error == 0)
             close_breaker(f);
         tell_change(f);
     }

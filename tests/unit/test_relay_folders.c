@@ -785,5 +785,6 @@ int main(void)
         cmocka_unit_test(a_wrong_configuration_is_said_in_plain_words),
     };
 
+    cmocka_set_test_filter(getenv("UKETSUKE_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
