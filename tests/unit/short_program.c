@@ -100,6 +100,9 @@ static const char *one(const struct short_work *work, enum short_kind kind, unsi
     counts->right += right;
     if (wrong == NULL)
         wrong = work->come_back(work->arg, &counts->ended);
+    /* As if nothing was: whether something stays behind, the next call's work shows. */
+    if (right)
+        return wrong;
     /* What was begun when it failed may show only now: once. */
     for (unsigned again = 0; wrong == NULL && again < 2; again++) {
         right = false;
