@@ -160,6 +160,20 @@ bulk() {
     check "$kind: the outage is over" "not_eligible E009 4 -" "$result"
 }
 
+doubtful() { [ "$(ask "/api/visits/$1/outbox" | jq -r '.entries[] | select(.target == "main") | .state')" = "doubtful" ]; }
+doubt() {
+    # It arrives, and nobody hears that it did: shown as doubtful, and no later visit of the same patient sends it again.
+    if [ "$kind" = web-api ]; then upstream lost /reference_number; else upstream lost; fi
+    # shellcheck disable=SC2154
+    check "$kind: doubt: a number on its way" true "$(number "$visit_hanako" PT-7004)"
+    until_it doubtful "$visit_hanako"
+    check "$kind: doubt: it is shown as doubtful" "0 2" "$? $(asked reference_number OQSsiimm01)"
+    upstream normal
+    look_up 99000010 9901 4567 02 19540707
+    sleep 3
+    check "$kind: doubt: the same patient again, and nothing is sent" "eligible - 1 架●　花子 2" "$result $(asked reference_number OQSsiimm01)"
+}
+
 terminal_visit() { ask /api/visits | jq -e '.visits[] | select(.method == "terminal")' >"$desk/told"; }
 face_files() {
     if [ "$kind" = folders ]; then
@@ -187,6 +201,7 @@ for kind in web-api folders; do
     by_numbers
     reference_number
     bulk
+    doubt
     face_files
     [ "$kind" = web-api ] || for capability in card_session register consents; do refused "$capability"; done
     stop

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OPEN_MAX 10000 /* entries that are looked through: more than a day has patients */
+
 static const char *first(const struct xmlmsg *result, const char *name)
 {
     return result != NULL ? xmlmsg_get(result, name) : "";
@@ -77,6 +79,37 @@ static int find_earlier(const struct store_outbox *entry, void *arg)
     return 0;
 }
 
+struct same {
+    const struct store_outbox *entry;
+    const char *target;
+    bool found;
+};
+
+static int find_same(const struct store_outbox *entry, void *arg)
+{
+    struct same *same = arg;
+
+    same->found = entry->kind == OUTBOX_REFERENCE && entry->state != OUTBOX_REFUSED &&
+                  strcmp(entry->target, same->target) == 0 &&
+                  entry->tree_len == same->entry->tree_len &&
+                  memcmp(entry->tree, same->entry->tree, entry->tree_len) == 0;
+    return same->found ? 1 : 0;
+}
+
+/*
+ * The same number for the same person, on its way or in doubt on behalf of another visit: once that has gone, whoever
+ * comes again, and is answered from the cache, is no reason to send it again.
+ */
+static int is_under_way(struct desk *desk, const char *target, const struct store_outbox *entry,
+                        bool *found)
+{
+    struct same same = {.entry = entry, .target = target};
+    int r = store_outboxes(desk->store, STORE_OUTBOX_OPEN, OPEN_MAX, find_same, &same);
+
+    *found = same.found;
+    return r < 0 ? r : 0;
+}
+
 /* What has not gone out is said otherwise; what may have gone is followed by another. */
 static int queue_registration(struct desk *desk, const struct store_visit *record,
                               const struct store_numbers *numbers, bool anew)
@@ -85,6 +118,7 @@ static int queue_registration(struct desk *desk, const struct store_visit *recor
         &desk->upstreams[desk_upstream_for(desk, record->lane, CAPABILITY_REFERENCE_NUMBER)];
     struct store_outbox entry = {0}, old = {0};
     struct earlier earlier = {0};
+    bool under_way = false;
     int r;
 
     if (!desk->outbox->references || (u->capabilities & CAPABILITY_REFERENCE_NUMBER) == 0 ||
@@ -97,6 +131,12 @@ static int queue_registration(struct desk *desk, const struct store_visit *recor
         r = -EAGAIN;
     if (r == 0)
         r = make_registration(numbers, record->patient, &entry);
+    if (r == 0 && !anew)
+        r = is_under_way(desk, u->name, &entry, &under_way);
+    if (r == 0 && under_way) {
+        store_outbox_free(&entry);
+        return 0;
+    }
     if (r == 0 && earlier.waiting != 0) {
         r = store_outbox_load(desk->store, earlier.waiting, &old);
         if (r == 0) {
