@@ -265,7 +265,7 @@ WRAPS_handover := -Wl,--wrap=store_commit
 TEST_ROOMS_accounts := desk store common
 HELPERS_accounts := store
 TEST_ROOMS_views := desk store common
-HELPERS_views := store
+HELPERS_views := store quiet
 HELPERS_maintain := store
 TEST_ROOMS_web := web common
 TEST_ROOMS_cli := cli common

@@ -1,5 +1,6 @@
 /* Who saw patients' data stands in the audit log before they were sent: the desk's lists over real connections, on a
  * real database under a simulated clock. */
+#include "quiet_desk.h"
 #include "store_rig.h"
 
 #include "daemon/common/ipc.h"
@@ -92,19 +93,6 @@ static void connect_peer(struct house *h, struct peer *peer, enum ipc_role role)
         assert_true(sd_event_run(h->loop, 1000000) >= 0);
 }
 
-static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
-                     const void *body, const int *fds, unsigned nfds)
-{
-    (void)arg;
-    (void)peer;
-    (void)index;
-    (void)type;
-    (void)body;
-    (void)fds;
-    (void)nfds;
-    return 0;
-}
-
 static void add_visit(struct house *h)
 {
     struct store_visit visit;
@@ -117,7 +105,7 @@ static int start(void **state)
 {
     const struct desk_settings settings = {.institution = RIG_INSTITUTION};
     struct house *h = calloc(1, sizeof(*h));
-    const struct desk_ports ports = {.arg = h, .send = port_send};
+    const struct desk_ports ports = quiet_ports(NULL, NULL);
 
     assert_non_null(h);
     rig_quiet();
