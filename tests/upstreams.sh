@@ -165,13 +165,14 @@ doubt() {
     # It arrives, and nobody hears that it did: shown as doubtful, and no later visit of the same patient sends it again.
     if [ "$kind" = web-api ]; then upstream lost /reference_number; else upstream lost; fi
     # shellcheck disable=SC2154
-    check "$kind: doubt: a number on its way" true "$(number "$visit_hanako" PT-7004)"
-    until_it doubtful "$visit_hanako"
+    check "$kind: doubt: a number on its way" true "$(number "$visit_notice" PT-7004)"
+    until_it doubtful "$visit_notice"
     check "$kind: doubt: it is shown as doubtful" "0 2" "$? $(asked reference_number OQSsiimm01)"
     upstream normal
-    look_up 99000010 9901 4567 02 19540707
+    look_up 99000010 見本 7001 01 19770101
     sleep 3
-    check "$kind: doubt: the same patient again, and nothing is sent" "eligible - 1 架●　花子 2" "$result $(asked reference_number OQSsiimm01)"
+    check "$kind: doubt: it is known who that is" PT-7004 "$(ask "/api/visits/$visit" | jq -r .patient)"
+    check "$kind: doubt: the same patient again, and nothing is sent" "eligible E011 1 架空　九郎 2" "$result $(asked reference_number OQSsiimm01)"
 }
 
 terminal_visit() { ask /api/visits | jq -e '.visits[] | select(.method == "terminal")' >"$desk/told"; }
