@@ -163,12 +163,13 @@ bool program_rig_send(struct program_rig *rig, uint16_t type, const void *body, 
 
 const char *program_rig_come_back(struct program_rig *rig, unsigned *ended)
 {
-    const uint64_t limit = program_rig_in(rig, 1000);
+    const uint64_t limit = program_rig_in(rig, 1000), soon = program_rig_in(rig, 20);
     const char *wrong = NULL;
     int status = 0;
     pid_t gone;
 
-    (void)program_rig_turn(rig, 0);
+    while (program_rig_turn(rig, soon)) /* what is on its way */
+        ;
     while ((gone = waitpid(rig->pid, &status, WNOHANG)) == 0 && !rig->open)
         if (!program_rig_turn(rig, limit))
             break;
