@@ -286,7 +286,7 @@ $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
 	    $(call libs,$(call test_rooms,$(1))) -lcmocka -lcurl -lmicrohttpd -lgnutls $(UMOCKDEV_LIBS) -ljansson -lssl -lcrypto -lpthread $(if $(filter test_ocr_% test_short_ocr,$(1)),-lfreetype -lturbojpeg -lm)
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
-unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures $(BIN)/visit-figures
+unit-programs: $(UNIT:%=$(BIN)/%) scenario-program $(BIN)/ocr-figures $(BIN)/visit-figures $(BIN)/plain-vectors
 
 SCENARIO_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard tests/scenario/*.c))
 scenario-program: $(if $(SCENARIO_OBJS),$(BIN)/scenarios)
@@ -325,6 +325,12 @@ $(BIN)/ocr-figures: $(OUT)/tests/bench/figures_ocr.c.o $(OUT)/lib/simcardface.a 
 
 # What simulated visits come to, with attacks (tests/visit-figures.sh).
 $(BIN)/visit-figures: $(OUT)/tests/bench/figures_visits.c.o $(OUT)/lib/simpresentation.a $(call archive,matcher) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(call libs,matcher common)
+
+# The same nets called plainly, for the paired comparison (tests/evaluate.sh).
+$(BIN)/plain-vectors: $(OUT)/tests/bench/figures_plain.c.o $(OUT)/tests/bench/plain_dnn.cpp.o $(OUT)/models/evaluate/pairs.c.o $(call archive,matcher) $(call archive,common)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(call libs,matcher common)
@@ -552,15 +558,25 @@ rig: cards
 # There as well: our driver against pcscd with libccid, the same APDUs on the same device.
 rig-bench:
 	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
+# The whole list, then the half of the people that no choice was made on, each against plain use of the same nets.
+# MODELS=dlib: that set. CALIBRATE=1: write the thresholds into its manifest under build/.
+CALIBRATE ?=
 evaluate: models
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate
-	@$(BIN)/uketsuke-evaluate --models build/models$(MODELS:%=-%) --pairs $(PAIRS)
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/uketsuke-evaluate $(BIN)/plain-vectors
+	@tests/evaluate.sh build $(BIN) build/models$(MODELS:%=-%) $(PAIRS) $(CALIBRATE:%=--calibrate)
 
 # Whole visits cut from the videos, and attacks (PAIRS=FILE: 200 pairs of pictures of two people as well).
 .PHONY: evaluate-visits
 evaluate-visits: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/visit-figures
 	@tests/visit-figures.sh build $(BIN) long $(PAIRS)
+
+# Generated card faces (FACES, 300): how many are read, how many wrongly; SEED=n: others.
+.PHONY: evaluate-cards
+FACES ?= 300
+evaluate-cards: setup-check
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/ocr-figures
+	@tests/ocr-figures.sh $(BIN) $(FACES) 8 $(SEED)
 
 PREFIX ?= /usr/local
 UNITS ?= $(PREFIX)/lib/systemd/system

@@ -1,6 +1,7 @@
 #include "evaluate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +185,7 @@ void results_free(struct work *work)
         free(work->results[i].probe);
         free(work->results[i].reference);
         free(work->results[i].several);
+        free(work->results[i].plain);
     }
     free(work->results);
     work->results = NULL;
@@ -191,9 +193,22 @@ void results_free(struct work *work)
 
 /* ---- comparisons ----------------------------------------------------------------------------- */
 
-static const float *reference_of(const struct work *work, size_t i, bool several)
+static const float *reference_of(const struct work *work, size_t i, enum compared which)
 {
-    return several ? work->results[i].several : work->results[i].reference;
+    const struct result *result = &work->results[i];
+
+    if (!work->pairs->pictures[i].reference)
+        return NULL;
+    return which == COMPARED_OURS    ? result->reference
+           : which == COMPARED_VIEWS ? result->several
+                                     : result->plain;
+}
+
+static const float *probe_of(const struct work *work, size_t i, enum compared which)
+{
+    if (!work->pairs->pictures[i].probe)
+        return NULL;
+    return which == COMPARED_PLAIN ? work->results[i].plain : work->results[i].probe;
 }
 
 static float score_of(const struct work *work, const float *a, const float *b)
@@ -201,28 +216,25 @@ static float score_of(const struct work *work, const float *a, const float *b)
     return embed_cosine(a, b, work->manifest->models[MODEL_RECOGNISER].dimensions);
 }
 
-static int scores_listed(const struct work *work, bool several, struct comparisons *out)
+static int scores_listed(const struct work *work, enum compared which, struct comparisons *out)
 {
     const size_t n = work->pairs->npairs;
 
     out->genuine.value = calloc(n, sizeof(float));
     out->listed.value = calloc(n, sizeof(float));
     out->by_pair = calloc(n, sizeof(float));
-    out->identity = calloc(n, sizeof(*out->identity));
-    if (out->genuine.value == NULL || out->listed.value == NULL || out->by_pair == NULL ||
-        out->identity == NULL)
+    if (out->genuine.value == NULL || out->listed.value == NULL || out->by_pair == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct pair *pair = &work->pairs->pairs[i];
-        const float *a = reference_of(work, pair->a, several), *b = work->results[pair->b].probe;
+        const float *a = reference_of(work, pair->a, which), *b = probe_of(work, pair->b, which);
 
+        out->by_pair[i] = NAN;
         if (a == NULL || b == NULL) {
             out->missed += pair->same;
         } else if (pair->same) {
-            out->identity[out->genuine.count] = work->pairs->pictures[pair->a].identity;
-            out->by_pair[out->genuine.count] = score_of(work, a, b);
-            out->genuine.value[out->genuine.count] = out->by_pair[out->genuine.count];
-            out->genuine.count++;
+            out->by_pair[i] = score_of(work, a, b);
+            out->genuine.value[out->genuine.count++] = out->by_pair[i];
         } else {
             out->listed.value[out->listed.count++] = score_of(work, a, b);
         }
@@ -232,7 +244,7 @@ static int scores_listed(const struct work *work, bool several, struct compariso
     return 0;
 }
 
-static int scores_across(const struct work *work, bool several, struct scores *out)
+static int scores_across(const struct work *work, enum compared which, struct scores *out)
 {
     const struct picture *pictures = work->pairs->pictures;
     size_t references = 0, probes = 0;
@@ -245,24 +257,26 @@ static int scores_across(const struct work *work, bool several, struct scores *o
     if (out->value == NULL)
         return -ENOMEM;
     for (size_t a = 0; a < work->pairs->npictures; a++) {
-        const float *reference = reference_of(work, a, several);
+        const float *reference = reference_of(work, a, which);
 
-        for (size_t b = 0; reference != NULL && b < work->pairs->npictures; b++)
-            if (work->results[b].probe != NULL && a != b &&
-                strcmp(pictures[a].identity, pictures[b].identity) != 0)
-                out->value[out->count++] = score_of(work, reference, work->results[b].probe);
+        for (size_t b = 0; reference != NULL && b < work->pairs->npictures; b++) {
+            const float *probe = probe_of(work, b, which);
+
+            if (probe != NULL && a != b && strcmp(pictures[a].identity, pictures[b].identity) != 0)
+                out->value[out->count++] = score_of(work, reference, probe);
+        }
     }
     scores_sort(out);
     return 0;
 }
 
-int compare_all(const struct work *work, bool several, struct comparisons *out)
+int compare_all(const struct work *work, enum compared which, struct comparisons *out)
 {
     int r;
 
     memset(out, 0, sizeof(*out));
-    r = scores_listed(work, several, out);
-    return r < 0 ? r : scores_across(work, several, &out->impostor);
+    r = scores_listed(work, which, out);
+    return r < 0 ? r : scores_across(work, which, &out->impostor);
 }
 
 void comparisons_free(struct comparisons *c)
@@ -270,7 +284,6 @@ void comparisons_free(struct comparisons *c)
     free(c->genuine.value);
     free(c->impostor.value);
     free(c->listed.value);
-    free(c->identity);
     free(c->by_pair);
     memset(c, 0, sizeof(*c));
 }

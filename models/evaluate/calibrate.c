@@ -9,7 +9,7 @@
 /* False matches that must be expected before a threshold is believed. */
 #define EXPECTED_LEAST 10.0
 
-static const double aims[FMR_COUNT] = {1e-2, 1e-3, 1e-4, 1e-5};
+const double evaluate_rates[FMR_COUNT] = {1e-2, 1e-3, 1e-4, 1e-5};
 
 /* Which threshold a line of the manifest sets; FMR_COUNT: where they come from; -1: another line.
  */
@@ -66,18 +66,18 @@ int calibrate_write(const char *directory, const char *list, const struct compar
     int r;
 
     for (int i = 0; i < FMR_COUNT; i++) {
-        if (aims[i] * (double)ours->impostor.count < EXPECTED_LEAST) {
+        if (evaluate_rates[i] * (double)ours->impostor.count < EXPECTED_LEAST) {
             fprintf(stderr,
                     "誤受入率 %.0e "
                     "の閾値には比較が足りません(%zu件、少なくとも%.0f件)。目録は変えていません / "
                     "too few impostor "
                     "comparisons for the threshold of FMR %.0e: %zu, at least %.0f are needed. The "
                     "manifest is unchanged\n",
-                    aims[i], ours->impostor.count, EXPECTED_LEAST / aims[i], aims[i],
-                    ours->impostor.count, EXPECTED_LEAST / aims[i]);
+                    evaluate_rates[i], ours->impostor.count, EXPECTED_LEAST / evaluate_rates[i],
+                    evaluate_rates[i], ours->impostor.count, EXPECTED_LEAST / evaluate_rates[i]);
             return -ERANGE;
         }
-        thresholds[i] = threshold_at_fmr(&ours->impostor, aims[i]);
+        thresholds[i] = threshold_at_fmr(&ours->impostor, evaluate_rates[i]);
     }
     (void)snprintf(path, sizeof(path), "%s/" MANIFEST_FILE, directory);
     (void)snprintf(fresh, sizeof(fresh), "%s.new", path);

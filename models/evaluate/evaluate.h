@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* A picture as probe and as reference; each NULL when not acquired or not needed. */
 struct result {
@@ -21,13 +22,18 @@ struct result {
     float *probe;     /* one picture, as a camera frame is embedded */
     float *reference; /* as a chip photo is embedded */
     float *several;   /* the mean of six views of the reference, for comparison */
+    float *plain;     /* of another program (--against), as either */
 };
+
+/* What is compared with what. */
+enum compared { COMPARED_OURS, COMPARED_VIEWS, COMPARED_PLAIN };
 
 struct work {
     const struct manifest *manifest;
     const struct pairs *pairs;
     const char *root;
     const struct card_like *card; /* NULL: references as they are */
+    bool against;                 /* results hold plain vectors */
     struct result *results;
     atomic_size_t next;
     atomic_size_t done;
@@ -39,19 +45,37 @@ struct work {
 int acquire_all(struct work *work, unsigned threads);
 void results_free(struct work *work);
 
-/* Genuine comparisons with their identity, and all impostor ones. */
+/*
+ * Vectors of the same pictures by another program: a line a picture, its path as in the list and
+ * the numbers of its vector, all separated by commas; pictures that it could not use are not in it.
+ * 0, or negative errno with *line the line that is wrong.
+ */
+int against_read(struct work *work, const char *path, size_t *line);
+
 struct comparisons {
-    struct scores genuine, impostor, listed;
-    const char **identity; /* of genuine, in the order of the list (unsorted) */
-    float *by_pair;        /* the same scores, unsorted */
+    struct scores genuine, impostor, listed; /* sorted */
+    float *by_pair; /* of each pair of the list; NAN: not genuine, or not acquired */
     size_t missed;
 };
-/* several: with the mean of six views of each reference. 0 or -ENOMEM. */
-int compare_all(const struct work *work, bool several, struct comparisons *out);
+/* All comparisons of one system. 0 or -ENOMEM. */
+int compare_all(const struct work *work, enum compared which, struct comparisons *out);
 void comparisons_free(struct comparisons *c);
 
-int report_print(const struct work *work, const struct comparisons *ours,
-                 const struct comparisons *several);
+/* The false match rates that are looked at, as in enum model_fmr. */
+extern const double evaluate_rates[FMR_COUNT];
+#define EVALUATE_ROUNDS 2000 /* drawings of people */
+
+/* What chance makes of the rates of two systems on the pairs that both have, each at its own
+ * threshold. Returns the comparisons, or negative errno. */
+ssize_t draw_people(const struct work *work, const float *a, const float *b, float t_a, float t_b,
+                    struct person *sum, struct drawn *out);
+
+/* What the quality bounds say of a probe: a visit would not compare it. */
+enum failure quality_judged(const struct frame_report *report);
+int report_print(const struct work *work, const struct comparisons *ours);
+/* What each step gives against going without it. plain: NULL without --against. */
+int report_steps(const struct work *work, const struct comparisons *ours,
+                 const struct comparisons *several, const struct comparisons *plain);
 
 /* ROC and DET beside each other, as SVG. 0 or negative errno. */
 int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *several);

@@ -1,15 +1,15 @@
 /*
  * uketsuke-evaluate: error rates of the matcher's own code path on a list of picture pairs.
  *
- *   uketsuke-evaluate --models DIR --pairs FILE [--root DIR] [--half dev|holdout]
+ *   uketsuke-evaluate --models DIR --pairs FILE [--root DIR] [--half all|dev|holdout]...
  *                     [--reference jp2:WIDTHxHEIGHT:BYTES]
- *                     [--threads N] [--scores FILE] [--plot FILE] [--calibrate]
+ *                     [--against FILE] [--threads N] [--scores FILE] [--plot FILE] [--calibrate]
  *
  * Genuine scores are the pairs marked 1. Impostor scores are all comparisons of a reference
  * (path_a) with a probe (path_b) of another identity, the identity being the name of a picture's
- * directory. Beside the matcher's own reference (one view of the photo, the plain use of the net)
- * stands the mean of six views of it, on the same pictures: a paired comparison of what one step
- * more gives.
+ * directory. What each step gives is compared in pairs, on the same pictures: the matcher's path
+ * against vectors of another program (--against), six views of the photo against one, several
+ * pictures of the person against one, and what the quality bounds turn away (steps.c).
  */
 #include "evaluate.h"
 
@@ -22,7 +22,9 @@
 #include <unistd.h>
 
 struct options {
-    const char *models, *list, *root, *scores, *plot, *half;
+    const char *models, *list, *root, *scores, *plot, *against;
+    const char *halves[2];
+    unsigned nhalves;
     struct card_like card;
     bool card_given, calibrate;
     long threads;
@@ -63,10 +65,14 @@ static void usage(FILE *to)
           "  --pairs FILE    path_a,path_b,same (CSV)\n"
           "  --root DIR      画像のパスの起点。省略時は FILE のディレクトリ / where paths begin "
           "(default: where FILE stands)\n"
-          "  --half dev|holdout  人の名前で分けた半分だけ / only one half of the people, split by "
-          "their names (pairs.h)\n"
+          "  --half all|dev|holdout  人の名前で分けた半分だけ。all と、半分一つを続けて書ける / "
+          "only one half "
+          "of the people, split by their names (pairs.h); all and then one half may be given\n"
           "  --reference jp2:WIDTHxHEIGHT:BYTES  path_a からカードの写真に似たものを作る / makes "
           "card-like references of path_a\n"
+          "  --against FILE  ほかのプログラムが同じ画像から作ったベクトルと比べる / compares with "
+          "vectors of "
+          "another program\n"
           "  --threads N     並列数 / threads (default: processors)\n"
           "  --scores FILE   組ごとの得点をCSVに書く / write each pair's score\n"
           "  --plot FILE     ROCとDETをSVGに描く / draw ROC and DET as SVG\n"
@@ -84,6 +90,7 @@ static int parse(int argc, char **argv, struct options *o)
         {"scores", required_argument, NULL, 's'},
         {"plot", required_argument, NULL, 'o'},
         {"half", required_argument, NULL, 'a'},
+        {"against", required_argument, NULL, 'g'},
         {"reference", required_argument, NULL, 'c'},
         {"calibrate", no_argument, NULL, 'w'},
         {"help", no_argument, NULL, 'h'},
@@ -112,7 +119,15 @@ static int parse(int argc, char **argv, struct options *o)
             o->plot = optarg;
             break;
         case 'a':
-            o->half = optarg;
+            if (strcmp(optarg, "all") != 0 && strcmp(optarg, "dev") != 0 &&
+                strcmp(optarg, "holdout") != 0)
+                return -EINVAL;
+            if (o->nhalves == 2 || (o->nhalves == 1 && strcmp(o->halves[0], "all") != 0))
+                return -EINVAL;
+            o->halves[o->nhalves++] = optarg;
+            break;
+        case 'g':
+            o->against = optarg;
             break;
         case 'c':
             if (card_like_parse(&o->card, optarg) < 0)
@@ -129,37 +144,75 @@ static int parse(int argc, char **argv, struct options *o)
             return -EINVAL;
         }
     }
-    if (o->models == NULL || o->list == NULL || optind != argc || o->threads < 1 ||
-        (o->half != NULL && strcmp(o->half, "dev") != 0 && strcmp(o->half, "holdout") != 0))
+    if (o->models == NULL || o->list == NULL || optind != argc || o->threads < 1)
         return -EINVAL;
+    if (o->nhalves == 0)
+        o->halves[o->nhalves++] = "all";
     return 0;
 }
 
-static int evaluate(const struct options *o, struct work *work)
+static int read_against(struct work *work, const char *path)
 {
-    struct comparisons ours = {0}, several = {0};
+    size_t line;
+    int r = against_read(work, path, &line);
+
+    if (r < 0)
+        fprintf(stderr, "%s:%zu: %s\n", path, line, strerror(-r));
+    return r;
+}
+
+/* All comparisons of the people that `pairs` holds now. first: files are written, too. */
+static int report(const struct options *o, const struct work *work, bool first)
+{
+    struct comparisons ours = {0}, several = {0}, plain = {0};
     int r;
 
-    work->results = calloc(work->pairs->npictures, sizeof(*work->results));
-    r = work->results == NULL
-            ? -ENOMEM
-            : acquire_all(work, (unsigned)(o->threads > 1000 ? 1000 : o->threads));
+    r = compare_all(work, COMPARED_OURS, &ours);
     if (r == 0)
-        r = compare_all(work, false, &ours);
+        r = compare_all(work, COMPARED_VIEWS, &several);
+    if (r == 0 && work->against)
+        r = compare_all(work, COMPARED_PLAIN, &plain);
     if (r == 0)
-        r = compare_all(work, true, &several);
+        r = report_print(work, &ours);
     if (r == 0)
-        r = report_print(work, &ours, &several);
-    if (r == 0 && o->scores != NULL)
+        r = report_steps(work, &ours, &several, work->against ? &plain : NULL);
+    if (r == 0 && first && o->scores != NULL)
         r = write_scores(work, o->scores);
-    if (r == 0 && o->plot != NULL)
+    if (r == 0 && first && o->plot != NULL)
         r = plot_write(o->plot, &ours, &several);
     if (r < 0)
         fprintf(stderr, "%s\n", strerror(-r));
-    else if (o->calibrate)
+    else if (first && o->calibrate)
         r = calibrate_write(o->models, o->list, &ours);
     comparisons_free(&ours);
     comparisons_free(&several);
+    comparisons_free(&plain);
+    return r;
+}
+
+/* Each picture once; then the halves that are wanted, one after the other. */
+static int evaluate(const struct options *o, struct work *work, struct pairs *pairs)
+{
+    int r;
+
+    work->results = calloc(pairs->npictures, sizeof(*work->results));
+    work->against = o->against != NULL;
+    r = work->results == NULL ? -ENOMEM : 0;
+    if (r == 0 && work->against)
+        r = read_against(work, o->against);
+    if (r == 0)
+        r = acquire_all(work, (unsigned)(o->threads > 1000 ? 1000 : o->threads));
+    if (r < 0)
+        fprintf(stderr, "%s\n", strerror(-r));
+    for (unsigned i = 0; i < o->nhalves && r == 0; i++) {
+        if (o->nhalves > 1)
+            printf("== %s\n", o->halves[i]);
+        if (strcmp(o->halves[i], "all") == 0 ||
+            pairs_keep_half(pairs, strcmp(o->halves[i], "holdout") == 0) > 0)
+            r = report(o, work, i == 0);
+        else
+            puts("この半分には組がありません / no pair in this half");
+    }
     return r;
 }
 
@@ -188,11 +241,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s:%zu: %s\n", o.list, line, strerror(-r));
         goto out;
     }
-    if (o.half != NULL && pairs_keep_half(&pairs, strcmp(o.half, "holdout") == 0) == 0) {
-        fprintf(stderr, "この半分には組がありません / no pair in this half\n");
-        r = -ENODATA;
-        goto out;
-    }
     if (o.root == NULL) {
         char *slash;
 
@@ -206,7 +254,7 @@ int main(int argc, char **argv)
     work.pairs = &pairs;
     work.root = o.root;
     work.card = o.card_given ? &o.card : NULL;
-    r = evaluate(&o, &work);
+    r = evaluate(&o, &work, &pairs);
 out:
     results_free(&work);
     pairs_free(&pairs);

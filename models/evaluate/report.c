@@ -1,15 +1,11 @@
 #include "evaluate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS 2000
-
-static const double rates[] = {1e-2, 1e-3, 1e-4, 1e-5};
-#define RATES (sizeof(rates) / sizeof(rates[0]))
-
-static int ascending(const void *a, const void *b)
+static int ascending_us(const void *a, const void *b)
 {
     const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
@@ -25,7 +21,7 @@ static void print_time(const struct work *work, const char *name, size_t offset,
             memcpy(&room[n++], (const char *)&work->results[i].report + offset, sizeof(uint32_t));
     if (n == 0)
         return;
-    qsort(room, n, sizeof(*room), ascending);
+    qsort(room, n, sizeof(*room), ascending_us);
     middle = n / 2;
     late = n * 95 / 100;
     printf("  %-10s %8.2f ms median  %8.2f ms p95\n", name, room[middle] / 1000.0,
@@ -48,22 +44,26 @@ static int print_times(const struct work *work)
     return 0;
 }
 
+enum failure quality_judged(const struct frame_report *report)
+{
+    const enum failure failure = quality_judge_shape(&report->quality, &quality_bounds_default);
+
+    return failure != FAILURE_NONE ? failure
+                                   : quality_judge_light(&report->quality, &quality_bounds_default);
+}
+
 static void print_quality(const struct work *work)
 {
     size_t counts[FAILURE_COUNT] = {0}, live = 0, below_half = 0;
 
     for (size_t i = 0; i < work->pairs->npictures; i++) {
         const struct frame_report *r = &work->results[i].report;
-        enum failure failure;
 
-        if (work->results[i].probe == NULL)
+        if (!work->pairs->pictures[i].probe || work->results[i].probe == NULL)
             continue;
         live += r->live_known;
         below_half += r->live_known && r->live < 0.5f;
-        failure = quality_judge_shape(&r->quality, &quality_bounds_default);
-        if (failure == FAILURE_NONE)
-            failure = quality_judge_light(&r->quality, &quality_bounds_default);
-        counts[failure]++;
+        counts[quality_judged(r)]++;
     }
     printf("quality bounds (not applied here)\n");
     for (size_t f = 0; f < FAILURE_COUNT; f++)
@@ -77,64 +77,78 @@ static void print_quality(const struct work *work)
 
 /* Errors of each person under two thresholds; genuine comparisons of one person need not stand
  * together in the list. */
-static size_t count_people(const struct comparisons *ours, const struct comparisons *several,
-                           float t_ours, float t_several, struct person *people, const char **names)
+static size_t count_people(const struct work *work, const float *a, const float *b, float t_a,
+                           float t_b, struct person *people, const char **names)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < ours->genuine.count; i++) {
+    for (size_t i = 0; i < work->pairs->npairs; i++) {
+        const char *name = work->pairs->pictures[work->pairs->pairs[i].a].identity;
         size_t at = 0;
 
-        while (at < n && strcmp(names[at], ours->identity[i]) != 0)
+        if (isnan(a[i]) || isnan(b[i]))
+            continue;
+        while (at < n && strcmp(names[at], name) != 0)
             at++;
         if (at == n) {
-            names[n] = ours->identity[i];
+            names[n] = name;
             people[n++] = (struct person){0, 0, 0};
         }
         people[at].comparisons++;
-        people[at].errors_a += ours->by_pair[i] < t_ours;
-        people[at].errors_b += several->by_pair[i] < t_several;
+        people[at].errors_a += a[i] < t_a;
+        people[at].errors_b += b[i] < t_b;
     }
     return n;
 }
 
-static int print_rates(const struct work *work, const struct comparisons *ours,
-                       const struct comparisons *several)
+ssize_t draw_people(const struct work *work, const float *a, const float *b, float t_a, float t_b,
+                    struct person *sum, struct drawn *out)
 {
-    struct person *people = calloc(ours->genuine.count + 1, sizeof(*people));
-    const char **names = calloc(ours->genuine.count + 1, sizeof(*names));
-    int r = people == NULL || names == NULL ? -ENOMEM : 0;
+    struct person *people = calloc(work->pairs->npairs, sizeof(*people));
+    const char **names = calloc(work->pairs->npairs, sizeof(*names));
+    ssize_t r = -ENOMEM;
 
-    for (size_t i = 0; i < RATES && r == 0; i++) {
-        const float t = threshold_at_fmr(&ours->impostor, rates[i]),
-                    u = threshold_at_fmr(&several->impostor, rates[i]);
-        const float shipped = work->manifest->models[MODEL_RECOGNISER].thresholds[i];
-        struct drawn drawn;
-        size_t n;
+    memset(sum, 0, sizeof(*sum));
+    if (people != NULL && names != NULL) {
+        const size_t n = count_people(work, a, b, t_a, t_b, people, names);
 
-        if (rates[i] * (double)ours->impostor.count < 1) {
-            printf("FMR %.0e: too few impostor comparisons\n", rates[i]);
-            continue;
+        for (size_t i = 0; i < n; i++) {
+            sum->comparisons += people[i].comparisons;
+            sum->errors_a += people[i].errors_a;
+            sum->errors_b += people[i].errors_b;
         }
-        n = count_people(ours, several, t, u, people, names);
-        r = bootstrap(people, n, ROUNDS, 1, &drawn);
-        printf("FMR %.0e  threshold %.4f  FNMR %.4f [%.4f, %.4f]   six views: threshold %.4f  FNMR "
-               "%.4f [%.4f, %.4f]\n",
-               rates[i], (double)t, fnmr_at(&ours->genuine, t), drawn.a.low, drawn.a.high,
-               (double)u, fnmr_at(&several->genuine, u), drawn.b.low, drawn.b.high);
-        printf("           six views less ours %+.4f [%+.4f, %+.4f]   manifest's %.2f: FMR %.2e  "
-               "FNMR %.4f\n",
-               fnmr_at(&several->genuine, u) - fnmr_at(&ours->genuine, t), drawn.difference.low,
-               drawn.difference.high, (double)shipped, fmr_at(&ours->impostor, shipped),
-               fnmr_at(&ours->genuine, shipped));
+        r = bootstrap(people, n, EVALUATE_ROUNDS, 1, out);
+        if (r == 0)
+            r = (ssize_t)sum->comparisons;
     }
     free(people);
     free(names);
     return r;
 }
 
-int report_print(const struct work *work, const struct comparisons *ours,
-                 const struct comparisons *several)
+static int print_rates(const struct work *work, const struct comparisons *ours)
+{
+    for (size_t i = 0; i < FMR_COUNT; i++) {
+        const float t = threshold_at_fmr(&ours->impostor, evaluate_rates[i]);
+        const float shipped = work->manifest->models[MODEL_RECOGNISER].thresholds[i];
+        struct person sum;
+        struct drawn drawn;
+
+        if (evaluate_rates[i] * (double)ours->impostor.count < 1) {
+            printf("FMR %.0e: too few impostor comparisons\n", evaluate_rates[i]);
+            continue;
+        }
+        if (draw_people(work, ours->by_pair, ours->by_pair, t, t, &sum, &drawn) < 0)
+            return -ENOMEM;
+        printf("FMR %.0e  threshold %.4f  FNMR %.4f [%.4f, %.4f]   manifest's %.3f: FMR %.2e  FNMR "
+               "%.4f\n",
+               evaluate_rates[i], (double)t, fnmr_at(&ours->genuine, t), drawn.a.low, drawn.a.high,
+               (double)shipped, fmr_at(&ours->impostor, shipped), fnmr_at(&ours->genuine, shipped));
+    }
+    return 0;
+}
+
+int report_print(const struct work *work, const struct comparisons *ours)
 {
     size_t failed = 0, used = 0;
     int r;
@@ -154,19 +168,11 @@ int report_print(const struct work *work, const struct comparisons *ours,
     printf("impostor comparisons  %zu across identities (not independent), %zu listed\n",
            ours->impostor.count, ours->listed.count);
     if (ours->listed.count > 0)
-        printf("AUC (listed pairs)    %.5f   six views %.5f\n",
-               area_under_roc(&ours->genuine, &ours->listed),
-               area_under_roc(&several->genuine, &several->listed));
-    printf("AUC (all impostors)   %.5f   six views %.5f\n",
-           area_under_roc(&ours->genuine, &ours->impostor),
-           area_under_roc(&several->genuine, &several->impostor));
-    printf("EER (all impostors)   %.4f    six views %.4f\n",
-           equal_error_rate(&ours->genuine, &ours->impostor),
-           equal_error_rate(&several->genuine, &several->impostor));
-    printf("intervals: 95 %%, people drawn again %d times; six views: the mean of "
-           "six views of each reference, tried beside the one that is used\n",
-           ROUNDS);
-    r = print_rates(work, ours, several);
+        printf("AUC (listed pairs)    %.5f\n", area_under_roc(&ours->genuine, &ours->listed));
+    printf("AUC (all impostors)   %.5f\n", area_under_roc(&ours->genuine, &ours->impostor));
+    printf("EER (all impostors)   %.4f\n", equal_error_rate(&ours->genuine, &ours->impostor));
+    printf("intervals: 95 %%, people drawn again %d times\n", EVALUATE_ROUNDS);
+    r = print_rates(work, ours);
     print_quality(work);
     if (r == 0)
         r = print_times(work);

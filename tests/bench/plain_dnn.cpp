@@ -1,7 +1,7 @@
 /*
  * The same nets as anybody would call them: cv::resize and cv::warpAffine through blobFromImage,
- * setInput, forward; no code of the matcher. What bench_matcher compares the frame path with. (The
- * programs have one C++ file; this is none of theirs.)
+ * setInput, forward; no code of the matcher. What bench_matcher compares the frame path with, and
+ * plain-vectors its accuracy. (The programs have one C++ file; this is none of theirs.)
  */
 #include "plain_dnn.h"
 
@@ -24,7 +24,7 @@ struct nets {
 };
 nets *all;
 
-cv::Rect best_box(const cv::Mat &boxes, const cv::Mat &scores, int width, int height)
+cv::Rect best_box(const cv::Mat &boxes, const cv::Mat &scores, int width, int height, bool middle)
 {
     const auto *b = boxes.ptr<float>(), *s = scores.ptr<float>();
     std::vector<cv::Rect> rects;
@@ -43,8 +43,14 @@ cv::Rect best_box(const cv::Mat &boxes, const cv::Mat &scores, int width, int he
     cv::dnn::NMSBoxes(rects, confidences, 0.65F, 0.4F, kept);
     if (kept.empty())
         return {};
-    return *std::max_element(rects.begin(), rects.end(), [](const cv::Rect &p, const cv::Rect &q) {
-        return p.area() < q.area();
+    std::vector<cv::Rect> left;
+    for (const int i : kept)
+        left.push_back(rects[static_cast<size_t>(i)]);
+    const auto from_middle = [=](const cv::Rect &r) {
+        return std::hypot(r.x + r.width / 2.0 - width / 2.0, r.y + r.height / 2.0 - height / 2.0);
+    };
+    return *std::max_element(left.begin(), left.end(), [&](const cv::Rect &p, const cv::Rect &q) {
+        return middle ? from_middle(p) > from_middle(q) : p.area() < q.area();
     });
 }
 
@@ -74,6 +80,48 @@ cv::Mat similarity(const cv::Point2f *from)
     return (cv::Mat_<float>(2, 3) << c, -s, b.x - c * a.x + s * a.y, s, c, b.y - s * a.x - c * a.y);
 }
 
+/* The face's box, and its vector of length 1. False: no face. */
+bool vector_of(const cv::Mat &frame, bool middle, cv::Rect &box, float *vector)
+{
+    const cv::Rect whole(0, 0, frame.cols, frame.rows);
+    std::vector<cv::Mat> out;
+    const std::vector<cv::String> names = all->detect.getUnconnectedOutLayersNames();
+    all->detect.setInput(
+        cv::dnn::blobFromImage(frame, 1 / 128.0, {320, 240}, {127, 127, 127}, true));
+    all->detect.forward(out, names);
+    const bool boxes_first = out[0].size[2] == 4;
+    box = best_box(out[boxes_first ? 0 : 1], out[boxes_first ? 1 : 0], frame.cols, frame.rows,
+                   middle);
+    if (box.area() == 0)
+        return false;
+
+    const cv::Rect square =
+        cv::Rect(box.x + box.width / 2 - box.height / 2, box.y, box.height, box.height) & whole;
+    cv::Mat grey;
+    cv::cvtColor(frame(square), grey, cv::COLOR_BGR2GRAY);
+    all->landmark.setInput(cv::dnn::blobFromImage(grey, 1 / 256.0, {64, 64}));
+    const cv::Mat points = all->landmark.forward();
+    const auto *p = points.ptr<float>();
+    const auto mean = [&](std::initializer_list<int> of) {
+        cv::Point2f sum(0, 0);
+        for (const int i : of)
+            sum += cv::Point2f(
+                static_cast<float>(square.x) + p[2 * i] * static_cast<float>(square.width),
+                static_cast<float>(square.y) + p[2 * i + 1] * static_cast<float>(square.height));
+        return sum / static_cast<float>(of.size());
+    };
+    const cv::Point2f five[5] = {mean({37, 38, 40, 41}), mean({43, 44, 46, 47}), mean({30}),
+                                 mean({48, 60}), mean({54, 64})};
+    cv::Mat aligned;
+    cv::warpAffine(frame, aligned, similarity(five), {112, 112});
+    all->feature.setInput(cv::dnn::blobFromImage(aligned, 1 / 128.0, {112, 112}, {127, 127, 127}));
+    const cv::Mat embedding = all->feature.forward();
+    const double length = cv::norm(embedding);
+    for (int i = 0; i < 512; i++)
+        vector[i] = static_cast<float>(embedding.ptr<float>()[i] / length);
+    return true;
+}
+
 } // namespace
 
 extern "C" int plain_open(const char *models)
@@ -100,6 +148,18 @@ extern "C" void plain_close(void)
     all = nullptr;
 }
 
+extern "C" int plain_portrait(const unsigned char *bgr, int width, int height, float vector[512])
+{
+    try {
+        cv::Mat frame(height, width, CV_8UC3);
+        cv::Rect box;
+        std::copy_n(bgr, frame.total() * 3, frame.data);
+        return vector_of(frame, true, box, vector) ? 0 : -1;
+    } catch (const cv::Exception &) {
+        return -1;
+    }
+}
+
 extern "C" int plain_frame(const unsigned char *jpeg, unsigned long len, float vector[512])
 {
     int width = 0, height = 0, subsampling = 0, colours = 0;
@@ -107,46 +167,11 @@ extern "C" int plain_frame(const unsigned char *jpeg, unsigned long len, float v
         if (tjDecompressHeader3(all->jpeg, jpeg, len, &width, &height, &subsampling, &colours) < 0)
             return -1;
         cv::Mat frame(height, width, CV_8UC3);
+        cv::Rect box;
         if (tjDecompress2(all->jpeg, jpeg, len, frame.data, width, 0, height, TJPF_BGR, 0) < 0)
             return -1;
-
-        std::vector<cv::Mat> out;
-        const std::vector<cv::String> names = all->detect.getUnconnectedOutLayersNames();
-        all->detect.setInput(
-            cv::dnn::blobFromImage(frame, 1 / 128.0, {320, 240}, {127, 127, 127}, true));
-        all->detect.forward(out, names);
-        const bool boxes_first = out[0].size[2] == 4;
-        const cv::Rect whole(0, 0, width, height),
-            box = best_box(out[boxes_first ? 0 : 1], out[boxes_first ? 1 : 0], width, height);
-        if (box.area() == 0)
+        if (!vector_of(frame, false, box, vector))
             return -1;
-
-        const cv::Rect square =
-            cv::Rect(box.x + box.width / 2 - box.height / 2, box.y, box.height, box.height) & whole;
-        cv::Mat grey;
-        cv::cvtColor(frame(square), grey, cv::COLOR_BGR2GRAY);
-        all->landmark.setInput(cv::dnn::blobFromImage(grey, 1 / 256.0, {64, 64}));
-        const cv::Mat points = all->landmark.forward();
-        const auto *p = points.ptr<float>();
-        const auto mean = [&](std::initializer_list<int> of) {
-            cv::Point2f sum(0, 0);
-            for (const int i : of)
-                sum += cv::Point2f(static_cast<float>(square.x) +
-                                       p[2 * i] * static_cast<float>(square.width),
-                                   static_cast<float>(square.y) +
-                                       p[2 * i + 1] * static_cast<float>(square.height));
-            return sum / static_cast<float>(of.size());
-        };
-        const cv::Point2f five[5] = {mean({37, 38, 40, 41}), mean({43, 44, 46, 47}), mean({30}),
-                                     mean({48, 60}), mean({54, 64})};
-        cv::Mat aligned;
-        cv::warpAffine(frame, aligned, similarity(five), {112, 112});
-        all->feature.setInput(
-            cv::dnn::blobFromImage(aligned, 1 / 128.0, {112, 112}, {127, 127, 127}));
-        const cv::Mat embedding = all->feature.forward();
-        const double length = cv::norm(embedding);
-        for (int i = 0; i < 512; i++)
-            vector[i] = static_cast<float>(embedding.ptr<float>()[i] / length);
 
         const int side =
             std::min({static_cast<int>(2.7 * std::max(box.width, box.height)), width, height});

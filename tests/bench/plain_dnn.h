@@ -11,6 +11,9 @@ int plain_open(const char *models);
 void plain_close(void);
 /* A JPEG frame to the vector of its largest face, with the liveness net run as well. 0 or -1. */
 int plain_frame(const unsigned char *jpeg, unsigned long len, float vector[512]);
+/* A portrait's pixels (blue-green-red, rows packed) to the vector of the face nearest to its middle.
+ * 0 or -1. */
+int plain_portrait(const unsigned char *bgr, int width, int height, float vector[512]);
 
 #ifdef __cplusplus
 }

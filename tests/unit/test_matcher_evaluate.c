@@ -1,10 +1,14 @@
-/* What uketsuke-evaluate writes: thresholds into the manifest, plots, card-like references; and how
- * it splits people. */
+/* What uketsuke-evaluate writes: thresholds into the manifest, plots, card-like references; how it
+ * splits people, and what it compares with what. */
+#include "models/evaluate/acquire.c"
+#include "models/evaluate/against.c"
 #include "models/evaluate/calibrate.c"
 #include "models/evaluate/pairs.c"
 #include "models/evaluate/plot.c"
 #include "models/evaluate/reference.c"
+#include "models/evaluate/report.c"
 #include "models/evaluate/statistics.c"
+#include "models/evaluate/steps.c"
 
 #include "daemon/matcher/decode.h"
 
@@ -61,6 +65,7 @@ static int teardown(void **state)
     unlink(in_directory(MANIFEST_FILE));
     unlink(in_directory("plot.svg"));
     unlink(in_directory("pairs.csv"));
+    unlink(in_directory("vectors.csv"));
     return rmdir(directory);
 }
 
@@ -200,6 +205,168 @@ static void people_are_split_by_their_names(void **state)
     pairs_free(&pairs);
 }
 
+/* ---- what is compared with what -------------------------------------------------------------- */
+
+/* Vectors of two numbers, so that a cosine is seen at a glance. */
+static struct manifest small = {.models[MODEL_RECOGNISER] = {.dimensions = 2}};
+
+static float *vector_at(double degrees)
+{
+    float *v = calloc(2, sizeof(float));
+
+    assert_non_null(v);
+    v[0] = (float)cos(degrees / 57.29577951);
+    v[1] = (float)sin(degrees / 57.29577951);
+    return v;
+}
+
+static void work_new(struct work *work, struct pairs *pairs, const char *list)
+{
+    size_t line;
+
+    write_text(in_directory("pairs.csv"), list);
+    assert_int_equal(pairs_read(pairs, in_directory("pairs.csv"), &line), 0);
+    memset(work, 0, sizeof(*work));
+    work->manifest = &small;
+    work->pairs = pairs;
+    work->results = calloc(pairs->npictures, sizeof(*work->results));
+    assert_non_null(work->results);
+}
+
+static size_t picture_named(const struct pairs *pairs, const char *path)
+{
+    size_t i = 0;
+
+    while (strcmp(pairs->pictures[i].path, path) != 0)
+        i++;
+    return i;
+}
+
+static void vectors_of_another_program_are_read_and_their_errors_named(void **state)
+{
+    struct pairs pairs;
+    struct work work;
+    size_t line;
+
+    (void)state;
+    work_new(&work, &pairs, "x/a/1.jpg,x/a/2.jpg,1\n");
+    write_text(in_directory("vectors.csv"), "x/a/2.jpg,3,4\nx/of/another.jpg,1,1\n");
+    assert_int_equal(against_read(&work, in_directory("vectors.csv"), &line), 0);
+    assert_float_equal(work.results[1].plain[0], 0.6, 1e-6); /* of length 1 */
+    assert_float_equal(work.results[1].plain[1], 0.8, 1e-6);
+    assert_null(work.results[0].plain); /* not acquired there */
+    assert_int_equal(against_read(&work, in_directory("vectors.csv"), &line), -EEXIST);
+    assert_int_equal(line, 1);
+    static const char *const wrong[] = {"x/a/1.jpg,3\n",   "x/a/1.jpg,3,4,5\n", "x/a/1.jpg,3,x\n",
+                                        "x/a/1.jpg,0,0\n", "x/a/1.jpg,nan,1\n", "x/a/1.jpg\n"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[100];
+
+        snprintf(text, sizeof(text), "x/of/another.jpg,1,1\n%s", wrong[i]);
+        write_text(in_directory("vectors.csv"), text);
+        assert_int_equal(against_read(&work, in_directory("vectors.csv"), &line), -EINVAL);
+        assert_int_equal(line, 2);
+        assert_null(work.results[0].plain);
+    }
+    results_free(&work);
+    pairs_free(&pairs);
+}
+
+static void each_way_is_compared_with_its_own_vectors_in_its_own_roles(void **state)
+{
+    struct comparisons ours, plain;
+    struct pairs pairs;
+    struct work work;
+
+    (void)state;
+    work_new(&work, &pairs,
+             "x/a/1.jpg,x/a/2.jpg,1\nx/b/1.jpg,x/b/2.jpg,1\nx/a/1.jpg,x/b/2.jpg,0\n");
+    for (size_t i = 0; i < pairs.npictures; i++) {
+        work.results[i].plain = vector_at(90.0 * (double)i);
+        if (pairs.pictures[i].reference)
+            work.results[i].reference = vector_at(0);
+        else
+            work.results[i].probe = vector_at(60);
+    }
+    free(work.results[picture_named(&pairs, "x/b/2.jpg")].plain);
+    work.results[picture_named(&pairs, "x/b/2.jpg")].plain = NULL; /* not acquired by the other */
+    assert_int_equal(compare_all(&work, COMPARED_OURS, &ours), 0);
+    assert_int_equal(compare_all(&work, COMPARED_PLAIN, &plain), 0);
+    assert_int_equal(ours.genuine.count, 2);
+    assert_int_equal(ours.impostor.count, 2); /* a1 with b2, b1 with a2; no probe as reference */
+    assert_int_equal(ours.listed.count, 1);
+    assert_float_equal(ours.by_pair[0], 0.5, 1e-6);
+    assert_true(isnan(ours.by_pair[2]));
+    assert_int_equal(plain.genuine.count, 1);
+    assert_int_equal(plain.missed, 1);
+    assert_float_equal(plain.by_pair[0], 0, 1e-6);
+    assert_true(isnan(plain.by_pair[1]));
+    assert_int_equal(plain.impostor.count, 1);
+    comparisons_free(&ours);
+    comparisons_free(&plain);
+    results_free(&work);
+    pairs_free(&pairs);
+}
+
+static void errors_are_counted_on_the_pairs_that_both_have(void **state)
+{
+    static const float before[] = {0.9f, 0.2f, NAN, 0.2f}, after[] = {0.1f, 0.8f, 0.1f, 0.2f};
+    struct person sum;
+    struct drawn drawn;
+    struct pairs pairs;
+    struct work work;
+
+    (void)state;
+    work_new(&work, &pairs,
+             "x/a/1.jpg,x/a/2.jpg,1\nx/b/1.jpg,x/b/2.jpg,1\n"
+             "x/c/1.jpg,x/c/2.jpg,1\nx/a/1.jpg,x/a/3.jpg,1\n");
+    assert_int_equal(draw_people(&work, before, after, 0.5f, 0.5f, &sum, &drawn), 3);
+    assert_int_equal(sum.errors_a, 2);
+    assert_int_equal(sum.errors_b, 2);
+    /* Drawn alone, "a" has one error more of two, "b" one less of one. */
+    assert_float_equal(drawn.difference.low, -1, 1e-9);
+    assert_float_equal(drawn.difference.high, 0.5, 1e-9);
+    results_free(&work);
+    pairs_free(&pairs);
+}
+
+static void several_pictures_are_other_pictures_of_that_person(void **state)
+{
+    struct people p = {0};
+    struct pairs pairs;
+    struct work work;
+    size_t card, first, other, same, lone;
+
+    (void)state;
+    work_new(&work, &pairs,
+             "card/a/p1.jp2,x/a/p2.jpg,1\ncard/a/p3.jp2,x/a/p1.jpg,1\n"
+             "card/a/p1.jp2,x/a/p3.jpg,1\ncard/b/p1.jp2,x/b/p2.jpg,1\n");
+    card = picture_named(&pairs, "card/a/p1.jp2");
+    first = picture_named(&pairs, "x/a/p2.jpg");
+    same = picture_named(&pairs, "x/a/p1.jpg");
+    other = picture_named(&pairs, "x/a/p3.jpg");
+    lone = picture_named(&pairs, "card/b/p1.jp2");
+    work.results[card].reference = vector_at(0);
+    work.results[lone].reference = vector_at(0);
+    work.results[first].probe = vector_at(60);
+    work.results[same].probe = vector_at(0); /* the photo that the card was made from */
+    work.results[other].probe = vector_at(90);
+    work.results[picture_named(&pairs, "x/b/p2.jpg")].probe = vector_at(0);
+    assert_int_equal(people_find(&work, &p), 0);
+    assert_int_equal(p.count, 2);
+    assert_float_equal(mean_score(&work, &p, card, p.of[card], first), (0.5 + 0) / 2, 1e-6);
+    /* Another's pictures are all of them. */
+    assert_float_equal(mean_score(&work, &p, lone, p.of[card], SIZE_MAX), (0.5 + 1 + 0) / 3, 1e-6);
+    /* One picture is not several. */
+    assert_true(isnan(mean_score(&work, &p, card, p.of[lone], SIZE_MAX)));
+    free(work.results[other].probe);
+    work.results[other].probe = NULL;
+    assert_true(isnan(mean_score(&work, &p, card, p.of[card], first)));
+    people_free(&p);
+    results_free(&work);
+    pairs_free(&pairs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +375,10 @@ int main(void)
         cmocka_unit_test(a_plot_shows_both_curves_on_both_scales),
         cmocka_unit_test(a_card_like_reference_is_what_was_ordered),
         cmocka_unit_test(people_are_split_by_their_names),
+        cmocka_unit_test(vectors_of_another_program_are_read_and_their_errors_named),
+        cmocka_unit_test(each_way_is_compared_with_its_own_vectors_in_its_own_roles),
+        cmocka_unit_test(errors_are_counted_on_the_pairs_that_both_have),
+        cmocka_unit_test(several_pictures_are_other_pictures_of_that_person),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
