@@ -6,7 +6,9 @@
 set -u
 build=$1 bin=$2 port=$3
 here=$(dirname "$0")
-passed=0 failed=0 launcher=''
+passed=0 failed=0
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 
 check() { # check WORDS WANTED FOUND
     if [ "$2" = "$3" ]; then
@@ -15,11 +17,7 @@ check() { # check WORDS WANTED FOUND
         failed=$((failed + 1)) && printf 'FAIL  %s: wanted "%s", found "%s"\n' "$1" "$2" "$3"
     fi
 }
-stop() {
-    [ -z "$launcher" ] || { kill -TERM "$launcher" 2>/dev/null; wait "$launcher" 2>/dev/null; }
-    launcher=''
-}
-trap stop EXIT
+trap launcher_stop EXIT
 trap 'exit 130' INT TERM
 
 folders() { # folders DESK: [upstream main] becomes the terminal's folder, and a terminal stands there
@@ -49,20 +47,15 @@ EOF
 }
 
 start() { # start KIND
-    local i answer=''
     desk=$build/desk-$port-$1
     rm -rf "$desk"
     "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
     desk=$(realpath "$desk")
     sed -i 's/^capabilities = .*/capabilities = by_numbers reference_number bulk/; s/^\[desk\]$/&\nask-seconds = 4\nreference-bulk = 2/' "$desk/uketsuke.conf"
     [ "$1" = web-api ] || folders "$desk"
-    "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-    launcher=$!
-    for ((i = 0; i < 600; i++)); do
-        answer=$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null) && [ "$answer" = ok ] && break
-        sleep 0.1
-    done
-    check "$1: the desk comes up" ok "$answer"
+    launcher_start "$desk"
+    launcher_ready "$desk"
+    check "$1: the desk comes up" 0 $?
     # What is changed bears a name.
     curl -s -o /dev/null -c "$desk/cookies" -H "Origin: http://127.0.0.1:$port" -H 'X-Uketsuke: board' -H 'Content-Type: application/json' \
         -d "{\"token\":\"$(cat "$desk/tokens/staff")\",\"name\":\"受付\"}" "http://127.0.0.1:$port/api/session"
@@ -205,7 +198,7 @@ for kind in web-api folders; do
     doubt
     face_files
     [ "$kind" = web-api ] || for capability in card_session register consents; do refused "$capability"; done
-    stop
+    launcher_stop
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -14,21 +14,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/common/question.h"
 #include "measure.h"
 #include "tests/unit/relay_rig.h"
+#include "tests/unit/relay_tools.h"
 
 #define WARM 20
 #define COUNT 400
 
 static void by_relay(struct rig *rig, double *us)
 {
-    const struct question_numbers numbers = {.insurer = "990010",
-                                             .symbol = "試験",
-                                             .number = "2001",
-                                             .branch = "01",
-                                             .birth = "19640229"};
-
     for (int i = -WARM; i < COUNT; i++) {
         char correlation[32];
         const struct question_header header = {"9910000017", "20261005", correlation};
@@ -37,7 +31,7 @@ static void by_relay(struct rig *rig, double *us)
         uint64_t began = measure_now_ns();
 
         (void)snprintf(correlation, sizeof(correlation), "B-%d", i + WARM);
-        tree = question_by_numbers(&header, &numbers);
+        tree = rig_question(&header, false);
         assert_true(rig_wait(rig,
                              rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 10000, tree, correlation),
                              12000, &answer));

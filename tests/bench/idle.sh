@@ -8,10 +8,11 @@ build=$1 bin=$2 seconds=$3 lanes=${4:-8} port=${5:-8690}
 here=$(dirname "$0")
 desk=$build/desk-idle
 logs=$build/idle
-launcher=
+# shellcheck source=tests/sim/launcher.sh
+. "$here/../sim/launcher.sh"
 
 stop() {
-    [ -z "$launcher" ] || { kill -TERM "$launcher" 2> /dev/null; wait "$launcher" 2> /dev/null; }
+    launcher_stop
     rm -rf "$desk"
 }
 trap stop EXIT
@@ -22,13 +23,8 @@ rm -rf "$desk" "$logs"
 mkdir -p "$logs"
 "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" "$lanes" "$port" || exit 1
 desk=$(realpath "$desk")
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2> "$desk/log/launcher.log" &
-launcher=$!
-for ((i = 0; i < 600; i++)); do
-    answer=$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2> /dev/null) && [ "$answer" = ok ] && break
-    sleep 0.1
-done
-[ "${answer:-}" = ok ] || { echo "the desk did not come up: ${answer:-}" >&2; exit 1; }
+launcher_start "$desk"
+launcher_ready "$desk" || exit 1
 moved() { # moved LANE: control out in interrupt iso
     "$bin/sim-service" --send "$desk/run/device-$1.control" transfers | sed 's/[a-z]*=//g; s/^ok //'
 }

@@ -11,7 +11,9 @@ set -u
 build=$(realpath "$1") bin=$2 port=$3 rounds=$4
 here=$(dirname "$0")
 top=$build/desk-neighbours
-launcher='' watchers=()
+watchers=()
+# shellcheck source=tests/sim/launcher.sh
+. "$here/../sim/launcher.sh"
 who='"insurer":"99000010","symbol":"見本","number":"1001","branch":"01","birth":"19750604"' # people/franck.json
 # Whom no service knows is asked about anew each time; the neighbours ask about somebody of their own.
 nobody=${who/1001/9999} other=${who/1001/8888}
@@ -22,8 +24,8 @@ lanes=() # with a neighbour in trouble
 stop() {
     local pid
     for pid in "${watchers[@]}"; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
-    [ -z "$launcher" ] || { kill -TERM "$launcher" 2>/dev/null; wait "$launcher" 2>/dev/null; }
-    launcher='' watchers=()
+    launcher_stop
+    watchers=()
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
@@ -86,19 +88,14 @@ EOF
 }
 
 start() { # start NAME: `alone` or `beside`
-    local desk=$top-$1 i answer=''
+    local desk=$top-$1
     stop
     rm -rf "$desk"
     "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 5 "$port" || exit 1
     sed -i 's/^\[desk\]$/&\nask-seconds = 8/' "$desk/uketsuke.conf"
     [ "$1" = alone ] || trouble "$(realpath "$desk")"
-    "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-    launcher=$!
-    for ((i = 0; i < 600; i++)); do
-        answer=$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null) && [ "$answer" = ok ] && break
-        sleep 0.1
-    done
-    [ "$answer" = ok ] || { echo "  the desk did not come up: $answer; see $desk/log" >&2 && exit 1; }
+    launcher_start "$desk"
+    launcher_ready "$desk" || exit 1
     # Where the relay looks there is the mount from now on.
     [ "$1" = alone ] || { mv "$desk/folder/face" "$desk/folder/face-away" && ln -s silent/face "$desk/folder/face"; }
 }

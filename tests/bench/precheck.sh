@@ -6,23 +6,21 @@ set -u
 build=$1 bin=$2 rows=$3 port=$4
 here=$(dirname "$0")
 desk=$build/desk-precheck
-launcher='' command=''
+# shellcheck source=tests/sim/launcher.sh
+. "$here/../sim/launcher.sh"
+command=''
 stop() {
     [ -z "$command" ] || kill -KILL "$command" 2>/dev/null
-    [ -z "$launcher" ] || { kill -TERM "$launcher" 2>/dev/null; wait "$launcher" 2>/dev/null; }
-    launcher='' command=''
+    launcher_stop
+    command=''
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
 rm -rf "$desk"
 "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
 desk=$(realpath "$desk")
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
-for ((i = 0; i < 600; i++)); do
-    [ "$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null)" = ok ] && break
-    sleep 0.1
-done
+launcher_start "$desk"
+launcher_ready "$desk" || exit 1
 
 # Everybody whom the service knows by numbers, again and again.
 list=$desk/list.csv

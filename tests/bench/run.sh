@@ -11,34 +11,20 @@ here=$(dirname "$0")
 runs=${UKETSUKE_BENCH_RUNS:-5} idle=${UKETSUKE_BENCH_IDLE:-20} port=${UKETSUKE_BENCH_PORT:-8680}
 desk=$build/desk-bench
 failed=0
-launcher=
+# shellcheck source=tests/sim/launcher.sh
+. "$here/../sim/launcher.sh"
 
 section() { printf '\n%s\n' "$1"; }
 
-stop() {
-    [ -z "$launcher" ] || { kill -TERM "$launcher" 2>/dev/null; wait "$launcher" 2>/dev/null; }
-    launcher=
-}
-trap stop EXIT
+trap launcher_stop EXIT
 trap 'exit 130' INT TERM
 
 start() { # a fresh desk
-    stop
+    launcher_stop
     rm -rf "$desk"
     "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
     desk=$(realpath "$desk")
-    "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-    launcher=$!
-}
-
-wait_ready() {
-    local answer='' i
-    for ((i = 0; i < 300; i++)); do
-        answer=$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null) && [ "$answer" = ok ] && return 0
-        sleep 0.1
-    done
-    echo "the desk did not come up: $answer; see $desk/log" >&2
-    return 1
+    launcher_start "$desk"
 }
 
 # The guest's lines: "ok METHOD OUTCOME card photo face pin ask total APDUs frames TEXT".
@@ -118,13 +104,13 @@ section "Messages between two processes"
 
 section "A desk that waits: one lane, no card, no browser, $idle s"
 start
-if wait_ready; then
+if launcher_ready "$desk"; then
     sleep 3 # what follows a start is over
     "$here/processes.sh" "$bin" "$desk" "$idle" || failed=1
 else
     failed=1
 fi
-stop
+launcher_stop
 rm -rf "$desk"
 
 section "Eight lanes that wait: no card, $idle s, by strace and by the devices' own count"

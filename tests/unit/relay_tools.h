@@ -6,6 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/common/question.h"
+
+/* The person of people/shikaku.json, as a certificate on paper shows them; and a card whose certificate is none. */
+extern const struct question_numbers rig_shikaku;
+extern const struct question_card rig_card;
+/* That person looked up, or with `registers` that card registered; the caller frees it. */
+struct xmlmsg *rig_question(const struct question_header *header, bool registers);
+
 /* The path of a program: $UKETSUKE_BIN, else beside the test. */
 void rig_program(const char *name, char *path, size_t size);
 /* A file of the source tree. */

@@ -54,4 +54,11 @@ unsigned short_disarm(void);
 const char *short_failed(void);
 long short_live(void);
 
+/* A cmocka test of that name: run_kind(its state, kind), which stands before it. */
+#define SHORT_TEST(kind, words)                                                                    \
+    static void words(void **state)                                                                \
+    {                                                                                              \
+        run_kind(*state, kind);                                                                    \
+    }
+
 #endif

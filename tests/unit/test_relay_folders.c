@@ -33,22 +33,18 @@ enum { ANSWERED = 0, NOT_SENT = 1, DOUBTFUL = 2 };
 
 static const struct rig_options usual = {.folders = true};
 static unsigned asked;
-static const struct question_numbers shikaku = {
-    .insurer = "990010", .symbol = "試験", .number = "2001", .branch = "01", .birth = "19640229"};
 
 static struct xmlmsg *read_question(const char *correlation)
 {
     const struct question_header header = {"9910000017", "20261005", correlation};
-    struct xmlmsg *tree = question_by_numbers(&header, &shikaku);
 
-    assert_non_null(tree);
-    return tree;
+    return rig_question(&header, false);
 }
 
 static struct xmlmsg *write_question(const char *correlation)
 {
     const struct question_header header = {"9910000017", "20261005", correlation};
-    const struct question_reference reference = {"PT000123", &shikaku};
+    const struct question_reference reference = {"PT000123", &rig_shikaku};
     struct xmlmsg *tree = question_reference_number(&header, &reference);
 
     assert_non_null(tree);
@@ -158,7 +154,7 @@ static void a_character_that_the_encoding_lacks_is_not_sent(void **state)
 {
     const struct rig_options shift_jis = {.folders = true, .extra = "encoding = shift-jis"};
     const struct question_header header = {"9910000017", "20261005", "F-lacks"};
-    struct question_numbers numbers = shikaku;
+    struct question_numbers numbers = rig_shikaku;
     struct rig *rig = rig_start(&shift_jis);
     struct xmlmsg *tree;
 

@@ -61,21 +61,11 @@ static char good[400];
 
 static struct rig_answer ask(struct world *w, enum upstream_kind kind)
 {
-    const struct question_numbers numbers = {.insurer = "990010",
-                                             .symbol = "試験",
-                                             .number = "2001",
-                                             .branch = "01",
-                                             .birth = "19640229"};
-    const struct question_card card = {.certificate = (const uint8_t *)"not a certificate",
-                                       .certificate_len = 17,
-                                       .method = "visual"};
     bool writes = kind == UPSTREAM_REGISTER;
-    struct xmlmsg *tree =
-        writes ? question_register(&header, &card) : question_by_numbers(&header, &numbers);
+    struct xmlmsg *tree = rig_question(&header, writes);
     struct rig_answer answer;
     uint64_t request;
 
-    assert_non_null(tree);
     request = rig_ask(w->rig, kind, writes, BUDGET_MS, tree, header.correlation);
     xmlmsg_free(&tree);
     assert_true(rig_wait(w->rig, request, BUDGET_MS + PATIENCE_MS, &answer));

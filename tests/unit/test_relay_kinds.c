@@ -44,9 +44,7 @@ static struct question_header header(void)
     return (struct question_header){"9910000017", "20261005", correlation};
 }
 
-/* people/shikaku.json and others, as a certificate shows them */
-static const struct question_numbers shikaku = {
-    .insurer = "990010", .symbol = "試験", .number = "2001", .branch = "01", .birth = "19640229"};
+/* Whom no service knows. */
 static const struct question_numbers nobody = {
     .insurer = "990010", .symbol = "試験", .number = "9999", .branch = "01", .birth = "19640229"};
 
@@ -102,7 +100,7 @@ static void entitlements_by_numbers(void **state)
     (void)state;
     EACH_KIND(kind, rig)
     {
-        struct rig_answer a = ask_numbers(rig, &shikaku, 8000);
+        struct rig_answer a = ask_numbers(rig, &rig_shikaku, 8000);
 
         answered(&a);
         has(&a, "MessageHeader/SegmentOfResult", "1");
@@ -133,7 +131,7 @@ static void every_validity_comes_as_it_is(void **state)
 
             (void)snprintf(line, sizeof(line), "person shikaku validity %s", validities[i]);
             rig_control(rig, line);
-            a = ask_numbers(rig, &shikaku, 8000);
+            a = ask_numbers(rig, &rig_shikaku, 8000);
             answered(&a);
             has(&a, "MessageBody/QualificationValidity", validities[i]);
             rig_answer_free(&a);
@@ -154,14 +152,14 @@ static void the_other_two_levels_of_status(void **state)
         struct rig_answer a;
 
         rig_control(rig, segment[kind]);
-        a = ask_numbers(rig, &shikaku, 8000);
+        a = ask_numbers(rig, &rig_shikaku, 8000);
         answered(&a);
         has(&a, "MessageHeader/SegmentOfResult", "9");
         has(&a, "MessageHeader/ErrorCode", "OQC-OWSE0900000");
         rig_answer_free(&a);
         rig_control(rig, "normal");
         rig_control(rig, processing[kind]);
-        a = ask_numbers(rig, &shikaku, 8000);
+        a = ask_numbers(rig, &rig_shikaku, 8000);
         answered(&a);
         has(&a, "MessageBody/ProcessingResultStatus", "2");
         has(&a, "MessageBody/ProcessingResultCode", "X1");
@@ -175,7 +173,7 @@ static void a_reference_number_is_set_and_comes_back(void **state)
     EACH_KIND(kind, rig)
     {
         struct question_header h = header();
-        struct question_reference reference = {"PT000123", &shikaku};
+        struct question_reference reference = {"PT000123", &rig_shikaku};
         struct rig_answer a =
             ask(rig, UPSTREAM_REFERENCE_NUMBER, question_reference_number(&h, &reference), 8000);
 
@@ -183,7 +181,7 @@ static void a_reference_number_is_set_and_comes_back(void **state)
         has(&a, "MessageBody/ProcessingResultStatus", "1");
         has(&a, "MessageBody/ReferenceNumberRegistrationInfo/ReferenceNumber", "PT000123");
         rig_answer_free(&a);
-        a = ask_numbers(rig, &shikaku, 8000);
+        a = ask_numbers(rig, &rig_shikaku, 8000);
         answered(&a);
         has(&a, RESULT "ReferenceNumber", "PT000123");
         rig_answer_free(&a);
@@ -198,7 +196,7 @@ static void a_reference_number_is_set_and_comes_back(void **state)
 
 static void many_at_once(void **state)
 {
-    struct question_numbers both[] = {shikaku, nobody};
+    struct question_numbers both[] = {rig_shikaku, nobody};
 
     (void)state;
     both[0].identifier = "first";
@@ -206,7 +204,8 @@ static void many_at_once(void **state)
     EACH_KIND(kind, rig)
     {
         struct question_header h = header();
-        struct question_reference references[] = {{"PT000777", &shikaku}, {"PT000778", &nobody}};
+        struct question_reference references[] = {{"PT000777", &rig_shikaku},
+                                                  {"PT000778", &nobody}};
         const struct xmlmsg *unit;
         struct rig_answer a;
 
@@ -272,9 +271,9 @@ static void documents_only_under_a_live_consent(void **state)
     struct question_header h = header();
 
     (void)state;
-    assert_null(question_drugs(&h, &shikaku, &over, now, "20260901", "20260930"));
-    assert_null(question_drugs(&h, &shikaku, &none, now, "20260901", "20260930"));
-    assert_null(question_checkup(&h, &shikaku, &over, now));
+    assert_null(question_drugs(&h, &rig_shikaku, &over, now, "20260901", "20260930"));
+    assert_null(question_drugs(&h, &rig_shikaku, &none, now, "20260901", "20260930"));
+    assert_null(question_checkup(&h, &rig_shikaku, &over, now));
     EACH_KIND(kind, rig)
     {
         struct rig_answer a;
@@ -282,13 +281,13 @@ static void documents_only_under_a_live_consent(void **state)
         h = header();
         rig_until(rig, now + 3600);
         a = ask(rig, UPSTREAM_DRUGS,
-                question_drugs(&h, &shikaku, &live, now, "20260901", "20260930"), 8000);
+                question_drugs(&h, &rig_shikaku, &live, now, "20260901", "20260930"), 8000);
         answered(&a);
         has(&a, "MessageBody/ResultCode", "1");
         has(&a, "MessageBody/CzDiMonthInf/DateInf/DrugInf/DrugN", "見本錠５ｍｇ");
         rig_answer_free(&a);
         h = header();
-        a = ask(rig, UPSTREAM_CHECKUP, question_checkup(&h, &shikaku, &live, now), 8000);
+        a = ask(rig, UPSTREAM_CHECKUP, question_checkup(&h, &rig_shikaku, &live, now), 8000);
         answered(&a);
         has(&a,
             "MessageBody/SpecificHealthCheckupInfo/HealthCheckupResultAndQuestionInfos/ItemName",
@@ -298,7 +297,7 @@ static void documents_only_under_a_live_consent(void **state)
         rig_until(rig, now - 1);
         h = header();
         a = ask(rig, UPSTREAM_DRUGS,
-                question_drugs(&h, &shikaku, &live, now, "20260901", "20260930"), 8000);
+                question_drugs(&h, &rig_shikaku, &live, now, "20260901", "20260930"), 8000);
         assert_int_equal(a.message.outcome, NOT_SENT);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_CANNOT_ASK);
         rig_answer_free(&a);
@@ -307,7 +306,7 @@ static void documents_only_under_a_live_consent(void **state)
         rig_control(rig, "slow 2500");
         h = header();
         a = ask(rig, UPSTREAM_DRUGS,
-                question_drugs(&h, &shikaku, &live, now, "20260901", "20260930"), 8000);
+                question_drugs(&h, &rig_shikaku, &live, now, "20260901", "20260930"), 8000);
         assert_int_equal(a.message.outcome, NOT_SENT);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_CANNOT_ASK);
         assert_null(a.tree);
@@ -327,7 +326,7 @@ static void what_is_not_offered_is_not_sent(void **state)
         only.capabilities = "by_numbers";
         rig = rig_start(&only);
         assert_int_equal(rig_state(rig)->capabilities, CAPABILITY_BY_NUMBERS);
-        a = ask(rig, UPSTREAM_BULK, question_bulk(&h, &shikaku, 1), 4000);
+        a = ask(rig, UPSTREAM_BULK, question_bulk(&h, &rig_shikaku, 1), 4000);
         assert_int_equal(a.message.outcome, NOT_SENT);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_CANNOT_ASK);
         rig_answer_free(&a);
@@ -345,13 +344,13 @@ static void silence_leaves_a_read_open_and_a_write_in_doubt(void **state)
     EACH_KIND(kind, rig)
     {
         struct question_header h = header();
-        const struct question_reference reference = {"PT000123", &shikaku};
-        struct rig_answer a = ask_numbers(rig, &shikaku, 8000);
+        const struct question_reference reference = {"PT000123", &rig_shikaku};
+        struct rig_answer a = ask_numbers(rig, &rig_shikaku, 8000);
 
         answered(&a);
         rig_answer_free(&a);
         rig_control(rig, silence[kind]);
-        a = ask_numbers(rig, &shikaku, 700);
+        a = ask_numbers(rig, &rig_shikaku, 700);
         assert_int_equal(a.message.outcome, NOT_SENT);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_SLOW);
         rig_answer_free(&a);
@@ -373,7 +372,7 @@ static void more_than_one_at_a_time(void **state)
 
         for (size_t i = 0; i < 30; i++) {
             struct question_header h = header();
-            struct xmlmsg *tree = question_by_numbers(&h, i % 2 == 0 ? &shikaku : &nobody);
+            struct xmlmsg *tree = question_by_numbers(&h, i % 2 == 0 ? &rig_shikaku : &nobody);
 
             requests[i] = rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 20000, tree, h.correlation);
             xmlmsg_free(&tree);
@@ -422,12 +421,12 @@ static struct xmlmsg *question_of(enum upstream_kind kind, const struct question
 {
     const int64_t now = time(NULL);
     const struct question_consent live = {"1", now + 3600};
-    const struct question_reference reference = {"PT000123", &shikaku};
+    const struct question_reference reference = {"PT000123", &rig_shikaku};
     struct question_header h = header();
 
     switch (kind) {
     case UPSTREAM_BY_NUMBERS:
-        return question_by_numbers(&h, &shikaku);
+        return question_by_numbers(&h, &rig_shikaku);
     case UPSTREAM_CARD_SESSION:
         return question_card_session(&h, card);
     case UPSTREAM_REGISTER:
@@ -437,13 +436,13 @@ static struct xmlmsg *question_of(enum upstream_kind kind, const struct question
     case UPSTREAM_REFERENCE_NUMBER:
         return question_reference_number(&h, &reference);
     case UPSTREAM_BULK:
-        return question_bulk(&h, &shikaku, 1);
+        return question_bulk(&h, &rig_shikaku, 1);
     case UPSTREAM_REFERENCE_BULK:
         return question_reference_bulk(&h, &reference, 1);
     case UPSTREAM_DRUGS:
-        return question_drugs(&h, &shikaku, &live, now, "20260901", "20260930");
+        return question_drugs(&h, &rig_shikaku, &live, now, "20260901", "20260930");
     case UPSTREAM_CHECKUP:
-        return question_checkup(&h, &shikaku, &live, now);
+        return question_checkup(&h, &rig_shikaku, &live, now);
     case UPSTREAM_TICKETS:
         return question_tickets(&h, "202611");
     }
@@ -717,7 +716,7 @@ static void silence_about_a_card(void **state)
     card.consents_asked = card.consents = CONSENT_DRUGS;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct rig *rig = rig_start(&cards);
-        struct rig_answer a = ask_numbers(rig, &shikaku, 8000);
+        struct rig_answer a = ask_numbers(rig, &rig_shikaku, 8000);
 
         answered(&a);
         rig_answer_free(&a);

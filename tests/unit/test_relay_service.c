@@ -19,6 +19,7 @@
 #include "daemon/common/question.h"
 
 #include "relay_rig.h"
+#include "relay_tools.h"
 
 enum { ANSWERED = 0, NOT_SENT = 1, DOUBTFUL = 2, REFUSED = 3 };
 
@@ -26,28 +27,10 @@ enum { ANSWERED = 0, NOT_SENT = 1, DOUBTFUL = 2, REFUSED = 3 };
 
 static const struct question_header header = {"9910000017", "20261005", "RD-20261005-0001"};
 
-/* The person of people/shikaku.json, with a certificate on paper. */
-static struct xmlmsg *paper_question(void)
-{
-    const struct question_numbers numbers = {.insurer = "990010",
-                                             .symbol = "試験",
-                                             .number = "2001",
-                                             .branch = "01",
-                                             .birth = "19640229",
-                                             .limit_consent = false};
-    struct xmlmsg *tree = question_by_numbers(&header, &numbers);
-
-    assert_non_null(tree);
-    return tree;
-}
-
 static struct xmlmsg *card_question(struct xmlmsg *(*make)(const struct question_header *,
                                                            const struct question_card *))
 {
-    const struct question_card card = {.certificate = (const uint8_t *)"not a certificate",
-                                       .certificate_len = 17,
-                                       .method = "visual"};
-    struct xmlmsg *tree = make(&header, &card);
+    struct xmlmsg *tree = make(&header, &rig_card);
 
     assert_non_null(tree);
     return tree;
@@ -55,7 +38,7 @@ static struct xmlmsg *card_question(struct xmlmsg *(*make)(const struct question
 
 static struct rig_answer ask_within(struct rig *rig, uint32_t budget_ms)
 {
-    struct xmlmsg *tree = paper_question();
+    struct xmlmsg *tree = rig_question(&header, false);
     uint64_t request =
         rig_ask(rig, UPSTREAM_BY_NUMBERS, false, budget_ms, tree, header.correlation);
     struct rig_answer answer;
@@ -442,7 +425,7 @@ static void the_extensions_reach_their_own_places(void **state)
 static void many_questions_at_once_are_all_answered(void **state)
 {
     struct rig *rig = rig_start(NULL);
-    struct xmlmsg *tree = paper_question();
+    struct xmlmsg *tree = rig_question(&header, false);
     uint64_t requests[60];
 
     (void)state;
@@ -463,7 +446,7 @@ static void many_questions_at_once_are_all_answered(void **state)
 static void more_questions_than_can_be_under_way_are_turned_away(void **state)
 {
     struct rig *rig = rig_start(NULL);
-    struct xmlmsg *tree = paper_question();
+    struct xmlmsg *tree = rig_question(&header, false);
     unsigned answered = 0, turned_away = 0;
     uint64_t first = 0;
 
@@ -496,7 +479,7 @@ static void more_questions_than_can_be_under_way_are_turned_away(void **state)
 static void a_cancelled_read_ends_and_a_cancelled_write_does_not(void **state)
 {
     struct rig *rig = rig_start(NULL);
-    struct xmlmsg *read = paper_question();
+    struct xmlmsg *read = rig_question(&header, false);
     struct xmlmsg *write = card_question(question_register);
     struct rig_answer a;
     uint64_t request;

@@ -163,17 +163,17 @@ static const char *come_back(void *arg, unsigned *ended)
     return wrong;
 }
 
-#define KIND(kind, words)                                                                          \
-    static void words(void **state)                                                                \
-    {                                                                                              \
-        const struct short_work work = {"a reader in and out", NULL, once, come_back, 6};          \
-                                                                                                   \
-        (void)state;                                                                               \
-        short_program_run(&work, kind);                                                            \
-    }
-KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-KIND(SHORT_FILES, any_call_for_a_file_may_fail)
-KIND(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
+static void run_kind(void *state, enum short_kind kind)
+{
+    const struct short_work work = {"a reader in and out", NULL, once, come_back, 6};
+
+    (void)state;
+    short_program_run(&work, kind);
+}
+
+SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
+SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
+SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
 
 #ifdef __SANITIZE_ADDRESS__
 static void undisturbed_a_reader_comes_to_its_lane(void **state)

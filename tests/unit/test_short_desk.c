@@ -203,7 +203,7 @@ static bool leaks(enum short_kind kind, unsigned n, char by)
     return grown == 3;
 }
 
-static void run_kind(enum short_kind kind, char by)
+static void run_visits(enum short_kind kind, char by)
 {
     const char *wish = getenv("UKETSUKE_FAULTS");
     unsigned total, stride, runs = 0, failed = 0, undisturbed = 0, ended[VISIT_OUTCOME_COUNT] = {0};
@@ -271,18 +271,18 @@ static int down(void **state)
     return 0;
 }
 
-#define KIND(kind, words)                                                                          \
-    static void words(void **state)                                                                \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_kind(kind, 'p');                                                                       \
-        run_kind(kind, 'f');                                                                       \
-        run_kind(kind, 's');                                                                       \
-    }
-KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-KIND(SHORT_FILES, any_call_for_a_file_may_fail)
-KIND(SHORT_SQLITE, any_call_of_the_database_may_fail)
-KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
+static void run_kind(void *state, enum short_kind kind)
+{
+    (void)state;
+    run_visits(kind, 'p');
+    run_visits(kind, 'f');
+    run_visits(kind, 's');
+}
+
+SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
+SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
+SHORT_TEST(SHORT_SQLITE, any_call_of_the_database_may_fail)
+SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
 /* -- the start --------------------------------------------------------------------------------- */
 

@@ -135,27 +135,22 @@ static const char *come_back(void *arg, unsigned *ended)
     return program_rig_come_back(&rig, ended);
 }
 
-static void run_kind(enum short_kind kind)
+static void run_kind(void *state, enum short_kind kind)
 {
     static unsigned holder = 0, other = 1;
     struct short_work work = {"the holder's visit", &holder, once, come_back, 2};
 
+    (void)state;
     short_program_run(&work, kind);
     work.words = "another man's";
     work.arg = &other;
     short_program_run(&work, kind);
 }
 
-#define KIND(kind, words)                                                                          \
-    static void words(void **state)                                                                \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_kind(kind);                                                                            \
-    }
-KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-KIND(SHORT_FILES, any_call_for_a_file_may_fail)
-KIND(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
+SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
+SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
+SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
+SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
 #ifdef __SANITIZE_ADDRESS__
 static void undisturbed_the_holder_is_known_and_another_is_not(void **state)

@@ -51,22 +51,13 @@ static unsigned children(void)
  * lost. */
 static bool ask(bool writes, struct rig_answer *out)
 {
-    const struct question_numbers paper = {.insurer = "990010",
-                                           .symbol = "試験",
-                                           .number = "2001",
-                                           .branch = "01",
-                                           .birth = "19640229"};
-    const struct question_card card = {.certificate = (const uint8_t *)"not a certificate",
-                                       .certificate_len = 17,
-                                       .method = "visual"};
     struct question_header header = {.institution = "9910000017", .date = "20261005"};
     struct xmlmsg *tree;
     uint64_t request;
 
     (void)snprintf(correlation, sizeof(correlation), "RD-20261005-%04u", ++asked);
     header.correlation = correlation;
-    tree = writes ? question_register(&header, &card) : question_by_numbers(&header, &paper);
-    assert_non_null(tree);
+    tree = rig_question(&header, writes);
     request = rig_ask(rig, writes ? UPSTREAM_REGISTER : UPSTREAM_BY_NUMBERS, writes, BUDGET_MS,
                       tree, correlation);
     xmlmsg_free(&tree);
@@ -132,12 +123,13 @@ static const char *once(void *arg, bool *well)
     return wrong;
 }
 
-static void run_kind(enum short_kind kind)
+static void run_kind(void *state, enum short_kind kind)
 {
     static bool question = false, change = true;
     struct short_work work = {"a question", &question, once, come_back, 15};
     unsigned ended = 0;
 
+    (void)state;
     assert_null(come_back(NULL, &ended));
     short_program_run(&work, kind);
     work.words = "a change";
@@ -145,16 +137,10 @@ static void run_kind(enum short_kind kind)
     short_program_run(&work, kind);
 }
 
-#define KIND(kind, words)                                                                          \
-    static void words(void **state)                                                                \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run_kind(kind);                                                                            \
-    }
-KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-KIND(SHORT_FILES, any_call_for_a_file_may_fail)
-KIND(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
+SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
+SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
+SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
+SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
 #ifdef __SANITIZE_ADDRESS__
 static void undisturbed_a_question_and_a_change_are_answered(void **state)

@@ -202,15 +202,10 @@ static void run_kind(struct rig *rig, enum short_kind kind)
     assert_int_equal(failed, 0);
 }
 
-#define KIND(kind, words)                                                                          \
-    static void words(void **state)                                                                \
-    {                                                                                              \
-        run_kind(*state, kind);                                                                    \
-    }
-KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-KIND(SHORT_FILES, any_call_for_a_file_may_fail)
-KIND(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
+SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
+SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
+SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
+SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
 int main(void)
 {
