@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPEN_MAX 10000 /* entries that are looked through: more than a day has patients */
-
 static const char *first(const struct xmlmsg *result, const char *name)
 {
     return result != NULL ? xmlmsg_get(result, name) : "";
@@ -81,7 +79,6 @@ static int find_earlier(const struct store_outbox *entry, void *arg)
 
 struct same {
     const struct store_outbox *entry;
-    const char *target;
     bool found;
 };
 
@@ -89,9 +86,7 @@ static int find_same(const struct store_outbox *entry, void *arg)
 {
     struct same *same = arg;
 
-    same->found = entry->kind == OUTBOX_REFERENCE && entry->state != OUTBOX_REFUSED &&
-                  strcmp(entry->target, same->target) == 0 &&
-                  entry->tree_len == same->entry->tree_len &&
+    same->found = entry->tree_len == same->entry->tree_len &&
                   memcmp(entry->tree, same->entry->tree, entry->tree_len) == 0;
     return same->found ? 1 : 0;
 }
@@ -100,11 +95,10 @@ static int find_same(const struct store_outbox *entry, void *arg)
  * The same number for the same person, on its way or in doubt on behalf of another visit: once that has gone, whoever
  * comes again, and is answered from the cache, is no reason to send it again.
  */
-static int is_under_way(struct desk *desk, const char *target, const struct store_outbox *entry,
-                        bool *found)
+static int is_under_way(struct desk *desk, const struct store_outbox *entry, bool *found)
 {
-    struct same same = {.entry = entry, .target = target};
-    int r = store_outboxes(desk->store, STORE_OUTBOX_OPEN, OPEN_MAX, find_same, &same);
+    struct same same = {.entry = entry};
+    int r = store_outbox_same(desk->store, entry, find_same, &same);
 
     *found = same.found;
     return r < 0 ? r : 0;
@@ -131,8 +125,10 @@ static int queue_registration(struct desk *desk, const struct store_visit *recor
         r = -EAGAIN;
     if (r == 0)
         r = make_registration(numbers, record->patient, &entry);
+    entry.kind = OUTBOX_REFERENCE;
+    (void)MESSAGE_TEXT(entry.target, u->name);
     if (r == 0 && !anew)
-        r = is_under_way(desk, u->name, &entry, &under_way);
+        r = is_under_way(desk, &entry, &under_way);
     if (r == 0 && under_way) {
         store_outbox_free(&entry);
         return 0;
@@ -151,9 +147,7 @@ static int queue_registration(struct desk *desk, const struct store_visit *recor
         }
     } else if (r == 0) {
         entry.visit = record->id;
-        entry.kind = OUTBOX_REFERENCE;
         entry.cause = (uint8_t)(OUTBOX_LINKED + earlier.n);
-        (void)MESSAGE_TEXT(entry.target, u->name);
         r = store_outbox_add(desk->store, &entry);
     }
     store_outbox_free(&entry);

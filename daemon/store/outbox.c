@@ -49,13 +49,39 @@ static int seal(struct store *store, const struct store_outbox *entry, uint8_t *
     return r;
 }
 
+/* A name space of its own among what is hashed for look-ups. */
+static int hash_same(const struct store *store, const struct store_outbox *entry,
+                     uint8_t out[STORE_HASH])
+{
+    size_t size = sizeof(entry->target) + entry->tree_len + 16;
+    uint8_t *plain = malloc(size);
+    struct bytes_writer w;
+    int r;
+
+    if (plain == NULL)
+        return -ENOMEM;
+    bytes_writer_init(&w, plain, size);
+    bytes_put(&w, "outbox", 6);
+    bytes_put_text(&w, entry->target, sizeof(entry->target));
+    bytes_put(&w, entry->tree, entry->tree_len);
+    r = w.failed ? -EINVAL : seal_subject(store, plain, w.used, out);
+    explicit_bzero(plain, size);
+    free(plain);
+    return r;
+}
+
 int store_outbox_save(struct store *store, const struct store_outbox *entry)
 {
+    const bool found_by_content =
+        entry->kind == OUTBOX_REFERENCE && entry->state != OUTBOX_DONE && entry->tree_len > 0;
+    uint8_t hash[STORE_HASH];
     uint8_t *sealed;
     size_t len;
     struct statement s;
-    int r = seal(store, entry, &sealed, &len);
+    int r = found_by_content ? hash_same(store, entry, hash) : 0;
 
+    if (r == 0)
+        r = seal(store, entry, &sealed, &len);
     if (r < 0)
         return r;
     statement_start(&s, store, QUERY_OUTBOX_SAVE);
@@ -69,6 +95,7 @@ int store_outbox_save(struct store *store, const struct store_outbox *entry)
     statement_int(&s, entry->due_us);
     statement_int(&s, entry->ended_us);
     statement_blob(&s, sealed, len);
+    statement_blob(&s, found_by_content ? hash : NULL, sizeof(hash));
     r = statement_run(&s);
     seal_free(&sealed, len);
     return r;
@@ -259,6 +286,21 @@ int store_outboxes(struct store *store, enum store_outboxes which, uint32_t limi
     statement_start(&s, store, queries[which]);
     if (which != STORE_OUTBOX_BEGUN)
         statement_int(&s, limit);
+    return walk(&s, each, arg);
+}
+
+int store_outbox_same(struct store *store, const struct store_outbox *entry, store_outbox_fn *each,
+                      void *arg)
+{
+    uint8_t hash[STORE_HASH];
+    struct statement s;
+    int r = hash_same(store, entry, hash);
+
+    if (r < 0)
+        return r;
+    statement_start(&s, store, QUERY_OUTBOX_SAME);
+    statement_text(&s, entry->target);
+    statement_blob(&s, hash, sizeof(hash));
     return walk(&s, each, arg);
 }
 

@@ -52,6 +52,12 @@ int store_outbox_due(struct store *store, const char *target, int64_t *due_us);
 enum store_outboxes { STORE_OUTBOX_ALL, STORE_OUTBOX_OPEN, STORE_OUTBOX_BEGUN };
 int store_outboxes(struct store *store, enum store_outboxes which, uint32_t limit,
                    store_outbox_fn *each, void *arg);
+/*
+ * Registrations of the same content to the same target that are neither done nor refused; and those that an earlier
+ * version wrote, which cannot be told apart unopened: the content must be compared.
+ */
+int store_outbox_same(struct store *store, const struct store_outbox *entry, store_outbox_fn *each,
+                      void *arg);
 int store_outbox_of_visit(struct store *store, uint64_t visit, store_outbox_fn *each, void *arg);
 
 struct store_outbox_counts {

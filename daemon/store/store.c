@@ -83,6 +83,7 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_OUTBOX_BEGUN] = "outbox_begun",
     [QUERY_OUTBOX_COUNTS] = "outbox_counts",
     [QUERY_OUTBOX_RETIRE] = "outbox_retire",
+    [QUERY_OUTBOX_SAME] = "outbox_same",
 };
 
 /*
