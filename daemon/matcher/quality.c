@@ -19,7 +19,95 @@ const struct quality_bounds quality_bounds_default = {
     .pitch_least = 0.22f,
     .pitch_most = 0.80f,
     .roll_most = 30,
+    .skin_red_least = 1.1f,
+    .mouth_red_least = 0.74f,
+    .mouth_red_smooth = 0.86f,
+    .mouth_rough_least = 0.115f,
+    .eyes_light_least = 0.42f,
+    .eyes_rough_least = 0.09f,
 };
+
+/* ---- covered? -------------------------------------------------------------------------------- */
+
+/* The aligned face at half the template's size, from the eyes to the chin. */
+#define COVER_SIDE 56
+#define COVER_TOP 22
+#define COVER_ROWS 32
+#define COVER_PLANE (COVER_SIDE * COVER_ROWS)
+
+/* Mean colours of some places, and the mean step from each pixel to the one below. */
+struct patch {
+    float green, red, grey, step;
+    int n;
+};
+
+static float grey_of(const float *planes, int at)
+{
+    return 0.114f * planes[at] + 0.587f * planes[COVER_PLANE + at] +
+           0.299f * planes[2 * COVER_PLANE + at];
+}
+
+/* Corners in the template's coordinates. */
+static void patch_add(struct patch *p, const float *planes, int x0, int y0, int x1, int y1)
+{
+    for (int y = y0 / 2 - COVER_TOP; y < y1 / 2 - COVER_TOP; y++) {
+        for (int x = x0 / 2; x < x1 / 2; x++) {
+            const int at = y * COVER_SIDE + x;
+            const float grey = grey_of(planes, at);
+
+            p->green += planes[COVER_PLANE + at];
+            p->red += planes[2 * COVER_PLANE + at];
+            p->grey += grey;
+            p->step += fabsf(grey_of(planes, at + COVER_SIDE) - grey);
+            p->n++;
+        }
+    }
+}
+
+/* What is quite black has no colour and no light to compare: `otherwise`. */
+static float over(float a, float b, float otherwise)
+{
+    return b > 0 ? a / b : otherwise;
+}
+
+static void look_for_cover(const struct image *image, const struct warp_map *map, int side,
+                           struct quality *out)
+{
+    static const struct warp_format bgr = {WARP_BGR, 0, 1, 128};
+    const float k = (float)side / COVER_SIDE;
+    const struct warp_map part = {map->a * k, map->b * k, map->c + COVER_TOP * k * map->b,
+                                  map->d * k, map->e * k, map->f + COVER_TOP * k * map->e};
+    struct patch skin = {0}, mouth = {0}, eyes = {0}, below = {0};
+    float planes[3 * COVER_PLANE], cheeks;
+
+    warp_to_floats(image, &part, COVER_SIDE, COVER_ROWS, &bgr, planes);
+    patch_add(&skin, planes, 48, 52, 64, 60); /* between the eyes */
+    patch_add(&skin, planes, 28, 60, 42, 66);
+    patch_add(&skin, planes, 70, 60, 84, 66);
+    patch_add(&mouth, planes, 38, 82, 74, 104);
+    patch_add(&eyes, planes, 30, 46, 48, 58);
+    patch_add(&eyes, planes, 64, 46, 82, 58);
+    patch_add(&below, planes, 30, 66, 46, 80);
+    patch_add(&below, planes, 66, 66, 82, 80);
+    explicit_bzero(planes, sizeof(planes));
+    out->skin_red = over(skin.red, skin.green, 1);
+    out->mouth_red = over(over(mouth.red, mouth.green, 1), out->skin_red, 1);
+    out->mouth_rough = over(mouth.step, mouth.grey, 1);
+    cheeks = below.grey / (float)below.n * (float)eyes.n;
+    out->eyes_light = over(eyes.grey, cheeks, 1);
+    out->eyes_rough = over(eyes.step, cheeks, 1);
+}
+
+static bool is_covered(const struct quality *q, const struct quality_bounds *b)
+{
+    const bool cloth = q->mouth_red < b->mouth_red_least || (q->mouth_red < b->mouth_red_smooth &&
+                                                             q->mouth_rough < b->mouth_rough_least);
+
+    return (q->skin_red >= b->skin_red_least && cloth) ||
+           (q->eyes_light < b->eyes_light_least && q->eyes_rough < b->eyes_rough_least);
+}
+
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 void quality_of_shape(const struct image *image, const struct box *face,
                       const struct point five[FACE_POINTS], struct quality *out)
@@ -78,6 +166,7 @@ void quality_of_light(const struct image *image, const struct warp_map *map, int
     for (int i = 0; i < AROUND * AROUND; i++)
         sum += frame[i];
     out->around = sum / (AROUND * AROUND);
+    look_for_cover(image, map, side, out);
     explicit_bzero(g, sizeof(g));
     explicit_bzero(frame, sizeof(frame));
 }
@@ -108,5 +197,5 @@ enum failure quality_judge_light(const struct quality *q, const struct quality_b
         return q->light < 128 ? FAILURE_FACE_TOO_DARK : FAILURE_FACE_TOO_BRIGHT;
     if (q->sharp < b->sharp_least)
         return FAILURE_FACE_BLURRED;
-    return FAILURE_NONE;
+    return is_covered(q, b) ? FAILURE_FACE_COVERED : FAILURE_NONE;
 }

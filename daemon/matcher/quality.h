@@ -23,6 +23,13 @@ struct quality {
         yaw; /* nose off the middle of the eyes, in eye distances along the line of the eyes; 0 is frontal */
     float pitch; /* where the nose stands between eyes and mouth, 0..1 */
     float roll;  /* degrees of the line of the eyes */
+    /* of what should be skin; the colour of the light is in none of them */
+    float skin_red;  /* red over green between the eyes and on the cheeks; 1: a grey picture */
+    float mouth_red; /* the same of mouth and chin, over skin_red: lips are redder, cloth is not */
+    float
+        mouth_rough;  /* mean step from row to row over the mean, mouth and chin: cloth is smooth */
+    float eyes_light; /* of the eyes over the cheeks below */
+    float eyes_rough; /* as mouth_rough, over the cheeks' light */
 };
 
 struct quality_bounds {
@@ -34,6 +41,10 @@ struct quality_bounds {
     float backlight; /* around - light above which a dim face counts as "against the light" */
     float sharp_least;
     float yaw_most, pitch_least, pitch_most, roll_most;
+    float skin_red_least;                      /* below: no colours to judge by */
+    float mouth_red_least;                     /* below: not skin */
+    float mouth_red_smooth, mouth_rough_least; /* both below: not skin */
+    float eyes_light_least, eyes_rough_least;  /* both below: dark glasses */
 };
 
 extern const struct quality_bounds quality_bounds_default;

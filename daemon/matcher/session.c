@@ -219,12 +219,14 @@ static void watch(struct session *session, const struct msg_match_frame *frame,
     const struct presence_rule bounds = {rule->live_pass, rule->threshold, rule->different,
                                          rule->policy == PRESENCE_CHALLENGE};
     struct presence *presence = &session->presence;
+    /* Under a mask the points of mouth and chin are guesses, which move like a plane's. */
+    const bool covered = report->failure == FAILURE_FACE_COVERED;
     const struct presence_frame seen = {
         .captured_us = frame->captured_us,
         .width = report->width,
         .height = report->height,
         .box = report->box,
-        .points = report->points_known ? report->points : NULL,
+        .points = report->points_known && !covered ? report->points : NULL,
         .small = report->small,
         .grid = report->grid,
         .yaw = report->quality.yaw,

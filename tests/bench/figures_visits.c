@@ -3,13 +3,15 @@
  * runs them.
  *
  *   visit-figures MODELS SIM PART PARTS SEED POLICY what=count... [stills=PAIRS.csv:COUNT]
+ *                 [done=FILE]
  *
  * SIM: build/sim, with videos/ (frames) and stills/ (chip photos). what: living, stranger, or a
- * kind of attack of tests/sim/presentation. Of the visits those with number % PARTS == PART.
+ * kind of attack of tests/sim/presentation. Of the visits those with number % PARTS == PART. done:
+ * lines of an earlier run; what stands there is not run again.
  * POLICY: off, passive, challenge. Time is the camera's, 10 frames a second, at most 20 s: the same
  * visit is the same on every machine. A line a visit:
  *
- *   visit KIND NUMBER same|not-same|attack|none SECONDS liveness TROUBLE asked N most-told CODE
+ *   visit KIND NUMBER same|not-same|attack|none SECONDS liveness TROUBLE asked N most-told CODE [covered]
  *
  * SECONDS: from the first frame with a face to the decision. Trouble: 0..1, how much light, size,
  * pose and noise are disturbed. tests/visit-figures.sh adds the lines up.
@@ -28,6 +30,7 @@
 #define FPS 15.0    /* of the films */
 #define CAMERA 10.0 /* frames a second that come to be looked at; presence.h wants no more */
 #define SECONDS_MOST 20.0
+#define WANTED_MOST 40
 
 struct video {
     const char *name;
@@ -156,6 +159,8 @@ static enum presentation_asked asked_of(uint16_t failure)
         return ASKED_NEARER;
     case FAILURE_FACE_BLINK:
         return ASKED_BLINK;
+    case FAILURE_FACE_COVERED:
+        return ASKED_UNCOVER;
     default:
         return ASKED_NOTHING;
     }
@@ -170,6 +175,7 @@ static void visit(const char *kind, unsigned number, const char *photo,
     static const char *const states[] = {"not-checked", "passed", "failed"};
     unsigned told[FAILURE_COUNT] = {0}, most = 0, asks = 0;
     enum presentation_asked asked = ASKED_NOTHING;
+    bool uncover = false;
     double first_face = -1, asked_at = 0, t = 0;
     struct session *session = NULL;
     struct presentation *p = NULL;
@@ -209,7 +215,8 @@ static void visit(const char *kind, unsigned number, const char *photo,
         if (now != ASKED_NOTHING && now != asked) {
             asked = now;
             asked_at = t;
-            asks++;
+            asks += now != ASKED_UNCOVER;
+            uncover |= now == ASKED_UNCOVER;
         } else if (now == ASKED_NOTHING && seen.last.failure == FAILURE_NONE) {
             asked = ASKED_NOTHING;
         }
@@ -217,12 +224,13 @@ static void visit(const char *kind, unsigned number, const char *photo,
     for (unsigned f = 1; f < FAILURE_COUNT; f++)
         if (told[f] > told[most] || most == 0)
             most = f;
-    printf("visit %s %u %s %.2f %s %.2f asked %u most-told %s\n", kind, number,
+    printf("visit %s %u %s %.2f %s %.2f asked %u most-told %s%s\n", kind, number,
            outcomes[seen.last.decision], first_face < 0 ? t : t - first_face,
            states[seen.last.liveness], setting->trouble, asks,
            seen.failed      ? "photo"
            : told[most] > 0 ? failure_text((uint16_t)most)->name
-                            : "-");
+                            : "-",
+           uncover ? " covered" : "");
     fflush(stdout);
     session_free(&session);
     presentation_free(&p);
@@ -269,39 +277,86 @@ static void run_kind(const char *what, unsigned number, uint64_t seed)
     free(photo);
 }
 
-/* Pictures of two people of a list of pairs: one is the card's, the other, disturbed, is held still
- * before the camera. */
-static void run_stills(const char *list, unsigned count, unsigned part, unsigned parts,
-                       uint64_t seed)
+/* The n-th pair of pictures of two people in a list: one is the card's, the other, disturbed, is
+ * held still before the camera. False: there are not as many. */
+static bool run_still(const char *list, unsigned n, uint64_t seed)
 {
     const char *slash = strrchr(list, '/');
     char line[2000], a[900], b[900], path[4300], other[4300];
+    struct dice d = {seed ^ n};
+    struct presentation_setting setting = {
+        .kind = PRESENT_LIVING, .still = other, .nframes = 1, .first = 1, .fps = FPS};
     FILE *file = fopen(list, "re");
-    unsigned n = 0;
+    unsigned at = 0;
     int same;
+    bool found = false;
 
     if (file == NULL) {
         fprintf(stderr, "cannot read %s\n", list);
         exit(1);
     }
-    while (n < count && fgets(line, sizeof(line), file) != NULL) {
-        struct dice d = {seed ^ n};
-        struct presentation_setting setting = {
-            .kind = PRESENT_LIVING, .still = other, .nframes = 1, .first = 1, .fps = FPS};
-
-        if (sscanf(line, "%899[^,],%899[^,],%d", a, b, &same) != 3 || same != 0)
-            continue;
-        if (n++ % parts != part)
-            continue;
-        snprintf(path, sizeof(path), "%.*s/%s", slash == NULL ? 1 : (int)(slash - list),
-                 slash == NULL ? "." : list, a);
-        snprintf(other, sizeof(other), "%.*s/%s", slash == NULL ? 1 : (int)(slash - list),
-                 slash == NULL ? "." : list, b);
-        setting.seed = dice_next(&d);
-        setting.trouble = dice_between(&d, 0, 0.5);
-        visit("still-pair", n, path, &setting, NULL);
-    }
+    while (!found && fgets(line, sizeof(line), file) != NULL)
+        found = sscanf(line, "%899[^,],%899[^,],%d", a, b, &same) == 3 && same == 0 && at++ == n;
     fclose(file);
+    if (!found)
+        return false;
+    snprintf(path, sizeof(path), "%.*s/%s", slash == NULL ? 1 : (int)(slash - list),
+             slash == NULL ? "." : list, a);
+    snprintf(other, sizeof(other), "%.*s/%s", slash == NULL ? 1 : (int)(slash - list),
+             slash == NULL ? "." : list, b);
+    setting.seed = dice_next(&d);
+    setting.trouble = dice_between(&d, 0, 0.5);
+    visit("still-pair", n, path, &setting, NULL);
+    return true;
+}
+
+/* ---- what is wanted -------------------------------------------------------------------------- */
+
+struct wanted {
+    char what[4200]; /* a kind, or the list of still pairs */
+    bool stills;
+    unsigned count;
+    uint64_t seed;
+};
+
+static bool wanted_read(const char *text, struct wanted *out)
+{
+    out->stills = sscanf(text, "stills=%4100[^:]:%u", out->what, &out->count) == 2;
+    return out->stills || sscanf(text, "%4100[^=]=%u", out->what, &out->count) == 2;
+}
+
+static char *had; /* lines of an earlier run, or NULL */
+
+static bool was_done(const struct wanted *w, unsigned n)
+{
+    char begin[4300];
+    const char *at = had;
+
+    snprintf(begin, sizeof(begin), "visit %s %u ", w->stills ? "still-pair" : w->what, n);
+    while (at != NULL && (at = strstr(at, begin)) != NULL && at != had && at[-1] != '\n')
+        at++;
+    return at != NULL;
+}
+
+/* A visit of each kind, then the next of each, so that what ends early has something of all. */
+static void run_all(struct wanted *wanted, unsigned n, unsigned part, unsigned parts)
+{
+    unsigned most = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        most = wanted[i].count > most ? wanted[i].count : most;
+    for (unsigned number = part; number < most; number += parts) {
+        for (unsigned i = 0; i < n; i++) {
+            const struct wanted *w = &wanted[i];
+
+            if (number >= w->count || was_done(w, number))
+                continue;
+            if (!w->stills)
+                run_kind(w->what, number, w->seed);
+            else if (!run_still(w->what, number, w->seed))
+                wanted[i].count = number;
+        }
+    }
 }
 
 static void open_videos(void)
@@ -327,7 +382,8 @@ int main(int argc, char **argv)
 {
     static const char *const policies[] = {"off", "passive", "challenge"};
     char why[MANIFEST_WHY];
-    unsigned part, parts;
+    static struct wanted wanted[WANTED_MOST];
+    unsigned part, parts, nwanted = 0;
     uint64_t seed;
 
     if (argc < 8) {
@@ -358,16 +414,19 @@ int main(int argc, char **argv)
         if (strcmp(argv[6], policies[i]) == 0)
             shared.rule.policy = (enum presence_policy)i;
     open_videos();
-    for (int i = 7; i < argc; i++) {
-        char what[4200];
-        unsigned count;
+    for (int i = 7; i < argc && nwanted < WANTED_MOST; i++) {
+        size_t len;
 
-        if (sscanf(argv[i], "stills=%4100[^:]:%u", what, &count) == 2)
-            run_stills(what, count, part, parts, seed);
-        else if (sscanf(argv[i], "%4100[^=]=%u", what, &count) == 2)
-            for (unsigned n = part; n < count; n += parts)
-                run_kind(what, n, seed + (uint64_t)i);
+        if (strncmp(argv[i], "done=", 5) == 0) {
+            had = (char *)file_bytes(argv[i] + 5, &len);
+        } else if (wanted_read(argv[i], &wanted[nwanted])) {
+            /* Of the place among the kinds: the same visits whatever else is wanted. */
+            wanted[nwanted].seed = wanted[nwanted].stills ? seed : seed + 7 + nwanted;
+            nwanted++;
+        }
     }
+    run_all(wanted, nwanted, part, parts);
+    free(had);
     pool_free(&shared.pool);
     engine_free(&finder);
     manifest_free(&manifest);

@@ -168,6 +168,119 @@ static void a_face_over_the_border_is_sent_back_into_the_oval(void **state)
     assert_true(q.outside > 0.3f);
 }
 
+/* ---- covered ------------------------------------------------------------------------------- */
+
+/* Red, green, blue; light: of the lamp, each channel. */
+struct worn {
+    double skin[3], mouth[3], lamp[3];
+    double mouth_wave; /* 1: as rough as the rest, 0: smooth */
+    double eyes;       /* their brightness, 1: as the skin */
+    double eyes_wave;
+};
+static const struct worn bare = {{200, 140, 110}, {190, 120, 100}, {1, 1, 1}, 1, 0.7, 1};
+
+/* A face in the template's coordinates, as judge_light() lays it. */
+static enum failure judge_worn(const struct worn *worn, struct quality *q)
+{
+    struct point five[FACE_POINTS];
+    struct warp_map map;
+
+    frontal(five, 320, 240, 90);
+    assert_int_equal(align_map(five, 112, &map, NULL), 0);
+    assert_int_equal(image_resize(&image, W, H), 0);
+    for (int y = 0; y < H; y++) {
+        for (int x = 0; x < W; x++) {
+            const double X = ((double)x - (double)map.c) / (double)map.a,
+                         Y = ((double)y - (double)map.f) / (double)map.e;
+            const bool mouth = Y > 78 && Y < 112 && X > 30 && X < 82;
+            const bool eyes = Y > 42 && Y < 61 && ((X > 26 && X < 49) || (X > 63 && X < 86));
+            const double *colour = mouth ? worn->mouth : worn->skin;
+            const double wave = 0.35 * sin(2 * 3.14159265 * X / 9) * sin(2 * 3.14159265 * Y / 9);
+            const double v = (1 + wave * (mouth  ? worn->mouth_wave
+                                          : eyes ? worn->eyes_wave
+                                                 : 1)) *
+                             (eyes ? worn->eyes : 1);
+
+            for (int c = 0; c < 3; c++)
+                image_row(&image, y)[3 * x + 2 - c] =
+                    (uint8_t)fmin(colour[c] * worn->lamp[c] * v, 255);
+        }
+    }
+    return judge_light(320, 240, q);
+}
+
+static void a_mask_of_any_cloth_but_skin_s_is_told_under_any_lamp(void **state)
+{
+    static const double cloths[][3] = {{220, 222, 225}, {150, 190, 220}, {60, 62, 65}},
+                        lamps[][3] = {{1, 1, 1}, {1, 0.8, 0.55}, {0.75, 0.9, 1}};
+    struct worn worn = bare;
+    struct quality q;
+
+    (void)state;
+    assert_int_equal(judge_worn(&bare, &q), FAILURE_NONE);
+    for (size_t lamp = 0; lamp < 3; lamp++) {
+        worn = bare;
+        memcpy(worn.lamp, lamps[lamp], sizeof(worn.lamp));
+        assert_int_equal(judge_worn(&worn, &q), FAILURE_NONE);
+        assert_float_equal(q.mouth_red, (190.0 / 120) / (200.0 / 140), 0.03);
+        for (size_t cloth = 0; cloth < 3; cloth++) {
+            memcpy(worn.mouth, cloths[cloth], sizeof(worn.mouth));
+            worn.mouth_wave = 0.1;
+            assert_int_equal(judge_worn(&worn, &q), FAILURE_FACE_COVERED);
+            assert_true(q.mouth_rough < 0.05f);
+        }
+    }
+}
+
+static void a_beard_is_no_mask(void **state)
+{
+    struct worn worn = bare;
+    struct quality q;
+
+    (void)state;
+    /* Black hair over skin: hardly redder than cloth, and as rough as hair is. */
+    memcpy(worn.mouth, (const double[3]){60, 50, 44}, sizeof(worn.mouth));
+    worn.mouth_wave = 1.3;
+    assert_int_equal(judge_worn(&worn, &q), FAILURE_NONE);
+    assert_true(q.mouth_red < bounds->mouth_red_smooth);
+    /* The same colour without a hair in it is a cloth. */
+    worn.mouth_wave = 0;
+    memcpy(worn.mouth, (const double[3]){55, 46, 44}, sizeof(worn.mouth));
+    assert_int_equal(judge_worn(&worn, &q), FAILURE_FACE_COVERED);
+}
+
+static void dark_glasses_are_told_and_deep_eyes_are_not(void **state)
+{
+    struct worn worn = bare;
+    struct quality q;
+
+    (void)state;
+    worn.eyes = 0.15;
+    worn.eyes_wave = 0.2;
+    assert_int_equal(judge_worn(&worn, &q), FAILURE_FACE_COVERED);
+    assert_true(q.eyes_light < 0.3f);
+    worn.eyes = 0.38; /* in shadow, but there is something to see */
+    worn.eyes_wave = 2;
+    assert_int_equal(judge_worn(&worn, &q), FAILURE_NONE);
+    worn = bare;
+    worn.eyes = 0.6; /* glasses that one sees through */
+    worn.eyes_wave = 0.2;
+    assert_int_equal(judge_worn(&worn, &q), FAILURE_NONE);
+}
+
+static void without_colours_no_mask_is_claimed(void **state)
+{
+    struct worn worn = bare;
+    struct quality q;
+
+    (void)state;
+    for (int c = 0; c < 3; c++)
+        worn.skin[c] = 150, worn.mouth[c] = 220;
+    worn.mouth_wave = 0.1;
+    assert_int_equal(judge_worn(&worn, &q), FAILURE_NONE);
+    assert_float_equal(q.skin_red, 1, 0.02);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -178,6 +291,10 @@ int main(void)
         T(dark_bright_and_against_the_light),
         T(a_soft_picture_is_blurred),
         T(a_face_over_the_border_is_sent_back_into_the_oval),
+        T(a_mask_of_any_cloth_but_skin_s_is_told_under_any_lamp),
+        T(a_beard_is_no_mask),
+        T(dark_glasses_are_told_and_deep_eyes_are_not),
+        T(without_colours_no_mask_is_claimed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

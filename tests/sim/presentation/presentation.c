@@ -14,6 +14,11 @@
 #define TONES 1024
 #define GRAINS 65521
 
+/* White, light blue, black, grey, pink; red, green, blue. */
+#define CLOTHS 5
+static const double cloths[CLOTHS][3] = {
+    {226, 230, 232}, {170, 200, 225}, {40, 42, 45}, {150, 150, 150}, {225, 170, 190}};
+
 const char *const presentation_names[PRESENT_KINDS] = {
     [PRESENT_LIVING] = "living",
     [PRESENT_PRINT_STILL] = "print-still",
@@ -30,6 +35,8 @@ const char *const presentation_names[PRESENT_KINDS] = {
     [PRESENT_LOOP] = "loop",
     [PRESENT_ANIMATED] = "animated",
     [PRESENT_RECORDED] = "recorded",
+    [PRESENT_MASKED] = "masked",
+    [PRESENT_SHADES] = "shades",
 };
 
 /* What is fixed for one presentation, thrown at its beginning. */
@@ -38,6 +45,8 @@ struct presentation {
     struct dice noise;
     double zoom, roll, shift_x, shift_y, gain, gamma, side, grain; /* living and the room's light */
     double distance, tremble, phase[12], tilt, pixels, moire, glare_x, glare_y;
+    unsigned cloth; /* which mask */
+    bool off;       /* mask or glasses */
     struct picture source, photo, room;
     unsigned loaded;
     float tone[TONES], grains[GRAINS];
@@ -155,6 +164,7 @@ int presentation_new(struct presentation **out, const struct presentation_settin
     }
     paint_room(p, &d);
     make_tables(p);
+    p->cloth = (unsigned)(dice_next(&d) % CLOTHS);
     *out = p;
     return 0;
 }
@@ -271,6 +281,42 @@ static struct answer answer_recorded(const struct presentation *p, double second
     return answer_of(p, seconds, (enum presentation_asked)(1 + dice_next(&d) % 4), 3.5 * n);
 }
 
+/* ---- what a person wears --------------------------------------------------------------------- */
+
+/* Seconds to take it off. */
+#define TAKES_OFF 1.2
+
+static bool wears(const struct presentation *p)
+{
+    return (p->set.kind == PRESENT_MASKED || p->set.kind == PRESENT_SHADES) && !p->off;
+}
+
+/* The point (x, y) of the source under mask or glasses: rgb becomes theirs. */
+static void wear(const struct presentation *p, const struct presentation_head *h, double x,
+                 double y, double rgb[3])
+{
+    const double ex = h->right_x - h->left_x, ey = h->right_y - h->left_y, d = hypot(ex, ey);
+    const double dx = x - (h->left_x + h->right_x) / 2, dy = y - (h->left_y + h->right_y) / 2;
+    /* In distances between the eyes, from the middle between them. */
+    const double u = (dx * ex + dy * ey) / (d * d), v = (dy * ex - dx * ey) / (d * d);
+
+    if (p->set.kind == PRESENT_SHADES) {
+        const double a = (fabs(u) - 0.5) / 0.42, b = (v - 0.06) / 0.30;
+
+        for (int c = 0; c < 3 && a * a + b * b < 1; c++)
+            rgb[c] = 12 + 0.12 * rgb[c];
+    } else {
+        const double half = v < 1.2 ? 1.08 - 0.05 * (v - 0.4) : 1.04 - 1.05 * (v - 1.2);
+        /* Pleats, and darker to the sides; some of the face's own light and shade. */
+        const double shade =
+            (1 - 0.2 * u * u + 0.06 * cos(22 * v)) * (0.7 + 0.3 * (rgb[0] + rgb[1] + rgb[2]) / 450);
+
+        if (v > 0.42 + 0.22 * u * u && v < 1.85 && fabs(u) < half)
+            for (int c = 0; c < 3; c++)
+                rgb[c] = fmin(cloths[p->cloth][c] * shade, 255);
+    }
+}
+
 /* ---- light and sensor ------------------------------------------------------------------------ */
 
 static void put(struct presentation *p, struct picture *out, int x, int y, const double rgb[3])
@@ -318,6 +364,8 @@ static void draw_living(struct presentation *p, const struct presentation_head *
             /* A source of another size is fitted into the frame. */
             picture_sample(&p->source, (sx - WIDTH / 2.0) / fit + p->source.width / 2.0,
                            (sy - HEIGHT / 2.0) / fit + p->source.height / 2.0, rgb);
+            if (h != NULL && wears(p))
+                wear(p, h, sx, sy, rgb);
             put(p, out, x, y, rgb);
         }
     }
@@ -527,6 +575,7 @@ int presentation_frame(struct presentation *p, double seconds, enum presentation
     int r = -1;
 
     *jpeg = NULL;
+    p->off |= asked == ASKED_UNCOVER && seconds >= asked_at + p->set.answer_after + TAKES_OFF;
     if (injected && p->first_jpeg[again] != NULL) {
         *len = p->first_len[again];
         *jpeg = malloc(*len);
@@ -538,7 +587,7 @@ int presentation_frame(struct presentation *p, double seconds, enum presentation
     p->next_grain = (unsigned)(dice_next(&p->noise) % GRAINS);
     if (load(p, presentation_source(p, seconds)) < 0 || picture_new(&out, WIDTH, HEIGHT) < 0)
         goto out;
-    if (p->set.kind == PRESENT_LIVING || injected || head == NULL)
+    if (p->set.kind == PRESENT_LIVING || p->set.kind >= PRESENT_MASKED || injected || head == NULL)
         draw_living(p, head, &a, &out);
     else
         draw_artefact(p, seconds, head, &a, &out);

@@ -1,7 +1,7 @@
 /*
  * presentation: what somebody holds before the camera (ISO/IEC 30107-3: bona fide presentations and
  * attacks), made from the frames of the project's videos. A living person under disturbed light,
- * size, noise; a printed photo that lies still, is held, waved, bent, has its eyes cut out; a
+ * size, noise, also with a mask or dark glasses on; a printed photo that lies still, is held, waved, bent, has its eyes cut out; a
  * screen that plays the video, on a stand, in the hand, near; the chip photo enlarged; the same
  * frames injected again. Deterministic by its seed; shares no code with the product.
  *
@@ -34,11 +34,20 @@ enum presentation_kind {
     PRESENT_ANIMATED,     /* a still made to blink, nod and speak by a program, on a good screen */
     PRESENT_RECORDED,     /* a film of a visit of that person, who answers what was asked then, on a
                              good screen; never used in tuning */
+    PRESENT_MASKED,       /* a living person with a mask, who takes it off when told so */
+    PRESENT_SHADES,       /* the same with dark glasses */
     PRESENT_KINDS,
 };
 extern const char *const presentation_names[PRESENT_KINDS];
 
-enum presentation_asked { ASKED_NOTHING, ASKED_LEFT, ASKED_RIGHT, ASKED_NEARER, ASKED_BLINK };
+enum presentation_asked {
+    ASKED_NOTHING,
+    ASKED_LEFT,
+    ASKED_RIGHT,
+    ASKED_NEARER,
+    ASKED_BLINK,
+    ASKED_UNCOVER
+};
 
 /* Where the head is in a source picture, found by whoever asks; pixels. */
 struct presentation_head {
