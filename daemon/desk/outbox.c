@@ -608,7 +608,8 @@ void outbox_carrier_down(struct desk *desk, unsigned index)
 
 static bool take_result(struct target *t, const struct msg_handover_result *result)
 {
-    const struct outbox_end end = {result->outcome, result->failure, result->detail, result->mark};
+    struct outbox_end end = {result->outcome, result->failure, result->detail, result->mark};
+    struct flight flight = t->flight;
     bool staged = result->outcome == HANDOVER_STAGED;
 
     if (result->outcome >= HANDOVER_OUTCOME_COUNT || result->failure >= FAILURE_COUNT ||
@@ -621,7 +622,13 @@ static bool take_result(struct target *t, const struct msg_handover_result *resu
     if (t->flight.step != result->step ||
         (result->step == HANDOVER_STAGE && result->outcome == HANDOVER_DONE))
         return false;
+    if (result->step == HANDOVER_DISCARD && result->outcome == HANDOVER_REFUSED &&
+        flight.why != FAILURE_NONE) {
+        end.failure = flight.why;
+        end.detail = flight.detail;
+    }
     outbox_ended(t, result->entry, &end);
+    explicit_bzero(&flight, sizeof(flight));
     return true;
 }
 

@@ -247,14 +247,13 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
     struct store_visit record;
     int r = 0;
 
-    if (entry->state == OUTBOX_SENT_MAYBE) {
+    /* Also what waits may lie in the work folder: the desk, or its word, was lost on the way of a stage. */
+    if (over || entry->state == OUTBOX_SENT_MAYBE) {
         outbox_give_step(t, entry, over ? HANDOVER_DISCARD : HANDOVER_COMMIT);
         return;
     }
     if (d == NULL) { /* of a later version of this program */
         r = -ENODATA;
-    } else if (over) {
-        end = (struct outbox_end){.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_CONSENT};
     } else {
         r = store_visit_load(desk->store, entry->visit, &record);
         if (r == 0 && can_ask(desk, record.lane))
@@ -265,7 +264,7 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
     }
     if (r == -ENODATA)
         end = (struct outbox_end){.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_GONE};
-    if (over || r < 0)
+    if (r < 0)
         outbox_ended(t, entry->id, &end);
 }
 
@@ -284,33 +283,31 @@ static struct target *asking(struct desk *desk, unsigned upstream, uint64_t requ
     return NULL;
 }
 
-/* Whole and fine: on to the carrier. What the service says instead is said to staff. */
+/* Whole and fine: on to the carrier. What the service says instead is said to staff, after what an earlier life may have
+ * staged is gone. */
 static void take_document(struct target *t, const struct xmlmsg *tree,
                           const struct store_answer *answer)
 {
-    struct outbox_end end = {.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_REFUSED};
     struct store_outbox entry = {0};
     uint64_t id = t->flight.entry;
-    char detail[129];
     bool fine = strcmp(xmlmsg_get(tree, "MessageBody/ResultCode"), "1") == 0;
     int r = store_outbox_load(t->outbox->desk->store, id, &entry);
 
-    (void)snprintf(detail, sizeof(detail), "%.10s %.100s",
-                   xmlmsg_get(tree, "MessageBody/ResultCode"),
-                   xmlmsg_get(tree, "MessageBody/MessageContents"));
-    end.detail = detail;
+    outbox_land(t);
     if (r == 0 && fine) {
-        outbox_land(t);
         outbox_give_data(t, &entry, HANDOVER_STAGE, answer);
     } else if (r < 0) {
         outbox_ended(t, id,
                      &(struct outbox_end){.outcome = HANDOVER_NOT_SENT,
                                           .failure = FAILURE_HANDOVER_UNREACHABLE});
     } else {
-        outbox_ended(t, id, &end);
+        t->flight.why = FAILURE_HANDOVER_REFUSED;
+        (void)snprintf(t->flight.detail, sizeof(t->flight.detail), "%.10s %.100s",
+                       xmlmsg_get(tree, "MessageBody/ResultCode"),
+                       xmlmsg_get(tree, "MessageBody/MessageContents"));
+        outbox_give_step(t, &entry, HANDOVER_DISCARD);
     }
     store_outbox_free(&entry);
-    explicit_bzero(detail, sizeof(detail));
 }
 
 bool outbox_document_answer(struct desk *desk, unsigned upstream, const struct message *message)

@@ -17,7 +17,9 @@ struct flight {
     uint32_t attempt; /* of this run of the desk: tells an answer from that of an earlier attempt */
     uint8_t step;     /* enum handover_step, or OUTBOX_STEP_ASK */
     unsigned upstream; /* that was asked */
-    unsigned n;        /* of a bulk registration */
+    uint16_t why; /* a document is discarded for this, and not for its consent; else FAILURE_NONE */
+    char detail[129];
+    unsigned n; /* of a bulk registration */
     uint64_t group[OUTBOX_GROUP_MAX];
 };
 

@@ -125,11 +125,12 @@ struct handover_end handover_file_commit(const struct folder_disk *disk, const c
 }
 
 /* One that is gone was moved by an earlier order, or taken away by one of which the desk never heard the end: nobody
- * knows which, and that is what is said. */
+ * knows which, and that is what is said. Without a mark no move was ever ordered: whatever is there goes. */
 struct handover_end handover_file_discard(const struct folder_disk *disk, const char *name,
                                           const char *mark)
 {
-    struct handover_end end = find_staged(disk, name, mark);
+    struct handover_end end = mark[0] != '\0' ? find_staged(disk, name, mark)
+                                              : end_with(HANDOVER_STAGED, FAILURE_NONE, 0);
     int error;
 
     if (end.outcome == HANDOVER_DONE)

@@ -41,8 +41,9 @@ struct handover_end handover_file_stage(const struct folder_disk *disk, const ch
  * name. */
 struct handover_end handover_file_commit(const struct folder_disk *disk, const char *name,
                                          const char *mark);
-/* A staged document whose consent has ended. REFUSED: it is deleted and was never where others look; NOT_SENT:
- * order it again; DOUBTFUL: another work folder, or it is not there any more. */
+/* A document whose consent has ended, staged, or with `mark` "" perhaps staged by an order of which nobody heard the
+ * end. REFUSED: it is nowhere and was never where others look; NOT_SENT: order it again; DOUBTFUL (with a mark):
+ * another work folder, or it is not there any more. */
 struct handover_end handover_file_discard(const struct folder_disk *disk, const char *name,
                                           const char *mark);
 

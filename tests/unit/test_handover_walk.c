@@ -2,13 +2,16 @@
  * A crash at every write of the outbox and of the hand-over, and at every write of the recovery after it: a face file
  * reaches the receipt computer exactly once and whole, a document (YZK) the chart likewise and nothing of it the
  * database, a hook at least once and always under the same id, ORCA and the registration of a patient's number, alone
- * or in bulk, at most once, and what may or may not have arrived, or never will, is shown to staff.
+ * or in bulk, at most once, and what may or may not have arrived, or never will, is shown to staff. The face file of an official
+ * terminal, which its relay tells again until it was taken, is one visit and goes on exactly once, its bytes as they
+ * came. A document whose consent ended, or was taken back, before the desk came to life again is nowhere.
  *
  * Each life is a process of its own that ends at its n-th step as if by kill -9: desk, SQLite and the file protocol of
  * the carrier are the product's; receivers are a few lines that write down what they got, outside all of it. A step is
  * a commit (before it and after it), each operation on the folder, each delivery to a receiver (before and after it),
  * and each answer on its way back to the desk.
  */
+#include "handover_carriers.h"
 #include "handover_world.h"
 #include "quiet_desk.h"
 #include "store_rig.h"
@@ -17,6 +20,7 @@
 #include "daemon/common/question.h"
 #include "daemon/common/xmlmsg.h"
 #include "daemon/desk/ask.h"
+#include "daemon/desk/hub.h"
 #include "daemon/desk/match.h"
 #include "daemon/desk/outbox.h"
 #include "daemon/desk/resume.h"
@@ -32,257 +36,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define KILLED 9
 #define STEPS_MAX 400
 #define REFERENCE "PT000456"
-#define CONSENT_ENDS                                                                               \
-    INT64_C(1785628800) /* 2026-08-02 09:00 in Japan, a day after the clock begins */
-#define MARK "0123456789abcdef0123456789abcdef"
 
 static struct rig rig;
 static char work[100], face[100], chart_work[100], chart[100];
-
-struct plan {
-    bool
-        busy; /* the receipt computer takes a file as soon as it is there; else between two lives only */
-    int at;     /* the step that this life ends at; 0: it lives to its end */
-    int error;  /* not 0: a step at the folder fails so instead, and the life goes on */
-    bool bulk;  /* two patients and their numbers, nothing else */
-    bool deaf;  /* nobody takes the hook, for hours */
-    bool stuck; /* nothing can be moved into the chart's folder, for days */
-};
-
-static struct life {
-    const struct plan *plan;
-    int steps;
-    bool failed;
-    struct desk *desk;
-    struct folder_disk disk, chart_disk;
-} life;
-
-static void receipt_computer_takes(void)
-{
-    world_take(face, "OQSsiquc01res_face_", "taken");
-    world_take(chart, "YZKsiquc01res_", "charted");
-}
-
-/* ---- steps ----------------------------------------------------------------------------------- */
-
-static int at_step(void *arg, const char *step)
-{
-    bool folder = arg != NULL;
-
-    if (life.plan->stuck)
-        return arg == &life.chart_disk && strcmp(step, "move") == 0 ? -EIO : 0;
-    if (life.plan->busy && folder)
-        receipt_computer_takes();
-    if (life.plan->error != 0 && !folder)
-        return 0;
-    if (++life.steps != life.plan->at)
-        return 0;
-    if (life.plan->error == 0)
-        _exit(KILLED);
-    life.failed = true;
-    return life.plan->error;
-}
-
-int __real_store_commit(struct store *store);
-int __wrap_store_commit(struct store *store);
-int __wrap_store_commit(struct store *store)
-{
-    int r;
-
-    if (life.plan == NULL)
-        return __real_store_commit(store);
-    (void)at_step(NULL, "commit");
-    r = __real_store_commit(store);
-    (void)at_step(NULL, "committed");
-    return r;
-}
-
-/* ---- the carriers: what comes back is delivered between two calls, as from an event loop ----- */
-
-#define ANSWERS_MAX 8
-static struct answer {
-    bool there;
-    bool relay;
-    unsigned index;
-    struct message message;
-} answers[ANSWERS_MAX];
-
-static struct message *answer_to(bool relay, unsigned index, uint16_t type)
-{
-    for (size_t i = 0; i < ANSWERS_MAX; i++)
-        if (!answers[i].there) {
-            answers[i] = (struct answer){.there = true, .relay = relay, .index = index};
-            answers[i].message.type = type;
-            return &answers[i].message;
-        }
-    abort();
-}
-
-static void carry_file(unsigned index, const struct msg_handover_give *give)
-{
-    static char data[12000]; /* several pieces, so that it can be half written */
-    char mark[HANDOVER_MARK_DIGITS + 1] = "";
-    struct msg_handover_result *result =
-        &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
-    const struct folder_disk *disk = index == 0 ? &life.disk : &life.chart_disk;
-    struct handover_end end;
-
-    memset(data, 'x', sizeof(data));
-    memcpy(data + sizeof(data) - 6, "</end>", 6);
-    end = give->step == HANDOVER_STAGE
-              ? handover_file_stage(disk, give->name, data, sizeof(data), MARK, mark)
-          : give->step == HANDOVER_COMMIT ? handover_file_commit(disk, give->name, give->mark)
-                                          : handover_file_discard(disk, give->name, give->mark);
-    *result = (struct msg_handover_result){.entry = give->entry,
-                                           .attempt = give->attempt,
-                                           .step = give->step,
-                                           .outcome = (uint8_t)end.outcome,
-                                           .failure = end.failure};
-    (void)MESSAGE_TEXT(result->mark, mark);
-}
-
-static void deliver(const char *book, const char *what)
-{
-    (void)at_step(NULL, "send");
-    world_note(book, what);
-    (void)at_step(NULL, "sent");
-}
-
-static void carry_http(unsigned index, const char *book, const struct msg_handover_give *give)
-{
-    struct msg_handover_result *result =
-        &answer_to(false, index, MSG_HANDOVER_RESULT)->body.handover_result;
-
-    bool taken = !life.plan->deaf || give->name[0] == '\0';
-
-    if (taken)
-        deliver(book, give->name[0] != '\0' ? give->name : "orca");
-    *result = (struct msg_handover_result){.entry = give->entry,
-                                           .attempt = give->attempt,
-                                           .step = give->step,
-                                           .outcome = taken ? HANDOVER_DONE : HANDOVER_NOT_SENT};
-}
-
-static void answer_question(const struct msg_eligibility_ask *ask, struct xmlmsg *tree)
-{
-    struct message *message = answer_to(true, 0, MSG_ELIGIBILITY_ANSWER);
-    size_t len;
-
-    message->fds[0] = xmlmsg_to_memfd(tree, &len);
-    message->fds[1] = memfd_seal("raw", "raw", 3);
-    message->nfds = 2;
-    message->body.eligibility_answer =
-        (struct msg_eligibility_answer){.request = ask->request, .bytes = (uint32_t)len};
-    xmlmsg_free(&tree);
-}
-
-static void copy(struct xmlmsg *to, const struct xmlmsg *from, const char *name)
-{
-    assert_non_null(xmlmsg_add(to, name, xmlmsg_get(from, name)));
-}
-
-/* Each number that is in the question is written down, in a book of its own. */
-static void carry_reference(const struct msg_eligibility_ask *ask, int fd)
-{
-    struct xmlmsg *tree = xmlmsg_new("XmlMsg"), *question = NULL, *body;
-    const uint8_t *map;
-    struct stat st;
-
-    assert_int_equal(ask->writes, 1);
-    assert_int_equal(fstat(fd, &st), 0);
-    assert_int_equal(memfd_map(fd, (size_t)st.st_size, XMLMSG_BYTES_MAX, &map), 0);
-    assert_int_equal(xmlmsg_unpack(&question, map, (size_t)st.st_size), 0);
-    memfd_unmap(map, (size_t)st.st_size);
-    body = xmlmsg_find(question, "MessageBody");
-    (void)xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
-    if (ask->kind == UPSTREAM_REFERENCE_NUMBER)
-        (void)xmlmsg_set(tree, "MessageBody/ProcessingResultStatus", "1");
-    for (struct xmlmsg *info = xmlmsg_child(body, "ReferenceNumberRegistrationInfo"); info != NULL;
-         info = xmlmsg_next(info, "ReferenceNumberRegistrationInfo")) {
-        struct xmlmsg *unit, *echo;
-
-        deliver(xmlmsg_get(info, "ReferenceNumber"), "registered");
-        if (ask->kind == UPSTREAM_REFERENCE_NUMBER)
-            continue;
-        if (xmlmsg_find(tree, "MessageBody") == NULL)
-            (void)xmlmsg_add(tree, "MessageBody", NULL);
-        unit = xmlmsg_add(xmlmsg_find(tree, "MessageBody"), "BulkRegistrationUnit", NULL);
-        echo = xmlmsg_add(unit, "ReferenceNumberRegistrationInfo", NULL);
-        copy(echo, info, "ReferenceNumber");
-        copy(echo, info, "InsurerNumber");
-        copy(echo, info, "InsuredIdentificationNumber");
-        (void)xmlmsg_add(unit, "ProcessingResultStatus", "1");
-    }
-    if (ask->kind == UPSTREAM_REFERENCE_BULK)
-        world_note("bulk", "sent");
-    xmlmsg_free(&question);
-    answer_question(ask, tree);
-}
-
-static void carry_document(const struct msg_eligibility_ask *ask)
-{
-    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
-
-    assert_int_equal(ask->kind, UPSTREAM_DRUGS);
-    assert_int_equal(ask->writes, 0);
-    assert_int_equal(ask->until, CONSENT_ENDS);
-    (void)xmlmsg_set(tree, "MessageBody/ResultCode", "1");
-    (void)xmlmsg_set(tree, "MessageBody/CzDiMonthInf/DateInf/DrugInf/DrugN", "見本錠５ｍｇ");
-    answer_question(ask, tree);
-}
-
-static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t type,
-                     const void *body, const int *fds, unsigned nfds)
-{
-    static const char *const books[] = {"", "hook", "orca"};
-
-    (void)arg;
-    if (peer == PEER_RELAY && type == MSG_ELIGIBILITY_ASK) {
-        const struct msg_eligibility_ask *asked = body;
-
-        if (asked->writes != 0)
-            carry_reference(asked, fds[0]);
-        else
-            carry_document(asked);
-    } else if (peer == PEER_HANDOVER && type == MSG_HANDOVER_GIVE) {
-        const struct msg_handover_give *give = body;
-
-        assert_int_equal(nfds,
-                         give->step == HANDOVER_COMMIT || give->step == HANDOVER_DISCARD ? 0 : 2);
-        if (index == 0 || index == 3)
-            carry_file(index, give);
-        else
-            carry_http(index, books[index], give);
-    }
-    return 0;
-}
-
-static void answers_arrive(void)
-{
-    for (size_t i = 0; i < ANSWERS_MAX; i++) {
-        struct answer a = answers[i];
-
-        if (!a.there)
-            continue;
-        answers[i].there = false;
-        (void)at_step(NULL, "answer");
-        if (a.relay)
-            assert_true(ask_relay_message(life.desk, a.index, &a.message));
-        else
-            assert_true(outbox_carrier_message(life.desk, a.index, &a.message));
-        for (unsigned n = 0; n < a.message.nfds; n++)
-            (void)close(a.message.fds[n]);
-    }
-}
 
 /* ---- one life -------------------------------------------------------------------------------- */
 
 static struct desk *a_desk(void)
 {
-    const struct desk_ports ports = quiet_ports(port_send, NULL);
+    const struct desk_ports ports = quiet_ports(carriers_send, NULL);
     const struct outbox_output outputs[] = {
         {"receipt", OUTBOX_FACE_FILE, false, 0, 5 * CLOCK_SECOND, 0},
         {"hook", OUTBOX_HOOK, true, (life.plan->deaf ? 1 : 72) * CLOCK_HOUR, 5 * CLOCK_SECOND, 0},
@@ -315,6 +79,25 @@ static struct desk *a_desk(void)
     return desk;
 }
 
+/* What an answer of that day says of the n-th patient, with a consent to drugs. */
+static struct xmlmsg *an_answer(uint64_t n)
+{
+    static const char result[] = "MessageBody/ResultList/ResultOfQualificationConfirmation";
+    const char *const rows[][2] = {{"InsurerNumber", "  990012"},
+                                   {"InsuredIdentificationNumber", n == 1 ? "1001" : "1002"},
+                                   {"PharmacistsInfoConsFlg", "1"},
+                                   {"PharmacistsInfoAvailableTime", "20260802090000"}};
+    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
+    char path[160];
+
+    (void)xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", result, rows[i][0]);
+        (void)xmlmsg_set(tree, path, rows[i][1]);
+    }
+    return tree;
+}
+
 static int count_visit(const struct store_visit *visit, void *arg)
 {
     (void)visit;
@@ -327,26 +110,15 @@ static void finish_visit(uint64_t n)
     struct store_subject subject = {"subject", 7};
     struct store_answer answer = {
         .institution = "9910000017", .date = "20260801", .usable = 1, .answered_us = 1};
-    struct xmlmsg *tree = xmlmsg_new("XmlMsg");
-    static const char result[] = "MessageBody/ResultList/ResultOfQualificationConfirmation/";
+    struct xmlmsg *tree = an_answer(n);
     struct store_visit visit;
     uint64_t there = 0;
-    char path[160];
 
     assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 9, false, count_visit, &there), 0);
     if (there >= n) {
         xmlmsg_free(&tree);
         return;
     }
-    (void)xmlmsg_set(tree, "MessageHeader/SegmentOfResult", "1");
-    (void)snprintf(path, sizeof(path), "%sInsurerNumber", result);
-    (void)xmlmsg_set(tree, path, "  990012");
-    (void)snprintf(path, sizeof(path), "%sInsuredIdentificationNumber", result);
-    (void)xmlmsg_set(tree, path, n == 1 ? "1001" : "1002");
-    (void)snprintf(path, sizeof(path), "%sPharmacistsInfoConsFlg", result);
-    (void)xmlmsg_set(tree, path, "1");
-    (void)snprintf(path, sizeof(path), "%sPharmacistsInfoAvailableTime", result);
-    (void)xmlmsg_set(tree, path, "20260802090000");
     assert_int_equal(xmlmsg_pack(tree, &answer.tree, &answer.tree_len), 0);
     rig_visit(&visit);
     visit.lane = 1;
@@ -364,6 +136,38 @@ static void finish_visit(uint64_t n)
     assert_int_equal(store_commit(rig.store), 0);
     outbox_wake_soon(life.desk);
     store_answer_free(&answer);
+    xmlmsg_free(&tree);
+}
+
+/* Its relay tells a terminal's visit in each life until it has a receipt. */
+static void terminal_tells(void)
+{
+    static const char *const rows[][2] = {
+        {"MessageHeader/MedicalInstitutionCode", "9910000017"},
+        {"MessageHeader/QualificationConfirmationDate", "20260801"},
+        {"MessageBody/ProcessingResultStatus", "1"},
+        {"MessageBody/QualificationValidity", "1"},
+        {"MessageBody/ResultList/ResultOfQualificationConfirmation/Name", "見本　次郎"},
+        {"MessageBody/ResultList/ResultOfQualificationConfirmation/Birthdate", "19710203"}};
+    struct message message = {.type = MSG_TERMINAL_VISIT, .nfds = 2};
+    struct msg_terminal_visit *body = &message.body.terminal_visit;
+    struct xmlmsg *tree;
+    size_t len;
+    bool same;
+
+    if (world_noted("receipt", &same) > 0)
+        return;
+    tree = an_answer(1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        (void)xmlmsg_set(tree, rows[i][0], rows[i][1]);
+    message.fds[0] = xmlmsg_to_memfd(tree, &len);
+    message.fds[1] = memfd_seal("raw", terminal_bytes, strlen(terminal_bytes));
+    body->bytes = (uint32_t)len;
+    body->hash.len = STORE_RELAY_HASH;
+    memset(body->hash.data, 0x5a, STORE_RELAY_HASH);
+    assert_true(hub_take(life.desk, 0, &message));
+    (void)close(message.fds[0]);
+    (void)close(message.fds[1]);
     xmlmsg_free(&tree);
 }
 
@@ -387,7 +191,7 @@ static void pass(int times, uint64_t us)
 {
     for (int i = 0; i < times; i++) {
         (void)clock_advance(rig.clock, us);
-        answers_arrive();
+        carriers_answer();
     }
 }
 
@@ -398,14 +202,19 @@ static void live(const struct plan *plan)
     rig_open(&rig);
     memset(&life, 0, sizeof(life));
     life.plan = plan;
-    life.disk = (struct folder_disk){.before = at_step, .arg = &life};
+    life.disk = (struct folder_disk){.before = carriers_step, .arg = &life};
     life.disk.paths[FOLDER_WORK] = work;
     life.disk.paths[FOLDER_FACE] = face;
-    life.chart_disk = (struct folder_disk){.before = at_step, .arg = &life.chart_disk};
+    life.chart_disk = (struct folder_disk){.before = carriers_step, .arg = &life.chart_disk};
     life.chart_disk.paths[FOLDER_WORK] = chart_work;
     life.chart_disk.paths[FOLDER_FACE] = chart;
+    if (plan->late)
+        (void)clock_advance(rig.clock, 26 * CLOCK_HOUR);
     life.desk = a_desk();
-    finish_visit(1);
+    if (plan->terminal)
+        terminal_tells();
+    else
+        finish_visit(1);
     if (plan->bulk)
         finish_visit(2);
     pass(3, CLOCK_SECOND);
@@ -435,7 +244,7 @@ static int one_life(const struct plan *plan)
     if (!WIFEXITED(status))
         fail_msg("busy %d, step %d: signal %d", plan->busy, plan->at, WTERMSIG(status));
     if (!plan->busy)
-        receipt_computer_takes();
+        carriers_files_taken(face, chart);
     return WEXITSTATUS(status);
 }
 
@@ -487,12 +296,13 @@ static void no_document_is_kept(void)
 /* The last life is never killed; then everything has come to its end. */
 static void judge(const struct plan *first, const struct plan *second)
 {
-    const struct plan whole = {.busy = first->busy};
+    const struct plan whole = {.busy = first->busy, .terminal = first->terminal};
     bool same;
     unsigned n;
 
     assert_int_equal(one_life(&whole), 0);
-    receipt_computer_takes();
+    assert_int_equal(rig_sql_int(&rig, "SELECT count(*) FROM visits"), 1);
+    carriers_files_taken(face, chart);
     n = world_noted("taken", &same);
     if (n != 1 || !same || entries("0", IS_DONE) != 1)
         fail_msg("face file: busy %d, steps %d and %d: taken %u, alike %d, done %lld", first->busy,
@@ -520,14 +330,17 @@ static void judge(const struct plan *first, const struct plan *second)
                      entries("2", IS_DOUBTFUL) + entries("3", IS_DOUBTFUL) > 0);
 }
 
-static void walk(bool busy, int error)
+static void walk(struct plan kind, int error)
 {
-    const struct plan none = {.busy = busy};
+    const struct plan none = kind;
     int steps = 0;
 
     for (int at = 1;; at++) {
-        const struct plan plan = {.busy = busy, .at = at, .error = error};
+        struct plan plan = kind;
         int status;
+
+        plan.at = at;
+        plan.error = error;
 
         assert_true(at < STEPS_MAX);
         begin();
@@ -542,13 +355,13 @@ static void walk(bool busy, int error)
     assert_true(steps > 15);
 }
 
-/* The same for a plan of its own kind, with its own judge. */
+/* The same for a plan of its own kind, with its own judge; what is only of the second life does not hold in the first. */
 static void walk_kind(const struct plan *kind, void (*judge_kind)(int at))
 {
-    const struct plan whole = {.bulk = kind->bulk, .deaf = kind->deaf};
     int at = 0, status;
 
     do {
+        const struct plan whole = *kind;
         const struct plan plan = {.bulk = kind->bulk, .deaf = kind->deaf, .at = ++at};
 
         assert_true(at < STEPS_MAX);
@@ -580,6 +393,26 @@ static void judge_deaf(int at)
     if (world_noted("hook", &same) != 0 || entries("1", "> 2") != 1 ||
         rig_sql_int(&rig, "SELECT (flags & 262144) <> 0 FROM visits") != 1)
         fail_msg("given up, step %d: %lld", at, (long long)entries("1", "> 2"));
+}
+
+/* After the consent, or against it: whatever was prepared is gone, what had been handed over before is there once. */
+static void judge_late(int at)
+{
+    bool same;
+    unsigned n = world_noted("charted", &same), left = world_files(chart_work, false);
+    int64_t done = entries("4", IS_DONE), doubtful = entries("4", IS_DOUBTFUL),
+            refused = entries("4", "= 4");
+    char mark[160];
+
+    (void)snprintf(mark, sizeof(mark), "%s/" HANDOVER_MARK_FILE, chart_work);
+    if (left > (access(mark, F_OK) == 0 ? 1u : 0u) || world_files(chart, false) != 0)
+        fail_msg("late, step %d: something of the document is left", at);
+    /* A life that ended before its visit did asks nothing in the next one. */
+    if (n > 1 || !same || done + doubtful + refused > 1 || (done == 1) > n ||
+        (refused == 1 && n != 0) || entries("4", "< 2") != 0)
+        fail_msg("late, step %d: arrived %u, done %lld, doubtful %lld, refused %lld", at, n,
+                 (long long)done, (long long)doubtful, (long long)refused);
+    no_document_is_kept();
 }
 
 static void walk_pairs(bool busy)
@@ -624,19 +457,42 @@ static void a_whole_life_hands_everything_over_once(void **state)
 static void a_crash_at_each_step(void **state)
 {
     (void)state;
-    walk(false, 0);
+    walk((struct plan){.busy = false}, 0);
 }
 
 static void a_crash_at_each_step_while_files_are_taken_at_once(void **state)
 {
     (void)state;
-    walk(true, 0);
+    walk((struct plan){.busy = true}, 0);
 }
 
 static void a_failure_of_each_operation_at_the_folder(void **state)
 {
     (void)state;
-    walk(false, -EIO);
+    walk((struct plan){.busy = false}, -EIO);
+}
+
+static void a_crash_at_each_step_of_a_terminals_face_file(void **state)
+{
+    (void)state;
+    walk((struct plan){.terminal = true}, 0);
+    walk((struct plan){.terminal = true, .busy = true}, 0);
+}
+
+static void a_crash_at_each_step_and_no_life_before_the_consent_ends(void **state)
+{
+    const struct plan late = {.late = true};
+
+    (void)state;
+    walk_kind(&late, judge_late);
+}
+
+static void a_crash_at_each_step_and_the_consent_is_taken_back(void **state)
+{
+    const struct plan withdrawn = {.withdrawn = true};
+
+    (void)state;
+    walk_kind(&withdrawn, judge_late);
 }
 
 static void a_second_crash_at_each_step_of_the_recovery(void **state)
@@ -680,7 +536,7 @@ static void a_document_is_not_kept_past_the_consent(void **state)
     (void)state;
     begin();
     assert_int_equal(one_life(&stuck), 0);
-    receipt_computer_takes();
+    carriers_files_taken(face, chart);
     assert_int_equal(world_noted("charted", &same), 0);
     assert_int_equal(world_noted("taken", &same), 1);
     assert_int_equal(world_files(chart_work, false), 1); /* the mark */
@@ -729,6 +585,9 @@ int main(void)
         cmocka_unit_test(a_crash_at_each_step_of_numbers_registered_in_bulk),
         cmocka_unit_test(a_crash_at_each_step_of_a_hook_that_is_given_up),
         cmocka_unit_test(a_document_is_not_kept_past_the_consent),
+        cmocka_unit_test(a_crash_at_each_step_of_a_terminals_face_file),
+        cmocka_unit_test(a_crash_at_each_step_and_no_life_before_the_consent_ends),
+        cmocka_unit_test(a_crash_at_each_step_and_the_consent_is_taken_back),
         cmocka_unit_test(a_second_crash_at_each_step_of_the_recovery),
     };
 
