@@ -253,7 +253,10 @@ static void answer_add_consents(json_t *result, const struct answer_choice *choi
         if (flag == NULL || strcmp(flag, "1") != 0)
             continue;
         answer_set_time(result, stem, "ConsTime", choice->consent_time);
-        answer_set_time(result, stem, "AvailableTime", choice->consent_time + AVAILABLE_SECONDS);
+        answer_set_time(result, stem, "AvailableTime",
+                        choice->consent_time + (choice->consent_seconds > 0
+                                                    ? choice->consent_seconds
+                                                    : AVAILABLE_SECONDS));
     }
 }
 

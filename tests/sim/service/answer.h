@@ -88,7 +88,8 @@ struct answer_choice {
     bool diseases;          /* 特定疾病 agreed to */
     const json_t *consents; /* element name -> "0".."3" of a card session, or NULL */
     time_t consent_time;
-    const json_t *echo; /* the search info, or NULL */
+    long consent_seconds; /* as the service has it */
+    const json_t *echo;   /* the search info, or NULL */
 };
 
 /* Fills QualificationValidity, ResultList and the person's own notice. person: one match or more. */

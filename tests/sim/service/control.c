@@ -110,6 +110,15 @@ static void control_expire_seconds(struct control *control, const char *rest, ch
         snprintf(answer, size, "error seconds are 0 to 86400");
 }
 
+static void control_consent_seconds(struct control *control, const char *rest, char *answer,
+                                    size_t size)
+{
+    if (text_parse_number(rest, 0, 86400, &control->service->consent_seconds))
+        snprintf(answer, size, "ok");
+    else
+        snprintf(answer, size, "error seconds are 0 (a day) to 86400");
+}
+
 static void control_clock(struct control *control, const char *rest, char *answer, size_t size)
 {
     if (text_parse_number(rest, -4000000000L, 4000000000L, &control->service->clock_offset))
@@ -207,6 +216,8 @@ static const struct control_command control_commands[] = {
     {"script", false, control_script, "script N BEHAVIOUR: for the next N requests"},
     {"token-expire", false, control_token_expire, "end all tokens"},
     {"expire-seconds", false, control_expire_seconds, "lifetime of tokens given from now on"},
+    {"consent-seconds", false, control_consent_seconds,
+     "medical information is to be had so long after a consent from now on (0: a day)"},
     {"clock", false, control_clock, "seconds added to the machine's clock"},
     {"person", false, control_person, "person NAME KEY VALUE"},
     {"reload", false, control_reload, "read the people's files again, forget request ids"},

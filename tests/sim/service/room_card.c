@@ -123,6 +123,7 @@ static void card_answer(struct service *service, const struct request *request,
     choice.diseases = card_agrees(consents, 1);
     choice.consents = consents;
     choice.consent_time = service_now(service);
+    choice.consent_seconds = service->consent_seconds;
     body = answer_succeed(service, request, ANSWER_BY_CARD, reply);
     if (prescription != NULL)
         json_object_set_new(body, "PrescriptionIssueSelect", json_string(prescription));

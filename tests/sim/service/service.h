@@ -22,16 +22,17 @@ struct service {
     struct people *people;
     struct ledger *ledger;
     struct behaviour_set *behaviours;
-    json_t *accounts;   /* the accounts file */
-    json_t *tokens;     /* id token -> {"account":i, "expires":time} */
-    json_t *answered;   /* path and request id -> {"digest", "status", "answer"} */
-    json_t *nonces;     /* nonce -> {"id":request id, "time":time} */
-    char *user_ca;      /* PEM of the issuer of user certificates; NULL: not checked */
-    char *user_crl;     /* PEM of its revocation list; NULL: not checked */
-    json_t *cards;      /* certificate serial, decimal -> [card name...] */
-    long clock_offset;  /* seconds added to the machine's clock */
-    long token_seconds; /* lifetime of an id token */
-    long grace_months;  /* expired certificates still name the person this long */
+    json_t *accounts;     /* the accounts file */
+    json_t *tokens;       /* id token -> {"account":i, "expires":time} */
+    json_t *answered;     /* path and request id -> {"digest", "status", "answer"} */
+    json_t *nonces;       /* nonce -> {"id":request id, "time":time} */
+    char *user_ca;        /* PEM of the issuer of user certificates; NULL: not checked */
+    char *user_crl;       /* PEM of its revocation list; NULL: not checked */
+    json_t *cards;        /* certificate serial, decimal -> [card name...] */
+    long clock_offset;    /* seconds added to the machine's clock */
+    long token_seconds;   /* lifetime of an id token */
+    long consent_seconds; /* medical information is to be had so long; 0: a day */
+    long grace_months;    /* expired certificates still name the person this long */
 };
 
 struct request {
