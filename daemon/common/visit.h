@@ -171,6 +171,7 @@ enum visit_flag {
         1 << 18, /* something of it was not, or perhaps not, handed over: staff decide */
     VISIT_FLAG_CARD_ENDS = 1 << 19,  /* the certificate of the card ends within three months */
     VISIT_FLAG_CARD_ENDED = 1 << 20, /* or has ended */
+    VISIT_FLAG_SUBSIDY = 1 << 21, /* 医療費助成 (PMH): the answer does not tell, the paper does */
 };
 
 /* Names as text; "?" for a value out of range. */

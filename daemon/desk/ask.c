@@ -128,15 +128,21 @@ static struct decide_expect expect_of(const struct visit *v)
     /* In face mode nothing but the signed record binds certificate and photo to one person. */
     bool compare = v->record.method == METHOD_FACE;
 
-    return (struct decide_expect){.institution = v->desk->settings.institution,
-                                  .birth = compare ? v->facts.birth : NULL,
-                                  .sex = v->facts.sex,
-                                  .ticket = ask_ticket(v->desk)};
+    struct decide_expect expect = ask_expect(v->desk);
+
+    expect.birth = compare ? v->facts.birth : NULL;
+    expect.sex = v->facts.sex;
+    return expect;
 }
 
-const char *ask_ticket(const struct desk *desk)
+struct decide_expect ask_expect(const struct desk *desk)
 {
-    return desk->settings.institution_kind == INSTITUTION_PHARMACY ? "02" : "01";
+    const struct desk_settings *s = &desk->settings;
+
+    return (struct decide_expect){.institution = s->institution,
+                                  .ticket =
+                                      s->institution_kind == INSTITUTION_PHARMACY ? "02" : "01",
+                                  .subsidy = s->subsidy_off ? NULL : s->subsidy_element};
 }
 
 static int decide_stored(const struct visit *v, const struct store_answer *stored,

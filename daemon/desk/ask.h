@@ -19,8 +19,11 @@ void ask_cancel(struct visit *visit);
 /* Inside a step: the question is over with this outcome (as eligibility_answer.outcome). */
 int ask_end(struct visit *visit, uint8_t outcome);
 
-/* The kind of 医療扶助 ticket (CD018) that this institution needs: 02 調剤券 at a pharmacy, else 01 医療券. */
-const char *ask_ticket(const struct desk *desk);
+/*
+ * What any answer is held against here: the institution, the kind of 医療扶助 ticket (CD018) that it needs (02 調剤券 at a
+ * pharmacy, else 01 医療券), and what tells about 医療費助成.
+ */
+struct decide_expect ask_expect(const struct desk *desk);
 
 /* Which consents this visit should be asked for: those of the configuration that the upstream can carry. */
 uint32_t ask_consents(const struct visit *visit);

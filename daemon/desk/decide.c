@@ -197,6 +197,19 @@ static bool decide_processing(const struct xmlmsg *body, struct decision *out)
     return true;
 }
 
+static bool tells_subsidy(const struct xmlmsg *body, const struct xmlmsg *result, const char *name)
+{
+    const struct xmlmsg *element = xmlmsg_child(result, name);
+
+    if (name[0] == '\0')
+        return false;
+    if (element == NULL)
+        element = xmlmsg_child(body, name);
+    /* An empty one says nothing. */
+    return element != NULL && (xmlmsg_child(element, NULL) != NULL ||
+                               (xmlmsg_value(element) != NULL && xmlmsg_value(element)[0] != '\0'));
+}
+
 static void decide_validity(const struct xmlmsg *body, const struct decide_expect *expect,
                             struct decision *out)
 {
@@ -227,6 +240,8 @@ static void decide_validity(const struct xmlmsg *body, const struct decide_expec
         out->failure = FAILURE_ELIGIBILITY_NOTICE;
     if (out->result == DECIDE_USABLE && out->failure != FAILURE_NONE)
         out->notice = true;
+    out->subsidy_unknown = out->result == DECIDE_USABLE && expect->subsidy != NULL &&
+                           !tells_subsidy(body, result, expect->subsidy);
     /* Somebody else's loss is not this patient's, so a result is compared whatever it says. */
     if (expect->birth != NULL && count == 1)
         out->other_person = strcmp(out->person.birth, expect->birth) != 0 ||

@@ -30,6 +30,8 @@ struct decide_expect {
     const char *birth;       /* signed DF22 of the card; NULL: not to be compared */
     const char *sex;         /* signed DF23, ISO 5218 */
     const char *ticket;      /* TicketType (CD018) that 医療扶助 needs here; NULL: any */
+    /* The element that tells about 医療費助成, "": none does; NULL: of no interest. */
+    const char *subsidy;
 };
 
 struct decision {
@@ -38,6 +40,8 @@ struct decision {
     bool notice;       /* a code or a message beside status 1 */
     bool masked;       /* ● in the name */
     bool other_person; /* birth date or sex are not those of the card */
+    /* Usable, and nothing is said about 医療費助成: no consent and no entitlement look the same, so it is never "none". */
+    bool subsidy_unknown;
     char validity[3];
     char ratio[4];       /* percent, three digits, "" when not said */
     char limit_class[4]; /* CD012 */

@@ -54,10 +54,12 @@ struct desk_settings {
     enum genuineness_policy genuineness;
     uint32_t consents;
     unsigned pin_tries;
-    bool clock_watched;   /* the kernel is asked whether the clock follows a time server */
-    bool clock_refused;   /* and where it does not, the clock is not believed */
-    uint64_t again_us;    /* the same card within this time was perhaps received already */
-    uint64_t negative_us; /* for so long a negative answer serves the same card again */
+    bool clock_watched;       /* the kernel is asked whether the clock follows a time server */
+    bool clock_refused;       /* and where it does not, the clock is not believed */
+    uint64_t again_us;        /* the same card within this time was perhaps received already */
+    bool subsidy_off;         /* whether an answer tells about 医療費助成 is of no interest */
+    char subsidy_element[65]; /* by which it does; "": none does */
+    uint64_t negative_us;     /* for so long a negative answer serves the same card again */
     uint64_t limit_us[VISIT_STATE_COUNT]; /* CLOCK_NEVER for IDLE and CLOSED */
 };
 

@@ -52,8 +52,7 @@ static bool is_day(const char *text)
 static int told_read(struct desk *desk, const struct message *message,
                      const uint8_t hash[STORE_RELAY_HASH], int64_t when_us, struct told *t)
 {
-    struct decide_expect expect = {.institution = desk->settings.institution,
-                                   .ticket = ask_ticket(desk)};
+    struct decide_expect expect = ask_expect(desk);
     const char *date;
     char today[9];
     int r;

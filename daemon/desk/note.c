@@ -335,7 +335,8 @@ void note_decision(struct store_visit *r, const struct decision *d)
     if (d->person.name[0] != '\0' || d->person.birth[0] != '\0')
         r->person = d->person;
     r->flags &= ~(uint32_t)(VISIT_FLAG_NOTICE | VISIT_FLAG_MASKED_NAME | VISIT_FLAG_CACHED |
-                            VISIT_FLAG_LAST_KNOWN | VISIT_FLAG_LAST_MONTH);
+                            VISIT_FLAG_LAST_KNOWN | VISIT_FLAG_LAST_MONTH | VISIT_FLAG_SUBSIDY);
+    r->flags |= d->subsidy_unknown ? VISIT_FLAG_SUBSIDY : 0u;
     r->flags |= d->notice ? VISIT_FLAG_NOTICE : 0u;
     r->flags |= d->masked ? VISIT_FLAG_MASKED_NAME : 0u;
 }

@@ -217,8 +217,7 @@ static void fill(struct msg_prechecked *m, const struct decision *d,
 static void answered(struct desk *desk, const struct message *message)
 {
     struct precheck *p = &desk->precheck;
-    struct decide_expect expect = {.institution = desk->settings.institution,
-                                   .ticket = ask_ticket(desk)};
+    struct decide_expect expect = ask_expect(desk);
     struct msg_prechecked m = {.result = PRECHECK_LATER};
     struct store_answer answer = {0};
     struct store_visit record = {0};

@@ -267,8 +267,7 @@ static int finish(struct desk *desk, const struct decision *d, struct store_answ
 static void answered(struct desk *desk, const struct message *message)
 {
     struct reconcile *late = &desk->reconcile;
-    struct decide_expect expect = {.institution = desk->settings.institution,
-                                   .ticket = ask_ticket(desk)};
+    struct decide_expect expect = ask_expect(desk);
     struct store_answer answer = {0};
     struct store_visit record = {0};
     struct msg_visit_item item;

@@ -268,6 +268,7 @@ static const struct bit flag_bits[] = {
     {VISIT_FLAG_HANDOVER, "handover"},
     {VISIT_FLAG_CARD_ENDS, "card_ends"},
     {VISIT_FLAG_CARD_ENDED, "card_ended"},
+    {VISIT_FLAG_SUBSIDY, "subsidy"},
 };
 
 static const char *const genuine_names[] = {"not_checked", "yes", "no"};

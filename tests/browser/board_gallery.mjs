@@ -158,6 +158,13 @@ export async function boardGallery(stage, all, short = false) {
     const explained = await page.locator("#detail").innerText();
     checks.check("board: and in the details", Object.values(flags).every((w) => explained.includes(w)), explained);
     await page.keyboard.press("Escape");
+    await tell("visit", { ...quietVisit, visit: "93", opened: quietVisit.opened + 99950, flags: ["subsidy"] });
+    const row = await page.locator('#visits [data-visit="93"]').innerText();
+    await page.locator('#visits [data-visit="93"]').focus();
+    await page.keyboard.press("Enter");
+    const subsidy = await page.locator("#detail").innerText();
+    checks.check("board: a subsidy that the answer does not tell of: ask for the paper, and never that there is none", subsidy.includes("分かりません。紙の受給者証をお持ちか") && subsidy.includes("「助成なし」という意味ではありません") && !row.includes("助成"), `${row} | ${subsidy}`);
+    await page.keyboard.press("Escape");
     await page.click('#filters [data-filter="look"]');
     checks.check("board: what waits for somebody is found, what is only to be known is not", (await page.locator('#visits [data-visit="97"]').count()) === 1 && (await page.locator('#visits [data-visit="96"]').count()) === 0);
     checks.check("board: the filter that was pressed keeps the focus", (await page.evaluate(() => document.activeElement.dataset.filter)) === "look");

@@ -352,7 +352,13 @@ static bool do_set(struct script *s)
     const char *kind = script_option(s, "kind", NULL);
     const char *negative = script_option(s, "negative", NULL);
     const char *clock = script_option(s, "clock", NULL);
+    const char *subsidy = script_option(s, "subsidy", NULL);
 
+    if (subsidy != NULL) {
+        s->stage->settings.subsidy_off = strcmp(subsidy, "off") == 0;
+        (void)MESSAGE_TEXT(s->stage->settings.subsidy_element,
+                           strcmp(subsidy, "ask") == 0 ? "" : subsidy);
+    }
     if (clock != NULL) {
         s->stage->settings.clock_watched = strcmp(clock, "none") != 0;
         s->stage->settings.clock_refused = strcmp(clock, "refuse") == 0;
@@ -530,7 +536,8 @@ static bool expect_flag(struct script *s, uint32_t flags)
                  {"late", VISIT_FLAG_LATE},
                  {"last_month", VISIT_FLAG_LAST_MONTH},
                  {"card_ends", VISIT_FLAG_CARD_ENDS},
-                 {"card_ended", VISIT_FLAG_CARD_ENDED}};
+                 {"card_ended", VISIT_FLAG_CARD_ENDED},
+                 {"subsidy", VISIT_FLAG_SUBSIDY}};
 
     for (size_t i = 2; i < s->nwords; i++) {
         bool without = s->words[i][0] == '!';

@@ -216,7 +216,7 @@ static void person_of_the_card_must_be_the_person_of_the_answer(void **state)
 
     (void)state;
     for (size_t i = 0; i < 4; i++) {
-        struct decide_expect expect = {"9910000017", cases[i].birth, cases[i].sex, NULL};
+        struct decide_expect expect = {"9910000017", cases[i].birth, cases[i].sex, NULL, NULL};
 
         assert_int_equal(decided(message("1", "1", "1", 1), &expect).other_person, cases[i].other);
         assert_int_equal(decided(message("1", "1", "2", 1), &expect).other_person, cases[i].other);
@@ -285,6 +285,41 @@ static void codes_of_the_simulated_extension(void **state)
     }
 }
 
+/* A subsidy that the answer does not tell of is unknown, whatever else it says; it is never "none". */
+static void a_subsidy_is_unknown_until_an_answer_tells(void **state)
+{
+    static const struct {
+        const char *validity,
+            *subsidy;             /* the element that is configured; NULL: nobody wants to know */
+        const char *path, *value; /* what stands in the answer besides */
+        bool unknown;
+    } cases[] = {
+        {"1", "", NULL, NULL, true},
+        {"6", "", NULL, NULL, true},
+        {"2", "", NULL, NULL, false}, /* without an entitlement there is nothing to add to it */
+        {"1", NULL, NULL, NULL, false},
+        {"1", "MedicalSubsidyInfo", NULL, NULL, true},
+        {"1", "MedicalSubsidyInfo", "MessageBody/MedicalSubsidyInfo", "", true},
+        {"1", "MedicalSubsidyInfo", "MessageBody/MedicalSubsidyInfo/RecipientNumber", "1", false},
+        {"1", "MedicalSubsidyInfo",
+         "MessageBody/ResultList/ResultOfQualificationConfirmation/MedicalSubsidyInfo", "yes",
+         false},
+        {"1", "MedicalSubsidyInfo", "MessageHeader/MedicalSubsidyInfo", "yes", true},
+        {"1", "", "MessageBody/MedicalSubsidyInfo", "yes", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct decide_expect expect = {.institution = "9910000017", .subsidy = cases[i].subsidy};
+        struct xmlmsg *root = message("1", "1", cases[i].validity, 1);
+
+        if (cases[i].path != NULL)
+            assert_int_equal(xmlmsg_set(root, cases[i].path, cases[i].value), 0);
+        if (decided(root, &expect).subsidy_unknown != cases[i].unknown)
+            fail_msg("case %zu", i);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +334,7 @@ int main(void)
         cmocka_unit_test(answer_for_another_institution_is_none),
         cmocka_unit_test(registration),
         cmocka_unit_test(codes_of_the_simulated_extension),
+        cmocka_unit_test(a_subsidy_is_unknown_until_an_answer_tells),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

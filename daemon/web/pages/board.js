@@ -245,7 +245,7 @@ function row(visit) {
         h("td", {}, h("span", { class: `pill ${visit.outcome}` }, open ? t(`state.${visit.state}`) : t(`outcome.${visit.outcome}`))),
         h("td", {}, ratio(visit.ratio)),
         h("td", {}, visit.limit_class),
-        h("td", { class: "flags" }, visit.flags.map((flag) => h("span", { class: "flag" }, flagWords(visit, flag)))),
+        h("td", { class: "flags" }, visit.flags.filter((flag) => flag !== "subsidy").map((flag) => h("span", { class: "flag" }, flagWords(visit, flag)))),
         h("td", { class: "trouble" }, visit.failure && [h("b", {}, visit.failure.code), " ", troubleOf(visit)]),
     );
 }
@@ -368,11 +368,12 @@ function renderDetail(answer = null) {
             line("detail.validity", visit.validity && t(`validity.${visit.validity}`)),
             line("col.ratio", ratio(visit.ratio)),
             line("col.limit", visit.limit_class),
+            line("detail.subsidy", visit.flags.includes("subsidy") && t("subsidy.unknown")),
             line("detail.insurer", visit.insurer),
             line("detail.reference", visit.reference),
             line("detail.consents", visit.consents.map((c) => t(`bit.${c}`)).join("、")),
             line("detail.answered", visit.answered && age(visit.answered)),
-            line("col.flags", visit.flags.map((f) => t(`flag.${f}`)).join("、")),
+            line("col.flags", visit.flags.filter((f) => f !== "subsidy").map((f) => t(`flag.${f}`)).join("、")),
             line("col.method", t(`way.${visit.method}`)),
             line("detail.record", t(`genuine.${visit.record}`)),
             line("detail.challenge", t(`genuine.${visit.challenge}`)),
