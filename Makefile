@@ -8,6 +8,7 @@
 #   make lanes LANES=n   so many lanes (32) on one desk, three of them stuck
 #   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
 #   make bench | fuzz | coverage | faults | valgrind | lint | rig | evaluate PAIRS=FILE | install | clean
+#   make proxy          the examples of a TLS proxy before a whole desk, in a browser
 #   make deb | deb-reproducible | deb-check | guest
 #
 # SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer under build/asan.
@@ -481,6 +482,14 @@ browser: models cards voice
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/browser/run.sh build $(BIN) $(BROWSER_PORT)
 	@tests/browser/accounts.sh build $(BIN) $$(($(BROWSER_PORT) + 20))
+
+# The examples of a TLS proxy (packaging/proxy; PROXY=nginx: only that one) before a whole desk, with curl and a browser.
+PROXY ?=
+.PHONY: proxy
+proxy: models cards
+	@tests/setup/packages.sh build check browser
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all
+	@tests/proxy.sh build $(BIN) $(PROXY)
 
 # A crash at every pair of steps of the folder protocol (make check has every single one, and a fifth of the pairs).
 .PHONY: folder-walk
