@@ -88,7 +88,7 @@ objects = $(patsubst %,$(OUT)/%.o,$(filter-out %/main.c,$(foreach d,$(DIRS_$(1))
 archive = $(OUT)/lib/$(1).a
 libs = $(foreach r,$(1),$(LIBS_$(r)))
 
-all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program $(BIN)/uketsuke-convert $(OUT)/visit.dot
+all: $(PROGRAMS:%=$(BIN)/%) sims evaluate-program $(BIN)/uketsuke-convert $(BIN)/secrets-known $(OUT)/visit.dot
 
 # The visit table as a graph: visit.dot has every edge; picture.dot is the same for people, drawn as visit.svg where
 # Graphviz is (make table installs it).
@@ -178,6 +178,12 @@ $(SIMS):
 
 $(OUT)/lib/simpresentation.a: $(SIM_PRESENTATION_OBJS)
 	@mkdir -p $(@D) && rm -f $@ && ar rcs $@ $^
+
+# What the matcher makes of a photo, to be looked for.
+$(BIN)/secrets-known: $(OUT)/tests/secrets/known.c.o $(call archive,matcher) $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(call libs,matcher common)
 
 EVALUATE_OBJS := $(patsubst %,$(OUT)/%.o,$(wildcard models/evaluate/*.c))
 evaluate-program: $(BIN)/uketsuke-evaluate
@@ -620,7 +626,7 @@ install-files:
 install-sim:
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/uketsuke-sim $(SHARE)/uketsuke-sim/sim/service $(DESTDIR)$(UNITS)
 	install -m 755 packaging/sim/uketsuke-sim $(DESTDIR)$(PREFIX)/bin
-	install -m 755 $(filter-out %/sim-launcher,$(SIMS)) $(DESTDIR)$(PREFIX)/lib/uketsuke-sim
+	install -m 755 $(filter-out %/sim-launcher %/search-secrets,$(SIMS)) $(DESTDIR)$(PREFIX)/lib/uketsuke-sim
 	cp -r tests/sim/cards tests/sim/visits tests/sim/fetch-videos.sh tests/sim/make-frames.sh tests/sim/make-stills.sh $(SHARE)/uketsuke-sim/sim
 	cp -r tests/sim/service/people tests/sim/service/accounts.json tests/sim/service/make-pki.sh $(SHARE)/uketsuke-sim/sim/service
 	install -D -m 755 tests/setup/npm-package.sh $(SHARE)/uketsuke-sim/setup/npm-package.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # secrets.sh BUILD BIN PORT: a desk serves patients whose secrets are known (PIN, one keyed in wrongly, 照合番号B, the twelve digits
-# of the chip, the photo's bytes, the film before the camera, the key of the database); then all of them are looked for: in
+# of the chip, the photo's bytes, the photo as it is decoded, the vector that the matcher makes of it, the film before the
+# camera, the key of the database); then all of them are looked for: in
 # every file of the run, in the memory of every process (secrets/search.c), in core files that were asked for, in the swap.
 # While a secret is in use it must be found, and only in memory that is locked and left out of dumps.
 # As root the desk runs as a user of its own and its memory is read; else that part is left out, and said so.
@@ -56,6 +57,7 @@ number_b=$(awk -F'\t' '$1 == "franck" { print $7 }' "$build/sim/cards/index.tsv"
     echo "my-number text $(of_card number)"
     echo "my-number-packed hex $(of_card number)"
     echo "photo parts $photo"
+    "$bin/secrets-known" "$build/models" "$photo"
     echo "database-key hex $(od -An -v -tx1 "$desk/credentials/database.key" | tr -d ' \n')"
     find -L "$build/sim/videos/franck" "$build/sim/videos/card-franck" -name '*.jpg' | sed 's/^/film parts /'
     # Those that a visit begins with.
@@ -141,7 +143,7 @@ if [ -n "$user" ]; then
 fi
 
 # --- while a secret is in use: the device is stopped meanwhile, so that it stays
-elsewhere() { ! grep "^found $1 " "$2" | grep -v 'uketsuke-reader memory at .* locked,undumped '; }
+elsewhere() { ! grep "^found $1 " "$2" | grep -v "$3 memory at .* locked,undumped "; }
 in_use() { # in_use SECRET METHOD STATE
     local visit
     guest part "$3" --method "$2" --seconds 30 >"$work/part-$1" 2>&1
@@ -157,7 +159,7 @@ in_use() { # in_use SECRET METHOD STATE
         done
         "$bin/search-secrets" "$work/one" memory "${small[@]}" >"$work/use-$1"
         check "the $1 is found in the reader while the card is asked" grep -q "^found $1 in uketsuke-reader " "$work/use-$1"
-        check "and lies in locked memory of the reader alone, left out of dumps" elsewhere "$1" "$work/use-$1"
+        check "and lies in locked memory of the reader alone, left out of dumps" elsewhere "$1" "$work/use-$1" uketsuke-reader
     else
         left_out=$((left_out + 2))
     fi
@@ -168,6 +170,34 @@ in_use() { # in_use SECRET METHOD STATE
 [ -z "$reads" ] || search memory "${programs[@]}" >"$work/before"
 in_use pin pin pin
 in_use number-b face number_b
+
+# What the matcher makes of the photo, caught at work.
+compared() {
+    local visit matcher
+    guest part number_b --method face --seconds 30 >"$work/part-embedding" 2>&1
+    check "a visit asks for 照合番号B once more" grep -q '^visit .* number_b$' "$work/part-embedding"
+    guest part finish --method face --seconds 40 >"$work/rest-embedding" 2>&1 &
+    visit=$!
+    if [ -n "$reads" ]; then
+        grep '^embedding ' "$work/patterns" >"$work/one"
+        matcher=$(child uketsuke-matcher)
+        for _ in $(seq 200); do
+            kill -STOP "$matcher"
+            "$bin/search-secrets" "$work/one" memory "uketsuke-matcher=$matcher" >"$work/use" && grep -q '^found ' "$work/use" && break
+            kill -CONT "$matcher"
+            sleep 0.02
+        done
+        "$bin/search-secrets" "$work/one" memory "${programs[@]}" >"$work/use-embedding"
+        kill -CONT "$matcher"
+        check "the embedding is found in the matcher while faces are compared" grep -q '^found embedding in uketsuke-matcher ' "$work/use-embedding"
+        check "and lies in locked memory of the matcher alone, left out of dumps" elsewhere embedding "$work/use-embedding" uketsuke-matcher
+    else
+        left_out=$((left_out + 2))
+    fi
+    wait "$visit"
+    check "the visit goes on to its end" grep -q '^visit .* eligible' "$work/rest-embedding"
+}
+compared
 
 # --- the ordinary day
 "${as[@]}" env UKETSUKE_CONFIG="$desk/uketsuke.conf" "$bin/uketsuke" backup >"$work/backup" 2>&1
