@@ -42,6 +42,9 @@ get() { # get NAME VERSION: the package's archive into the working folder
     if [ -n "$from" ]; then
         local plain=${1#@} # as npm names it
         cp "$from/${plain//\//-}-$2.tgz" "$work" 2>/dev/null
+    elif ! command -v npm >/dev/null; then
+        echo "npm がありません / npm is missing: sudo apt install --no-install-recommends npm" >&2
+        return 1
     else
         (cd "$work" && npm pack --silent "$1@$2" >/dev/null)
     fi
