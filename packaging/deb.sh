@@ -1,19 +1,20 @@
 #!/bin/bash
-# deb.sh OUT [--next] [--in DIRECTORY] [--no-lintian]
+# deb.sh OUT [--next] [--after SOURCE] [--in DIRECTORY] [--no-lintian]
 #
 # The Debian packages into OUT, from a copy of the tree in which packaging/debian is debian/. lintian judges them: no
 # error, no warning. --next builds the version after this one: the same tree with one more migration, which is what
-# an upgrade is tried with. --in says where the copy stands (OUT/source otherwise).
+# an upgrade is tried with; --after takes from the copy of another run what was compiled there and is the same. --in says where the copy stands (OUT/source otherwise).
 set -eu
 here=$(realpath "$(dirname "$0")")
 top=$(dirname "$here")
 mkdir -p "$1"
 out=$(realpath "$1")
 shift
-next='' work=$out/source lint=1
+next='' after='' work=$out/source lint=1
 while [ $# -gt 0 ]; do
     case $1 in
         --next) next=1 ;;
+        --after) after=$(realpath "$2") && shift ;;
         --in) work=$2 && shift ;;
         --no-lintian) lint= ;;
         *) echo "deb.sh: $1?" >&2 && exit 2 ;;
@@ -49,7 +50,15 @@ if [ -n "$next" ]; then
 fi
 
 cd "$work"
-if ! DEB_BUILD_OPTIONS="nocheck parallel=$(nproc)" dpkg-buildpackage -b -uc -us >"$out/build.log" 2>&1; then
+clean=()
+if [ -n "$after" ]; then
+    mkdir -p build
+    cp -a "$after/build/release" build/
+    # What knows the version is compiled anew; that there is a migration more, make sees by itself.
+    grep -rlF UKETSUKE_VERSION --include='*.[ch]' --include='*.cpp' . | xargs touch
+    clean=(--no-pre-clean)
+fi
+if ! DEB_BUILD_OPTIONS="nocheck parallel=$(nproc)" dpkg-buildpackage -b -uc -us "${clean[@]}" >"$out/build.log" 2>&1; then
     tail -n 30 "$out/build.log"
     echo "deb.sh: the build failed; see $out/build.log" >&2
     exit 1

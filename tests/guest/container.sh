@@ -36,7 +36,7 @@ rm -rf "${dir:?}/root" "$out" || exit 1
 mkdir -p "$out"
 cp -a "$build/guest/root" "$dir/root"
 : >"$dir/root/etc/fstab"
-cp -r "$here/guest.sh" "$here/parts" "$out/"
+cp -r "$here/guest.sh" "$here/parts" "$here/../../README.md" "$here/../../packaging/man" "$out/"
 : >"$out/results"
 
 boot() { # boot PART: systemd as first process, until it ends

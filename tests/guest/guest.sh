@@ -2,7 +2,7 @@
 # guest.sh: runs in the guest as root, once a boot; the kernel's command line (guest.part=NAME) or /out/part says which part.
 # /data is the host's build folder (read-only), /out where results go: a line "ok WORDS" or "FAILED WORDS" a check.
 set -u
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive HOME=/root
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin
 part=$(sed -n 's/.*\bguest\.part=\([^ ]*\).*/\1/p' /proc/cmdline)
 part=${part:-$(cat /out/part)}
 database=/var/lib/uketsuke/uketsuke.db
@@ -18,6 +18,14 @@ check() { # check WORDS COMMAND...
     "$@" || status=$?
     say "$status" "$words"
     [ "$status" -eq 0 ] || echo "-- FAILED: $words: $*"
+}
+# What README.md or a man page says, as it is printed there, by root (so without sudo). What stands for something of the
+# reader's own (FILE, a version) is given as OTHER. In the folder of the packages, where `./` of the README is.
+printed=$(for page in /out/README.md /out/man/*; do tr '\n' ' ' <"$page" | tr -s ' '; done)
+as_printed() { # as_printed COMMAND [OTHER]
+    local command=${2:-${1//sudo /}}
+    [[ $printed = *"$1"* ]] || { say 1 "README and man pages print: $1" && return; }
+    check "as printed: $1" bash -c "cd /data/guest/old && $command" </dev/null
 }
 finish() {
     journalctl -b --no-pager -o short-monotonic >"/out/journal-$part.txt" 2>&1

@@ -19,9 +19,11 @@ if [ ! -e "$root/.made" ]; then
     touch "$root/.made"
 fi
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+chroot "$root" apt-get -q update >"$dir/satisfy.log" 2>&1 || { tail -n 5 "$dir/satisfy.log" >&2 && exit 1; }
 chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o APT::Install-Recommends=false satisfy "$depends" \
     >"$dir/satisfy.log" 2>&1 || { tail -n 5 "$dir/satisfy.log" >&2 && exit 1; }
-rm -f "$root"/var/cache/apt/archives/*.deb "$root/etc/resolv.conf"
+# The guest has no network: what is only recommended is not to be had there.
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root/etc/resolv.conf"
 
 # The host's folders: what is tried, what it is tried with, and where it is told (never kept back by a cache).
 cat >"$root/etc/fstab" <<'END'

@@ -7,15 +7,12 @@ here=$(realpath "$(dirname "$0")")
 guest=$build/guest
 mkdir -p "$guest"
 now=$(cd "$here/../.." && git ls-files -z -- Makefile daemon driver models packaging sql tests/sim tests/setup 2>/dev/null | xargs -0 cat | sha256sum)
-packages() { # packages NAME OPTION...
-    local name=$1
-    shift
-    [ "$(cat "$guest/$name.of" 2>/dev/null)" = "$now" ] && return 0
-    rm -rf "${guest:?}/$name"
-    "$here/../../packaging/deb.sh" "$guest/$name" --no-lintian "$@" || return 1
-    rm -rf "$guest/$name/source"
-    echo "$now" >"$guest/$name.of"
-}
-packages old || exit 1
-packages new --next || exit 1
+deb() { "$here/../../packaging/deb.sh" "$guest/$1" --no-lintian "${@:2}"; }
+if [ "$(cat "$guest/packages.of" 2>/dev/null)" != "$now" ]; then
+    rm -rf "$guest"/{old,new}
+    deb old || exit 1
+    deb new --next --after "$guest/old/source" || exit 1
+    rm -rf "$guest"/{old,new}/source
+    echo "$now" >"$guest/packages.of"
+fi
 "$here/image.sh" "$guest" "$guest"/old/uketsuke_*.deb "$guest"/old/uketsuke-sim_*.deb "$guest"/old/uketsuke-models_*.deb

@@ -108,7 +108,7 @@ cut() { # cut N: the power goes at a moment of the seed's choice
 
 rm -rf "$out"
 mkdir -p "$out"
-cp -r "$here/guest.sh" "$here/parts" "$out/"
+cp -r "$here/guest.sh" "$here/parts" "$here/../../README.md" "$here/../../packaging/man" "$out/"
 : >"$out/results"
 if [ $# -gt 0 ]; then
     for part in "$@"; do boot "$part"; done

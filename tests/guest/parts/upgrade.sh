@@ -7,7 +7,7 @@ part_of_a_visit consent >/run/begun
 check "a visit is at the consents" test $? -eq 0
 cat /run/begun
 id=$(awk '{print $2}' /run/begun)
-check "the new version installs in mid-visit" dpkg -i /data/guest/new/uketsuke_*.deb /data/guest/new/uketsuke-models_*.deb /data/guest/new/uketsuke-sim_*.deb
+as_printed 'sudo apt install ./uketsuke_….deb' 'cd ../new && apt install ./uketsuke_*.deb ./uketsuke-models_*.deb ./uketsuke-sim_*.deb'
 check "every service is active again" wait_for 120 all_active
 part_of_a_visit finish >/run/ended
 say $? "the visit goes on to its end"
