@@ -327,6 +327,22 @@ static bool wanted_read(const char *text, struct wanted *out)
 
 static char *had; /* lines of an earlier run, or NULL */
 
+static void read_had(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    size_t room = 0;
+
+    if (file == NULL) {
+        fprintf(stderr, "cannot read %s\n", path);
+        exit(1);
+    }
+    if (getdelim(&had, &room, '\0', file) < 0) { /* empty */
+        free(had);
+        had = NULL;
+    }
+    fclose(file);
+}
+
 static bool was_done(const struct wanted *w, unsigned n)
 {
     char begin[4300];
@@ -415,10 +431,8 @@ int main(int argc, char **argv)
             shared.rule.policy = (enum presence_policy)i;
     open_videos();
     for (int i = 7; i < argc && nwanted < WANTED_MOST; i++) {
-        size_t len;
-
         if (strncmp(argv[i], "done=", 5) == 0) {
-            had = (char *)file_bytes(argv[i] + 5, &len);
+            read_had(argv[i] + 5);
         } else if (wanted_read(argv[i], &wanted[nwanted])) {
             /* Of the place among the kinds: the same visits whatever else is wanted. */
             wanted[nwanted].seed = wanted[nwanted].stills ? seed : seed + 7 + nwanted;

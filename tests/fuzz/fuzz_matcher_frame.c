@@ -1,6 +1,6 @@
 /*
- * The whole frame path: a visit of frames, each decoded, searched for a face, aligned, judged,
- * embedded, compared over time; sizes, formats and bytes are the input's. The nets are tiny and
+ * The whole frame path: a visit of frames, each decoded, searched for a face or followed, aligned,
+ * judged, embedded, compared over time; sizes, formats and bytes are the input's. The nets are tiny and
  * made here (tests/unit/matcher_nets.h). What must hold: a report whose numbers are numbers, a
  * decision that stands, and no acceptance without frames that were good.
  */
@@ -34,8 +34,18 @@ static void open_once(void)
         embedding_floats(&reference)[i] = 0.25f;
 }
 
+/* What quality.h measured is a number, whatever the picture was. */
+static void check_quality(const struct quality *q)
+{
+    FUZZ_CHECK(isfinite(q->eyes) && isfinite(q->height) && isfinite(q->outside));
+    FUZZ_CHECK(isfinite(q->light) && isfinite(q->contrast) && isfinite(q->around));
+    FUZZ_CHECK(isfinite(q->sharp) && isfinite(q->yaw) && isfinite(q->pitch) && isfinite(q->roll));
+    FUZZ_CHECK(isfinite(q->skin_red) && isfinite(q->mouth_red) && isfinite(q->mouth_rough));
+    FUZZ_CHECK(isfinite(q->eyes_light) && isfinite(q->eyes_rough));
+}
+
 static void one_frame(struct fuzz_input *in, struct decision_state *decision,
-                      struct presence *presence, uint64_t *now)
+                      struct presence *presence, struct track *track, uint64_t *now)
 {
     static const struct decision_rule rule = {.threshold = 0.41f,
                                               .different = 0.24f,
@@ -54,9 +64,12 @@ static void one_frame(struct fuzz_input *in, struct decision_state *decision,
     data = fuzz_piece_copy(in, 16384, &frame.len);
     frame.data = data;
     *now += step % 2000000;
-    engine_frame(engine, &frame, &reference, want, &r);
+    track->now_us = *now;
+    engine_follow(engine, &frame, &reference, want, track, &r);
     free(data);
     FUZZ_CHECK((unsigned)r.failure < FAILURE_COUNT);
+    FUZZ_CHECK(track->left <= 2 && (!r.followed || r.score_known));
+    check_quality(&r.quality);
     if (r.failure == FAILURE_NONE)
         FUZZ_CHECK(r.score_known && isfinite(r.score) && r.score <= 1.001f && r.score >= -1.001f);
     if (r.live_known)
@@ -91,13 +104,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input in = {data, size};
     struct decision_state decision;
     struct presence presence;
+    struct track track = {0};
     uint64_t now = 1000000;
+    uint8_t first;
 
     open_once();
     decision_init(&decision);
-    FUZZ_CHECK(presence_init(&presence, fuzz_u8(&in)) == 0);
+    first = fuzz_u8(&in);
+    track.least = first % 2 == 1 ? -2 : 0.41f; /* whatever it scores, or as a visit does */
+    FUZZ_CHECK(presence_init(&presence, first) == 0);
     for (unsigned i = 0; i < 12 && in.left > 0; i++)
-        one_frame(&in, &decision, &presence, &now);
+        one_frame(&in, &decision, &presence, &track, &now);
     presence_free(&presence);
     return 0;
 }
