@@ -5,7 +5,7 @@ import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { Checks } from "./checks.mjs";
-import { Stage } from "./stage.mjs";
+import { Stage, launch } from "./stage.mjs";
 
 const option = { type: "string" };
 const { values } = parseArgs({ options: { desk: option, port: option, packages: option, browser: option, pictures: option, code: option, database: option } });
@@ -37,10 +37,7 @@ async function code(secret) {
 const sql = (query) => execFileSync("sqlite3", [values.database, query], { encoding: "utf8" }).trim();
 const audits = (event) => Number(sql(`SELECT count(*) FROM audit WHERE event = '${event}'`));
 
-const browser = await chromium.launch({
-    executablePath: values.browser,
-    args: ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-proxy-server", "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
+const browser = await launch(chromium, values.browser);
 const password = "雨の月曜日の朝八時半";
 try {
     const stage = new Stage({ ...values, browser, checks });

@@ -8,10 +8,8 @@ here=$(realpath "$(dirname "$0")")
 desk=$build/desk-$port
 out=$build/browser
 
-"$here/npm-tree.sh" playwright-core 1.60.0 8b1df81ba75e90a41eb5c996350ea7ecc1c915ea643ec55138f91c949c5a25bf "$out/packages" || exit 1
-"$here/npm-tree.sh" axe-core 4.14.1 e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745 "$out/packages" || exit 1
 command -v zbarimg >/dev/null || { echo "zbarimg がありません / zbarimg is missing: make browser installs it" >&2; exit 1; }
-browser=$(command -v chromium) || { echo "chromium がありません / chromium is missing: make browser installs it" >&2; exit 1; }
+browser=$("$here/packages.sh" "$out/packages") || exit 1
 rm -rf "$desk"
 mkdir -p "$out/pictures"
 SIGN_IN=accounts "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" kind=pharmacy || exit 1

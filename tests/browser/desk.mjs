@@ -4,11 +4,11 @@ import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 
 // One command line, one answer line.
-function ask(socket, line) {
+export function ask(socket, line, ms = 10000) {
     return new Promise((done, fail) => {
         const stream = connect(socket);
         let answer = "";
-        const timer = setTimeout(() => stream.destroy(new Error(`${line}: no answer`)), 10000);
+        const timer = setTimeout(() => stream.destroy(new Error(`${line}: no answer`)), ms);
         stream.setEncoding("utf8");
         stream.on("data", (text) => {
             answer += text;

@@ -97,7 +97,7 @@ export async function kioskEase(stage) {
 
     /* more time */
     told.posted.length = 0;
-    await told.state({ state: "method", offers: ways });
+    await told.state({ state: "method", offers: ways, ends_ms: 60000 });
     await press("slow");
     await page.waitForTimeout(10500);
     const extended = () => told.posted.filter((p) => p.action === "still_here").length;
@@ -109,6 +109,20 @@ export async function kioskEase(stage) {
     await told.state({ state: "method", step: 4, offers: ways, ends_ms: 17000 });
     await page.waitForSelector("#veil:not([hidden])", { timeout: 3000 }).catch(() => {});
     checks.check("kiosk, more time: then it asks, and still does not end by itself", extended() === 2 && (await told.words()).includes("まだ続けますか"), String(extended()));
+    await told.tell(quietLane);
+
+    /* where a state ends after seconds: asked in time, a yes takes the question away, and nothing is asked for in a row */
+    told.posted.length = 0;
+    await page.waitForTimeout(10500);
+    await told.state({ state: "method", offers: ways, ends_ms: 5000 });
+    await page.waitForSelector("#veil:not([hidden])", { timeout: 5000 }).catch(() => {});
+    await page.keyboard.press("Enter");
+    await told.until("still_here");
+    for (let step = 2; step < 12; step++) {
+        await told.state({ state: "method", step, offers: ways, ends_ms: 5000 });
+        await page.waitForTimeout(20);
+    }
+    checks.check("kiosk, five seconds: a yes takes the question away, and is said once", extended() === 1 && (await page.isHidden("#veil")), `${extended()}`);
     await told.tell(quietLane);
 
     /* a card left behind: light and sound until it is taken */

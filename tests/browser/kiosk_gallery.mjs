@@ -1,5 +1,5 @@
 // Every screen of the kiosk in every language, and what each is held against: words, layout, axe, keys alone.
-import { layoutFaults, sizes } from "./checks.mjs";
+import { axeFaults, layoutFaults, sizes } from "./checks.mjs";
 import { languages } from "../../daemon/web/pages/languages.js";
 import { prompts } from "../../daemon/web/voice/prompts.mjs";
 import { kioskScreens, screenOf, visitNow } from "./kiosk_screens.mjs";
@@ -123,7 +123,7 @@ async function wordsAndPrompts() {
 }
 
 // One size: at every step to every language, by keys alone, and back; the failures each in every language.
-async function everyLanguage(stage, size, spoken, steps, troubles, pictures) {
+async function everyLanguage(stage, size, spoken, steps, troubles, { pictures = false, axe = false } = {}) {
     const told = await Told.open(stage);
     const { page } = told;
     const faults = [];
@@ -150,6 +150,8 @@ async function everyLanguage(stage, size, spoken, steps, troubles, pictures) {
                 faults.push(`${where}: no recording ${prompt}`);
         }
         faults.push(...(await layoutFaults(page, "kiosk")).map((f) => `${where}: ${f}`));
+        if (axe && expected === null)
+            faults.push(...(await axeFaults(page, "kiosk", stage.packages)).map((f) => `${where}: axe: ${f}`));
         if (pictures)
             await page.screenshot({ path: `${stage.pictures}/languages/${name}-${language.code}-${size.width}x${size.height}.jpg`, type: "jpeg", quality: 60 });
     }
@@ -176,7 +178,7 @@ async function everyLanguage(stage, size, spoken, steps, troubles, pictures) {
     await told.tell(quietLane);
     const next = await page.getAttribute("html", "lang");
     await told.close();
-    const what = `${size.width}x${size.height}: ${steps.length} states and ${troubles.length} failures in ${languages.length} languages, switched at each, by keys`;
+    const what = `${size.width}x${size.height}${axe ? ", axe at each state" : ""}: ${steps.length} states and ${troubles.length} failures in ${languages.length} languages, switched at each, by keys`;
     stage.checks.check(`kiosk, ${what} (${screens} screens)`, faults.length === 0, [...new Set(faults)].slice(0, 12).join(" | "));
     stage.checks.check(`kiosk, ${size.width}x${size.height}: the next patient begins in Japanese`, next === "ja", next);
     return prompted;
@@ -191,10 +193,10 @@ export async function kioskLanguages(stage, all, short) {
     const some = short ? [sizes[0]] : sizes;
     const troubles = short ? all.filter((f, i) => i % 4 === 0) : all;
     /* The smallest screen is where words do not fit: it is kept to be looked at. */
-    const prompted = await Promise.all(some.map((size) => everyLanguage(stage, size, spoken, steps, troubles, !short && size === sizes[0])));
+    const prompted = await Promise.all(some.map((size) => everyLanguage(stage, size, spoken, steps, troubles, { pictures: !short && size === sizes[0], axe: !short && size === sizes[1] })));
     /* The ends of what is promised: a small screen on end, and a large one. */
     if (!short)
-        await Promise.all([{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, size, spoken, steps, [], false)));
+        await Promise.all([{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, size, spoken, steps, [])));
     if (!stage.voice)
         return;
     /* The recordings themselves, from the desk that serves them. */
@@ -250,7 +252,8 @@ export async function kioskEntry(stage, all) {
     posted.length = 0;
     await tell(quietLane);
     await page.evaluate(() => new Promise((done) => setTimeout(done, 50)));
-    await tell(visitNow({ state: "method", offers: ["choose_face", "choose_pin", "choose_staff", "still_here", "cancel"], ends_ms: 28000 }));
+    await tell(visitNow({ state: "method", offers: ["choose_face", "choose_pin", "choose_staff", "still_here", "cancel"], ends_ms: 60000 }));
+    await tell(visitNow({ state: "method", step: 1, offers: ["choose_face", "choose_pin", "choose_staff", "still_here", "cancel"], ends_ms: 28000 }));
     await told.until("still_here");
     checks.check("kiosk: who has just pressed something is not asked, the desk is told", posted.some((p) => p.action === "still_here") && (await page.isHidden("#veil")), JSON.stringify(posted));
     posted.length = 0;

@@ -13,7 +13,7 @@ export function kioskScreens(all) {
         ["method-blind-camera", { state: "method", failure: of("K001"), offers: ["choose_pin", "choose_staff", "cancel", "still_here"] }, "カメラを使えません"],
         ["show-card", { state: "show_card", offers: ["key_in", ...ways.slice(1)] }, "数字を入れる"],
         ["number-b", { state: "number_b", offers: ["send_number_b", "no", ...ways.slice(1)] }, "年号を選んでください"],
-        ["number-b-how", { state: "number_b", offers: ["show_card", "send_number_b", "no", ...ways.slice(1)] }, "カードの表をカメラに見せる"],
+        ["number-b-how", { state: "number_b", visit: "77", offers: ["show_card", "send_number_b", "no", ...ways.slice(1)] }, "カードの表をカメラに見せる"],
         ["number-b-few", { state: "number_b_confirm", number_b_tries: 4, failure: of("N002"), offers: ["yes", "no", ...ways.slice(1)] }, "あと4回間違えると"],
         ["number-b-wrong", { state: "number_b", number_b_tries: 9, failure: of("N001"), offers: ["send_number_b", "no", ...ways.slice(1)] }, "入れ直す"],
         ["photo", { state: "photo", card: true, offers: ["cancel", "choose_staff"] }, "もう少しです"],

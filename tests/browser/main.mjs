@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { Checks } from "./checks.mjs";
 import { counter } from "./desk.mjs";
-import { Stage } from "./stage.mjs";
+import { Stage, launch } from "./stage.mjs";
 import { again } from "./again.mjs";
 import { visits } from "./visits.mjs";
 import { bench } from "./bench.mjs";
@@ -23,15 +23,7 @@ const { chromium } = createRequire(import.meta.url)(`${values.packages}/playwrig
 const checks = new Checks();
 const began = Date.now();
 
-const browser = await chromium.launch({
-    executablePath: values.browser,
-    /* It asks nobody but the desk: no name is looked up, nothing is updated, reported or fetched in advance. */
-    args: [
-        "--autoplay-policy=no-user-gesture-required", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--no-proxy-server",
-        "--disable-background-networking", "--disable-component-update", "--disable-domain-reliability", "--disable-sync", "--no-pings",
-        "--disable-features=OptimizationHints,MediaRouter,Translate", "--metrics-recording-only", "--no-first-run",
-    ],
-});
+const browser = await launch(chromium, values.browser);
 try {
     const stage = new Stage({ ...values, browser, checks, counter: counter(values.desk, values.cards) });
     const all = failures();

@@ -22,9 +22,10 @@ let lane = null;      // the state as last told
 let shown = "";       // which screen stands
 let screen = null;    // what it returned
 let endsAt = null;    // when the state ends by itself
+let whole = 0;        // the longest that it was to last, in seconds
 let trouble = null;   // "offline" or "closed"
 let offlineTimer = null;
-let touched = 0;      // when the patient last pressed anything
+let touched = -Infinity; // when the patient last pressed anything
 let kept = null;      // the end of a state that was put off already
 let before = null;    // what had the focus before something stood over the screen
 let over = null;      // what stands over it: "still", "language", "ease", or null
@@ -173,9 +174,12 @@ function watch() {
     const still = performance.now() - touched < 10000;
     /* Who has just pressed something is there, and who asked for time gets it: nobody is asked in the middle of an
        entry. */
-    /* A card comes back in seconds or not at all: there the question comes late, and nothing is put off unasked. */
-    const soon = lane?.state === "card_lost" ? 8 : 20;
-    if (open && soon === 20 && left <= 30 && kept !== endsAt && over !== "still" && (still || (ease.slow && spared < 2))) {
+    /* A card comes back in seconds or not at all: there the question comes late, and nothing is put off unasked. Where
+       the whole time is short all this begins later, so that more time takes the question away and is not asked for again
+       at once. */
+    const away = lane?.state === "card_lost";
+    const soon = Math.min(away ? 8 : 20, whole / 2);
+    if (open && !away && left <= Math.min(30, (whole * 3) / 4) && kept !== endsAt && over !== "still" && (still || (ease.slow && spared < 2))) {
         kept = endsAt;
         spared += still ? 0 : 1;
         act("still_here");
@@ -223,7 +227,8 @@ function take(now) {
     const gone = lane !== null && lane.visit !== now.visit && now.visit === null;
 
     if (lane === null || lane.visit !== now.visit || lane.state !== now.state)
-        spared = 0;
+        spared = whole = 0;
+    whole = Math.max(whole, (now.ends_ms ?? 0) / 1000);
     lane = now;
     endsAt = now.ends_ms === null ? null : performance.now() + now.ends_ms;
     if (gone)

@@ -81,6 +81,7 @@ const asked = (key) => (lane, kit) =>
     );
 
 function method(lane, kit) {
+    held = null;
     show(
         kit.place,
         fault(lane.failure),
@@ -141,6 +142,11 @@ function tries(lane) {
     return lane.pin_tries === 1 ? h("p", { class: "note last" }, both("pin.tries.one")) : h("p", { class: "note" }, both("pin.tries", { tries: lane.pin_tries }));
 }
 
+// The visit whose patient has been before the camera with the card: who then wants to key in is not asked again how.
+let held = null;
+
+const showCard = camera(false, "show_card.title", ["key_in", "choose_pin", "choose_staff"], wayButtons, choices);
+
 function number(lane, kit) {
     const place = kit.place;
     if (lane.failure) {
@@ -170,7 +176,7 @@ function number(lane, kit) {
     }
     /* To the camera or by hand? */
     let leave = null;
-    if (!kit.offered(lane, "show_card"))
+    if (!kit.offered(lane, "show_card") || held === lane.visit)
         return { leave: start() };
     show(
         place,
@@ -320,7 +326,10 @@ export const screens = {
     closed: idle,
     card: wait("card"),
     method,
-    show_card: camera(false, "show_card.title", ["key_in", "choose_pin", "choose_staff"], wayButtons, choices),
+    show_card: (lane, kit) => {
+        held = lane.visit;
+        return showCard(lane, kit);
+    },
     number_b: number,
     number_b_confirm: warning("number_b_confirm", (lane) => ({ tries: lane.number_b_tries })),
     photo: wait("photo"),
