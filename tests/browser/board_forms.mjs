@@ -1,11 +1,12 @@
 // What staff write down at the board, by keys alone, against the desk and its service: every kind of slip, disaster mode,
 // help from the other side, paper. A wrong entry is said beside its field, and the focus goes back to where it was.
+import { readFileSync } from "node:fs";
 import { Kiosk } from "./visits.mjs";
 
 const day = (offset = 0) => new Date(Date.now() + 9 * 3600000 + offset * 86400000).toISOString().slice(0, 10).replaceAll("-", "");
 
 // The board's dialog, as a keyboard finds it.
-class Form {
+export class Form {
     constructor(page, checks) {
         Object.assign(this, { page, checks });
     }
@@ -313,6 +314,17 @@ export async function boardForms(stage, short) {
     checks.check("board, administration: of how many patients of today the card ends soon", /今日カードで受付した[1-9]\d*人のうち、電子証明書の期限が3か月以内の人は0人/.test(said), said);
     checks.check("board, administration: the configuration is the one that was read; how to check and to bundle", ["誤りなし、起動時のまま", "uketsuke config check", "uketsuke bundle"].every((w) => said.includes(w)), said);
     checks.check("board, administration: nobody's name stands there", !/架空|見本|例示/.test(said));
+    /* the file for a helper: everything about the house, nobody in it */
+    const coming = page.waitForEvent("download");
+    await page.locator('#admin [data-action="bundle"]').focus();
+    await page.keyboard.press("Enter");
+    const download = await coming;
+    const bundle = readFileSync(await download.path(), "utf8");
+    const { parts, lanes, devices, troubles, visits, metrics } = JSON.parse(bundle);
+    checks.check("board, bundle: parts, lanes, devices, troubles, today's visits with their codes, and the metrics stand in it", parts.length > 5 && lanes.length === 1 && devices.length >= 1 && troubles.some((one) => one.failure === "V008") && visits.length >= 6 && visits.some((one) => one.failure === "E020" || one.outcome === "pending") && metrics.some((line) => line.startsWith("uketsuke_")), `${parts.length} ${lanes.length} ${devices.length} ${troubles.length} ${visits.length} ${metrics.length}`);
+    const told = [...counter.people, "架空", "例示", "見本", "窓口", "00990010", "99000010", "9910000017", "77777777", "受付", "架空県"].filter((words) => bundle.includes(words));
+    checks.check("board, bundle: no patient, no number of an insurer or institution, nobody of the staff", told.length === 0, told.join(", "));
+    checks.check("board, bundle: its name is said, and the focus stays at the button", /^uketsuke-\d{12}\.json$/.test(download.suggestedFilename()) && (await page.locator("#admin").innerText()).includes(download.suggestedFilename()) && (await focus()) === "bundle", `${download.suggestedFilename()} ${await focus()}`);
     await stage.look(view, "admin", { pictures: !short });
     await page.keyboard.press("Escape");
     checks.check("board, administration: Escape goes back to reception", (await page.isVisible("#main")) && (await focus()) === "administration", await focus());

@@ -219,6 +219,19 @@ export async function boardGallery(stage, all, short = false) {
     await page.locator("#search").fill("");
     await handedOver({ stage, page, waiting, tell, of, look, view, opened: quietVisit.opened });
 
+    /* more lanes than room: who calls is said beside the heading, and a press leads there */
+    for (let n = 5; n <= 12; n++)
+        await lane(n, n === 12 ? { state: "visual", patient: "見本　十二", offers: ["staff_confirm", "staff_reject", "staff_end"] } : { visit: null, state: "idle" });
+    const calls = page.locator('#calls [data-calls="12"]');
+    checks.check("board: a lane that calls below the edge is named beside the heading", (await calls.innerText()).includes("12 窓口12: 目視確認を待っています"), await page.locator("#calls").innerText());
+    await look(view, "g-many-lanes");
+    await calls.focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector('#calls [data-calls="12"]') === null).catch(() => {});
+    checks.check("board: and a press leads to what may be done there", await page.evaluate(() => document.activeElement.closest(".lane")?.dataset.lane === "12" && document.querySelector('#calls [data-calls="12"]') === null), await page.locator("#calls").innerText());
+    const noted = await page.evaluate(() => [...document.querySelectorAll("#visits tr[data-visit]")].map((r) => r.innerText).join("\n"));
+    checks.check("board: consents stand in the row", noted.includes("同意: 限度額、薬剤"), noted.slice(0, 300));
+
     /* only what needs somebody */
     await page.click('#filters [data-filter="look"]');
     const shown = await page.locator("#visits tr[data-visit]").count();

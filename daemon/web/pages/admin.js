@@ -3,6 +3,7 @@
 import { h, show } from "./dom.js";
 import { chosen, t } from "./text.js";
 import { barChart } from "./chart.js";
+import { bundleText, save } from "./bundle.js";
 
 const DAYS = 14;
 const kinds = ["broken", "staff", "other", "retry", "notice"];
@@ -23,10 +24,11 @@ function lastDays(n) {
     return Array.from({ length: n }, (_, i) => format.format(new Date(Date.now() - (n - 1 - i) * 86400000)).replaceAll("-", ""));
 }
 
-// cards(): how many patients were received with a card today, and of how many its certificate ends soon or has ended.
-export function adminOf({ place, api, words, lanes, cards, complain }) {
+// visits(): today's, of which the file for a helper has what names nobody. cards(): how many patients were received with a card today, and of how many its certificate ends soon or has ended.
+export function adminOf({ place, api, words, lanes, visits, cards, complain }) {
     let timer = null;
     let last = null;
+    let saved = ""; // the name of the file that was made
 
     const table = (caption, heads, rows, empty) =>
         h(
@@ -133,12 +135,28 @@ export function adminOf({ place, api, words, lanes, cards, complain }) {
         ];
     }
 
-    const bundle = () => [h("h2", {}, t("admin.bundle")), h("p", {}, t("admin.bundle.note"), " ", h("code", {}, "sudo uketsuke bundle"))];
+    async function makeBundle() {
+        try {
+            const metrics = await fetch("/metrics", { headers: { "X-Uketsuke": "board" }, cache: "no-store" }).then((answer) => (answer.ok ? answer.text() : ""));
+            saved = save(bundleText({ health: last.items, devices: last.devices, troubles: last.troubles, lanes: lanes(), visits: visits(), metrics }));
+            render();
+            place.querySelector('[data-action="bundle"]').focus();
+        } catch (refused) {
+            complain(refused);
+        }
+    }
+    const bundle = () => [
+        h("h2", {}, t("admin.bundle")),
+        h("p", {}, t("admin.bundle.note")),
+        h("p", {}, h("button", { type: "button", "data-action": "bundle", onclick: makeBundle }, t("admin.bundle.go")), " ", h("span", { role: "status" }, saved && t("admin.bundle.saved", { name: saved }))),
+        h("p", {}, t("admin.bundle.logs"), " ", h("code", {}, "sudo uketsuke bundle")),
+    ];
 
     function render() {
         if (last === null)
             return;
-        const at = document.activeElement?.closest?.("#admin .wide-table") !== null && document.activeElement !== null;
+        const active = document.activeElement;
+        const at = place.contains(active) && active !== place && (active.dataset.action ? `[data-action="${active.dataset.action}"]` : ".wide-table");
         const scroll = place.scrollTop;
         show(
             place,
@@ -150,7 +168,7 @@ export function adminOf({ place, api, words, lanes, cards, complain }) {
         );
         place.scrollTop = scroll;
         if (at)
-            place.querySelector(".wide-table")?.focus({ preventScroll: true });
+            place.querySelector(at)?.focus({ preventScroll: true });
     }
 
     async function refresh() {
@@ -175,6 +193,7 @@ export function adminOf({ place, api, words, lanes, cards, complain }) {
             clearInterval(timer);
             timer = null;
             last = null;
+            saved = "";
             show(place);
         },
         render: () => timer !== null && render(),

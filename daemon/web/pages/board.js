@@ -98,7 +98,7 @@ const outbox = outboxOf({ dialog: $("dialog"), api, open: openDialog, say, compl
 const disaster = disasterOf({ api, open: openDialog, words, say });
 const help = helpOf({ dialog: $("dialog"), open: openDialog, words, lane: (n) => lanes.get(n), buttons: (lane) => actionButtons(lane, () => $("dialog").close()) });
 
-const admin = adminOf({ place: $("admin"), api, words, complain, lanes: () => [...lanes.values()].sort((a, b) => a.lane - b.lane), cards: cardsToday });
+const admin = adminOf({ place: $("admin"), api, words, complain, lanes: () => [...lanes.values()].sort((a, b) => a.lane - b.lane), visits: () => [...visits.values()], cards: cardsToday });
 
 // Only how many: administration sees no patient.
 function cardsToday() {
@@ -205,6 +205,24 @@ function renderLanes() {
     const card = focused && document.querySelector(`.lane[data-lane="${focused}"]`);
     if (card)
         (card.querySelector(`[data-action="${action}"]`) ?? card.querySelector("button"))?.focus();
+    renderCalls();
+}
+
+// Who calls and cannot be seen because there are more lanes than room: said beside the heading, and a press leads there.
+// The cards themselves never change places under somebody's hand.
+function renderCalls() {
+    const room = $("lanes").getBoundingClientRect();
+    const unseen = [...document.querySelectorAll(".lane.calls")].filter((card) => card.getBoundingClientRect().bottom > room.bottom + 1 || card.getBoundingClientRect().top < room.top - 1);
+    const had = document.activeElement?.dataset?.calls;
+    show($("calls"), unseen.map((card) => {
+        const lane = lanes.get(Number(card.dataset.lane));
+        return h("button", { type: "button", class: "main", "data-calls": lane.lane, onclick: () => {
+            card.scrollIntoView({ block: "nearest" });
+            card.querySelector("button")?.focus({ preventScroll: true });
+        } }, `${lane.lane} ${lane.label}: ${t(`state.${lane.state}`)}`);
+    }));
+    if (had)
+        $("calls").querySelector(`[data-calls="${had}"]`)?.focus();
 }
 
 /* ---- visits ---- */
@@ -245,7 +263,13 @@ function row(visit) {
         h("td", {}, h("span", { class: `pill ${visit.outcome}` }, open ? t(`state.${visit.state}`) : t(`outcome.${visit.outcome}`))),
         h("td", {}, ratio(visit.ratio)),
         h("td", {}, visit.limit_class),
-        h("td", { class: "flags" }, visit.flags.filter((flag) => flag !== "subsidy").map((flag) => h("span", { class: "flag" }, flagWords(visit, flag)))),
+        h(
+            "td",
+            { class: "flags" },
+            visit.notice && h("span", { class: "flag" }, t("detail.notice")),
+            visit.flags.filter((flag) => flag !== "subsidy").map((flag) => h("span", { class: "flag" }, flagWords(visit, flag))),
+            visit.consents.length > 0 && h("small", {}, `${t("detail.consents")}: ${visit.consents.map((c) => t(`bit.${c}`)).join("、")}`),
+        ),
         h("td", { class: "trouble" }, visit.failure && [h("b", {}, visit.failure.code), " ", troubleOf(visit)]),
     );
 }
@@ -675,6 +699,8 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
 });
 $("search").addEventListener("input", renderVisits);
+$("lanes").addEventListener("scroll", renderCalls);
+addEventListener("resize", renderCalls);
 $("lookup").addEventListener("click", () => lookup());
 $("slip").addEventListener("click", () => slipForms.choose({}, disaster.on()));
 $("disaster").addEventListener("click", () => disaster.open());
