@@ -43,8 +43,8 @@ try {
         entry: () => kioskEntry(stage, all),
         ease: () => kioskEase(stage),
         /* What comes next has rows of its own in the list, and the lane to itself. */
-        boards: async () => (await begun.forms?.catch(() => {}), boards(stage)),
-        hostile: () => hostile(stage, all, begun.boards?.catch(() => {})),
+        boards: async () => (await Promise.allSettled([begun.visits, begun.forms]), boards(stage)),
+        hostile: () => hostile(stage, all, Promise.allSettled([begun.visits, begun.forms, begun.boards])),
         again: async () => (await Promise.allSettled([begun.visits, begun.forms, begun.boards, begun.hostile]), again(stage)), // under nobody else's feet
         board: () => boardGallery(stage, all, values.short),
     };

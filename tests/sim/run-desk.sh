@@ -1,10 +1,12 @@
 #!/bin/bash
-# run-desk.sh BUILD BIN DESK LANES PORT once|serve: starts whole desks on simulated hardware, drives every visit of
+# run-desk.sh BUILD BIN DESK LANES PORT once|serve [DRIVER...]: starts whole desks on simulated hardware, drives every visit of
 # tests/sim/visits/reception.txt, lets the books be compared, and then serves on (on a terminal) or ends with the result.
 # The desk proper is DESK; beside it stand a pharmacy and two desks with another policy, DESK-pharmacy and so on, which
-# end with the visits.
+# end with the visits. DRIVER: another program than sim-guest that drives them (tests/browser/reception.sh).
 set -eu -o pipefail
 build=$1 bin=$2 desk=$3 lanes=$4 port=$5 mode=$6
+driver=("${@:7}")
+[ ${#driver[@]} -gt 0 ] || driver=("$bin/sim-guest" visits)
 here=$(dirname "$0")
 
 # name, lanes, port, words for make-desk.sh
@@ -46,7 +48,7 @@ done
 echo "受付を始めます(模擬の装置・カード・サービス) / starting a desk on simulated hardware"
 desk=${desks[0]}
 status=0
-"$bin/sim-guest" visits "$here/visits/reception.txt" "${desks[@]/#/--desk=}" | tee "$desk/log/visits" || status=$?
+"${driver[@]}" "$here/visits/reception.txt" "${desks[@]/#/--desk=}" | tee "$desk/log/visits" || status=$?
 if [ "$mode" = once ] || [ ! -t 0 ]; then
     stop
     # Every book against every other; what does not fit is shown, the rest stands in log/books.
