@@ -27,7 +27,7 @@ one cppcheck cppcheck --quiet --std=c11 --language=c --enable=warning,performanc
     --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j "$(nproc)" -D_GNU_SOURCE -I. -Idaemon/common "${sources[@]}"
 # shellcheck disable=SC2046
 one shellcheck shellcheck -x -e SC1090,SC1091 $(git ls-files '*.sh' 'packaging/debian/*.p[or]*' ':!packaging/debian/po' 'packaging/debian/*.config') packaging/uketsuke-setup \
-    packaging/uketsuke-fetch-models packaging/sim/uketsuke-sim .ci/run
+    packaging/uketsuke-fetch-models packaging/uketsuke-make-voice packaging/sim/uketsuke-sim .ci/run
 one clang-build bash -c "printf '%s\n' ${sources[*]} | xargs -P $(nproc) -I{} clang -fsyntax-only -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror ${flags[*]@Q} {}"
 # shellcheck disable=SC2046
 one clang-format clang-format --dry-run -Werror $(git ls-files '*.c' '*.h' '*.cpp')

@@ -22,5 +22,16 @@ for language in ja ja-easy en zh-hans zh-hant ko pt vi; do
     [ -z "$short" ] && [ "$(find "$out/$language" -name '*.opus' | wc -l)" -ge 3 ]
     say $? "$language: what was recorded lasts between half a second and twenty ${short:+: $short}"
 done
+[ "$(wc -l <"$out/texts.tsv")" -gt 1000 ] && awk -F'\t' 'NF != 2 || $1 !~ /^[a-z-]+\/[A-Za-z0-9_.-]+$/ || $2 == "" || seen[$1]++ { exit 1 }' "$out/texts.tsv"
+say $? "what there is to be spoken is listed for who records it: name and words, each once"
+# As the package uketsuke-voice puts it there: the same texts, found from there.
+root=build/check/voice-package
+rm -rf "$root" && mkdir -p "$root/usr/share/uketsuke" && cp -r daemon/web/pages "$root/usr/share/uketsuke/web"
+while read -r from to; do install -D -t "$root/$to" "$from"; done <packaging/debian/uketsuke-voice.install
+while read -r target link; do mkdir -p "$root/${link%/*}" && ln -s "$(realpath -m "$root/$target")" "$root/$link"; done <packaging/debian/uketsuke-voice.links
+mkdir -p "$root/var/lib/uketsuke-voice"
+sed -e "s|/usr/share|$PWD/$root/usr/share|; s|make.mjs|make.mjs --sample|; s|/var/lib|$PWD/$root/var/lib|" "$root/usr/sbin/uketsuke-make-voice" >"$root/make"
+sh "$root/make" && cmp "$root/usr/share/uketsuke/voice/texts.tsv" "$out/texts.tsv" && cmp "$root/usr/share/uketsuke/voice/ja/idle.title.opus" "$root/var/lib/uketsuke-voice/ja/idle.title.opus"
+say $? "the package makes the same where it is installed"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

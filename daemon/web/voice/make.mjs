@@ -1,7 +1,7 @@
 // make.mjs [--sample] OUT: the spoken guidance, one recording a text: OUT/LANGUAGE/NAME.opus. By eSpeak NG; what it
 // cannot read is given to it as it sounds: Japanese by MeCab, Chinese as pinyin by ICU. Only what has changed is made
-// anew. --sample: every text is read, a few of each language are recorded. A better voice, or a person's, needs no
-// build: see `recordings` in uketsuke.conf(5).
+// anew. OUT/texts.tsv lists what there is to be spoken. --sample: every text is read, a few of each language are
+// recorded. A better voice, or a person's, needs no build: see `recordings` in uketsuke.conf(5).
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -143,4 +143,5 @@ const all = prompts(failuresOf(file("../../common/failure.def")));
 let made = 0;
 for (const code of Object.keys(voices))
     made += await language(code, all.filter((one) => one.language === code));
+writeFileSync(`${out}/texts.tsv`, all.map((one) => `${one.language}/${one.name}\t${one.words}\n`).join(""));
 console.log(`声の案内 / spoken guidance: ${made} recordings made, ${all.length} texts`);
