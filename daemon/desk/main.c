@@ -107,6 +107,18 @@ static void on_answer(void *arg, const struct message *message)
     control_answer(p->control, message);
 }
 
+/* At the end of a consent, when one ends before the next round. */
+static uint64_t until_upkeep_us(const struct program *p)
+{
+    const int64_t now_us = (int64_t)clock_realtime_us(p->service.clock);
+    int64_t end_us;
+
+    if (store_answers_end(p->store, &end_us) == 0 && end_us > now_us &&
+        end_us - now_us < (int64_t)UPKEEP_US)
+        return (uint64_t)(end_us - now_us);
+    return UPKEEP_US;
+}
+
 /* The clock is watched; what is due or over is so by a clock that can be believed. */
 static void on_upkeep(struct timer *timer, void *arg)
 {
@@ -122,7 +134,7 @@ static void on_upkeep(struct timer *timer, void *arg)
     if (n != 0)
         log_event(n < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "consented data purged",
                   LOG_NUMBER("answers", n));
-    (void)timer_set_after(timer, UPKEEP_US);
+    (void)timer_set_after(timer, until_upkeep_us(p));
 }
 
 /*

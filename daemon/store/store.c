@@ -28,6 +28,7 @@ static const char *const query_names[QUERY_COUNT] = {
     [QUERY_ANSWER_LOAD] = "answer_load",
     [QUERY_ANSWER_PURGE] = "answer_purge",
     [QUERY_ANSWERS_DUE] = "answers_due",
+    [QUERY_ANSWERS_END] = "answers_end",
     [QUERY_ANSWER_REPLACE] = "answer_replace",
     [QUERY_LINK_PUT] = "link_put",
     [QUERY_LINK_GET] = "link_get",

@@ -364,6 +364,8 @@ void store_rotation_free(struct store_rotation **rotation);
  */
 int store_answer_due(struct store *store, int64_t now_us, uint64_t *id, uint8_t **tree,
                      size_t *len);
+/* When the first of all consented parts is over. -ENOENT: there is none. */
+int store_answers_end(struct store *store, int64_t *end_us);
 /* What is left of it: a new tree, no raw bytes, and when the next part of it is over (0: none). */
 int store_answer_replace(struct store *store, uint64_t id, const void *tree, size_t len,
                          int64_t available_until_us);

@@ -7,6 +7,7 @@
 #include "daemon/desk/consented.h"
 #include "daemon/desk/decide.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,6 +154,25 @@ static void a_kept_answer_loses_it_in_the_database_too(void **state)
     rig_free(&rig);
 }
 
+static void it_is_known_when_the_first_is_over(void **state)
+{
+    struct rig rig;
+    int64_t end;
+
+    (void)state;
+    rig_new(&rig);
+    put_answer(&rig, 0);
+    assert_int_equal(store_answers_end(rig.store, &end), -ENOENT);
+    put_answer(&rig, SECOND);
+    put_answer(&rig, FIRST);
+    assert_int_equal(store_answers_end(rig.store, &end), 0);
+    assert_true(end == FIRST);
+    assert_int_equal(consented_purge(rig.store, FIRST), 1);
+    assert_int_equal(store_answers_end(rig.store, &end), 0);
+    assert_true(end == SECOND);
+    rig_free(&rig);
+}
+
 static void an_answer_that_does_not_open_holds_up_no_other(void **state)
 {
     struct rig rig;
@@ -179,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_time_that_is_none_ends_nothing),
         cmocka_unit_test(a_kept_answer_loses_it_in_the_database_too),
         cmocka_unit_test(an_answer_that_does_not_open_holds_up_no_other),
+        cmocka_unit_test(it_is_known_when_the_first_is_over),
     };
 
     rig_quiet();
