@@ -14,6 +14,7 @@
 #   name=PLACE             what its lanes are called in `places` (main)
 #   places=storm,numbers   one lane more for each: `storm` asks a service of its own, which may be ill-treated;
 #                          `numbers` asks an upstream that knows no card; the reader of `pair` has two slots
+#   documents=DIR          drugs, treatment and check-ups go into that directory of the desk, as the consents allow
 #   copies=own             each lane has cards of its own, with counters of their own
 #   people=DIR descriptions=DIR cards=DIR  other than those of the tree
 set -eu
@@ -24,7 +25,7 @@ here=$(realpath "$(dirname "$0")")
 source=$(realpath "$here/../..")
 shift 4
 [ $# -eq 0 ] || shift
-name=main kind=clinic genuineness=require issuers=cards/trust patience=usual consents='' places='' copies=shared liveness=advice again=0 card_back=3
+name=main kind=clinic genuineness=require issuers=cards/trust patience=usual consents='' places='' copies=shared documents='' liveness=advice again=0 card_back=3
 people=$source/tests/sim/service/people descriptions=$source/tests/sim/cards cards=$build/sim/cards
 for word; do
     value=${word#*=}
@@ -40,6 +41,7 @@ for word; do
     consents=*) consents=$value ;;
     places=*) places=$value ;;
     copies=*) copies=$value ;;
+    documents=*) documents=$value ;;
     people=*) people=$(realpath "$value") ;;
     descriptions=*) descriptions=$(realpath "$value") ;;
     cards=*) cards=$(realpath "$value") ;;
@@ -47,6 +49,7 @@ for word; do
     esac
 done
 mkdir -p "$desk/run" "$desk/log" "$desk/state" "$desk/credentials" "$desk/tokens" "$desk/card-state"
+[ -z "$documents" ] || mkdir -p "$desk/$documents"
 chmod 700 "$desk" "$desk"/*
 
 # Which lane stands where, and whom it asks.
@@ -120,7 +123,8 @@ staff-token-file = tokens/staff
 pages = pages
 voice = voice
 EOF
-    upstream main "$service_port" 'by_numbers card_session register consents'
+    upstream main "$service_port" "by_numbers card_session register consents${documents:+ documents}"
+    [ -z "$documents" ] || printf '\n[output chart]\nkind = documents\nfolder = %s\nseconds = 5\n' "$documents"
     ! has numbers || upstream numbers "$service_port" by_numbers
     ! has storm || upstream storm "$storm_port" 'by_numbers card_session register consents'
     printf '\n[log]\nlevel = info\n'
@@ -196,6 +200,11 @@ EOF
     relay main
     ! has numbers || relay numbers
     ! has storm || relay storm
+    [ -z "$documents" ] || cat <<'EOF'
+program handover-chart $BIN/uketsuke-relay --config $DESK/uketsuke.conf --instance chart
+  listen handover seqpacket $DESK/run/handover-chart.sock
+  ready notify
+EOF
     cat <<EOF
 program desk \$BIN/uketsuked --config \$DESK/uketsuke.conf
   listen desk seqpacket \$DESK/run/desk.sock

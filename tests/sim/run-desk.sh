@@ -14,7 +14,7 @@ rows=(
     "main $lanes $port card-back=6 places=numbers,storm,pair,beside"
     "pharmacy 2 $((port + 5)) name=pharmacy kind=pharmacy issuers=none patience=short"
     "challenge 1 $((port + 10)) name=challenge genuineness=challenge-only issuers=none patience=short liveness=gate again=600"
-    "off 1 $((port + 15)) name=off genuineness=off issuers=none"
+    "off 1 $((port + 15)) name=off genuineness=off issuers=none consents=all documents=chart"
 )
 launchers=() desks=()
 stop() { # all but the first N

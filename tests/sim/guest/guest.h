@@ -132,6 +132,12 @@ bool stage_post(struct stage *stage, const char *path, json_t *body, const char 
 /* The slip of the first visit seen comes to that state; that visit is the last one from then on. */
 bool stage_slip(struct stage *stage, const char *state, int milliseconds);
 bool stage_decided(struct stage *stage, int milliseconds);
+/* handed.c: of the last visit. What goes to the target comes to that state, with that failure ("-": none). */
+bool stage_handed(struct stage *stage, const char *target, const char *state, const char *code);
+/* So many files of the desk's directory are called so. */
+bool stage_files(struct stage *stage, size_t wanted, const char *pattern);
+/* The board shows an element of that name in its answer, or none any more. */
+bool stage_answer(struct stage *stage, bool has, const char *name);
 /* The visit as the board has it; to be released with json_decref. */
 json_t *stage_visit(struct stage *stage, uint64_t visit);
 /* Questions of these visits in the service's ledger. */

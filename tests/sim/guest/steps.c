@@ -15,6 +15,9 @@
  *   post PATH JSON                staff, anything else of the board's; $visit, $lane, $today, $soon
  *   refuses CODE PATH JSON        the same, and it must not be accepted
  *   slip STATE                    the slip of the first visit seen comes to that; it is the row's
+ *   handed TARGET STATE CODE      what goes there comes to that state, with that failure ("-": none)
+ *   files N PATTERN               so many files of the desk are called so; $hex: the visit in hexadecimal digits
+ *   answer has|lacks ELEMENT      the answer as the board shows it, at once or within two minutes
  *   decided                       wait for the result of a visit without a lane
  *   shown CODE                    the lane shows this failure now
  *   device WORDS, service WORDS   to the simulators
@@ -191,6 +194,26 @@ static bool do_slip(struct stage *stage, const struct words *w)
     return stage_slip(stage, w->at[1], PATIENCE_MS);
 }
 
+static void fill_in(const struct stage *stage, const char *text, char *out, size_t size);
+
+static bool do_handed(struct stage *stage, const struct words *w)
+{
+    return stage_handed(stage, w->at[1], w->at[2], w->at[3]);
+}
+
+static bool do_files(struct stage *stage, const struct words *w)
+{
+    char pattern[200];
+
+    fill_in(stage, w->at[2], pattern, sizeof(pattern));
+    return stage_files(stage, (size_t)atoi(w->at[1]), pattern);
+}
+
+static bool do_answer(struct stage *stage, const struct words *w)
+{
+    return stage_answer(stage, strcmp(w->at[1], "has") == 0, w->at[2]);
+}
+
 static bool do_settle(struct stage *stage, const struct words *w)
 {
     (void)w;
@@ -214,10 +237,11 @@ static const struct {
     {"cannot", 2, do_cannot}, {"type", 3, do_type},       {"consent", 1, do_consent},
     {"lookup", 6, do_lookup}, {"link", 6, do_lookup},     {"decided", 1, do_decided},
     {"shown", 2, do_shown},   {"program", 3, do_program}, {"settle", 1, do_settle},
-    {"slip", 2, do_slip},     {"pause", 2, do_pause},
+    {"slip", 2, do_slip},     {"pause", 2, do_pause},     {"handed", 4, do_handed},
+    {"files", 3, do_files},   {"answer", 3, do_answer},
 };
 
-/* $visit, $lane, $today (in Japan), $soon (in an hour): of a path or a body. */
+/* $visit, $hex (the same), $lane, $today (in Japan), $soon (in an hour): of a path or a body. */
 static void fill_in(const struct stage *stage, const char *text, char *out, size_t size)
 {
     time_t now = time(NULL), japan = now + 9 * 3600;
@@ -230,6 +254,10 @@ static void fill_in(const struct stage *stage, const char *text, char *out, size
             used += (size_t)snprintf(out + used, size - used, "%llu",
                                      (unsigned long long)stage->last_visit);
             text += 6;
+        } else if (strncmp(text, "$hex", 4) == 0) {
+            used += (size_t)snprintf(out + used, size - used, "%08llx",
+                                     (unsigned long long)stage->last_visit);
+            text += 4;
         } else if (strncmp(text, "$lane", 5) == 0) {
             used += (size_t)snprintf(out + used, size - used, "%d", stage->lane);
             text += 5;
