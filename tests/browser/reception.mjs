@@ -4,7 +4,7 @@
 // questions in the service's ledger and the tries in the chip that it says. Cards and camera move by the simulators; what
 // was done is noted down in log/book.jsonl as sim-guest does it, so that all books can be compared afterwards.
 // Prints a line a visit and "visits: N passed, M failed".
-import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
 import { Checks, sizes } from "./checks.mjs";
@@ -189,7 +189,7 @@ async function byForm(lane, path, body, code) {
 async function take(lane, beside, step) {
     const [word, ...words] = step.split(/\s+/);
     const rest = step.slice(word.length).trim();
-    const filled = (text) => text.replaceAll("$visit", lane.seen.at(-1) ?? "0").replaceAll("$lane", lane.n).replaceAll("$today", today()).replaceAll("$soon", Math.floor(Date.now() / 1000) + 3600);
+    const filled = (text) => text.replaceAll("$visit", lane.seen.at(-1) ?? "0").replaceAll("$hex", Number(lane.seen.at(-1) ?? 0).toString(16).padStart(8, "0")).replaceAll("$lane", lane.n).replaceAll("$today", today()).replaceAll("$soon", Math.floor(Date.now() / 1000) + 3600);
     const posted = async (text, code) => {
         await lane.look();
         const [path] = text.split(" ");
@@ -271,6 +271,32 @@ async function take(lane, beside, step) {
             if (!(await until(async () => (await lane.slipState(visit)) === state, 30000, 150)))
                 throw new Error(`the slip is ${await lane.slipState(visit)}, not ${state}`);
             lane.seen.push(lane.seen.splice(0, 1)[0]);
+        },
+        async handed([target, state, code]) {
+            let seen = "none";
+            const isSo = async () => {
+                const of = ((await lane.staff.ask(`/api/visits/${lane.seen.at(-1)}/outbox`)).json?.entries ?? []).filter((e) => e.target === target);
+                seen = of.map((e) => `${e.state} ${e.failure?.code ?? "-"}`).join();
+                return of.length > 0 && of.every((e) => e.state === state && (e.failure?.code ?? "-") === code);
+            };
+            if (!(await until(isSo, 60000, 150)))
+                throw new Error(`${target} is ${seen}, not ${state} ${code}`);
+        },
+        async files([n, pattern]) {
+            const [directory, name] = filled(pattern).match(/^(.*)\/([^/]*)$/).slice(1);
+            const like = new RegExp(`^${name.replaceAll("*", ".*")}$`);
+            const there = () => readdirSync(`${lane.site.directory}/${directory}`).filter((one) => like.test(one)).length;
+            if (!(await until(() => there() === Number(n), 60000, 150)))
+                throw new Error(`${there()} files ${pattern}, not ${n}`);
+        },
+        async answer([has, element]) {
+            const holds = (json) => json !== null && typeof json === "object" && Object.entries(json).some(([key, value]) => key === element || holds(value));
+            const isSo = async () => {
+                const { status, json } = await lane.staff.ask(`/api/visits/${lane.seen.at(-1)}/answer`);
+                return status === 200 && holds(json) === (has === "has");
+            };
+            if (!(await until(isSo, 120000, 1000)))
+                throw new Error(`the answer ${has === "has" ? "lacks" : "still has"} ${element}`);
         },
         async decided() {
             const visit = lane.seen.at(-1);
