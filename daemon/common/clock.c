@@ -24,8 +24,9 @@ struct timer {
     clock_timer_fn *fire;
     void *arg;
     uint64_t deadline_us;
-    sd_event_source *source; /* system clocks: made at the first use */
-    struct timer *next;      /* simulated clocks */
+    sd_event_source *source; /* system clocks: made at the first use, with that slack */
+    uint64_t slack_us;
+    struct timer *next; /* simulated clocks */
 };
 
 static uint64_t host_time_us(clockid_t id)
@@ -205,6 +206,27 @@ static int system_fire(sd_event_source *source, uint64_t usec, void *arg)
     return 0;
 }
 
+/* 1 ms of slack lets the kernel wake once for timers that lie side by side. What is to be at once has none (an accuracy
+ * of 0 would be the library's own, a quarter of a second): libcurl sets such a timer for every request. */
+static int system_set(struct timer *timer, uint64_t monotonic_us)
+{
+    const uint64_t slack_us = monotonic_us > clock_monotonic_us(timer->clock) ? CLOCK_MS : 1;
+    int r = 0;
+
+    if (timer->source == NULL) {
+        r = sd_event_add_time(timer->clock->loop, &timer->source, CLOCK_MONOTONIC, monotonic_us,
+                              slack_us, system_fire, timer);
+    } else {
+        if (slack_us != timer->slack_us)
+            r = sd_event_source_set_time_accuracy(timer->source, slack_us);
+        if (r >= 0)
+            r = sd_event_source_set_time(timer->source, monotonic_us);
+    }
+    if (r >= 0)
+        timer->slack_us = slack_us;
+    return r;
+}
+
 int timer_set_at(struct timer *timer, uint64_t monotonic_us)
 {
     int r;
@@ -217,12 +239,7 @@ int timer_set_at(struct timer *timer, uint64_t monotonic_us)
         simulated_link(timer);
         return 0;
     }
-    if (timer->source == NULL)
-        /* 1 ms of slack lets the kernel wake once for timers that lie side by side. */
-        r = sd_event_add_time(timer->clock->loop, &timer->source, CLOCK_MONOTONIC, monotonic_us,
-                              CLOCK_MS, system_fire, timer);
-    else
-        r = sd_event_source_set_time(timer->source, monotonic_us);
+    r = system_set(timer, monotonic_us);
     if (r >= 0)
         r = sd_event_source_set_enabled(timer->source, SD_EVENT_ONESHOT);
     if (r < 0)
