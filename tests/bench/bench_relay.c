@@ -2,6 +2,10 @@
  * bench_relay: what the relay costs: a question from the desk to the simulated service and back,
  * beside the curl program with the same requests to the same service in the same run, over one
  * connection that is kept.
+ *
+ * What the relay does more is measured by itself beside it: the way between the two processes, and a question and an
+ * answer made and read again (tree, sealed memory, JSON). The service syncs its ledger to the disk for each request,
+ * for both: where the disk is slow it is most of either.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/relay/codec_json.h"
 #include "measure.h"
 #include "tests/unit/relay_rig.h"
 #include "tests/unit/relay_tools.h"
@@ -21,7 +26,8 @@
 #define WARM 20
 #define COUNT 400
 
-static void by_relay(struct rig *rig, double *us)
+/* *raw: an answer as it came, the caller's. */
+static void by_relay(struct rig *rig, double *us, char **raw)
 {
     for (int i = -WARM; i < COUNT; i++) {
         char correlation[32];
@@ -38,6 +44,8 @@ static void by_relay(struct rig *rig, double *us)
         assert_int_equal(answer.message.outcome, 0);
         if (i >= 0)
             us[i] = (double)(measure_now_ns() - began) / 1000;
+        if (i == COUNT - 1)
+            *raw = strdup(answer.raw);
         rig_answer_free(&answer);
         xmlmsg_free(&tree);
     }
@@ -104,23 +112,74 @@ static void by_curl(const struct rig *rig, double *us)
     (void)unlink(path);
 }
 
+/* A message to the relay and its answers back. */
+static void there_and_back(struct rig *rig, double *us)
+{
+    struct msg_health_item item;
+
+    for (int i = 0; i < COUNT; i++) {
+        uint64_t began = measure_now_ns();
+
+        (void)rig_health(rig, "", &item); /* asserts that the last of them came */
+        us[i] = (double)(measure_now_ns() - began) / 1000;
+    }
+}
+
+/* What desk and relay make of a question and of an answer, without the way between them. */
+static void forms(const char *raw, size_t len, double *us)
+{
+    const struct question_header header = {"9910000017", "20261005", "B-F"};
+
+    for (int i = 0; i < COUNT; i++) {
+        uint64_t began = measure_now_ns();
+
+        for (int n = 0; n < 2; n++) {
+            struct xmlmsg *tree = n == 0 ? rig_question(&header, false) : NULL, *again = NULL;
+            char *json = NULL;
+            size_t size;
+            int fd;
+
+            if (n == 1)
+                assert_int_equal(codec_json_read(&tree, raw, len), 0);
+            else
+                assert_int_equal(codec_json_write(tree, &json, &size), 0);
+            fd = xmlmsg_to_memfd(tree, &size);
+            assert_int_equal(xmlmsg_from_memfd(&again, fd, size), 0);
+            (void)close(fd);
+            xmlmsg_free(&tree);
+            xmlmsg_free(&again);
+            free(json);
+        }
+        us[i] = (double)(measure_now_ns() - began) / 1000;
+    }
+}
+
 static void relay_and_curl(void **state)
 {
-    static double relay[COUNT], curl[COUNT];
+    static double relay[COUNT], curl[COUNT], way[COUNT], form[COUNT];
     struct rig *rig = rig_start(NULL);
     double ours, theirs;
+    char *raw = NULL;
 
     (void)state;
-    by_relay(rig, relay);
+    by_relay(rig, relay, &raw);
     by_curl(rig, curl);
+    there_and_back(rig, way);
     rig_stop(rig);
+    assert_non_null(raw);
+    forms(raw, strlen(raw), form);
+    free(raw);
     ours = measure_quantile(relay, COUNT, 0.5);
     theirs = measure_quantile(curl, COUNT, 0.5);
     measure_print_events("relay: question to answer", relay, COUNT);
     measure_print_events("curl program, same requests", curl, COUNT);
-    printf("  the relay takes %.2f of curl's time, %+.0f us (token, codecs, two processes, sealed "
-           "memory)\n",
-           ours / theirs, ours - theirs);
+    measure_print_events("of it: a message there and back", way, COUNT);
+    measure_print_events("of it: question and answer made and read", form, COUNT);
+    printf(
+        "  the relay takes %.2f of curl's time, %+.0f us; the way between desk and relay and the "
+        "forms of the messages (codecs, sealed memory) are %.0f us by themselves\n",
+        ours / theirs, ours - theirs,
+        measure_quantile(way, COUNT, 0.5) + measure_quantile(form, COUNT, 0.5));
 }
 
 int main(void)
