@@ -22,8 +22,8 @@ trap 'exit 1' HUP INT TERM
 "$here/packages.sh" "$build" || { echo "0 passed, 1 failed"; exit 1; }
 kernel=$("$here/../rig/kernel.sh" "$guest/kernel" "$here/init" virtio_pci virtio_blk ext4 crc32c_generic 9pnet_virtio 9p) ||
     { echo "0 passed, 1 failed"; exit 1; }
-accel=tcg,thread=multi
-if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then accel=kvm; fi
+accel=tcg,thread=multi faces=no
+if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then accel=kvm faces=yes; fi
 
 layers=0 disk=$guest/base.img format=raw
 # A layer of qcow2 for each boot: what the guest has not flushed stands in QEMU's memory only (the tables of a new
@@ -41,7 +41,7 @@ start() { # start PART: QEMU in the background
         -fsdev local,id=data,path="$build",security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=data,mount_tag=data \
         -fsdev local,id=out,path="$out",security_model=none -device virtio-9p-pci,fsdev=out,mount_tag=out \
         -device virtio-rng-pci \
-        -append "console=ttyS0 quiet nokaslr mitigations=off no_timer_check panic=-1 systemd.show_status=no guest.part=$1" \
+        -append "console=ttyS0 quiet nokaslr mitigations=off no_timer_check panic=-1 systemd.show_status=no guest.part=$1 guest.faces=$faces" \
         </dev/null >"$out/qemu-$1.log" 2>&1 &
     qemu=$!
 }

@@ -17,8 +17,8 @@ check "the database key was made and is encrypted to this machine" test -s /etc/
 as_printed 'sudo cp /usr/share/doc/uketsuke/examples/uketsuke.conf.example /etc/uketsuke/uketsuke.conf'
 as_printed 'uketsuke config check'
 as_printed 'sudo uketsuke-setup'
-install -D -m 644 -t /etc/uketsuke/pki /data/sim/pki/ca.pem /data/sim/pki/client.pem
-as_printed 'sudo uketsuke-setup import upstream-main.key client.key' 'uketsuke-setup import upstream-main.key /data/sim/pki/client.key'
+install -D -m 644 -t /etc/uketsuke/pki /data/guest/sim/pki/ca.pem /data/guest/sim/pki/client.pem
+as_printed 'sudo uketsuke-setup import upstream-main.key client.key' 'uketsuke-setup import upstream-main.key /data/guest/sim/pki/client.key'
 as_printed 'sudo uketsuke-setup import upstream-main.password -' 'echo of-the-service | uketsuke-setup import upstream-main.password -'
 as_printed 'sudo uketsuke-setup export database.key > FILE' 'uketsuke-setup export database.key >/run/database.key && [ "$(stat -c %s /run/database.key)" = 32 ]'
 as_printed 'sudo systemctl enable --now uketsuke.target'
@@ -28,7 +28,7 @@ rm -r /etc/uketsuke/uketsuke.conf /etc/uketsuke/credentials/upstream-main.*
 
 # The same without hardware.
 as_printed 'sudo apt install ./uketsuke-sim_0.1.0_amd64.deb'
-as_printed 'sudo uketsuke-sim setup' 'uketsuke-sim setup /data/sim'
+as_printed 'sudo uketsuke-sim setup' 'uketsuke-sim setup /data/guest/sim'
 as_printed 'sudo uketsuke-sim configure'
 # An emulated processor is slow at faces.
 sed -i 's/^card-back-seconds.*/&\nface-seconds = 120\nask-seconds = 60\nbackup-directory = \/var\/backups\/uketsuke/' /etc/uketsuke/uketsuke.conf
@@ -62,7 +62,14 @@ check "no other user reads database or credentials, or comes to the desk's socke
 check "the pages answer" curl -sf --max-time 20 -o /dev/null http://127.0.0.1:8620/
 
 visits day
-say $? "a day's visits: PIN, staff, paper, face, a counterfeit card"
+say $? "a day's visits: PIN, staff, paper, a counterfeit card"
+if [ "$faces" = yes ]; then
+    visits faces
+    say $? "a visit by face"
+    frames=/data/guest/sim/videos
+    printf '%s\n' path_a,path_b,same franck/frame_00001.jpg,franck/frame_00005.jpg,1 franck/frame_00001.jpg,cap12/frame_00001.jpg,0 >/run/pairs
+    as_printed 'uketsuke-evaluate --models /usr/share/uketsuke/models --pairs FILE' "uketsuke-evaluate --models /usr/share/uketsuke/models --pairs /run/pairs --root $frames"
+fi
 as_printed 'sudo uketsuke doctor'
 as_printed 'sudo uketsuke-setup addresses' 'uketsuke-setup addresses | tee /run/addresses'
 kiosk=$(sed -n 's/.*\(http[^#]*\/kiosk\/1\)#token=.*/\1/p' /run/addresses)
@@ -79,9 +86,6 @@ for command in 'uketsuke status' 'uketsuke visits' 'uketsuke outbox' 'uketsuke a
 done
 as_printed 'sudo uketsuke account add NAME administrator' 'uketsuke account add 佐藤 administrator'
 as_printed 'sudo uketsuke bundle' 'uketsuke bundle /run/bundle.tar.gz && tar -tzf /run/bundle.tar.gz uketsuke-bundle/journal.json'
-frames=/data/sim/videos
-printf '%s\n' path_a,path_b,same franck/frame_00001.jpg,franck/frame_00005.jpg,1 franck/frame_00001.jpg,cap12/frame_00001.jpg,0 >/run/pairs
-as_printed 'uketsuke-evaluate --models /usr/share/uketsuke/models --pairs FILE' "uketsuke-evaluate --models /usr/share/uketsuke/models --pairs /run/pairs --root $frames"
 as_printed 'sudo systemctl enable --now uketsuke-reader@2.socket'
 systemctl -q disable --now uketsuke-reader@2.socket
 
