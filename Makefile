@@ -248,11 +248,13 @@ TEST_ROOMS_test_short_web := web common
 HELPERS_test_short_web := web
 WRAPS_test_short_web := -Wl,--wrap=sd_event_run -Wl,--wrap=clock_advance
 # ... and fail a whole program of its own, in its cage (tests/unit/short_program.h).
-SHORT_PROGRAMS := relay broker matcher ocr
+SHORT_PROGRAMS := relay broker matcher ocr reader
 TEST_ROOMS_test_short_relay := relay common
 HELPERS_test_short_relay := relay program
 TEST_ROOMS_test_short_broker := common
 HELPERS_test_short_broker := program host
+TEST_ROOMS_test_short_reader := common
+HELPERS_test_short_reader := program reader
 TEST_ROOMS_test_short_matcher := common
 HELPERS_test_short_matcher := program
 TEST_ROOMS_test_short_ocr := driver common

@@ -1,7 +1,7 @@
 #!/bin/bash
 # faults.sh BIN [PATTERN]: every cell of the fault matrix (each transfer of a face visit and of a PIN visit, each fault), and
 # every call for memory and into the cryptographic library made to fail; the same for whole visits at the desk with its
-# store, for the web, and for relay, broker, matcher and reader of card faces as programs of their own, with files,
+# store, for the web, and for relay, broker, matcher, reader and reader of card faces as programs of their own, with files,
 # sockets and SQLite besides (tests/unit/short_calls.h). PATTERN: only of the programs whose names it fits ("reader").
 # Logs under BIN/../faults; the last line is "N passed, N failed".
 set -u
@@ -31,7 +31,7 @@ export -f one
 # shellcheck disable=SC2016 # the words are expanded by the inner shell
 {
     echo test_reader_shortage all
-    for program in desk web relay broker matcher ocr; do echo "test_short_$program all"; done
+    for program in desk web relay broker matcher ocr reader; do echo "test_short_$program all"; done
     for ((i = 0; i < slices; i++)); do echo "test_reader_faults $i/$slices"; done
 } | grep -E -- "$wanted" | xargs -P "${FAULT_JOBS:-$(($(nproc) * 2))}" -L 1 bash -c 'one "$0" "$1"'
 

@@ -44,6 +44,7 @@ struct reader_rig {
     int control;
     char answer[4096];
     pid_t program[2];
+    int status; /* of the one that was last found to be gone */
     int listening[2];
     struct ipc_client *reader;
     struct ipc_client *broker;
@@ -64,6 +65,7 @@ struct reader_rig {
     char cell[256];
 };
 
+static const char *const *reader_environment;
 static const char *const programs[] = {
     [RIG_READER] = "uketsuke-reader", [RIG_BROKER] = "uketsuke-broker"};
 static const char *const sockets[] = {[RIG_READER] = "reader-1.sock", [RIG_BROKER] = "broker.sock"};
@@ -126,6 +128,9 @@ static void start_program(struct reader_rig *rig, enum reader_rig_program which)
         (void)setenv("LISTEN_FDNAMES", names[which], 1);
         /* The leak checker needs ptrace, which the cage refuses. */
         (void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+        for (const char *const *e = reader_environment;
+             which == RIG_READER && e != NULL && *e != NULL; e++)
+            (void)putenv(strdup(*e));
         (void)execl(path, path, "--config", rig->config,
                     which == RIG_READER ? "--instance" : (char *)NULL, "1", (char *)NULL);
         _exit(127);
@@ -204,9 +209,20 @@ void reader_rig_restart(struct reader_rig *rig, enum reader_rig_program which)
 
 bool reader_rig_alive(struct reader_rig *rig, enum reader_rig_program which)
 {
-    int status;
+    if (rig->program[which] > 0 && waitpid(rig->program[which], &rig->status, WNOHANG) == 0)
+        return true;
+    rig->program[which] = 0;
+    return false;
+}
 
-    return rig->program[which] > 0 && waitpid(rig->program[which], &status, WNOHANG) == 0;
+bool reader_rig_crashed(const struct reader_rig *rig)
+{
+    return WIFSIGNALED(rig->status);
+}
+
+void reader_rig_environment(const char *const *reader)
+{
+    reader_environment = reader;
 }
 
 /* -- the simulator's control socket ------------------------------------------------------------ */
@@ -434,6 +450,28 @@ struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, u
 struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigned timeout_ms)
 {
     return reader_rig_expect_either(rig, type, type, timeout_ms);
+}
+
+bool reader_rig_try_send(struct reader_rig *rig, uint16_t type, const void *body)
+{
+    struct ipc *peer = ipc_client_peer(rig->reader);
+
+    return peer != NULL && ipc_send(peer, type, body) == 0;
+}
+
+struct message *reader_rig_try_next(struct reader_rig *rig, unsigned timeout_ms)
+{
+    uint64_t deadline = until(rig, timeout_ms);
+    unsigned before = rig->losses;
+
+    while (rig->first == rig->last)
+        if (rig->losses != before || !turn(rig, deadline))
+            return NULL;
+    free(rig->given);
+    rig->given = rig->queue[rig->first++ % QUEUE];
+    if (rig->given->type == MSG_VISIT_KEY)
+        rig->key = rig->given->body.visit_key;
+    return rig->given;
 }
 
 void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms)

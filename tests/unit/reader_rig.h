@@ -40,6 +40,10 @@ void reader_rig_kill(struct reader_rig *rig, enum reader_rig_program program);
 void reader_rig_restart(struct reader_rig *rig, enum reader_rig_program program);
 /* Still the process that was started last? */
 bool reader_rig_alive(struct reader_rig *rig, enum reader_rig_program program);
+/* ... and did the one that was last found to be gone end by a signal? */
+bool reader_rig_crashed(const struct reader_rig *rig);
+/* "NAME=value", NULL at the end, for each reader that is started from now on. */
+void reader_rig_environment(const char *const *reader);
 
 /* As the desk. Messages that come are kept in order until asked for; READER_STATE and frames are kept apart. */
 void reader_rig_send(struct reader_rig *rig, uint16_t type, const void *body);
@@ -48,6 +52,10 @@ struct message *reader_rig_expect(struct reader_rig *rig, uint16_t type, unsigne
 /* The next message of either type. */
 struct message *reader_rig_expect_either(struct reader_rig *rig, uint16_t one, uint16_t other,
                                          unsigned timeout_ms);
+/* Where the reader may fail: true when it was sent; the next message of any type, or NULL when none comes in time (not
+ * multiplied) or the connection is lost. A VISIT_KEY is kept. */
+bool reader_rig_try_send(struct reader_rig *rig, uint16_t type, const void *body);
+struct message *reader_rig_try_next(struct reader_rig *rig, unsigned timeout_ms);
 /* None of this type comes within the time. */
 void reader_rig_expect_none(struct reader_rig *rig, uint16_t type, unsigned ms);
 /* Until the newest READER_STATE is so. */
