@@ -510,9 +510,11 @@ folder-walk: setup-check
 handover-walk: setup-check
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_handover_walk
 	@UKETSUKE_WALK_ALL=1 $(BIN)/test_handover_walk
+# LINT="cppcheck shellcheck": only these parts.
+LINT ?=
 lint:
 	@tests/setup/packages.sh build sim check lint
-	@tests/lint.sh
+	@tests/lint.sh $(LINT)
 bench: models cards
 	@tests/setup/packages.sh bench
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all bench-programs
