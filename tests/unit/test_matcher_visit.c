@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <turbojpeg.h>
 #include <unistd.h>
 /* cmocka wants the four of C above first */
 #include <cmocka.h>
@@ -623,6 +624,79 @@ static void a_camera_that_misbehaves_in_the_middle_costs_reasons_and_not_the_vis
     shared.rule = before;
 }
 
+/* A frame of a film with a white cloth over everything below the middle of the nose, laid where the
+ * five points say, and darker to its sides. malloc()ed. */
+static uint8_t *masked_frame(struct engine *finder, unsigned n, size_t *out_len)
+{
+    static const uint8_t cloth[3] = {228, 226, 222};
+    const struct image *image;
+    struct frame_report r;
+    struct point five[FACE_POINTS];
+    unsigned char *jpeg = NULL;
+    unsigned long len = 0;
+    uint8_t *data = video_frame("franck", n, out_len);
+    tjhandle press = tjInitCompress();
+
+    assert_int_equal(engine_locate(finder, data, *out_len, &image, &r), FAILURE_NONE);
+    free(data);
+    landmarks_five(r.points, five);
+    for (int y = 0; y < image->height; y++) {
+        for (int x = 0; x < image->width; x++) {
+            const float ex = five[POINT_EYE_RIGHT].x - five[POINT_EYE_LEFT].x,
+                        ey = five[POINT_EYE_RIGHT].y - five[POINT_EYE_LEFT].y;
+            const float dx = (float)x - (five[POINT_EYE_LEFT].x + five[POINT_EYE_RIGHT].x) / 2,
+                        dy = (float)y - (five[POINT_EYE_LEFT].y + five[POINT_EYE_RIGHT].y) / 2;
+            const float u = (dx * ex + dy * ey) / (ex * ex + ey * ey),
+                        v = (dy * ex - dx * ey) / (ex * ex + ey * ey);
+
+            for (int c = 0; c < 3 && v > 0.45f && v < 1.85f && u > -1 && u < 1; c++)
+                image_row(image, y)[3 * x + c] = (uint8_t)((float)cloth[c] * (1 - 0.2f * u * u));
+        }
+    }
+    assert_int_equal(tjCompress2(press, image->pixels.data, image->width, 0, image->height,
+                                 TJPF_BGR, &jpeg, &len, TJSAMP_420, 90, 0),
+                     0);
+    data = malloc(len);
+    assert_non_null(data);
+    memcpy(data, jpeg, len);
+    *out_len = len;
+    tjFree(jpeg);
+    tjDestroy(press);
+    return data;
+}
+
+static void a_mask_is_told_and_is_neither_another_person_nor_an_attack(void **state)
+{
+    const struct decision_rule before = shared.rule;
+    struct session *session;
+    struct engine *finder;
+    char why[MANIFEST_WHY];
+    unsigned told = 0;
+
+    (void)state;
+    assert_int_equal(engine_new(&finder, manifest, why), 0);
+    shared.rule.policy = PRESENCE_PASSIVE;
+    session = begin("franck", false, &seen);
+    for (unsigned i = 0; i < 45; i++) { /* 4.5 s: long enough for "not the same" three times over */
+        size_t len;
+        uint8_t *data = masked_frame(finder, 1 + 3 * i, &len);
+
+        send_frame(session, i, 1000000 + i * UINT64_C(100000), data, len);
+        free(data);
+        while (seen.nresults < i + 1)
+            pool_drain(shared.pool, true);
+        told += seen.results[i].failure == FAILURE_FACE_COVERED;
+        assert_int_equal(seen.results[i].decision, DECISION_NOT_YET);
+        assert_int_equal(seen.results[i].liveness, LIVENESS_NOT_CHECKED);
+    }
+    assert_true(told >= 40);
+    /* Taken off: the visit goes on as if nothing had been. */
+    assert_int_equal(play(session, "franck", 200, 1, 90, &seen)->decision, DECISION_SAME);
+    session_free(&session);
+    engine_free(&finder);
+    shared.rule = before;
+}
+
 static int setup(void **state)
 {
     const struct model *liveness;
@@ -677,6 +751,7 @@ int main(void)
         cmocka_unit_test(a_photo_held_still_is_asked_for_a_movement_and_never_accepted),
         cmocka_unit_test(a_camera_that_changes_its_size_in_the_middle_costs_nothing),
         cmocka_unit_test(a_camera_that_misbehaves_in_the_middle_costs_reasons_and_not_the_visit),
+        cmocka_unit_test(a_mask_is_told_and_is_neither_another_person_nor_an_attack),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
