@@ -44,6 +44,17 @@ EOF
         sed -n '/^program/,$p' "$desk/plan"
     } >"$desk/plan.new"
     mv "$desk/plan.new" "$desk/plan"
+    # Two receipt computers, one for each encoding.
+    local encoding
+    for encoding in utf-8 shift-jis; do
+        mkdir -p "$desk/receipt-$encoding"
+        printf '\n[output %s]\nkind = face-files\nfolder = receipt-%s\nencoding = %s\n' "$encoding" "$encoding" "$encoding" >>"$desk/uketsuke.conf"
+        cat >>"$desk/plan" <<EOF
+program handover-$encoding \$BIN/uketsuke-relay --config \$DESK/uketsuke.conf --instance $encoding
+  listen handover seqpacket \$DESK/run/handover-$encoding.sock
+  ready notify
+EOF
+    done
 }
 
 start() { # start KIND
@@ -182,6 +193,56 @@ face_files() {
         refused face_files
     fi
 }
+# Every combination of CD003, CD004, CD006 and CD016 as the file of a terminal, twice under different names, some of them
+# half written at first. What is an answer (by jq, from the sample's own JSON) goes to both receipt computers once: of a
+# card session (CD002 1) to that of its own encoding byte for byte, else written anew. What is none goes nowhere.
+samples() {
+    local dir=$desk/samples before tomorrow encoding name n=0 files answers raw
+    before=$(terminal_visits)
+    files=$(in_folder utf-8 | wc -l)
+    tomorrow=$(date -d tomorrow +%Y%m%d)
+    "$bin/sim-samples" "$dir" >/dev/null
+    rm -f "$dir"/[!S]*
+    sed -i "s/20261006091455/${tomorrow}091455/" "$dir"/*.xml # a consent that is over is no longer handed over as it came
+    jq -r '.XmlMsg | .MessageHeader as $header | select($header.SegmentOfResult == "1") | .MessageBody |
+        select(.ProcessingResultStatus == "1") |
+        select((.QualificationValidity | IN("2", "3", "4")) or (.ResultList | length) == 1 and (.QualificationValidity | IN("1", "6"))) |
+        $header.ReferenceClassification + " " + (input_filename | sub("json$"; "xml"))' "$dir"/*.json >"$dir/answers"
+    answers=$(wc -l <"$dir/answers")
+    raw=$(grep -c '^1' "$dir/answers")
+    check "$kind: samples: some are answers, and some of these go as they are" yes \
+        "$([ "$answers" -ge 24 ] && [ "$answers" -lt 72 ] && [ "$raw" -ge 12 ] && [ "$raw" -lt "$answers" ] && echo yes || echo "$answers $raw")"
+    for name in "$dir"/*.xml; do
+        n=$((n + 1))
+        name=${name##*/}
+        head -c $((n % 7 == 0 ? 400 : 100000)) "$dir/$name" >"$desk/oqs/face/OQSsiquc01res_face_$name"
+    done
+    sleep 1
+    for name in "$dir"/*.xml; do
+        name=${name##*/}
+        cp "$dir/$name" "$desk/oqs/face/OQSsiquc01res_face_$name" # the same bytes again, or the rest of them
+        cp "$dir/$name" "$desk/oqs/face/OQSsiquc01res_face_again_$name"
+    done
+    for encoding in utf-8 shift-jis; do
+        sed -n "s/^1 \(.*-$encoding.xml\)\$/\1/p" "$dir/answers" | xargs sha256sum | cut -d' ' -f1 | sort >"$dir/wanted-$encoding"
+        until_it handed_all "$encoding" "$dir" $((files + answers))
+        sleep 1
+        handed_all "$encoding" "$dir" $((files + answers))
+        check "$kind: samples, $encoding: every answer goes there once, each of a card session byte for byte, and nothing else" "0 0" \
+            "$? $(strangers "$encoding" "$dir")"
+    done
+    check "$kind: samples: each is one visit" 288 "$(($(terminal_visits) - before))"
+}
+terminal_visits() { sqlite3 "$desk/state/uketsuke.db" "SELECT count(*) FROM audit WHERE event = 'terminal_visit'"; }
+in_folder() { sha256sum "$desk/receipt-$1"/OQS*.xml | cut -d' ' -f1 | sort; } # of what terminals told and what was asked
+handed_all() { # handed_all ENCODING SAMPLES FILES
+    [ "$(in_folder "$1" | wc -l)" -eq "$3" ] && [ -z "$(comm -23 "$2/wanted-$1" <(in_folder "$1"))" ]
+}
+strangers() { # what came as it lies there, and should not have; or twice
+    local here="$2/here"
+    in_folder "$1" >"$here"
+    { comm -12 <(sha256sum "$2"/*.xml | cut -d' ' -f1 | sort | comm -23 - "$2/wanted-$1") "$here"; uniq -d "$here" | comm -12 - "$2/wanted-$1"; } | wc -l
+}
 refused() { # refused CAPABILITY: the relay does not begin with it, and says why
     local words
     sed "s/^capabilities = .*/capabilities = by_numbers $1/" "$desk/uketsuke.conf" >"$desk/refused.conf"
@@ -197,6 +258,7 @@ for kind in web-api folders; do
     bulk
     doubt
     face_files
+    [ "$kind" = web-api ] || samples
     [ "$kind" = web-api ] || for capability in card_session register consents; do refused "$capability"; done
     launcher_stop
 done
