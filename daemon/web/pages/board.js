@@ -216,10 +216,11 @@ function renderCalls() {
     const had = document.activeElement?.dataset?.calls;
     show($("calls"), unseen.map((card) => {
         const lane = lanes.get(Number(card.dataset.lane));
-        return h("button", { type: "button", class: "main", "data-calls": lane.lane, onclick: () => {
+        const [who, what] = [`${lane.lane} ${lane.label}`, `: ${t(`state.${lane.state}`)}`];
+        return h("button", { type: "button", class: "main", "data-calls": lane.lane, "aria-label": who + what, onclick: () => {
             card.scrollIntoView({ block: "nearest" });
             card.querySelector("button")?.focus({ preventScroll: true });
-        } }, `${lane.lane} ${lane.label}: ${t(`state.${lane.state}`)}`);
+        } }, who, h("span", {}, what));
     }));
     if (had)
         $("calls").querySelector(`[data-calls="${had}"]`)?.focus();
