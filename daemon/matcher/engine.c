@@ -20,6 +20,7 @@
 /* Room put around a chip photo in which no face was found: detectors dislike a face that fills the
  * picture. */
 #define PHOTO_MARGIN 0.35f
+#define QUALITY_SIDE 112
 
 struct engine {
     struct model models[MODEL_ROLES]; /* without the files */
@@ -197,17 +198,35 @@ static void leave_trace(struct engine *engine, unsigned want, struct frame_repor
     report->trace_us = lap(clock);
 }
 
+/* The face as the recogniser wants it laid. */
+static int align_for_net(const struct engine *engine, const struct point five[FACE_POINTS],
+                         struct warp_map *map)
+{
+    const struct model *m = &engine->models[MODEL_RECOGNISER];
+
+    return align_map_to(five, m->alignment, m->width, map, NULL);
+}
+
+/* Light, contrast, cover: on the ArcFace template, whatever the recogniser's is. */
+static void measure_light(struct engine *engine, const struct point five[FACE_POINTS],
+                          struct frame_report *report)
+{
+    struct warp_map map;
+
+    if (align_map(five, QUALITY_SIDE, &map, NULL) == 0)
+        quality_of_light(&engine->image, &map, QUALITY_SIDE, &report->quality);
+}
+
 /* Quality of a face whose points are known. */
-static enum failure judge_face(struct engine *engine, const struct warp_map *map,
-                               const struct point five[FACE_POINTS], struct frame_report *report)
+static enum failure judge_face(struct engine *engine, const struct point five[FACE_POINTS],
+                               struct frame_report *report)
 {
     enum failure failure;
 
     quality_of_shape(&engine->image, &report->box, five, &report->quality);
     failure = quality_judge_shape(&report->quality, &quality_bounds_default);
     if (failure == FAILURE_NONE) {
-        quality_of_light(&engine->image, map, engine->models[MODEL_RECOGNISER].width,
-                         &report->quality);
+        measure_light(engine, five, report);
         failure = quality_judge_light(&report->quality, &quality_bounds_default);
     }
     return failure;
@@ -225,12 +244,12 @@ static enum failure compare_face(struct engine *engine, const struct embedding *
     r = find_points(engine, &report->box, report->points, five);
     report->points_known = r == 0;
     if (r == 0)
-        r = align_map(five, engine->models[MODEL_RECOGNISER].width, &map, NULL);
+        r = align_for_net(engine, five, &map);
     if (r < 0) {
         report->landmarks_us = lap(clock);
         return FAILURE_FACE_COVERED;
     }
-    failure = judge_face(engine, &map, five, report);
+    failure = judge_face(engine, five, report);
     report->landmarks_us = lap(clock);
     if (failure != FAILURE_NONE &&
         !((want & WANT_ANYWAY) != 0 &&
@@ -413,12 +432,12 @@ static enum failure locate(struct engine *engine, bool again_with_margin, struct
     r = find_points(engine, &report->box, report->points, five);
     report->points_known = r == 0;
     if (r == 0)
-        r = align_map(five, engine->models[MODEL_RECOGNISER].width, map, NULL);
+        r = align_for_net(engine, five, map);
     report->landmarks_us = lap(&clock);
     if (r < 0)
         return FAILURE_FACE_NONE;
     quality_of_shape(&engine->image, &report->box, five, &report->quality);
-    quality_of_light(&engine->image, map, engine->models[MODEL_RECOGNISER].width, &report->quality);
+    measure_light(engine, five, report);
     return FAILURE_NONE;
 }
 

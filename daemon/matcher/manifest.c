@@ -64,6 +64,7 @@ static const struct key keys[] = {
      "ultraface|yunet|ibug68-unit|embedding|softmax"},
     {"score-threshold", KEY_FLOAT, ROLE(DETECTOR), AT(score_threshold), 0.01, 0.999, NULL},
     {"nms-threshold", KEY_FLOAT, ROLE(DETECTOR), AT(nms_threshold), 0.01, 0.999, NULL},
+    {"alignment", KEY_WORD, ROLE(RECOGNISER), AT(alignment), 0, 0, "arcface|dlib"},
     {"dimensions", KEY_INT, ROLE(RECOGNISER), AT(dimensions), 16, 1024, NULL},
     {"threshold-1e-2", KEY_FLOAT, ROLE(RECOGNISER), AT(thresholds[FMR_1E2]), 0.01, 0.999, NULL},
     {"threshold-1e-3", KEY_FLOAT, ROLE(RECOGNISER), AT(thresholds[FMR_1E3]), 0.01, 0.999, NULL},
@@ -128,6 +129,8 @@ static int store_word(struct parse *p, const struct key *key, struct model *mode
         model->provenance_known = i != 0;
     else if (key->offset == AT(gate))
         model->gate = i != 0;
+    else if (key->offset == AT(alignment))
+        model->alignment = (enum model_alignment)i;
     else if (key->offset == AT(format.colour))
         model->format.colour = (enum warp_colour)i;
     else
@@ -216,7 +219,7 @@ static bool whole_is_sound(struct parse *p)
 
         for (size_t i = 0; i < NKEYS; i++)
             if ((keys[i].roles & (1u << role)) != 0 && (p->seen[role] & (UINT64_C(1) << i)) == 0 &&
-                keys[i].type != KEY_IGNORED)
+                keys[i].type != KEY_IGNORED && keys[i].offset != AT(alignment))
                 return refuse(p, role_names[role], keys[i].name, "missing"), false;
         if ((decoding_roles[model->decoding] & (1u << role)) == 0)
             return refuse(p, role_names[role], "decoding", "is for another role"), false;

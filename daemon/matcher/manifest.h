@@ -27,6 +27,10 @@ enum model_decoding {
     DECODING_SOFTMAX,
 };
 
+/* Where a recogniser was taught to find the face's points: on the template of the ArcFace family, or
+ * as in dlib's chips of 150 x 150, a quarter of the face's size of room around it. */
+enum model_alignment { ALIGN_ARCFACE, ALIGN_DLIB };
+
 /* False match rates that have a threshold of their own, in the order of [matcher] false-match-rate. */
 enum model_fmr { FMR_1E2, FMR_1E3, FMR_1E4, FMR_1E5, FMR_COUNT };
 
@@ -42,6 +46,7 @@ struct model {
     /* detector */
     float score_threshold, nms_threshold;
     /* recogniser */
+    enum model_alignment alignment;
     int dimensions;
     float thresholds[FMR_COUNT];
     /* liveness */

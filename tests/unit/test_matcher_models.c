@@ -94,6 +94,7 @@ static void the_set_with_the_dlib_network_is_read(void **state)
         fail_msg("%s", why);
     assert_int_equal(m.models[MODEL_RECOGNISER].width, 150);
     assert_int_equal(m.models[MODEL_RECOGNISER].dimensions, 128);
+    assert_int_equal(m.models[MODEL_RECOGNISER].alignment, ALIGN_DLIB);
     assert_int_equal(m.models[MODEL_RECOGNISER].format.colour, WARP_RGB);
     assert_float_equal(m.models[MODEL_RECOGNISER].format.scale, 1.0 / 256, 1e-9);
     free(text);
@@ -112,6 +113,9 @@ static void a_wrong_manifest_is_refused_by_section_and_key(void **state)
         {"file = fr_detect.onnx", "file = ../fr_detect.onnx", "[detector] file"},
         {"width = 112", "", "[recogniser] width"},
         {"dimensions = 512", "dimensions = 512.5", "[recogniser] dimensions"},
+        {"dimensions = 512", "dimensions = 512\nalignment = faces", "[recogniser] alignment"},
+        {"score-threshold = 0.65", "score-threshold = 0.65\nalignment = dlib",
+         "[detector] alignment"},
         {"[landmarks]", "[landmark]", "[landmark]"},
         {"gate = no", "gate = perhaps", "[liveness] gate"},
         {"fail = 0.2", "fail = 0.9", "[liveness] fail"},
