@@ -31,7 +31,7 @@ as_printed 'sudo apt install ./uketsuke-sim_0.1.0_amd64.deb'
 as_printed 'sudo uketsuke-sim setup' 'uketsuke-sim setup /data/guest/sim'
 as_printed 'sudo uketsuke-sim configure'
 # An emulated processor is slow at faces.
-sed -i 's/^card-back-seconds.*/&\nface-seconds = 120\nask-seconds = 60\nbackup-directory = \/var\/backups\/uketsuke/' /etc/uketsuke/uketsuke.conf
+sed -i 's/^card-back-seconds.*/&\nmethod-seconds = 600\nentry-seconds = 600\nface-seconds = 120\nask-seconds = 60\nbackup-directory = \/var\/backups\/uketsuke/' /etc/uketsuke/uketsuke.conf
 # Backups on another disk, as uketsuked(8) says.
 install -d -o uketsuke-desk -g uketsuke-desk -m 700 /var/backups/uketsuke
 mkdir -p /etc/systemd/system/uketsuke-desk.service.d
