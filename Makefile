@@ -9,7 +9,7 @@
 #   make soak SECONDS=n  a random day at LANES lanes (16) with every kind of trouble, books compared, memory and descriptors flat
 #   make bench | fuzz | coverage | faults | valgrind | lint | rig | evaluate PAIRS=FILE | install | clean
 #   make proxy          the examples of a TLS proxy before a whole desk, in a browser
-#   make deb | deb-reproducible | deb-check | guest
+#   make deb | deb-reproducible | deb-check | container | guest
 #
 # SAN=1 builds everything with AddressSanitizer and UndefinedBehaviorSanitizer under build/asan.
 
@@ -639,8 +639,8 @@ install-sim:
 	install -D -m 644 packaging/man/uketsuke-sim.1 $(SHARE)/man/man1/uketsuke-sim.1
 
 # Debian packages under build/deb, judged by lintian; built twice in different places: the same bytes; tried by dpkg
-# in a fresh Debian (install, upgrade, downgrade, remove, purge); run under systemd in a guest.
-.PHONY: deb deb-reproducible deb-check guest install-files install-sim
+# in a fresh Debian (install, upgrade, downgrade, remove, purge); run under systemd in namespaces and in QEMU.
+.PHONY: deb deb-reproducible deb-check container guest install-files install-sim
 deb:
 	@tests/setup/packages.sh build sim deb
 	@packaging/deb.sh build/deb
@@ -650,6 +650,9 @@ deb-reproducible:
 deb-check: models
 	@tests/setup/packages.sh build sim deb
 	@tests/deb.sh build
+container: models cards
+	@tests/setup/packages.sh build sim check deb
+	@tests/guest/container.sh build
 guest: models cards
 	@tests/setup/packages.sh build sim check rig deb
 	@tests/guest/run.sh build
