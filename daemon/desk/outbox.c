@@ -453,13 +453,12 @@ static void send_stage(struct target *t, const struct store_outbox *entry)
 }
 
 /*
- * What was to go out does not open: staff hear of it, and nothing waits behind it. A file needs only its answer; and a
- * document that was staged is taken away first.
+ * What was to go out does not open: staff hear of it, and nothing waits behind it. A file needs only its answer; and of a
+ * document whatever may have been prepared is taken away first.
  */
 static bool cannot_go(const struct store_outbox *entry)
 {
-    return entry->damaged && entry->kind != OUTBOX_FACE_FILE &&
-           (entry->kind != OUTBOX_DOCUMENT || entry->state == OUTBOX_WAITING);
+    return entry->damaged && entry->kind != OUTBOX_FACE_FILE && entry->kind != OUTBOX_DOCUMENT;
 }
 
 static void carry(struct target *t, struct store_outbox *entry)

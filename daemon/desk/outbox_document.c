@@ -241,7 +241,8 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
 {
     struct desk *desk = t->outbox->desk;
     const struct document *d = document_of(entry->cause);
-    struct outbox_end end = {.outcome = HANDOVER_NOT_SENT, .failure = FAILURE_HANDOVER_UNREACHABLE};
+    const struct outbox_end end = {.outcome = HANDOVER_NOT_SENT,
+                                   .failure = FAILURE_HANDOVER_UNREACHABLE};
     int64_t until = until_of(entry);
     bool over = until <= (int64_t)desk_wall_us(desk);
     struct store_visit record;
@@ -249,6 +250,7 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
 
     /* Also what waits may lie in the work folder: the desk, or its word, was lost on the way of a stage. */
     if (over || entry->state == OUTBOX_SENT_MAYBE) {
+        t->flight.why = entry->damaged ? FAILURE_HANDOVER_GONE : FAILURE_NONE;
         outbox_give_step(t, entry, over ? HANDOVER_DISCARD : HANDOVER_COMMIT);
         return;
     }
@@ -262,10 +264,12 @@ void outbox_send_document(struct target *t, const struct store_outbox *entry)
             r = -ENOTCONN;
         explicit_bzero(&record, sizeof(record));
     }
-    if (r == -ENODATA)
-        end = (struct outbox_end){.outcome = HANDOVER_REFUSED, .failure = FAILURE_HANDOVER_GONE};
-    if (r < 0)
+    if (r == -ENODATA) {
+        t->flight.why = FAILURE_HANDOVER_GONE;
+        outbox_give_step(t, entry, HANDOVER_DISCARD);
+    } else if (r < 0) {
         outbox_ended(t, entry->id, &end);
+    }
 }
 
 /* ---- the answer ------------------------------------------------------------------------------ */

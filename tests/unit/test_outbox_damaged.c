@@ -25,7 +25,8 @@ static struct house {
     struct desk *desk;
     uint64_t given[8]; /* what went to the carrier, in order */
     uint8_t steps[8];
-    unsigned ngiven, asked;
+    struct msg_handover_give last;
+    unsigned ngiven, discarded, asked;
     uint8_t asked_kind;
 } house;
 
@@ -41,6 +42,7 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
     if (type == MSG_HANDOVER_GIVE && house.ngiven < 8) {
         house.given[house.ngiven] = give->entry;
         house.steps[house.ngiven++] = give->step;
+        house.last = *give;
     } else if (peer == PEER_RELAY && type == MSG_ELIGIBILITY_ASK) {
         house.asked++;
         house.asked_kind = ((const struct msg_eligibility_ask *)body)->kind;
@@ -121,6 +123,24 @@ static void begin(uint8_t kind)
     (void)clock_advance(house.rig.clock, CLOCK_SECOND);
 }
 
+/* The carrier takes away what it was told to, and says so. */
+static void discard(void)
+{
+    while (house.ngiven > 0 && house.steps[house.ngiven - 1] == HANDOVER_DISCARD &&
+           house.discarded < house.ngiven) {
+        struct message message = {.type = MSG_HANDOVER_RESULT};
+
+        house.discarded = house.ngiven;
+        message.body.handover_result =
+            (struct msg_handover_result){.entry = house.last.entry,
+                                         .attempt = house.last.attempt,
+                                         .step = HANDOVER_DISCARD,
+                                         .outcome = HANDOVER_REFUSED,
+                                         .failure = FAILURE_HANDOVER_CONSENT};
+        assert_true(outbox_carrier_message(house.desk, 0, &message));
+    }
+}
+
 static void end(void)
 {
     desk_free(&house.desk);
@@ -177,6 +197,7 @@ static void what_does_not_open_is_said_and_holds_up_nothing(void **state)
         second = an_entry(rows[i].kind, rows[i].cause, OUTBOX_WAITING, "");
         damage(first);
         begin(rows[i].kind);
+        discard();
         expect(first, rows[i].becomes, rows[i].failure);
         if (rows[i].kind == OUTBOX_DOCUMENT) {
             /* Its question needs numbers, which this visit has not: said as well, and no third try. */
@@ -205,6 +226,8 @@ static void a_document_of_a_later_version_holds_up_nothing(void **state)
     rig_new(&house.rig);
     first = an_entry(OUTBOX_DOCUMENT, 14, OUTBOX_WAITING, "");
     begin(OUTBOX_DOCUMENT);
+    assert_int_equal(house.steps[0], HANDOVER_DISCARD);
+    discard();
     expect(first, OUTBOX_REFUSED, FAILURE_HANDOVER_GONE);
     end();
 }
@@ -221,6 +244,8 @@ static void a_staged_document_that_does_not_open_is_taken_away(void **state)
     assert_int_equal(house.ngiven, 1);
     assert_int_equal(house.given[0], first);
     assert_int_equal(house.steps[0], HANDOVER_DISCARD);
+    discard();
+    expect(first, OUTBOX_REFUSED, FAILURE_HANDOVER_GONE);
     end();
 }
 
