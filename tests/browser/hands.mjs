@@ -196,9 +196,11 @@ export class Staff {
     }
     async toLane(action) {
         const selector = `.lane[data-lane="${this.lane}"] [data-action="${action}"]`;
-        await this.page.waitForSelector(selector, { timeout: 20000 });
+        /* A machine with much to do draws a page that nobody looks at late: that is waited for. */
+        if (!(await until(() => this.page.locator(selector).isVisible(), 60000)))
+            throw new Error(`the board does not offer ${action}`);
         if (!this.keys)
-            return this.page.locator(selector).click({ timeout: 20000 });
+            return this.page.locator(selector).click({ timeout: 60000 });
         await this.blank();
         await this.page.keyboard.press(String(this.lane));
         await tabTo(this.page, selector);
@@ -207,7 +209,7 @@ export class Staff {
     // Fills in the form that stands there and sends it; resolves with what the desk answered.
     async send(path, fields) {
         await this.form.fill(fields);
-        const answer = this.page.waitForResponse((r) => r.request().method() === "POST" && new URL(r.url()).pathname === path, { timeout: 30000 });
+        const answer = this.page.waitForResponse((r) => r.request().method() === "POST" && new URL(r.url()).pathname === path, { timeout: 90000 }).catch(() => null);
         if (this.keys) {
             await tabTo(this.page, "#dialog button:is(.main, .danger)");
             await this.page.keyboard.press("Enter");
@@ -215,6 +217,8 @@ export class Staff {
             await this.form.submit();
         }
         const response = await answer;
+        if (response === null)
+            throw new Error(`the board sent nothing to ${path}`);
         const json = await response.json().catch(() => null);
         if (response.ok())
             await this.form.closed();
