@@ -490,7 +490,7 @@ browser: models cards voice
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/browser/run.sh build $(BIN) $(BROWSER_PORT)
 	@tests/browser/accounts.sh build $(BIN) $$(($(BROWSER_PORT) + 20))
-	@tests/browser/reception.sh build $(BIN) build/desk-pages $(LANES) $$(($(BROWSER_PORT) + 30)) $(FAMILY)
+	@tests/browser/reception.sh build $(BIN) build/desk-pages 2 $$(($(BROWSER_PORT) + 30)) $(FAMILY)
 
 # The examples of a TLS proxy (packaging/proxy; PROXY=nginx: only that one) before a whole desk, with curl and a browser.
 PROXY ?=

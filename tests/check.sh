@@ -110,7 +110,7 @@ part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5
 part texts 60 node tests/browser/texts.mjs
 part voice 120 tests/browser/voice.sh
 part browser 600 env SHORT=1 tests/browser/run.sh build build/release/bin 8930
-part every-visit-by-pages 900 tests/browser/reception.sh build build/release/bin build/desk-pages 4 8980
+part every-visit-by-pages 900 tests/browser/reception.sh build build/release/bin build/desk-pages 2 8980
 part signing-in 300 tests/browser/accounts.sh build build/release/bin 8960
 part face-visits 600 tests/visit-figures.sh build build/release/bin short
 part sources 120 tests/sources.sh
