@@ -510,8 +510,8 @@ folder-walk: setup-check
 handover-walk: setup-check
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_handover_walk
 	@UKETSUKE_WALK_ALL=1 $(BIN)/test_handover_walk
-# LINT="cppcheck shellcheck": only these parts.
-LINT ?=
+# LINT="cppcheck shellcheck": only these parts. (make itself knows a LINT, so that ?= would leave that.)
+LINT =
 lint:
 	@tests/setup/packages.sh build sim check lint
 	@tests/lint.sh $(LINT)

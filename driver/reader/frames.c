@@ -71,7 +71,8 @@ static void fail_run(struct frames *f, uint16_t failure)
     struct msg_camera_failed body = {.visit = f->visit, .failure = failure};
 
     end_run(f);
-    f->state(failure, f->arg);
+    if (failure != FAILURE_CAMERA_ABSENT)
+        f->state(failure, f->arg);
     f->send(MSG_CAMERA_FAILED, &body, -1, f->arg);
 }
 

@@ -18,7 +18,8 @@ struct camera;
 struct clock;
 struct frames;
 
-/* Told when a run ends by trouble (`failure`), and FAILURE_NONE when pictures move again. */
+/* What is found of the camera that is there: a run ended by trouble (`failure`); FAILURE_NONE: pictures move again. That
+ * none was there is not told so: one may have come meanwhile. */
 typedef void frames_state_fn(uint16_t failure, void *arg);
 /* One message to the desk; `fd` -1 for none, borrowed. */
 typedef void frames_send_fn(uint16_t type, const void *body, int fd, void *arg);

@@ -269,6 +269,22 @@ static void a_camera_that_goes_ends_the_run(void **state)
     assert_int_equal(nfailed, 1);
 }
 
+/* Else the camera just plugged in would be called absent until the next visit. */
+static void a_run_that_began_without_a_camera_says_nothing_of_the_one_that_comes(void **state)
+{
+    const struct msg_camera_start m = {
+        .visit = 9, .width = 640, .height = 480, .fps = 15, .credit = 1};
+
+    (void)state;
+    frames_set_camera(frames, NULL);
+    assert_int_equal(frames_start(frames, &m), 0);
+    frames_set_camera(frames, &camera.base);
+    clock_advance(now, 0);
+    assert_int_equal(nfailed, 1);
+    assert_int_equal(failed, FAILURE_CAMERA_ABSENT);
+    assert_int_equal(nstates, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
 
 int main(void)
@@ -281,6 +297,7 @@ int main(void)
         TEST(a_stream_that_breaks_is_begun_twice_again),
         TEST(a_run_that_cannot_begin_is_told_from_the_loop),
         TEST(a_camera_that_goes_ends_the_run),
+        TEST(a_run_that_began_without_a_camera_says_nothing_of_the_one_that_comes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
