@@ -75,8 +75,8 @@ int store_outbox_save(struct store *store, const struct store_outbox *entry)
     const bool found_by_content =
         entry->kind == OUTBOX_REFERENCE && entry->state != OUTBOX_DONE && entry->tree_len > 0;
     uint8_t hash[STORE_HASH];
-    uint8_t *sealed;
-    size_t len;
+    uint8_t *sealed = NULL;
+    size_t len = 0;
     struct statement s;
     int r = found_by_content ? hash_same(store, entry, hash) : 0;
 
