@@ -135,6 +135,8 @@ try {
         await page.locator(`#dialog [name="${name}"]`).fill(words);
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelector("#visits tr[data-visit]")?.innerText.includes("資格あり"));
+    /* The form may close after the list is new, and gives the focus back where it came from. */
+    await page.waitForFunction(() => !document.querySelector("#dialog").open);
     await page.locator("#visits tr[data-visit]").first().focus();
     await page.keyboard.press("Enter");
     await page.locator('#detail [data-action="proxy"]').focus();
