@@ -39,6 +39,14 @@ const otherwise = {
 const line = (path) => readFileSync(path, "utf8").split("\n")[0];
 // In Japan.
 const today = () => new Date(Date.now() + 9 * 3600000).toISOString().slice(0, 10).replaceAll("-", "");
+// How many names below a directory fit a pattern of parts, as glob(7) has it.
+function matching(directory, [part, ...rest]) {
+    const like = new RegExp(`^${part.replaceAll(".", "\\.").replaceAll("*", ".*")}$`);
+    const found = readdirSync(directory, { withFileTypes: true }).filter(({ name }) => like.test(name) && (!name.startsWith(".") || part.startsWith(".")));
+    if (rest.length === 0)
+        return found.length;
+    return found.filter((one) => one.isDirectory()).reduce((n, { name }) => n + matching(`${directory}/${name}`, rest), 0);
+}
 const secondsOf = (words, usual) => Number(words.find((w) => /^\d+$/.test(w)) ?? usual) * 1000;
 
 // One desk, and this run's own book about it.
@@ -288,9 +296,7 @@ async function take(lane, beside, step) {
                 throw new Error(`${target} is ${seen}, not ${state} ${code}`);
         },
         async files([n, pattern]) {
-            const [directory, name] = filled(pattern).match(/^(.*)\/([^/]*)$/).slice(1);
-            const like = new RegExp(`^${name.replaceAll("*", ".*")}$`);
-            const there = () => readdirSync(`${lane.site.directory}/${directory}`).filter((one) => like.test(one)).length;
+            const there = () => matching(lane.site.directory, filled(pattern).split("/"));
             if (!(await until(() => there() === Number(n), 60000, 150)))
                 throw new Error(`${there()} files ${pattern}, not ${n}`);
         },
