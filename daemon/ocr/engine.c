@@ -15,8 +15,8 @@
  * wide: only the order is relied on (photo at the left, dates beside it, the code at its lower
  * right) and what the lines say.
  */
-static const struct zone dates = {25, 16, 84, 43, 1.5, 4.6, 14, 60};
-static const struct zone code = {23.4, 39, 46, 53, 1.4, 4.4, 4, 14};
+static const struct zone dates = {25, 16, 84, 43, 1.5, 4.6, 14, 60, 1};
+static const struct zone code = {23.4, 39, 46, 53, 1.4, 4.4, 4, 14, 0};
 
 /* Below this the networks' own certainty is not believed. Measured by tests/ocr-figures.sh. */
 #define SURE_DATE 15.0f

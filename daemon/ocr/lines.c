@@ -7,11 +7,11 @@
 
 #define WINDOW_MM 1.6  /* half the window whose mean a stroke must stand out from */
 #define CONTRAST 0.22f /* Sauvola's k (Sauvola, Pietikäinen 2000), for print on a waved ground */
-#define GAP_MM                                                                                     \
-    2.3 /* the widest gap within a line: an empty place and the sides of its neighbours */
-#define SPECK_MM 0.35 /* what is smaller either way is no stroke */
+#define GAP_MM 2.3     /* within a word; what is wider must line up to be one line (joins) */
+#define SPECK_MM 0.35  /* what is smaller either way is no stroke */
 #define MARGIN_MM 0.45
 #define EDGE_MM 0.15 /* ink so near to the zone's edge goes on beyond it */
+#define PARTS_MOST 64
 
 static int px(double mm)
 {
@@ -74,6 +74,50 @@ static bool whole(int x, int y, int w, int h, int width, int height)
     return x >= edge && y >= edge && x + w + edge <= width && y + h + edge <= height;
 }
 
+/* Two parts side by side, as high as each other and no further apart than the zone's lines have
+ * gaps: before a number of one figure stands an empty place, and with a narrow figure's own sides
+ * that is wider than any gap between words. */
+static bool joins(const struct line_box *a, const struct line_box *b, double gap)
+{
+    const int ha = a->y1 - a->y0, hb = b->y1 - b->y0, taller = ha > hb ? ha : hb;
+    const int top = a->y0 > b->y0 ? a->y0 : b->y0, bottom = a->y1 < b->y1 ? a->y1 : b->y1;
+    const int apart = a->x0 < b->x0 ? b->x0 - a->x1 : a->x0 - b->x1;
+
+    return (bottom - top) * 10 >= taller * 7 && apart <= gap * taller;
+}
+
+static unsigned join_parts(struct line_box parts[PARTS_MOST], unsigned n, double gap)
+{
+    for (unsigned i = 0; i < n; i++) {
+        for (unsigned j = i + 1; j < n; j++) {
+            struct line_box *a = &parts[i], *b = &parts[j];
+
+            if (!joins(a, b, gap))
+                continue;
+            *a = (struct line_box){a->x0 < b->x0 ? a->x0 : b->x0, a->y0 < b->y0 ? a->y0 : b->y0,
+                                   a->x1 > b->x1 ? a->x1 : b->x1, a->y1 > b->y1 ? a->y1 : b->y1};
+            *b = parts[--n];
+            j = i; /* it has grown: once more against all that follow */
+        }
+    }
+    return n;
+}
+
+/* Where ink as high as a line stands, within the zone's picture; parts of one line joined. */
+static unsigned find_parts(BOXA *boxes, const struct zone *zone, struct line_box parts[PARTS_MOST])
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < boxaGetCount(boxes) && n < PARTS_MOST; i++) {
+        int x, y, w, h;
+
+        if (boxaGetBoxGeometry(boxes, i, &x, &y, &w, &h) == 0 && h >= px(zone->least_height) &&
+            h <= px(zone->most_height))
+            parts[n++] = (struct line_box){x, y, x + w, y + h};
+    }
+    return zone->gap > 0 ? join_parts(parts, n, zone->gap) : n;
+}
+
 unsigned lines_find(const struct plane *flat, const struct zone *zone,
                     struct line_box out[LINES_FOUND_MOST])
 {
@@ -83,15 +127,16 @@ unsigned lines_find(const struct plane *flat, const struct zone *zone,
               y1 = clip(px(zone->y1), y0 + 1, flat->height);
     PIX *ink = ink_of(flat, x0, y0, x1, y1), *grown = ink != NULL ? grow_together(ink, zone) : NULL;
     BOXA *boxes = grown != NULL ? pixConnCompBB(grown, 8) : NULL;
+    struct line_box parts[PARTS_MOST];
+    const unsigned nparts = boxes != NULL ? find_parts(boxes, zone, parts) : 0;
     unsigned n = 0;
 
-    for (int i = 0; boxes != NULL && i < boxaGetCount(boxes); i++) {
+    for (unsigned i = 0; i < nparts; i++) {
+        const int x = parts[i].x0, y = parts[i].y0, w = parts[i].x1 - x, h = parts[i].y1 - y;
         struct line_box box;
-        int x, y, w, h;
         unsigned at;
 
-        if (boxaGetBoxGeometry(boxes, i, &x, &y, &w, &h) != 0 || !fits(zone, w, h) ||
-            !whole(x, y, w, h, x1 - x0, y1 - y0))
+        if (!fits(zone, w, h) || !whole(x, y, w, h, x1 - x0, y1 - y0))
             continue;
         box.x0 = clip(x0 + x - px(MARGIN_MM), 0, flat->width);
         box.x1 = clip(x0 + x + w + px(MARGIN_MM), 0, flat->width);

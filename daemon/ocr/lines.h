@@ -8,6 +8,7 @@
 struct zone {
     double x0, y0, x1, y1;
     double least_height, most_height, least_width, most_width;
+    double gap; /* in heights of a line: parts no further apart that line up are one; 0: none are */
 };
 
 struct line_box {
