@@ -176,17 +176,9 @@ int store_answer_due(struct store *store, int64_t now_us, uint64_t *id, uint8_t 
 int store_answers_end(struct store *store, int64_t *end_us)
 {
     struct statement s;
-    int r;
 
     statement_start(&s, store, QUERY_ANSWERS_END);
-    r = statement_step(&s);
-    if (r > 0) {
-        r = sqlite3_column_type(s.stmt, 0) == SQLITE_NULL ? -ENOENT : 0;
-        *end_us = statement_get_int(&s);
-    } else if (r == 0) {
-        r = -ENOENT;
-    }
-    return statement_end(&s, r);
+    return statement_run_int(&s, end_us);
 }
 
 int store_answer_replace(struct store *store, uint64_t id, const void *tree, size_t len,

@@ -261,18 +261,10 @@ int store_outbox_next(struct store *store, const char *target, int64_t now_us, u
 int store_outbox_due(struct store *store, const char *target, int64_t *due_us)
 {
     struct statement s;
-    int r;
 
     statement_start(&s, store, QUERY_OUTBOX_DUE);
     statement_text(&s, target);
-    r = statement_step(&s);
-    if (r > 0) {
-        r = sqlite3_column_type(s.stmt, 0) == SQLITE_NULL ? -ENOENT : 0;
-        *due_us = statement_get_int(&s);
-    } else if (r == 0) {
-        r = -ENOENT;
-    }
-    return statement_end(&s, r);
+    return statement_run_int(&s, due_us);
 }
 
 int store_outboxes(struct store *store, enum store_outboxes which, uint32_t limit,

@@ -115,3 +115,16 @@ int statement_run(struct statement *s)
 
     return statement_end(s, r > 0 ? 0 : r);
 }
+
+int statement_run_int(struct statement *s, int64_t *out)
+{
+    int r = statement_step(s);
+
+    if (r > 0) {
+        r = sqlite3_column_type(s->stmt, 0) == SQLITE_NULL ? -ENOENT : 0;
+        *out = statement_get_int(s);
+    } else if (r == 0) {
+        r = -ENOENT;
+    }
+    return statement_end(s, r);
+}

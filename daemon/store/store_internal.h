@@ -135,6 +135,8 @@ int statement_error(struct statement *s);
 int statement_end(struct statement *s, int r);
 /* Bind done: run to the end; 0 or negative errno. */
 int statement_run(struct statement *s);
+/* Bind done: the one number asked for; -ENOENT when there is none, or it is NULL. */
+int statement_run_int(struct statement *s, int64_t *out);
 int store_errno(struct store *store, int rc);
 
 /* ---- seal.c ---------------------------------------------------------------------------------- */
