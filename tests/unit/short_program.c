@@ -1,24 +1,14 @@
 #include "short_program.h"
 
 #include <linux/limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "program_rig.h"
 
-/* What is kept grows each time. More rounds than a relay that has just begun keeps connections (six, libcurl's pool). */
-#define ROUNDS 12
-
-static const char *const names[SHORT_KINDS] = {SHORT_NAMES};
 static struct short_state *shared;
 static char state_path[64];
 
@@ -61,6 +51,46 @@ void short_program_end(void)
     (void)unlink(state_path);
 }
 
+bool short_program_is_armed(void)
+{
+    return shared->kind >= 0 && shared->n > 0;
+}
+
+static void calm(const struct short_work *work)
+{
+    bool right = false;
+    const char *wrong = work->once(work->arg, &right);
+
+    if (wrong != NULL || !right)
+        fail_msg("%s, undisturbed: %s", work->words, wrong != NULL ? wrong : "not done");
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* A program under the sanitizers takes no preloaded allocator: the ordinary build has its calls failed. */
+static void undisturbed_each_work_is_done(void **state)
+{
+    const struct short_suite *suite = *state;
+
+    for (unsigned i = 0; i < suite->n; i++)
+        calm(&suite->works[i]);
+}
+
+int short_program_main(const struct short_suite *suite, CMFixtureFunction up,
+                       CMFixtureFunction down)
+{
+    const struct CMUnitTest tests[] = {
+        {"undisturbed_each_work_is_done", undisturbed_each_work_is_done, NULL, NULL,
+         (void *)(uintptr_t)suite},
+    };
+
+    return cmocka_run_group_tests(tests, up, down);
+}
+#else
+/* What is kept grows each time. More rounds than a relay that has just begun keeps connections (six, libcurl's pool). */
+#define ROUNDS 12
+
+static const char *const names[SHORT_KINDS] = {SHORT_NAMES};
+
 static void arm(enum short_kind kind, unsigned n)
 {
     shared->calls = 0;
@@ -76,11 +106,6 @@ static unsigned disarm(void)
     shared->kind = -1;
     shared->inside = 0;
     return shared->calls;
-}
-
-bool short_program_is_armed(void)
-{
-    return shared->kind >= 0 && shared->n > 0;
 }
 
 struct counts {
@@ -131,15 +156,6 @@ static bool leaks(const struct short_work *work, enum short_kind kind, unsigned 
     return grown == ROUNDS;
 }
 
-static void calm(const struct short_work *work)
-{
-    bool right = false;
-    const char *wrong = work->once(work->arg, &right);
-
-    if (wrong != NULL || !right)
-        fail_msg("%s, undisturbed: %s", work->words, wrong != NULL ? wrong : "not done");
-}
-
 /* What was begun when the last call of another kind failed may show only now: once. */
 static void settle(const struct short_work *work, struct counts *counts)
 {
@@ -152,7 +168,7 @@ static void settle(const struct short_work *work, struct counts *counts)
         fail_msg("%s, after another kind: %s", work->words, wrong);
 }
 
-void short_program_run(const struct short_work *work, enum short_kind kind)
+static void run(const struct short_work *work, enum short_kind kind)
 {
     const char *wish = getenv("UKETSUKE_FAULTS");
     const bool all = wish != NULL && strcmp(wish, "all") == 0;
@@ -170,8 +186,8 @@ void short_program_run(const struct short_work *work, enum short_kind kind)
     calm(work);
     total = disarm();
     for (unsigned n = only > 0 ? only : 1; n <= total; n += only > 0 ? total
-                                                            : all    ? 1
-                                                                     : 1 + total / work->runs,
+                                                            : all ? 1
+                                                                  : 1 + total / work->runs,
                   runs++) {
         const long live = shared->live;
         const unsigned ends = counts.ended;
@@ -193,3 +209,34 @@ void short_program_run(const struct short_work *work, enum short_kind kind)
         names[kind], work->words, total, runs, counts.right, counts.ended, failed);
     assert_int_equal(failed, 0);
 }
+
+struct kind_of_suite {
+    const struct short_suite *suite;
+    enum short_kind kind;
+};
+
+static void run_kind(void **state)
+{
+    const struct kind_of_suite *of = *state;
+
+    for (unsigned i = 0; i < of->suite->n; i++)
+        run(&of->suite->works[i], of->kind);
+}
+
+int short_program_main(const struct short_suite *suite, CMFixtureFunction up,
+                       CMFixtureFunction down)
+{
+    struct kind_of_suite of[] = {
+        {suite, SHORT_MEMORY}, {suite, SHORT_FILES}, {suite, SHORT_TALK}, {suite, SHORT_CRYPTO}};
+    const struct CMUnitTest tests[] = {
+        {"any_piece_of_memory_may_be_missing", run_kind, NULL, NULL, &of[0]},
+        {"any_call_for_a_file_may_fail", run_kind, NULL, NULL, &of[1]},
+        {"any_call_to_a_socket_or_the_loop_may_fail", run_kind, NULL, NULL, &of[2]},
+        /* without a name it is none to cmocka */
+        {suite->no_crypto ? NULL : "any_call_of_the_cryptographic_library_may_fail", run_kind, NULL,
+         NULL, &of[3]},
+    };
+
+    return cmocka_run_group_tests(tests, up, down);
+}
+#endif

@@ -8,7 +8,13 @@
 #ifndef TESTS_UNIT_SHORT_PROGRAM_H
 #define TESTS_UNIT_SHORT_PROGRAM_H
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include "short_calls.h"
 
@@ -32,7 +38,18 @@ void short_program_end(void);
 /* Is a call to fail now? */
 bool short_program_is_armed(void);
 
-/* Asserts that nothing was wrong, and prints the counts. */
-void short_program_run(const struct short_work *work, enum short_kind kind);
+/* The works that a program is failed at, one after the other for each kind of calls. */
+struct short_suite {
+    const struct short_work *works;
+    unsigned n;
+    bool no_crypto; /* it makes no call of the cryptographic library */
+};
+
+/*
+ * What main() of such a test returns: a test a kind of calls; under the sanitizers one of every work undisturbed.
+ * Asserts that nothing was wrong, and prints the counts.
+ */
+int short_program_main(const struct short_suite *suite, CMFixtureFunction up,
+                       CMFixtureFunction down);
 
 #endif

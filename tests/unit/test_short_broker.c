@@ -163,28 +163,7 @@ static const char *come_back(void *arg, unsigned *ended)
     return wrong;
 }
 
-static void run_kind(void *state, enum short_kind kind)
-{
-    const struct short_work work = {"a reader in and out", NULL, once, come_back, 6};
-
-    (void)state;
-    short_program_run(&work, kind);
-}
-
-SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
-SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-
-#ifdef __SANITIZE_ADDRESS__
-static void undisturbed_a_reader_comes_to_its_lane(void **state)
-{
-    bool right = false;
-
-    (void)state;
-    assert_null(once(NULL, &right));
-    assert_true(right);
-}
-#endif
+static const struct short_work works[] = {{"a reader in and out", NULL, once, come_back, 6}};
 
 static int up(void **state)
 {
@@ -222,21 +201,7 @@ static int down(void **state)
 
 int main(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-    /* A program under the sanitizers takes no preloaded allocator: the ordinary build has all of
-     * these. */
-    const struct CMUnitTest plain[] = {cmocka_unit_test(undisturbed_a_reader_comes_to_its_lane)};
+    static const struct short_suite suite = {works, 1, true};
 
-    (void)any_piece_of_memory_may_be_missing, (void)any_call_for_a_file_may_fail;
-    (void)any_call_to_a_socket_or_the_loop_may_fail;
-    return cmocka_run_group_tests(plain, up, down);
-#else
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_piece_of_memory_may_be_missing),
-        cmocka_unit_test(any_call_for_a_file_may_fail),
-        cmocka_unit_test(any_call_to_a_socket_or_the_loop_may_fail),
-    };
-
-    return cmocka_run_group_tests(tests, up, down);
-#endif
+    return short_program_main(&suite, up, down);
 }

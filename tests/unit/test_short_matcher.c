@@ -135,38 +135,9 @@ static const char *come_back(void *arg, unsigned *ended)
     return program_rig_come_back(&rig, ended);
 }
 
-static void run_kind(void *state, enum short_kind kind)
-{
-    static unsigned holder = 0, other = 1;
-    struct short_work work = {"the holder's visit", &holder, once, come_back, 2};
-
-    (void)state;
-    short_program_run(&work, kind);
-    work.words = "another man's";
-    work.arg = &other;
-    short_program_run(&work, kind);
-}
-
-SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
-SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
-
-#ifdef __SANITIZE_ADDRESS__
-static void undisturbed_the_holder_is_known_and_another_is_not(void **state)
-{
-    unsigned who = 0;
-    bool right = false;
-
-    (void)state;
-    assert_null(once(&who, &right));
-    assert_true(right);
-    who = 1;
-    right = false;
-    assert_null(once(&who, &right));
-    assert_true(right);
-}
-#endif
+static unsigned holder = 0, other = 1;
+static const struct short_work works[] = {{"the holder's visit", &holder, once, come_back, 2},
+                                          {"another man's", &other, once, come_back, 2}};
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
@@ -238,24 +209,7 @@ static int down(void **state)
 
 int main(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-    /* A program under the sanitizers takes no preloaded allocator: the ordinary build has all of
-     * these. */
-    const struct CMUnitTest plain[] = {
-        cmocka_unit_test(undisturbed_the_holder_is_known_and_another_is_not)};
+    static const struct short_suite suite = {works, 2, false};
 
-    (void)any_piece_of_memory_may_be_missing, (void)any_call_for_a_file_may_fail;
-    (void)any_call_to_a_socket_or_the_loop_may_fail;
-    (void)any_call_of_the_cryptographic_library_may_fail;
-    return cmocka_run_group_tests(plain, up, down);
-#else
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_piece_of_memory_may_be_missing),
-        cmocka_unit_test(any_call_for_a_file_may_fail),
-        cmocka_unit_test(any_call_to_a_socket_or_the_loop_may_fail),
-        cmocka_unit_test(any_call_of_the_cryptographic_library_may_fail),
-    };
-
-    return cmocka_run_group_tests(tests, up, down);
-#endif
+    return short_program_main(&suite, up, down);
 }

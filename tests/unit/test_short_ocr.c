@@ -114,29 +114,7 @@ static const char *come_back(void *arg, unsigned *ended)
     return program_rig_come_back(&rig, ended);
 }
 
-static void run_kind(void *state, enum short_kind kind)
-{
-    const struct short_work work = {"a card shown", NULL, once, come_back, 2};
-
-    (void)state;
-    short_program_run(&work, kind);
-}
-
-SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
-SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
-
-#ifdef __SANITIZE_ADDRESS__
-static void undisturbed_a_card_is_read(void **state)
-{
-    bool right = false;
-
-    (void)state;
-    assert_null(once(NULL, &right));
-    assert_true(right);
-}
-#endif
+static const struct short_work works[] = {{"a card shown", NULL, once, come_back, 2}};
 
 static int up(void **state)
 {
@@ -173,23 +151,7 @@ static int down(void **state)
 
 int main(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-    /* A program under the sanitizers takes no preloaded allocator: the ordinary build has all of
-     * these. */
-    const struct CMUnitTest plain[] = {cmocka_unit_test(undisturbed_a_card_is_read)};
+    static const struct short_suite suite = {works, 1, false};
 
-    (void)any_piece_of_memory_may_be_missing, (void)any_call_for_a_file_may_fail;
-    (void)any_call_to_a_socket_or_the_loop_may_fail;
-    (void)any_call_of_the_cryptographic_library_may_fail;
-    return cmocka_run_group_tests(plain, up, down);
-#else
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_piece_of_memory_may_be_missing),
-        cmocka_unit_test(any_call_for_a_file_may_fail),
-        cmocka_unit_test(any_call_to_a_socket_or_the_loop_may_fail),
-        cmocka_unit_test(any_call_of_the_cryptographic_library_may_fail),
-    };
-
-    return cmocka_run_group_tests(tests, up, down);
-#endif
+    return short_program_main(&suite, up, down);
 }

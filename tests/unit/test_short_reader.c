@@ -232,29 +232,7 @@ static const char *come_back(void *arg, unsigned *ended)
     return "reader and camera are not usable again";
 }
 
-#define KIND(kind, words)                                                                          \
-    static void words(void **state)                                                                \
-    {                                                                                              \
-        const struct short_work work = {"a visit at the reader", NULL, once, come_back, 10};       \
-                                                                                                   \
-        (void)state;                                                                               \
-        short_program_run(&work, kind);                                                            \
-    }
-KIND(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-KIND(SHORT_FILES, any_call_for_a_file_may_fail)
-KIND(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-KIND(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
-
-#ifdef __SANITIZE_ADDRESS__
-static void undisturbed_a_visit_comes_to_its_end(void **state)
-{
-    bool right = false;
-
-    (void)state;
-    assert_null(once(NULL, &right));
-    assert_true(right);
-}
-#endif
+static const struct short_work works[] = {{"a visit at the reader", NULL, once, come_back, 10}};
 
 static void keep(char *out, size_t size, const char *column)
 {
@@ -292,23 +270,7 @@ static int down(void **state)
 
 int main(void)
 {
-#ifdef __SANITIZE_ADDRESS__
-    /* A program under the sanitizers takes no preloaded allocator: the ordinary build has all of
-     * these. */
-    const struct CMUnitTest plain[] = {cmocka_unit_test(undisturbed_a_visit_comes_to_its_end)};
+    static const struct short_suite suite = {works, 1, false};
 
-    (void)any_piece_of_memory_may_be_missing, (void)any_call_for_a_file_may_fail;
-    (void)any_call_to_a_socket_or_the_loop_may_fail;
-    (void)any_call_of_the_cryptographic_library_may_fail;
-    return cmocka_run_group_tests(plain, up, down);
-#else
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_piece_of_memory_may_be_missing),
-        cmocka_unit_test(any_call_for_a_file_may_fail),
-        cmocka_unit_test(any_call_to_a_socket_or_the_loop_may_fail),
-        cmocka_unit_test(any_call_of_the_cryptographic_library_may_fail),
-    };
-
-    return cmocka_run_group_tests(tests, up, down);
-#endif
+    return short_program_main(&suite, up, down);
 }

@@ -123,39 +123,9 @@ static const char *once(void *arg, bool *well)
     return wrong;
 }
 
-static void run_kind(void *state, enum short_kind kind)
-{
-    static bool question = false, change = true;
-    struct short_work work = {"a question", &question, once, come_back, 15};
-    unsigned ended = 0;
-
-    (void)state;
-    assert_null(come_back(NULL, &ended));
-    short_program_run(&work, kind);
-    work.words = "a change";
-    work.arg = &change;
-    short_program_run(&work, kind);
-}
-
-SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
-SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
-SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
-
-#ifdef __SANITIZE_ADDRESS__
-static void undisturbed_a_question_and_a_change_are_answered(void **state)
-{
-    bool writes = false, well = false;
-
-    (void)state;
-    assert_null(once(&writes, &well));
-    assert_true(well);
-    writes = true;
-    well = false;
-    assert_null(once(&writes, &well));
-    assert_true(well);
-}
-#endif
+static bool question = false, change = true;
+static const struct short_work works[] = {{"a question", &question, once, come_back, 15},
+                                          {"a change", &change, once, come_back, 15}};
 
 static int up(void **state)
 {
@@ -178,20 +148,7 @@ static int down(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(any_piece_of_memory_may_be_missing),
-        cmocka_unit_test(any_call_for_a_file_may_fail),
-        cmocka_unit_test(any_call_to_a_socket_or_the_loop_may_fail),
-        cmocka_unit_test(any_call_of_the_cryptographic_library_may_fail),
-    };
+    static const struct short_suite suite = {works, 2, false};
 
-#ifdef __SANITIZE_ADDRESS__
-    /* A program under the sanitizers takes no preloaded allocator: the ordinary build has all of
-     * these. */
-    const struct CMUnitTest plain[] = {
-        cmocka_unit_test(undisturbed_a_question_and_a_change_are_answered)};
-
-    return cmocka_run_group_tests(plain, up, down);
-#endif
-    return cmocka_run_group_tests(tests, up, down);
+    return short_program_main(&suite, up, down);
 }
