@@ -28,13 +28,58 @@ struct run {
     uint32_t *sum; /* 3 a pixel of the result */
 };
 
-static void add_nearest(const struct image *image, int64_t x, int64_t y, uint32_t sum[3])
+/*
+ * All samples of the run are inside and none is smoothed: most of what is made of a frame. `each` and `level` are
+ * known where it is called, so that the compiler lays the samples of a pixel out one after the other. level: along a
+ * row of the picture.
+ */
+static inline void add_nearest(const struct run *run, unsigned each, bool level)
 {
-    const uint8_t *p = image_row(image, (int)(y / ONE)) + 3 * (size_t)(x / ONE);
+    const size_t stride = 3 * (size_t)run->image->width;
+    const uint8_t *const first = image_row(run->image, 0);
+    const uint8_t *const row = image_row(run->image, (int)(run->y / ONE));
+    uint64_t x = (uint64_t)run->x, y = (uint64_t)run->y;
+    uint32_t *sum = run->sum;
 
-    sum[0] += p[0];
-    sum[1] += p[1];
-    sum[2] += p[2];
+    for (size_t i = 0; i < run->count; i += each, sum += 3) {
+        uint32_t blue = sum[0], green = sum[1], red = sum[2];
+
+        for (unsigned k = 0; k < each; k++) {
+            const uint8_t *p = (level ? row : first + y / ONE * stride) + 3 * (x / ONE);
+
+            blue += p[0];
+            green += p[1];
+            red += p[2];
+            x += (uint64_t)run->dx; /* modulo 2^64: backwards too */
+            y += (uint64_t)run->dy;
+        }
+        sum[0] = blue;
+        sum[1] = green;
+        sum[2] = red;
+    }
+}
+
+static void add_along_row(const struct run *run)
+{
+    if (run->each == 2)
+        add_nearest(run, 2, true);
+    else if (run->each == 3)
+        add_nearest(run, 3, true);
+    else
+        add_nearest(run, SAMPLES_MOST, true);
+}
+
+/* Bilinear at what is (x, y) with the half pixel taken off; `right` and `below`: to its neighbours. */
+static inline void add_between(const uint8_t *p, uint64_t x, uint64_t y, size_t right, size_t below,
+                               uint32_t sum[3])
+{
+    const uint32_t fx = (uint32_t)(x % ONE) >> 8, fy = (uint32_t)(y % ONE) >> 8;
+    const uint32_t w00 = (256 - fx) * (256 - fy), w01 = fx * (256 - fy), w10 = (256 - fx) * fy,
+                   w11 = fx * fy;
+    const uint8_t *q = p + below;
+
+    for (size_t c = 0; c < 3; c++)
+        sum[c] += w00 * p[c] + w01 * p[right + c] + w10 * q[c] + w11 * q[right + c];
 }
 
 /* (x, y) is inside the picture; its outermost half pixel repeats the border. */
@@ -42,56 +87,84 @@ static void add_smooth(const struct image *image, int64_t x, int64_t y, uint32_t
 {
     const int64_t right = (int64_t)(image->width - 1) * ONE,
                   bottom = (int64_t)(image->height - 1) * ONE;
-    uint32_t fx, fy, w00, w01, w10, w11;
-    const uint8_t *p, *q;
-    size_t next;
 
     x -= ONE / 2;
     y -= ONE / 2;
     x = x < 0 ? 0 : x > right ? right : x;
     y = y < 0 ? 0 : y > bottom ? bottom : y;
-    p = image_row(image, (int)(y / ONE)) + 3 * (size_t)(x / ONE);
-    q = y < bottom ? p + 3 * (size_t)image->width : p;
-    next = x < right ? 3 : 0;
-    fx = (uint32_t)(x % ONE) >> 8;
-    fy = (uint32_t)(y % ONE) >> 8;
-    w00 = (256 - fx) * (256 - fy);
-    w01 = fx * (256 - fy);
-    w10 = (256 - fx) * fy;
-    w11 = fx * fy;
-    for (size_t c = 0; c < 3; c++)
-        sum[c] += w00 * p[c] + w01 * p[next + c] + w10 * q[c] + w11 * q[next + c];
+    add_between(image_row(image, (int)(y / ONE)) + 3 * (size_t)(x / ONE), (uint64_t)x, (uint64_t)y,
+                x < right ? 3 : 0, y < bottom ? 3 * (size_t)image->width : 0, sum);
 }
 
-static bool inside(const struct image *image, int64_t x, int64_t y)
+/* All samples of the run are further inside than half a pixel, one for a pixel of the result. */
+static void add_all_smooth(const struct run *run)
 {
-    return x >= 0 && y >= 0 && x < (int64_t)image->width * ONE && y < (int64_t)image->height * ONE;
+    const size_t stride = 3 * (size_t)run->image->width;
+    const uint8_t *const first = image_row(run->image, 0);
+    uint64_t x = (uint64_t)run->x - ONE / 2, y = (uint64_t)run->y - ONE / 2;
+    uint32_t *sum = run->sum;
+
+    for (size_t i = 0; i < run->count; i++, sum += 3) {
+        add_between(first + y / ONE * stride + 3 * (x / ONE), x, y, 3, stride, sum);
+        x += (uint64_t)run->dx; /* modulo 2^64: backwards too */
+        y += (uint64_t)run->dy;
+    }
 }
 
-static void run_add(const struct run *run)
+/* So far from the border, or further. */
+static bool inside(const struct image *image, int64_t x, int64_t y, int64_t by)
 {
-    const int64_t last = (int64_t)run->count - 1;
+    return x >= by && y >= by && x < (int64_t)image->width * ONE - by &&
+           y < (int64_t)image->height * ONE - by;
+}
+
+/* Some samples are outside, or all are smoothed. */
+static void add_each(const struct run *run, bool all_inside)
+{
     int64_t x = run->x, y = run->y;
     uint32_t *sum = run->sum;
     unsigned left = run->each;
-    /* A line that begins and ends inside is inside all along. */
-    const bool all_inside =
-        inside(run->image, x, y) && inside(run->image, x + last * run->dx, y + last * run->dy);
 
     for (size_t i = 0; i < run->count; i++, x += run->dx, y += run->dy) {
-        if (!all_inside && !inside(run->image, x, y)) {
+        if (!all_inside && !inside(run->image, x, y, 0)) {
             for (int c = 0; c < 3; c++)
                 sum[c] += run->fill;
         } else if (run->smooth) {
             add_smooth(run->image, x, y, sum);
         } else {
-            add_nearest(run->image, x, y, sum);
+            const uint8_t *p = image_row(run->image, (int)(y / ONE)) + 3 * (size_t)(x / ONE);
+
+            for (int c = 0; c < 3; c++)
+                sum[c] += p[c];
         }
         if (--left == 0) {
             left = run->each;
             sum += 3;
         }
     }
+}
+
+/* A line that begins and ends inside is inside all along. */
+static bool line_inside(const struct run *run, int64_t by)
+{
+    const int64_t last = (int64_t)run->count - 1;
+
+    return inside(run->image, run->x, run->y, by) &&
+           inside(run->image, run->x + last * run->dx, run->y + last * run->dy, by);
+}
+
+static void run_add(const struct run *run)
+{
+    const bool all_inside = line_inside(run, 0);
+
+    if (run->smooth && line_inside(run, ONE))
+        add_all_smooth(run);
+    else if (!all_inside || run->smooth)
+        add_each(run, all_inside);
+    else if (run->dy == 0)
+        add_along_row(run);
+    else
+        add_nearest(run, run->each, false);
 }
 
 /* Samples each way: about one for every pixel that a pixel of the result covers. */
