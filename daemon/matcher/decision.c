@@ -3,9 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-void decision_rule_set(struct decision_rule *rule, const float *thresholds, unsigned fmr,
-                       int override_milli)
+void decision_rule_set(struct decision_rule *rule, const float *thresholds, float noise,
+                       unsigned fmr, int override_milli)
 {
+    rule->noise = noise > 0 ? (double)noise : DECISION_NOISE;
     rule->threshold = override_milli > 0 ? (float)override_milli / 1000 : thresholds[fmr];
     rule->different = thresholds[0] < rule->threshold ? thresholds[0] : rule->threshold;
 }
@@ -15,13 +16,13 @@ void decision_init(struct decision_state *state)
     memset(state, 0, sizeof(*state));
 }
 
-double decision_radius(double evidence, double alpha)
+double decision_radius(double evidence, double noise, double alpha)
 {
-    const double variance = evidence * DECISION_SIGMA * DECISION_SIGMA + DECISION_RHO;
+    const double variance = evidence + DECISION_RHO; /* in sigma^2 */
 
     if (!(evidence > 0))
         return INFINITY;
-    return sqrt(variance * (log(variance / DECISION_RHO) + 2 * log(1 / alpha))) / evidence;
+    return noise * sqrt(variance * (log(variance / DECISION_RHO) + 2 * log(1 / alpha))) / evidence;
 }
 
 double decision_mean(const struct decision_state *state)
@@ -93,7 +94,8 @@ static bool scores_match(const struct decision_state *state, const struct decisi
 {
     return state->evidence >= DECISION_EVIDENCE_ACCEPT &&
            state->above_frames >= DECISION_FRAMES_ACCEPT && 2 * state->above >= state->evidence &&
-           decision_mean(state) - decision_radius(state->evidence, DECISION_ALPHA_ACCEPT) >=
+           decision_mean(state) -
+                   decision_radius(state->evidence, rule->noise, DECISION_ALPHA_ACCEPT) >=
                (double)rule->threshold;
 }
 
@@ -101,7 +103,7 @@ static enum decision judge(const struct decision_state *state, const struct deci
 {
     const uint64_t span = state->last_us - state->first_us;
     const double high =
-        decision_mean(state) + decision_radius(state->evidence, DECISION_ALPHA_REJECT);
+        decision_mean(state) + decision_radius(state->evidence, rule->noise, DECISION_ALPHA_REJECT);
 
     if (state->liveness == LIVENESS_FAILED)
         return DECISION_ATTACK;
@@ -157,7 +159,7 @@ void decision_add(struct decision_state *state, const struct decision_rule *rule
         state->above += w;
     }
     state->evidence += w;
-    state->sum += w * fmin((double)score, (double)rule->threshold + DECISION_LUCK);
+    state->sum += w * fmin((double)score, (double)rule->threshold + DECISION_LUCK * rule->noise);
     if (live != NULL && isfinite(*live)) {
         state->live_evidence += w;
         state->live_sum += w * (double)*live;

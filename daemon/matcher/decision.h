@@ -13,12 +13,12 @@
  * single score when the noise is averaged away). The second part is held down by a boundary that
  * the running sum crosses with probability at most ALPHA_ACCEPT, however often we look and whenever
  * we stop (Robbins' mixture boundary, from Ville's inequality, for noise that is sub-Gaussian with
- * standard deviation SIGMA):
+ * standard deviation sigma, the recogniser's `frame-noise` in the manifest):
  *
  *     sum(w s) - T W  >=  sqrt((W sigma^2 + rho) (ln((W sigma^2 + rho) / rho) + 2 ln(1 / alpha)))
  *
  * with W the evidence so far. Real noise has longer tails than that, so a lucky frame must not win
- * either: a score counts as T + LUCK at most (which only makes acceptance harder), at least two
+ * either: a score counts as T + LUCK sigma at most (which only makes acceptance harder), at least two
  * frames must each reach T, and so must half of the evidence; one frame is never enough. There is
  * no looser level for anybody who tries longer.
  *
@@ -27,7 +27,7 @@
  * byte-identical repetition nothing.
  *
  * The bound holds for noise that has no memory beyond TAU. Pose and light have more: simulated with
- * SIGMA, somebody with m = T - 0.02, T - 0.05, T - 0.1 is accepted within 20 s with probability
+ * sigma = 0.06, somebody with m = T - 0.02, T - 0.05, T - 0.1 is accepted within 20 s with probability
  * 0.006, 0.0001, 0 when the memory is TAU, and 0.12, 0.017, 0.0006 when it is half a second. Few
  * impostors stand so near to T (on the pairs that T comes from, ten times as many at T - 0.08), so
  * all in all a visit has up to about twice the false match rate aimed at.
@@ -54,18 +54,16 @@
 #include "daemon/common/visit.h"
 #include "presence.h"
 
-#define DECISION_SIGMA                                                                             \
-    0.06 /* of frame noise; measured 0.03 to 0.05 within videos (models/README.md) */
-#define DECISION_RHO                                                                               \
-    (2 * DECISION_SIGMA * DECISION_SIGMA) /* the boundary is tightest near W = 2  \
-                                                            */
+/* sigma of the shipped recogniser; measured 0.03 to 0.05 within videos (models/README.md) */
+#define DECISION_NOISE 0.06
+#define DECISION_RHO 2 /* of sigma^2: the boundary is tightest near W = 2 */
 #define DECISION_ALPHA_ACCEPT 0.05
 #define DECISION_ALPHA_REJECT 0.01
 #define DECISION_TAU_US 120000
 #define DECISION_EVIDENCE_ACCEPT 1.9
 #define DECISION_FRAMES_ACCEPT 2
-#define DECISION_LUCK                                                                              \
-    0.20 /* above T: what one frame can add at most; two clear frames still suffice */
+/* of sigma, above T: what one frame can add at most; two clear frames still suffice */
+#define DECISION_LUCK (10.0 / 3)
 #define DECISION_EVIDENCE_REJECT 8.0
 #define DECISION_SPAN_REJECT_US 1500000
 #define DECISION_EVIDENCE_DOUBT 30.0
@@ -80,6 +78,7 @@ struct decision_rule {
     float threshold; /* T: cosine for the false match rate aimed at */
     float different; /* below this a person is clearly another: the threshold of FMR 1e-2, never
                         above T */
+    double noise;    /* sigma: what the score of one frame strays by */
     float live_pass, live_fail;
     bool live_gates;
     enum presence_policy policy;
@@ -102,11 +101,12 @@ struct decision_state {
 };
 
 /*
- * Threshold and rejection bound of a rule. thresholds: of the manifest, for FMR 1e-2 and below;
- * fmr: which one; override_milli: a configured threshold as cosine x 1000 in its place, 0 for none.
+ * Threshold, rejection bound and noise of a rule. thresholds: of the manifest, for FMR 1e-2 and below;
+ * noise: of the manifest, 0 for DECISION_NOISE; fmr: which threshold; override_milli: a configured
+ * one as cosine x 1000 in its place, 0 for none.
  */
-void decision_rule_set(struct decision_rule *rule, const float *thresholds, unsigned fmr,
-                       int override_milli);
+void decision_rule_set(struct decision_rule *rule, const float *thresholds, float noise,
+                       unsigned fmr, int override_milli);
 
 void decision_init(struct decision_state *state);
 
@@ -128,7 +128,7 @@ void decision_presence(struct decision_state *state, const struct decision_rule 
 bool decision_doubtful(const struct decision_state *state, const struct decision_rule *rule);
 
 /* Half width of what is not known about the mean: the boundary above divided by W. */
-double decision_radius(double evidence, double alpha);
+double decision_radius(double evidence, double noise, double alpha);
 
 /* Mean of the evidence so far; 0 before any. */
 double decision_mean(const struct decision_state *state);

@@ -234,7 +234,8 @@ static void set_rule(struct matcher *matcher)
     const int64_t fmr = config_number(matcher->service.config, CFG_matcher_FMR, NULL);
     const int64_t milli = config_number(matcher->service.config, CFG_matcher_THRESHOLD_MILLI, NULL);
 
-    decision_rule_set(&matcher->shared.rule, recogniser->thresholds, (unsigned)fmr, (int)milli);
+    decision_rule_set(&matcher->shared.rule, recogniser->thresholds, recogniser->noise,
+                      (unsigned)fmr, (int)milli);
     matcher->shared.rule.live_pass = liveness->pass;
     matcher->shared.rule.live_fail = liveness->fail;
     matcher->shared.rule.live_gates = liveness->gate;

@@ -70,6 +70,7 @@ static const struct key keys[] = {
     {"threshold-1e-3", KEY_FLOAT, ROLE(RECOGNISER), AT(thresholds[FMR_1E3]), 0.01, 0.999, NULL},
     {"threshold-1e-4", KEY_FLOAT, ROLE(RECOGNISER), AT(thresholds[FMR_1E4]), 0.01, 0.999, NULL},
     {"threshold-1e-5", KEY_FLOAT, ROLE(RECOGNISER), AT(thresholds[FMR_1E5]), 0.01, 0.999, NULL},
+    {"frame-noise", KEY_FLOAT, ROLE(RECOGNISER), AT(noise), 0.001, 0.5, NULL},
     {"threshold-from", KEY_IGNORED, ROLE(RECOGNISER), 0, 0, 0, NULL}, /* for people */
     {"live-class", KEY_INT, ROLE(LIVENESS), AT(live_class), 0, 15, NULL},
     {"crop", KEY_FLOAT, ROLE(LIVENESS), AT(crop), 0.5, 8, NULL},
@@ -219,7 +220,8 @@ static bool whole_is_sound(struct parse *p)
 
         for (size_t i = 0; i < NKEYS; i++)
             if ((keys[i].roles & (1u << role)) != 0 && (p->seen[role] & (UINT64_C(1) << i)) == 0 &&
-                keys[i].type != KEY_IGNORED && keys[i].offset != AT(alignment))
+                keys[i].type != KEY_IGNORED && keys[i].offset != AT(alignment) &&
+                keys[i].offset != AT(noise))
                 return refuse(p, role_names[role], keys[i].name, "missing"), false;
         if ((decoding_roles[model->decoding] & (1u << role)) == 0)
             return refuse(p, role_names[role], "decoding", "is for another role"), false;

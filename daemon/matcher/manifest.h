@@ -49,6 +49,7 @@ struct model {
     enum model_alignment alignment;
     int dimensions;
     float thresholds[FMR_COUNT];
+    float noise; /* of the score of one frame (decision.h); 0: not said */
     /* liveness */
     int live_class;
     float crop, pass, fail;

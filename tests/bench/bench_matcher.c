@@ -518,8 +518,8 @@ int main(int argc, char **argv)
     if (r < 0)
         goto out;
     course.shared.manifest = manifest;
-    decision_rule_set(&course.shared.rule, manifest->models[MODEL_RECOGNISER].thresholds, FMR_1E4,
-                      0);
+    decision_rule_set(&course.shared.rule, manifest->models[MODEL_RECOGNISER].thresholds,
+                      manifest->models[MODEL_RECOGNISER].noise, FMR_1E4, 0);
     course.shared.rule.live_pass = manifest->models[MODEL_LIVENESS].pass;
     course.shared.rule.live_fail = manifest->models[MODEL_LIVENESS].fail;
     print_pss("and a pool of as many engines as processors");

@@ -421,7 +421,8 @@ int main(int argc, char **argv)
     }
     shared.manifest = manifest;
     shared.seed = seed;
-    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds, FMR_1E4, 0);
+    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds,
+                      manifest->models[MODEL_RECOGNISER].noise, FMR_1E4, 0);
     shared.rule.live_pass = manifest->models[MODEL_LIVENESS].pass;
     shared.rule.live_fail = manifest->models[MODEL_LIVENESS].fail;
     shared.rule.live_gates = manifest->models[MODEL_LIVENESS].gate;

@@ -49,6 +49,7 @@ static void one_frame(struct fuzz_input *in, struct decision_state *decision,
 {
     static const struct decision_rule rule = {.threshold = 0.41f,
                                               .different = 0.24f,
+                                              .noise = DECISION_NOISE,
                                               .live_pass = 0.5f,
                                               .live_fail = 0.2f,
                                               .policy = PRESENCE_CHALLENGE};

@@ -14,7 +14,7 @@
 #define FRAME_US 33333 /* a camera of 30 frames a second */
 
 static const struct decision_rule rule = {
-    .threshold = 0.41f, .different = 0.24f, .live_pass = 0.5f, .live_fail = 0.2f};
+    .threshold = 0.41f, .different = 0.24f, .noise = 0.06, .live_pass = 0.5f, .live_fail = 0.2f};
 
 /* Equal scores at a steady rate until a decision or `most` frames; returns how many it took. */
 static unsigned feed(struct decision_state *state, const struct decision_rule *r, float score,
@@ -113,11 +113,38 @@ static void the_configured_threshold_decides(void **context)
         struct decision_rule r = rule;
         struct decision_state state;
 
-        decision_rule_set(&r, thresholds, rows[i].fmr, rows[i].override_milli);
+        decision_rule_set(&r, thresholds, 0, rows[i].fmr, rows[i].override_milli);
         decision_init(&state);
         feed(&state, &r, rows[i].score, NULL, 3000, FRAME_US);
         assert_int_equal(state.decision, rows[i].expected);
     }
+}
+
+/* Scores of a recogniser whose strangers and friends lie close together. */
+static void the_manifests_frame_noise_sets_how_sure_a_few_frames_are(void **context)
+{
+    const float thresholds[4] = {0.9088f, 0.9272f, 0.9413f, 0.9518f};
+    struct decision_rule narrow = rule, wide = rule;
+    struct decision_state state;
+
+    (void)context;
+    decision_rule_set(&narrow, thresholds, 0.01f, 2, 0);
+    decision_rule_set(&wide, thresholds, 0, 2, 0);
+    assert_float_equal(wide.noise, 0.06, 1e-9);
+    /* radius at W = 2, alpha = 0.05: 2.585 sigma */
+    decision_init(&state);
+    assert_int_equal(feed(&state, &narrow, 0.97f, NULL, 2, 150000), 2);
+    assert_int_equal(state.decision, DECISION_SAME);
+    decision_init(&state);
+    (void)feed(&state, &narrow, 0.965f, NULL, 2, 150000);
+    assert_int_equal(state.decision, DECISION_NOT_YET);
+    decision_init(&state);
+    (void)feed(&state, &wide, 0.97f, NULL, 20, 150000);
+    assert_int_equal(state.decision, DECISION_NOT_YET);
+    /* A lucky frame adds no more than a third over three sigma. */
+    decision_init(&state);
+    (void)feed(&state, &narrow, 1.0f, NULL, 1, 150000);
+    assert_float_equal(state.sum, 0.9413 + 0.0333333, 1e-5);
 }
 
 static void at_the_threshold_itself_nobody_is_accepted(void **context)
@@ -197,10 +224,10 @@ static void the_boundary_is_the_published_one(void **context)
 {
     (void)context;
     /* W = 2: sqrt(0.0144 (ln 2 + 2 ln 20)) / 2 = sqrt(0.0144 * 6.684612) / 2 */
-    assert_float_equal(decision_radius(2, 0.05), 0.155128, 1e-5);
+    assert_float_equal(decision_radius(2, 0.06, 0.05), 0.155128, 1e-5);
     /* W = 10: sqrt(0.0432 (ln 6 + 2 ln 100)) / 10 = sqrt(0.0432 * 11.002100) / 10 */
-    assert_float_equal(decision_radius(10, 0.01), 0.068941, 1e-5);
-    assert_true(isinf(decision_radius(0, 0.05)));
+    assert_float_equal(decision_radius(10, 0.06, 0.01), 0.068941, 1e-5);
+    assert_true(isinf(decision_radius(0, 0.06, 0.05)));
 }
 
 static uint64_t random_state;
@@ -214,7 +241,7 @@ static double gaussian(void)
     return sqrt(-2 * log(uniform())) * cos(2 * 3.14159265358979 * uniform());
 }
 
-/* The promise of the header, tried: noise of SIGMA about the threshold itself, looked at after
+/* The promise of the header, tried: noise of sigma about the threshold itself, looked at after
  * every frame. */
 static void wrong_accepts_at_the_edge_stay_below_alpha(void **context)
 {
@@ -229,7 +256,7 @@ static void wrong_accepts_at_the_edge_stay_below_alpha(void **context)
         decision_init(&state);
         for (unsigned i = 0; i < 120 && state.decision == DECISION_NOT_YET; i++)
             decision_add(&state, &rule, 1000000 + (uint64_t)i * DECISION_TAU_US, false,
-                         (float)(0.41 + DECISION_SIGMA * gaussian()), NULL);
+                         (float)(0.41 + rule.noise * gaussian()), NULL);
         accepted += state.decision == DECISION_SAME;
     }
     assert_true(accepted <= (unsigned)(DECISION_ALPHA_ACCEPT * visits));
@@ -351,6 +378,7 @@ int main(void)
         cmocka_unit_test(repeated_and_old_frames_are_no_evidence),
         cmocka_unit_test(a_lucky_frame_does_not_win),
         cmocka_unit_test(the_configured_threshold_decides),
+        cmocka_unit_test(the_manifests_frame_noise_sets_how_sure_a_few_frames_are),
         cmocka_unit_test(at_the_threshold_itself_nobody_is_accepted),
         cmocka_unit_test(another_person_is_refused_only_after_frames_and_time),
         cmocka_unit_test(a_doubtful_person_has_time_to_take_off_the_mask),

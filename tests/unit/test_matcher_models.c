@@ -114,6 +114,8 @@ static void a_wrong_manifest_is_refused_by_section_and_key(void **state)
         {"width = 112", "", "[recogniser] width"},
         {"dimensions = 512", "dimensions = 512.5", "[recogniser] dimensions"},
         {"dimensions = 512", "dimensions = 512\nalignment = faces", "[recogniser] alignment"},
+        {"frame-noise = 0.06", "frame-noise = 0", "[recogniser] frame-noise"},
+        {"frame-noise = 0.06", "frame-noise = much", "[recogniser] frame-noise"},
         {"score-threshold = 0.65", "score-threshold = 0.65\nalignment = dlib",
          "[detector] alignment"},
         {"[landmarks]", "[landmark]", "[landmark]"},

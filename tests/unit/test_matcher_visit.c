@@ -427,7 +427,8 @@ static void the_threshold_that_is_configured_is_the_one_that_decides(void **stat
 
     (void)state;
     /* Above anything that the video reaches: never the same. */
-    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds, FMR_1E4, 970);
+    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds,
+                      manifest->models[MODEL_RECOGNISER].noise, FMR_1E4, 970);
     session = begin("franck", false, &seen);
     assert_int_equal(seen.ready_message.threshold_milli, 970);
     assert_int_not_equal(play(session, "franck", 1, 1, 120, &seen)->decision, DECISION_SAME);
@@ -717,7 +718,8 @@ static int setup(void **state)
     }
     shared.manifest = manifest;
     liveness = &manifest->models[MODEL_LIVENESS];
-    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds, FMR_1E4, 0);
+    decision_rule_set(&shared.rule, manifest->models[MODEL_RECOGNISER].thresholds,
+                      manifest->models[MODEL_RECOGNISER].noise, FMR_1E4, 0);
     shared.rule.live_pass = liveness->pass;
     shared.rule.live_fail = liveness->fail;
     return 0;
