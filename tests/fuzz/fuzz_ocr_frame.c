@@ -42,8 +42,8 @@ static void some_symbols(struct fuzz_input *in, struct symbols *out)
 
 static void read_flat(struct fuzz_input *in)
 {
-    static const struct zone zones[] = {{25, 16, 84, 43, 1.5, 4.6, 14, 60},
-                                        {23.4, 39, 46, 53, 1.4, 4.4, 4, 14}};
+    static const struct zone zones[] = {{25, 16, 84, 43, 1.5, 4.6, 14, 60, 1},
+                                        {23.4, 39, 46, 53, 1.4, 4.4, 4, 14, 0}};
     static uint8_t pixels[FLAT_WIDTH * FLAT_HEIGHT];
 
     for (size_t z = 0; z < sizeof(zones) / sizeof(zones[0]); z++) {
@@ -62,6 +62,7 @@ static void read_flat(struct fuzz_input *in)
             for (int y = 0; y < h; y++)
                 memcpy(pixels + (size_t)y * (size_t)w, plane_row(&flat, b->y0 + y) + b->x0,
                        (size_t)w);
+            cells_spread(pixels, (size_t)w * (size_t)h);
             some_symbols(in, &line);
             if (!cells_align(pixels, w, h, &line, cells))
                 continue;
