@@ -208,6 +208,7 @@ static void run(const struct short_work *work, enum short_kind kind)
         "same, the program ended by itself %u times, %u failed\n",
         names[kind], work->words, total, runs, counts.right, counts.ended, failed);
     assert_int_equal(failed, 0);
+    assert_true(total > 0); /* else it says nothing */
 }
 
 struct kind_of_suite {

@@ -209,7 +209,7 @@ static int down(void **state)
 
 int main(void)
 {
-    static const struct short_suite suite = {works, 2, false};
+    static const struct short_suite suite = {works, 2, true};
 
     return short_program_main(&suite, up, down);
 }

@@ -200,10 +200,10 @@ static void run_kind(struct rig *rig, enum short_kind kind)
                   "all the same, %u failed\n",
                   names[kind], total, runs, served_all, failed);
     assert_int_equal(failed, 0);
+    assert_true(total > 0); /* else it says nothing */
 }
 
 SHORT_TEST(SHORT_MEMORY, any_piece_of_memory_may_be_missing)
-SHORT_TEST(SHORT_FILES, any_call_for_a_file_may_fail)
 SHORT_TEST(SHORT_TALK, any_call_to_a_socket_or_the_loop_may_fail)
 SHORT_TEST(SHORT_CRYPTO, any_call_of_the_cryptographic_library_may_fail)
 
@@ -212,7 +212,6 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
     const struct CMUnitTest tests[] = {
         TEST(any_piece_of_memory_may_be_missing),
-        TEST(any_call_for_a_file_may_fail),
         TEST(any_call_to_a_socket_or_the_loop_may_fail),
         TEST(any_call_of_the_cryptographic_library_may_fail),
     };
