@@ -5,42 +5,30 @@
 #define RUNS_MOST 96
 #define RUNS_A_SYMBOL 4
 
-/* The brightness that most of the paper has, and that of the darkest fiftieth. */
-static void levels(const uint8_t *pixels, size_t n, int *paper, int *ink)
+uint8_t cells_paper(const uint8_t *pixels, size_t n)
 {
     size_t histogram[256] = {0}, sum = 0;
-    int v = 0;
+    unsigned v = 0;
 
     for (size_t i = 0; i < n; i++)
         histogram[pixels[i]]++;
-    while (v < 255 && (sum += histogram[v]) < n / 50)
+    while (v < 255 && (sum += histogram[v]) < n * 7 / 10)
         v++;
-    *ink = v;
-    for (v = 0, sum = 0; v < 255 && (sum += histogram[v]) < n * 7 / 10;)
-        v++;
-    *paper = v;
+    return (uint8_t)v;
 }
 
-/* Brightness below which a pixel is ink. */
+/* Brightness below which a pixel is ink: between the paper and the darkest fiftieth. */
 static int ink_level(const uint8_t *pixels, size_t n)
 {
-    int paper, ink;
+    size_t histogram[256] = {0}, sum = 0;
+    int dark = 0;
+    const int paper = cells_paper(pixels, n);
 
-    levels(pixels, n, &paper, &ink);
-    return paper - (paper - ink) * 45 / 100;
-}
-
-/* A tenth of the way from ink to paper is black, four fifths are white. */
-void cells_spread(uint8_t *pixels, size_t n)
-{
-    int paper, ink;
-
-    levels(pixels, n, &paper, &ink);
-    for (size_t i = 0; i < n && paper > ink; i++) {
-        const int v = ((pixels[i] - ink) * 14 - (paper - ink)) * 255 / (10 * (paper - ink));
-
-        pixels[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-    }
+    for (size_t i = 0; i < n; i++)
+        histogram[pixels[i]]++;
+    while (dark < 255 && (sum += histogram[dark]) < n / 50)
+        dark++;
+    return paper - (paper - dark) * 45 / 100;
 }
 
 static unsigned find_runs(const uint8_t *pixels, int width, int height, struct cell runs[RUNS_MOST])

@@ -20,7 +20,7 @@ struct cell {
 bool cells_align(const uint8_t *pixels, int width, int height, const struct symbols *line,
                  struct cell out[SYMBOLS_MOST]);
 
-/* Paper becomes white, waves in it too, ink black: the more contrast, the surer both networks are. */
-void cells_spread(uint8_t *pixels, size_t n);
+/* The brightness that most of the line's paper has. */
+uint8_t cells_paper(const uint8_t *pixels, size_t n);
 
 #endif

@@ -24,8 +24,6 @@ static const struct zone code = {23.4, 39, 46, 53, 1.4, 4.4, 4, 14, 0};
 
 #define GAP_PX                                                                                     \
     10 /* between groups of digits that are read together: about what the print itself leaves */
-#define PAPER_PX 5 /* white above and below a line */
-#define WHITE 255
 #define LINE_MOST (FLAT_WIDTH * 80)
 
 /* What lies in secret memory beside the pictures. */
@@ -94,35 +92,32 @@ static struct notes *notes_of(const struct engine *engine)
 
 /* ---- one line -------------------------------------------------------------------------------- */
 
-/* The line's pixels into notes->pixels, black on white, with white above and below. Its height with
- * that, 0 when it is larger than a line can be. */
-static int cut(struct engine *engine, const struct line_box *box)
+/* Copy the line's pixels. False when it is larger than a line can be. */
+static bool cut(const struct plane *flat, const struct line_box *box, uint8_t *out)
 {
-    uint8_t *out = notes_of(engine)->pixels;
-    const size_t w = (size_t)(box->x1 - box->x0), h = (size_t)(box->y1 - box->y0);
+    const int w = box->x1 - box->x0, h = box->y1 - box->y0;
 
-    if (box->x1 <= box->x0 || box->y1 <= box->y0 || w * (h + 2 * PAPER_PX) > LINE_MOST)
-        return 0;
-    memset(out, WHITE, w * (h + 2 * PAPER_PX));
-    out += w * PAPER_PX;
-    for (int y = box->y0; y < box->y1; y++)
-        memcpy(out + (size_t)(y - box->y0) * w, plane_row(&engine->flat, y) + box->x0, w);
-    cells_spread(out, w * h);
-    return (int)h + 2 * PAPER_PX;
+    if (w <= 0 || h <= 0 || (size_t)w * (size_t)h > LINE_MOST)
+        return false;
+    for (int y = 0; y < h; y++)
+        memcpy(out + (size_t)y * (size_t)w, plane_row(flat, box->y0 + y) + box->x0, (size_t)w);
+    return true;
 }
 
 /*
  * The digits of a date by themselves, its groups side by side without the words between, into
  * notes->strip. Cuts lie half way into the gaps. The strip's width, 0 when the line cannot be cut.
  */
-static int cut_digits(struct engine *engine, int w, int h, const struct date_read *date)
+static int cut_digits(struct engine *engine, const struct line_box *box,
+                      const struct date_read *date)
 {
     struct notes *notes = notes_of(engine);
+    const int w = box->x1 - box->x0, h = box->y1 - box->y0;
     struct cell cells[SYMBOLS_MOST];
     struct cell cuts[3] = {{0, 0}, {0, 0}, {0, 0}};
-    int used = 0, width = 0;
+    int used = GAP_PX, width = GAP_PX;
 
-    if (!cells_align(notes->pixels + w * PAPER_PX, w, h - 2 * PAPER_PX, &notes->line, cells))
+    if (!cells_align(notes->pixels, w, h, &notes->line, cells))
         return 0;
     for (unsigned g = 0; g < 3; g++) {
         const unsigned first = date->groups[g].first, end = first + date->groups[g].n;
@@ -131,11 +126,12 @@ static int cut_digits(struct engine *engine, int w, int h, const struct date_rea
             continue;
         cuts[g].x0 = first == 0 ? 0 : (cells[first - 1].x1 + cells[first].x0) / 2;
         cuts[g].x1 = end == notes->line.n ? w : (cells[end - 1].x1 + cells[end].x0 + 1) / 2;
-        width += cuts[g].x1 - cuts[g].x0 + (width > 0 ? GAP_PX : 0);
+        width += cuts[g].x1 - cuts[g].x0 + GAP_PX;
     }
     if ((size_t)width * (size_t)h > LINE_MOST)
         return 0;
-    memset(notes->strip, WHITE, (size_t)width * (size_t)h);
+    memset(notes->strip, cells_paper(notes->pixels, (size_t)w * (size_t)h),
+           (size_t)width * (size_t)h);
     for (unsigned g = 0; g < 3; g++) {
         const int n = cuts[g].x1 - cuts[g].x0;
 
@@ -190,10 +186,10 @@ static bool take_digits(const struct symbols *read, struct date_read *date)
  * one is asked again about the digits alone (in a line of words it takes some fonts' 0 for 9): one
  * reading of each must be the same.
  */
-static bool confirm_date(struct engine *engine, int w, int h, struct date_read *date)
+static bool confirm_date(struct engine *engine, const struct line_box *box, struct date_read *date)
 {
     struct notes *notes = notes_of(engine);
-    const int width = cut_digits(engine, w, h, date);
+    const int h = box->y1 - box->y0, width = cut_digits(engine, box, date);
 
     if (width == 0 ||
         reader_line(engine->reader, RECOGNISE_DIGITS, notes->strip, width, h, &notes->digits) < 0)
@@ -216,17 +212,17 @@ static bool read_dates(struct engine *engine, struct reading *out)
     const unsigned n = lines_find(&engine->flat, &dates, boxes);
 
     for (unsigned i = 0; i < n && !(out->birth_there && out->expiry_there); i++) {
-        const int w = boxes[i].x1 - boxes[i].x0, h = cut(engine, &boxes[i]);
         struct date_read date;
 
-        if (h == 0 ||
-            reader_line(engine->reader, RECOGNISE_DATES, notes->pixels, w, h, &notes->line) < 0)
+        if (!cut(&engine->flat, &boxes[i], notes->pixels) ||
+            reader_line(engine->reader, RECOGNISE_DATES, notes->pixels, boxes[i].x1 - boxes[i].x0,
+                        boxes[i].y1 - boxes[i].y0, &notes->line) < 0)
             continue;
         fields_find_date(&notes->line, &date);
         any = any || date.kind != DATE_NONE;
         out->foreign = out->foreign || date.kind == DATE_BIRTH_AD;
         if ((date.kind == DATE_BIRTH || date.kind == DATE_EXPIRY) && date.sure >= SURE_DATE &&
-            confirm_date(engine, w, h, &date) && fields_day(&date.date) != 0) {
+            confirm_date(engine, &boxes[i], &date) && fields_day(&date.date) != 0) {
             if (date.kind == DATE_BIRTH && !out->birth_there) {
                 out->birth_there = true;
                 out->birth = date.date;
@@ -248,11 +244,11 @@ static void read_code(struct engine *engine, struct reading *out)
     unsigned found = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        const int w = boxes[i].x1 - boxes[i].x0, h = cut(engine, &boxes[i]);
+        const int w = boxes[i].x1 - boxes[i].x0, h = boxes[i].y1 - boxes[i].y0;
         char digits[5], again[5];
         float sure, sure_again;
 
-        if (h > 0 &&
+        if (cut(&engine->flat, &boxes[i], notes->pixels) &&
             reader_line(engine->reader, RECOGNISE_DIGITS, notes->pixels, w, h, &notes->line) == 0 &&
             fields_find_code(&notes->line, digits, &sure) && sure >= SURE_CODE &&
             reader_line(engine->reader, RECOGNISE_DIGITS_AGAIN, notes->pixels, w, h,

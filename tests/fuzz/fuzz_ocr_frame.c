@@ -62,7 +62,6 @@ static void read_flat(struct fuzz_input *in)
             for (int y = 0; y < h; y++)
                 memcpy(pixels + (size_t)y * (size_t)w, plane_row(&flat, b->y0 + y) + b->x0,
                        (size_t)w);
-            cells_spread(pixels, (size_t)w * (size_t)h);
             some_symbols(in, &line);
             if (!cells_align(pixels, w, h, &line, cells))
                 continue;
