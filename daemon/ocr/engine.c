@@ -24,6 +24,8 @@ static const struct zone code = {23.4, 39, 46, 53, 1.4, 4.4, 4, 14, 0};
 
 #define GAP_PX                                                                                     \
     10 /* between groups of digits that are read together: about what the print itself leaves */
+/* Above and below a line: the networks misread print that touches the edge of what they are shown. */
+#define PAPER_PX 5
 #define LINE_MOST (FLAT_WIDTH * 80)
 
 /* What lies in secret memory beside the pictures. */
@@ -92,15 +94,26 @@ static struct notes *notes_of(const struct engine *engine)
 
 /* ---- one line -------------------------------------------------------------------------------- */
 
-/* Copy the line's pixels. False when it is larger than a line can be. */
+/* Rows of a line as it is shown to the networks. */
+static int shown_height(const struct line_box *box)
+{
+    return box->y1 - box->y0 + 2 * PAPER_PX;
+}
+
+/* Copy the line's pixels, with paper above and below. False when it is larger than a line can be. */
 static bool cut(const struct plane *flat, const struct line_box *box, uint8_t *out)
 {
     const int w = box->x1 - box->x0, h = box->y1 - box->y0;
+    uint8_t *line = out + PAPER_PX * (size_t)(w > 0 ? w : 0);
+    uint8_t paper;
 
-    if (w <= 0 || h <= 0 || (size_t)w * (size_t)h > LINE_MOST)
+    if (w <= 0 || h <= 0 || (size_t)w * (size_t)shown_height(box) > LINE_MOST)
         return false;
     for (int y = 0; y < h; y++)
-        memcpy(out + (size_t)y * (size_t)w, plane_row(flat, box->y0 + y) + box->x0, (size_t)w);
+        memcpy(line + (size_t)y * (size_t)w, plane_row(flat, box->y0 + y) + box->x0, (size_t)w);
+    paper = cells_paper(line, (size_t)w * (size_t)h);
+    memset(out, paper, PAPER_PX * (size_t)w);
+    memset(line + (size_t)h * (size_t)w, paper, PAPER_PX * (size_t)w);
     return true;
 }
 
@@ -112,12 +125,14 @@ static int cut_digits(struct engine *engine, const struct line_box *box,
                       const struct date_read *date)
 {
     struct notes *notes = notes_of(engine);
-    const int w = box->x1 - box->x0, h = box->y1 - box->y0;
+    const int w = box->x1 - box->x0, h = shown_height(box);
+    const uint8_t *line = notes->pixels + PAPER_PX * (size_t)w;
+    const int rows = box->y1 - box->y0;
     struct cell cells[SYMBOLS_MOST];
     struct cell cuts[3] = {{0, 0}, {0, 0}, {0, 0}};
-    int used = GAP_PX, width = GAP_PX;
+    int used = 0, width = -GAP_PX;
 
-    if (!cells_align(notes->pixels, w, h, &notes->line, cells))
+    if (!cells_align(line, w, rows, &notes->line, cells))
         return 0;
     for (unsigned g = 0; g < 3; g++) {
         const unsigned first = date->groups[g].first, end = first + date->groups[g].n;
@@ -128,10 +143,9 @@ static int cut_digits(struct engine *engine, const struct line_box *box,
         cuts[g].x1 = end == notes->line.n ? w : (cells[end - 1].x1 + cells[end].x0 + 1) / 2;
         width += cuts[g].x1 - cuts[g].x0 + GAP_PX;
     }
-    if ((size_t)width * (size_t)h > LINE_MOST)
+    if (width <= 0 || (size_t)width * (size_t)h > LINE_MOST)
         return 0;
-    memset(notes->strip, cells_paper(notes->pixels, (size_t)w * (size_t)h),
-           (size_t)width * (size_t)h);
+    memset(notes->strip, cells_paper(line, (size_t)w * (size_t)rows), (size_t)width * (size_t)h);
     for (unsigned g = 0; g < 3; g++) {
         const int n = cuts[g].x1 - cuts[g].x0;
 
@@ -189,7 +203,7 @@ static bool take_digits(const struct symbols *read, struct date_read *date)
 static bool confirm_date(struct engine *engine, const struct line_box *box, struct date_read *date)
 {
     struct notes *notes = notes_of(engine);
-    const int h = box->y1 - box->y0, width = cut_digits(engine, box, date);
+    const int h = shown_height(box), width = cut_digits(engine, box, date);
 
     if (width == 0 ||
         reader_line(engine->reader, RECOGNISE_DIGITS, notes->strip, width, h, &notes->digits) < 0)
@@ -216,7 +230,7 @@ static bool read_dates(struct engine *engine, struct reading *out)
 
         if (!cut(&engine->flat, &boxes[i], notes->pixels) ||
             reader_line(engine->reader, RECOGNISE_DATES, notes->pixels, boxes[i].x1 - boxes[i].x0,
-                        boxes[i].y1 - boxes[i].y0, &notes->line) < 0)
+                        shown_height(&boxes[i]), &notes->line) < 0)
             continue;
         fields_find_date(&notes->line, &date);
         any = any || date.kind != DATE_NONE;
@@ -244,7 +258,7 @@ static void read_code(struct engine *engine, struct reading *out)
     unsigned found = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        const int w = boxes[i].x1 - boxes[i].x0, h = boxes[i].y1 - boxes[i].y0;
+        const int w = boxes[i].x1 - boxes[i].x0, h = shown_height(&boxes[i]);
         char digits[5], again[5];
         float sure, sure_again;
 
