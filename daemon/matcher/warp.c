@@ -29,9 +29,8 @@ struct run {
 };
 
 /*
- * All samples of the run are inside and none is smoothed: most of what is made of a frame. `each` and `level` are
- * known where it is called, so that the compiler lays the samples of a pixel out one after the other. level: along a
- * row of the picture.
+ * All samples of the run are inside and none is smoothed: most of what is made of a frame. level: along a row of the
+ * picture; then `each` too is known where it is called, and the compiler lays a pixel's samples out one after the other.
  */
 static inline void add_nearest(const struct run *run, unsigned each, bool level)
 {
@@ -96,7 +95,7 @@ static void add_smooth(const struct image *image, int64_t x, int64_t y, uint32_t
                 x < right ? 3 : 0, y < bottom ? 3 * (size_t)image->width : 0, sum);
 }
 
-/* All samples of the run are further inside than half a pixel, one for a pixel of the result. */
+/* All samples of the run are at least a pixel inside, one for a pixel of the result. */
 static void add_all_smooth(const struct run *run)
 {
     const size_t stride = 3 * (size_t)run->image->width;
