@@ -29,7 +29,20 @@ trap stop EXIT
 trap 'exit 130' INT TERM
 
 # --- who keys in what: a PIN of this run, for the chip and for the patient (tests/sim/README.md)
-pin=$((9100 + RANDOM % 400)) wrong=$((9500 + RANDOM % 400)) # 9000 is every card's "good"
+# Four digits are soon found somewhere: two such that no program and no library of it has, and that no process number and
+# no second of the clock in the logs will be while this runs.
+fresh_digits() {
+    local uptime pids
+    read -r uptime _ </proc/uptime
+    pids=$(awk '{ print $5 }' /proc/loadavg)
+    seq 9100 9899 | sed 's/.*/n& digits &/' >"$work/digits" # 9000 is every card's "good"
+    mapfile -t mapped < <(for program in "$bin"/uketsuke*; do realpath "$program"; ldd "$program" | grep -o '/[^ ]*' | xargs realpath; done | sort -u)
+    "$bin/search-secrets" "$work/digits" files "${mapped[@]}" | sed -n 's/^found n\([0-9]*\) .*/\1/p' | sort -u |
+        comm -23 <(seq 9100 9899) - |
+        awk -v second="${uptime%.*}" -v pid="$pids" '!($1 >= second && $1 <= second + 900) && !($1 >= pid && $1 <= pid + 4000)' |
+        shuf -n 2
+}
+{ read -r pin && read -r wrong; } < <(fresh_digits) || exit 1
 sed "s/^pin = .*/pin = $pin/" "$here/sim/cards/franck.card" >"$work/descriptions/franck.card"
 "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" descriptions="$work/descriptions" || exit 1
 echo "value.jpki.0018 = $pin" >"$desk/card-state/franck.state"
@@ -142,8 +155,14 @@ if [ -n "$user" ]; then
     check "and may be read by him" opens "$launcher" environ
 fi
 
-# --- while a secret is in use: the device is stopped meanwhile, so that it stays
-elsewhere() { ! grep "^found $1 " "$2" | grep -v "$3 memory at .* locked,undumped "; }
+# --- while a secret is in use: the device is stopped meanwhile, so that it stays. What lay at the same place before
+# anybody came is chance.
+place='^found [^ ]+ in [^ ]+ memory at [^ ]+'
+since() { # since FILE: what was found there at places where nothing lay before
+    awk -v place="$place" 'match($0, place) { at = substr($0, 1, RLENGTH); if (NR == FNR) was[at]; else if (!(at in was)) print }' "$work/before" "$1"
+}
+elsewhere() { ! since "$2" | grep "^found $1 " | grep -v "$3 memory at .* locked,undumped "; }
+lies_in() { since "$3" | grep -q "^found $1 in $2 .* locked,undumped "; }
 in_use() { # in_use SECRET METHOD STATE
     local visit
     guest part "$3" --method "$2" --seconds 30 >"$work/part-$1" 2>&1
@@ -154,11 +173,11 @@ in_use() { # in_use SECRET METHOD STATE
     if [ -n "$reads" ]; then
         grep "^$1 " "$work/patterns" >"$work/one"
         for _ in $(seq 50); do
-            "$bin/search-secrets" "$work/one" memory "${programs[2]}" >"$work/use" && grep -q "^found $1 " "$work/use" && break
+            "$bin/search-secrets" "$work/one" memory "${programs[2]}" >"$work/use" && lies_in "$1" uketsuke-reader "$work/use" && break
             sleep 0.02
         done
         "$bin/search-secrets" "$work/one" memory "${small[@]}" >"$work/use-$1"
-        check "the $1 is found in the reader while the card is asked" grep -q "^found $1 in uketsuke-reader " "$work/use-$1"
+        check "the $1 is found in the reader while the card is asked" lies_in "$1" uketsuke-reader "$work/use-$1"
         check "and lies in locked memory of the reader alone, left out of dumps" elsewhere "$1" "$work/use-$1" uketsuke-reader
     else
         left_out=$((left_out + 2))
@@ -183,13 +202,13 @@ compared() {
         matcher=$(child uketsuke-matcher)
         for _ in $(seq 200); do
             kill -STOP "$matcher"
-            "$bin/search-secrets" "$work/one" memory "uketsuke-matcher=$matcher" >"$work/use" && grep -q '^found ' "$work/use" && break
+            "$bin/search-secrets" "$work/one" memory "uketsuke-matcher=$matcher" >"$work/use" && lies_in embedding uketsuke-matcher "$work/use" && break
             kill -CONT "$matcher"
             sleep 0.02
         done
         "$bin/search-secrets" "$work/one" memory "${programs[@]}" >"$work/use-embedding"
         kill -CONT "$matcher"
-        check "the embedding is found in the matcher while faces are compared" grep -q '^found embedding in uketsuke-matcher ' "$work/use-embedding"
+        check "the embedding is found in the matcher while faces are compared" lies_in embedding uketsuke-matcher "$work/use-embedding"
         check "and lies in locked memory of the matcher alone, left out of dumps" elsewhere embedding "$work/use-embedding" uketsuke-matcher
     else
         left_out=$((left_out + 2))
@@ -204,8 +223,8 @@ compared
 guest visits "$work/visits" --family secrets >"$work/visits.log"
 check "patients are served" grep -q '^visits: 2 passed, 0 failed' "$work/visits.log"
 
-# --- afterwards, memory. What lay at the same place before anybody came is chance: four digits are soon found somewhere.
-places() { sed -nE 's/^(found [^ ]+ in [^ ]+ memory at [^ ]+) .*/\1/p; s/^found [^ ]+ in [^ ]+ \/.*/&/p' "$1" | sort; }
+# --- afterwards, memory, but for that chance
+places() { sed -nE "s/($place) .*/\1/p; s/^found [^ ]+ in [^ ]+ \/.*/&/p" "$1" | sort; }
 nowhere() { ! grep -E "^found $1 in $2 " "$3"; }
 may_lie() { ! grep "^found $1 in $2 " "$3" | grep -v ' locked,undumped '; }
 if [ -n "$reads" ]; then
