@@ -524,12 +524,16 @@ bench: models cards
 lanes: models cards
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/lanes.sh build $(BIN) $(PORT) $(if $(filter file,$(origin LANES)),32,$(LANES))
-# A random day of SECONDS (600) at LANES (16); SEED=n decides the same again.
+# A random day of SECONDS (600) at LANES (16); then CUTS (3) times the power of a whole machine cut while patients come
+# (QEMU; CUTS=0: not). SEED=n decides the same again.
 .PHONY: soak
 SEED ?=
+CUTS ?= 3
 soak: models cards
+	@tests/setup/packages.sh build sim check rig deb
 	@$(MAKE) -s --no-print-directory -j$(JOBS) all
 	@tests/soak.sh build $(BIN) $(PORT) $(if $(filter file,$(origin SECONDS)),600,$(SECONDS)) $(if $(filter file,$(origin LANES)),16,$(LANES)) $(SEED)
+	@[ "$(CUTS)" -eq 0 ] || CUTS=$(CUTS) tests/guest/run.sh build cuts
 # Every target (or TARGET=name) for SECONDS each; counts and crashes: tests/fuzz/run.sh. COVERAGE=1: lines reached.
 SECONDS ?= 20
 TARGET ?= $(FUZZ)
@@ -568,7 +572,7 @@ FAULTS ?=
 .PHONY: faults
 faults: models cards
 	@tests/setup/packages.sh build check
-	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage $(BIN)/test_short_desk $(BIN)/test_short_web $(SHORT_PROGRAMS:%=$(BIN)/test_short_%) $(SHORT_PROGRAMS:%=$(BIN)/uketsuke-%) $(BIN)/sim-service
+	@$(MAKE) -s --no-print-directory -j$(JOBS) $(BIN)/test_reader_faults $(BIN)/test_reader_shortage $(BIN)/test_short_desk $(BIN)/test_short_web $(SHORT_PROGRAMS:%=$(BIN)/test_short_%) $(SHORT_PROGRAMS:%=$(BIN)/uketsuke-%) sims
 	@tests/faults.sh $(BIN) "$(FAULTS)"
 # Our driver, the kernel's camera driver, pcscd with libccid, OpenSC: on real buses of a kernel in QEMU.
 RIG_ONLY ?=

@@ -5,7 +5,7 @@
 # sockets and SQLite besides (tests/unit/short_calls.h). PATTERN: only of the programs whose names it fits ("reader").
 # Logs under BIN/../faults; the last line is "N passed, N failed".
 set -u
-bin=$1 wanted=${2:-.}
+bin=$(realpath "$1") wanted=${2:-.}
 logs=$bin/../faults
 slices=16
 rm -rf "$logs"

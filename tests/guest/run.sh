@@ -1,7 +1,7 @@
 #!/bin/bash
-# run.sh BUILD [PART...]: Debian 12 with systemd in QEMU; the packages are installed, patients come, the packages are
-# upgraded in mid-visit, the machine is rebooted, and its power is cut. One line a check, "N passed, N failed" at the end.
-# Logs stay in BUILD/guest/out. CUTS=N power cuts (3), SEED for their moments.
+# run.sh BUILD [cuts | PART...]: Debian 12 with systemd in QEMU; the packages are installed, patients come, the packages are
+# upgraded in mid-visit, the machine is rebooted, and its power is cut ("cuts": installed, and cut). One line a check,
+# "N passed, N failed" at the end. Logs stay in BUILD/guest/out. CUTS=N power cuts (3), SEED for their moments.
 set -u
 build=$(realpath "$1")
 shift
@@ -110,15 +110,14 @@ rm -rf "$out"
 mkdir -p "$out"
 cp -r "$here/guest.sh" "$here/parts" "$here/../../README.md" "$here/../../packaging/man" "$out/"
 : >"$out/results"
-if [ $# -gt 0 ]; then
-    for part in "$@"; do boot "$part"; done
-else
-    boot install
-    boot upgrade
-    boot rebooted
-    for n in $(seq "$cuts"); do cut "$n"; done
-    boot after
-fi
+case ${1:-whole} in
+whole) parts='install upgrade rebooted' ;;
+cuts) parts=install ;;
+*) parts=$* cuts=0 ;;
+esac
+for part in $parts; do boot "$part"; done
+for n in $(seq "$cuts"); do cut "$n"; done
+[ "$cuts" -eq 0 ] || boot after
 echo "guest: $((SECONDS - started)) s, logs in $out"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
