@@ -252,8 +252,8 @@ static void the_head_of_the_chain_can_be_neither_taken_out_nor_made_up(void **st
     static const char *const hands[] = {
         "DELETE FROM meta WHERE name = 'audit_head'",
         "DELETE FROM meta WHERE name = 'audit_head'; DELETE FROM audit",
-        "UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'keys') WHERE name = "
-        "'audit_head'",
+        ("UPDATE meta SET value = (SELECT value FROM meta WHERE name = 'keys') WHERE name = "
+         "'audit_head'"),
         "UPDATE meta SET value = zeroblob(69) WHERE name = 'audit_head'",
     };
 
