@@ -75,5 +75,13 @@ out=$(systemd-analyze verify --man=no --recursive-errors=no "$kiosk" 2>&1 | grep
 [ -z "$out" ]
 say $? "the kiosk's example unit loads without a word"
 [ -z "$out" ] || echo "      $out"
+# The unit starts the browser as the README's command does, whatever else it asks for (autoplay: a voice before any touch).
+flags() { tr ' ' '\n' | grep -E '^--[a-z]' | sort; }
+readme=$(sed -nE 's/^`chromium (--[^`]*)`.*/\1/p' "$here/../README.md" | flags)
+unit=$(sed -nE '/^ExecStart=/,/[^\]$/s/.*chromium|^ +/ /gp' "$kiosk" | flags)
+[ -n "$readme" ] && [ -z "$(comm -23 <(echo "$readme") <(echo "$unit"))" ]
+say $? "the kiosk's example unit has every flag of the README's command (${readme//$'\n'/, })"
+grep -qx -- '--autoplay-policy=no-user-gesture-required' <<<"$unit"
+say $? "the kiosk's example unit lets a voice be heard before the first touch"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
