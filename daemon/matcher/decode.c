@@ -1,8 +1,7 @@
 #include "decode.h"
 
-#include "daemon/common/bytes.h"
+#include "daemon/common/jpeg.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <turbojpeg.h>
@@ -35,56 +34,6 @@ void decoder_free(struct decoder **decoder)
 }
 
 /*
- * Walk the segments of a JPEG up to its scan. Only the baseline and extended sequential processes pass: a
- * progressive file can make a decoder work for hours on a few bytes, as can one that brings its components in scans
- * of their own (there may be any number of scans then), and no camera sends either. 8 bits, 1 or 3 components, and
- * the size within bounds.
- */
-static bool jpeg_is_tame(const uint8_t *data, size_t len)
-{
-    struct bytes_reader r;
-    uint8_t components = 0; /* 0: the frame header has not come yet */
-
-    bytes_reader_init(&r, data, len);
-    if (bytes_u16be(&r) != 0xffd8)
-        return false;
-    while (!r.failed) {
-        uint8_t marker, fill = bytes_u8(&r);
-        struct bytes_reader segment;
-        uint16_t size;
-
-        if (fill != 0xff)
-            return false;
-        do
-            marker = bytes_u8(&r);
-        while (marker == 0xff && !r.failed);
-        size = bytes_u16be(&r);
-        if (r.failed || size < 2)
-            return false;
-        segment = bytes_sub(&r, size - 2u);
-        if (marker == 0xda)
-            return components > 0 && bytes_u8(&segment) == components && !segment.failed;
-        if (marker == 0xc0 || marker == 0xc1) {
-            uint8_t bits = bytes_u8(&segment);
-            int height = bytes_u16be(&segment), width = bytes_u16be(&segment);
-            uint8_t here = bytes_u8(&segment);
-
-            if (segment.failed || components != 0 || bits != 8 || (here != 1 && here != 3) ||
-                width < IMAGE_SIDE_LEAST || height < IMAGE_SIDE_LEAST || width > IMAGE_SIDE_MOST ||
-                height > IMAGE_SIDE_MOST)
-                return false;
-            components = here;
-        } else if (marker >= 0xc2 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
-                   marker != 0xcc) {
-            return false;
-        } else if (marker == 0xd9 || (marker >= 0xd0 && marker <= 0xd8)) {
-            return false;
-        }
-    }
-    return false;
-}
-
-/*
  * The library's handle remembers tables of what it read before; after a damaged frame they may be anything (and make
  * a good one that relies on the standard's fail), so it is made anew.
  */
@@ -105,7 +54,7 @@ static enum failure decode_jpeg(struct decoder *decoder, const uint8_t *data, si
 {
     int width, height, subsampling, colours;
 
-    if (!jpeg_is_tame(data, len))
+    if (!jpeg_is_tame(data, len, IMAGE_SIDE_LEAST, IMAGE_SIDE_MOST))
         return FAILURE_FACE_FRAME_UNREADABLE;
     if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height,
                             &subsampling, &colours) < 0)

@@ -1,11 +1,9 @@
 #include "decode.h"
 
-#include "daemon/common/bytes.h"
+#include "daemon/common/jpeg.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <turbojpeg.h>
 
 struct decoder {
@@ -34,52 +32,6 @@ void decoder_free(struct decoder **decoder)
     *decoder = NULL;
 }
 
-/*
- * What markers stand before the scan: only the sequential processes with 8 bits and 1 or 3
- * components pass, one frame header, a size within bounds (ITU-T T.81, B.2). A progressive file can
- * cost a decoder hours; cameras send none.
- */
-static bool is_sequential(const uint8_t *data, size_t len)
-{
-    struct bytes_reader r;
-    unsigned headers = 0;
-
-    bytes_reader_init(&r, data, len);
-    if (bytes_u16be(&r) != 0xffd8)
-        return false;
-    for (;;) {
-        struct bytes_reader body;
-        uint8_t marker;
-        uint16_t size;
-
-        if (bytes_u8(&r) != 0xff)
-            return false;
-        for (marker = bytes_u8(&r); marker == 0xff && !r.failed;)
-            marker = bytes_u8(&r);
-        size = bytes_u16be(&r);
-        if (r.failed || size < 2)
-            return false;
-        body = bytes_sub(&r, size - 2u);
-        if (body.failed)
-            return false;
-        if (marker == 0xda)
-            return headers == 1;
-        if (marker == 0xc0 || marker == 0xc1) {
-            const uint8_t bits = bytes_u8(&body);
-            const uint16_t height = bytes_u16be(&body), width = bytes_u16be(&body);
-            const uint8_t components = bytes_u8(&body);
-
-            if (body.failed || bits != 8 || (components != 1 && components != 3) ||
-                width < PLANE_SIDE_LEAST || height < PLANE_SIDE_LEAST || width > PLANE_SIDE_MOST ||
-                height > PLANE_SIDE_MOST)
-                return false;
-            headers++;
-        } else if (marker < 0xc4 || (marker > 0xc4 && marker < 0xdb)) {
-            return false; /* other processes, markers without a length */
-        }
-    }
-}
-
 /* A handle that met a damaged frame keeps its tables: a fresh one takes its place. */
 static int give_up(struct decoder *decoder, struct plane *out)
 {
@@ -97,7 +49,7 @@ static int decode_jpeg(struct decoder *decoder, const uint8_t *data, size_t len,
 {
     int width, height, subsampling, colours;
 
-    if (!is_sequential(data, len))
+    if (!jpeg_is_tame(data, len, PLANE_SIDE_LEAST, PLANE_SIDE_MOST))
         return -EBADMSG;
     if (tjDecompressHeader3(decoder->handle, data, (unsigned long)len, &width, &height,
                             &subsampling, &colours) < 0 ||
