@@ -1,6 +1,7 @@
 #!/bin/bash
 # manpages.sh [PAGES]: the man pages against the sources: every program has a page whose name it bears; every key of
-# config.def stands in uketsuke.conf.5 in its section with its default and its choices, and no other; a program's page
+# config.def stands in uketsuke.conf.5 in its section with its default and its choices, and no other; the keys that the desk
+# takes at once stand in its page; a program's page
 # has every message that the program sends or gets, every option of it, and no failure code that is none; no warning
 # from the formatter.
 set -u
@@ -61,13 +62,19 @@ while IFS='^' read -r section name fallback choices _; do
     for choice in ${choices//|/ }; do
         must "$conf: [$section] $name: $choice is missing" grep -qE "(^One of|,) ${choice}[,.]" <<<"$entry"
     done
-done < <(rows daemon/common/config.def 'CONFIG_KEY(s, id, n, t, min, max, d, c, ja, en) @@ s ^ n ^ d ^ c ^')
+done < <(rows daemon/common/config.def 'CONFIG_KEY(s, id, u, n, t, min, max, d, c, ja, en) @@ s ^ n ^ d ^ c ^')
 must "config.def has keys" test "$keys" -gt 40
-known=$(rows daemon/common/config.def 'CONFIG_KEY(s, id, n, t, min, max, d, c, ja, en) @@ n ^' | tr -d '"^')
+known=$(rows daemon/common/config.def 'CONFIG_KEY(s, id, u, n, t, min, max, d, c, ja, en) @@ n ^' | tr -d '"^')
 # shellcheck disable=SC2013 # words, not lines
 for name in $(awk '/^\.Sh FILES/ {exit} /^\.It Cm / {print $3}' "$conf"); do
     must "$conf: $name is no key" grep -qxF "$name" <<<"$known"
 done
+
+# What the desk takes at once: the list in its page and the table.
+live=$(rows daemon/common/config.def 'CONFIG_KEY(s, id, u, n, t, min, max, d, c, ja, en) @@ n ^ u ^' | sed -n 's/^"\(.*\)"^FOR_DESK_LIVE^$/\1/p' | sort)
+must "config.def has keys that are taken at once" test "$(wc -l <<<"$live")" -gt 10
+must "$(page_of uketsuked): what is taken at once is another list than config.def's" \
+    diff <(echo "$live") <(sed -n '/^Taken at once/,/^Everything else/s/^\.Cm //p' "$(page_of uketsuked)" | grep -oE '[a-z][a-z-]+' | sort)
 
 messages=0
 while IFS='^' read -r name from to _; do

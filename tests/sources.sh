@@ -31,6 +31,34 @@ codes_unraised() { # a row that no program names is a promise that nobody keeps
 }
 routes_undescribed() { node tests/openapi.mjs 2>&1; }
 broken_scripts() { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n 2>&1; }
+# Which programs read which key of the configuration (the column USE of config.def), and which of them the desk takes
+# while it runs: what settings_read() and maintain_configure() and the limits of the states read, but for the two that
+# take() of reload.c keeps.
+used() { sed -nE 's/^CONFIG_KEY\((\w+), (\w+), ([A-Z_| ]+), ".*/\1_\2 \3/p' daemon/common/config.def; }
+reads_said() { used | sed 's/FOR_DESK_LIVE/FOR_DESK/; s/ |//g' | awk '{for (i = 2; i <= NF; i++) print $1, $i}' | sort -u; }
+reads_done() {
+    {
+        git grep -oE 'CFG_[a-z]+_[A-Z_]+' -- daemon driver ':!daemon/cli' ':!daemon/common/config*'
+        sed -nE 's/^LIMIT\(\w+, (\w+),.*/daemon\/desk\/table.def:CFG_desk_\1/p' daemon/desk/table.def
+    } | grep -v FIXED | awk -F: '
+        {sub("CFG_", "", $2); who = "FOR_NOBODY: " $1}
+        $1 ~ "^driver/" {who = "FOR_READER"}
+        $1 ~ "^driver/broker/" {who = "FOR_BROKER"}
+        $1 ~ "^daemon/(desk|matcher|ocr|relay|web)/" {split($1, room, "/"); who = "FOR_" toupper(room[2])}
+        $1 ~ "^daemon/relay/handover" {who = "FOR_HANDOVER"}
+        $1 == "daemon/common/service.c" {who = "FOR_ALL"}
+        {print $2, who}' | sort -u
+}
+reads_untrue() { diff <(reads_said) <(reads_done) | grep '^[<>]'; }
+live_said() { used | sed -n 's/ FOR_DESK_LIVE$//p' | sort; }
+live_done() {
+    {
+        sed -n '/^int settings_read/,/^}/p' daemon/desk/settings.c
+        sed -n '/^void maintain_configure/,/^}/p' daemon/desk/maintain.c
+        sed -nE 's/^LIMIT\(\w+, (\w+),.*/CFG_desk_\1/p' daemon/desk/table.def
+    } | grep -oE 'CFG_[a-z]+_[A-Z_]+' | sed 's/^CFG_//' | grep -vxE 'desk_(INSTITUTION|INSTITUTION_KIND|FIXED)' | sort -u
+}
+live_untrue() { diff <(live_said) <(live_done) | grep '^[<>]'; }
 rule "no file is longer than 800 lines" long_files
 rule "nothing is left for later" unfinished
 rule "every file is in a room" strays
@@ -38,6 +66,8 @@ rule "no binary data is tracked" binaries
 rule "no failure code is given twice" codes_twice
 rule "every failure code is raised somewhere" codes_unraised
 rule "the API's document has every route of the router, and no other" routes_undescribed
+rule "each key of the configuration is said to be read by the programs that read it, and no other" reads_untrue
+rule "what is said to be taken at once is what the desk takes at once" live_untrue
 rule "every script parses" broken_scripts
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

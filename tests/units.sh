@@ -54,7 +54,7 @@ for name in $(grep -oE 'uketsuke_[a-z_]+' "$alerts" | sed 's/_bucket$//' | sort 
 done
 # The pages stand where the configuration, the socket and the examples of a proxy say, and the examples say it in headers
 # that the program reads.
-listen=$(sed -nE 's/^CONFIG_KEY\(web, LISTEN, "listen", TEXT, [0-9]+, [0-9]+, "([^"]*)".*/\1/p' "$here/../daemon/common/config.def")
+listen=$(sed -nE 's/^CONFIG_KEY\(web, LISTEN, FOR_WEB, "listen", TEXT, [0-9]+, [0-9]+, "([^"]*)".*/\1/p' "$here/../daemon/common/config.def")
 [ -n "$listen" ] && grep -qxF "ListenStream=$listen" "$units/uketsuke-web.socket"
 say $? "the pages' socket is the configuration's ($listen)"
 for example in "$here"/../packaging/proxy/*; do

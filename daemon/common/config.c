@@ -12,8 +12,9 @@
 #define NAME_MAX_BYTES 32
 
 static const struct config_row rows[CONFIG_KEY_COUNT] = {
-#define CONFIG_KEY(section, id, name, type, min, max, fallback, choices, ja, en)                   \
-    [CFG_##section##_##id] = {#section, name, CONFIG_##type, min, max, fallback, choices, ja, en},
+#define CONFIG_KEY(section, id, use, name, type, min, max, fallback, choices, ja, en)              \
+    [CFG_##section##_##                                                                            \
+        id] = {#section, name, use, CONFIG_##type, min, max, fallback, choices, ja, en},
 #include "config.def"
 #undef CONFIG_KEY
 };

@@ -21,7 +21,7 @@ enum config_type {
 };
 
 enum config_key {
-#define CONFIG_KEY(section, id, name, type, min, max, fallback, choices, ja, en)                   \
+#define CONFIG_KEY(section, id, use, name, type, min, max, fallback, choices, ja, en)              \
     CFG_##section##_##id,
 #include "config.def"
 #undef CONFIG_KEY
@@ -49,9 +49,24 @@ bool config_given(const struct config *config, enum config_key key, const char *
 /* Names of the instances of a section ("lane", "upstream") in the order of the file; NULL past the end. */
 const char *config_instance(const struct config *config, const char *section, size_t i);
 
+/* Which programs read a key: these take another value of it only when they are started again. */
+enum config_use {
+    FOR_DESK = 1 << 0,
+    FOR_BROKER = 1 << 1,
+    FOR_READER = 1 << 2,
+    FOR_MATCHER = 1 << 3,
+    FOR_OCR = 1 << 4,
+    FOR_RELAY = 1 << 5,
+    FOR_HANDOVER = 1 << 6,
+    FOR_WEB = 1 << 7,
+    FOR_ALL = (1 << 8) - 1,
+    FOR_DESK_LIVE = 1 << 8 | FOR_DESK /* the desk alone reads it, and takes it while it runs */
+};
+
 struct config_row {
     const char *section;
     const char *name;
+    unsigned use; /* FOR_... */
     enum config_type type;
     int64_t min;
     int64_t max;

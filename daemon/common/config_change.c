@@ -3,46 +3,48 @@
 #include <stdio.h>
 #include <string.h>
 
-static const enum config_key live[] = {
-    CFG_desk_GENUINENESS,       CFG_desk_CONSENTS,          CFG_desk_METHOD_SECONDS,
-    CFG_desk_ENTRY_SECONDS,     CFG_desk_FACE_SECONDS,      CFG_desk_STAFF_SECONDS,
-    CFG_desk_CARD_BACK_SECONDS, CFG_desk_TAKE_CARD_SECONDS, CFG_desk_ASK_SECONDS,
-    CFG_desk_PIN_TRIES,         CFG_desk_AGAIN_SECONDS,     CFG_desk_BACKUP_HOURS,
-    CFG_desk_BACKUP_KEEP,       CFG_desk_RETENTION_DAYS,    CFG_desk_AUDIT_ANCHOR_HOURS,
-    CFG_desk_OUTBOX_DAYS,       CFG_desk_CLOCK_SOURCE,      CFG_desk_CLOCK_WRONG,
-};
-
-/* Whose section it is. A lane's label, reader and token concern several programs. */
 static const struct {
-    const char *section;
+    unsigned use;
     const char *unit;
-    bool instance;
+    bool instance; /* one for each lane, upstream or output */
 } units[] = {
-    {"desk", "uketsuke-desk.service", false},       {"web", "uketsuke-web.service", false},
-    {"matcher", "uketsuke-matcher.service", false}, {"upstream", "uketsuke-relay@%s.service", true},
-    {"card", "uketsuke-reader@*.service", false},
+    {FOR_DESK, "uketsuke-desk", false},         {FOR_BROKER, "uketsuke-broker", false},
+    {FOR_READER, "uketsuke-reader@", true},     {FOR_MATCHER, "uketsuke-matcher", false},
+    {FOR_OCR, "uketsuke-ocr", false},           {FOR_RELAY, "uketsuke-relay@", true},
+    {FOR_HANDOVER, "uketsuke-handover@", true}, {FOR_WEB, "uketsuke-web", false},
 };
 
 bool config_is_live(enum config_key key)
 {
-    for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++)
-        if (live[i] == key)
-            return true;
-    return false;
+    return config_row(key)->use == FOR_DESK_LIVE;
 }
 
-void config_unit(enum config_key key, const char *instance, char *out, size_t size)
+/* Whoever reads any key of the section; and of a lane its reader's program, which is told by the desk but has to run. */
+static unsigned use_of_section(const char *section)
 {
-    const char *section = config_row(key)->section;
+    unsigned use = strcmp(section, "lane") == 0 ? FOR_READER : 0;
+
+    for (int k = 0; k < CONFIG_KEY_COUNT; k++)
+        if (strcmp(config_row((enum config_key)k)->section, section) == 0)
+            use |= config_row((enum config_key)k)->use;
+    return use;
+}
+
+void config_units(const struct config_change *change, char *out, size_t size)
+{
+    const struct config_row *row = config_row(change->key);
+    bool whole = change->from == NULL || change->to == NULL;
+    unsigned use = whole ? use_of_section(row->section) : row->use;
+    size_t len = 0;
 
     (void)snprintf(out, size, "uketsuke.target");
-    if (strcmp(section, "output") == 0)
-        (void)snprintf(out, size, "uketsuke-handover@%s.service", instance);
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strcmp(units[i].section, section) == 0 && units[i].instance)
-            (void)snprintf(out, size, "uketsuke-relay@%s.service", instance);
-        else if (strcmp(units[i].section, section) == 0)
-            (void)snprintf(out, size, "%s", units[i].unit);
+    for (size_t i = 0; use != FOR_ALL && i < sizeof(units) / sizeof(units[0]) && len < size; i++)
+        if ((use & units[i].use) != 0)
+            len += (size_t)snprintf(out + len, size - len, "%s%s%s.service", len > 0 ? " " : "",
+                                    units[i].unit,
+                                    !units[i].instance         ? ""
+                                    : change->instance != NULL ? change->instance
+                                                               : "*");
 }
 
 struct comparing {

@@ -2,8 +2,8 @@
  * config_change: what differs between two configurations, and which of it a running desk can take
  * at once.
  *
- * What is not in the table needs the program to be started again, which costs no visit either:
- * visits under way are taken up by the new one.
+ * What it cannot take (FOR_DESK_LIVE in config.def says what it can) needs the programs that read it to be started
+ * again, which costs no visit either: visits under way are taken up by the new ones.
  */
 #ifndef UKETSUKE_CONFIG_CHANGE_H
 #define UKETSUKE_CONFIG_CHANGE_H
@@ -12,9 +12,6 @@
 
 /* Can uketsuked take another value of this key while it runs? */
 bool config_is_live(enum config_key key);
-/* The unit to be restarted when this key changes ("uketsuke-web.service"); `instance` as in the
- * heading. */
-void config_unit(enum config_key key, const char *instance, char *out, size_t size);
 
 /* name: "[lane 2] label", or "[lane 3]" for a section that came or went (from or to is NULL then).
  * Values are as written. */
@@ -25,6 +22,8 @@ struct config_change {
     const char *from, *to;
     bool live;
 };
+/* The units to be restarted for it, separated by blanks ("uketsuke-desk.service uketsuke-relay@main.service"). */
+void config_units(const struct config_change *change, char *out, size_t size);
 typedef void config_change_fn(const struct config_change *change, void *arg);
 /*
  * `started`: what the programs were started with; `running`: what the desk has taken since (the

@@ -46,7 +46,7 @@ static void say_lines(struct answering *a, char *text)
 static void on_change(const struct config_change *change, void *arg)
 {
     struct answering *a = arg;
-    char unit[64], detail[200];
+    char detail[200];
 
     if (change->live) {
         (void)snprintf(detail, sizeof(detail), "%.90s -> %.90s", change->from, change->to);
@@ -56,9 +56,9 @@ static void on_change(const struct config_change *change, void *arg)
                   LOG_PUBLIC("key", log_public_from_config(config_row(change->key)->name)));
         return;
     }
-    config_unit(change->key, change->instance != NULL ? change->instance : "", unit, sizeof(unit));
+    config_units(change, detail, sizeof(detail));
     a->end.restart++;
-    say(a, RESTART, change->name, unit);
+    say(a, RESTART, change->name, detail);
 }
 
 /* Checks all of it; *out and *settings are good when it returns true. */
@@ -93,7 +93,7 @@ static bool read_text(struct answering *a, const uint8_t *text, size_t len, cons
     return r == 0;
 }
 
-/* What is not in the table of live keys stays as it was started. */
+/* What is not FOR_DESK_LIVE stays as it was started. */
 static void take(struct reload *reload, struct config **wanted, struct desk_settings *settings)
 {
     memcpy(settings->institution, reload->desk->settings.institution,
