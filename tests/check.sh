@@ -104,6 +104,7 @@ part keeping 300 tests/keeping.sh build build/release/bin 8680
 part secrets 180 tests/secrets.sh build build/release/bin 8690
 part messages 300 tests/samples.sh build build/release/bin
 part failure-codes 120 tests/failure-codes.sh
+part bundle 60 tests/bundle.sh build/release/bin
 part systemd-units 120 tests/units.sh build/release/bin
 part man-pages 120 tests/manpages.sh
 part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5

@@ -36,8 +36,9 @@ struct findings {
     bool devices;
 };
 
-static void say(struct findings *f, enum level level, const char *component, const char *detail,
-                const char *next)
+/* Words of the programs' own, with no path, name or address of the house: they may be in a bundle. */
+static void say_plain(struct findings *f, enum level level, const char *component,
+                      const char *detail, const char *next)
 {
     static const char *const signs[] = {"良 ok  ", "注 warn", "悪 BAD "};
     FILE *out = f->options->out;
@@ -64,6 +65,12 @@ static void say(struct findings *f, enum level level, const char *component, con
         table_put(out, next);
     }
     (void)fputc('\n', out);
+}
+
+static void say(struct findings *f, enum level level, const char *component, const char *detail,
+                const char *next)
+{
+    say_plain(f, level, component, f->options->redacted ? "(removed)" : detail, next);
 }
 
 /* ---- the configuration and what it points to ------------------------------------------------- */
@@ -157,8 +164,8 @@ static void check_configured(struct findings *f, const struct config *config)
         check_secret(f, component, config_text(config, CFG_lane_TOKEN_FILE, instance), credential);
     }
     if (config_instance(config, "lane", 0) == NULL)
-        say(f, BAD, "lanes", "レーンがありません / no lane is configured",
-            "設定に [lane 1] を書きます / write [lane 1] into the configuration");
+        say_plain(f, BAD, "lanes", "レーンがありません / no lane is configured",
+                  "設定に [lane 1] を書きます / write [lane 1] into the configuration");
     for (size_t i = 0; (instance = config_instance(config, "upstream", i)) != NULL; i++)
         for (size_t k = 0; k < sizeof(upstream_files) / sizeof(upstream_files[0]); k++) {
             (void)snprintf(component, sizeof(component), "%s of upstream %.24s",
@@ -184,17 +191,18 @@ static void check_kernel(struct findings *f)
 
     if (abi > 0) {
         (void)snprintf(detail, sizeof(detail), "ABI %ld", abi);
-        say(f, GOOD, "kernel: Landlock", detail, "");
+        say_plain(f, GOOD, "kernel: Landlock", detail, "");
     } else {
-        say(f, WARNING, "kernel: Landlock", "使えません / not available",
+        say_plain(
+            f, WARNING, "kernel: Landlock", "使えません / not available",
             "起動オプション lsm= に landlock を加えます / add landlock to the kernel's lsm= list "
             "(files are then closed by seccomp alone)");
     }
     if (seccomp >= 0)
-        say(f, GOOD, "kernel: seccomp", "使えます / available", "");
+        say_plain(f, GOOD, "kernel: seccomp", "使えます / available", "");
     else
-        say(f, BAD, "kernel: seccomp", "使えません / not available",
-            "seccompのあるカーネルを使います / use a kernel with CONFIG_SECCOMP_FILTER");
+        say_plain(f, BAD, "kernel: seccomp", "使えません / not available",
+                  "seccompのあるカーネルを使います / use a kernel with CONFIG_SECCOMP_FILTER");
 }
 
 /* As [desk] clock-source and clock-wrong want it; without a configuration by their defaults. */
@@ -216,13 +224,15 @@ static void check_clock(struct findings *f, const struct config *config)
                    : loose  ? ", 時刻合わせなし / follows no time server"
                             : ", 時刻合わせあり / follows a time server");
     if (now < CLOCK_NOT_BEFORE_S || (loose && refused))
-        say(f, BAD, "clock", detail, "時計を合わせます / set the clock: timedatectl set-ntp true");
+        say_plain(f, BAD, "clock", detail,
+                  "時計を合わせます / set the clock: timedatectl set-ntp true");
     else if (loose)
-        say(f, WARNING, "clock", detail,
+        say_plain(
+            f, WARNING, "clock", detail,
             "時刻合わせを働かせるか、見ないなら [desk] clock-source = none / timedatectl set-ntp "
             "true, or clock-source = none where nothing should be looked at");
     else
-        say(f, GOOD, "clock", detail, "");
+        say_plain(f, GOOD, "clock", detail, "");
 }
 
 static void check_libraries(struct findings *f)
@@ -260,13 +270,13 @@ static void check_libraries(struct findings *f)
         missing++;
         (void)snprintf(detail, sizeof(detail), "%s がありません / is missing", libraries[i].soname);
         (void)snprintf(next, sizeof(next), "apt-get install %s", libraries[i].package);
-        say(f, BAD, "library", detail, next);
+        say_plain(f, BAD, "library", detail, next);
     }
     if (missing == 0) {
         (void)snprintf(detail, sizeof(detail), "%zu 個そろっています / all %zu are there",
                        sizeof(libraries) / sizeof(libraries[0]),
                        sizeof(libraries) / sizeof(libraries[0]));
-        say(f, GOOD, "libraries", detail, "");
+        say_plain(f, GOOD, "libraries", detail, "");
     }
 }
 
@@ -289,7 +299,11 @@ static int take_health(struct message *message, void *arg)
         (void)snprintf(next, sizeof(next), "%s %s / %s%s%s", t->code, t->staff_ja, t->staff_en,
                        m->next[0] != '\0' ? " → " : "", m->next);
     }
-    say(f, m->state == 0 ? GOOD : m->state == 1 ? WARNING : BAD, m->component, m->detail, next);
+    say_plain(f,
+              m->state == 0   ? GOOD
+              : m->state == 1 ? WARNING
+                              : BAD,
+              m->component, m->detail, next);
     return 0;
 }
 
@@ -375,6 +389,7 @@ static int take_devices(struct message *message, void *arg)
     const struct msg_device_item *m = &message->body.device_item;
     struct findings *f = arg;
     char component[48], detail[280], holders[120] = "", next[240];
+    bool redacted = f->options->redacted;
     enum level level;
     bool complete;
 
@@ -390,12 +405,12 @@ static int take_devices(struct message *message, void *arg)
     if (m->kind == 0) { /* what a lane should have and has not */
         (void)snprintf(detail, sizeof(detail), "%sがありません / no %s",
                        m->use == USE_CAMERA ? "カメラ" : "読み取り機", what_it_is(m->use));
-        say(f, BAD, component, detail, m->next);
+        say_plain(f, BAD, component, detail, m->next);
         return 0;
     }
     complete = plugged_holders(NULL, m->port, holders, sizeof(holders));
-    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.60s", m->name, m->vendor,
-                   m->product, m->port,
+    (void)snprintf(detail, sizeof(detail), "%.80s [%04x:%04x] %.40s%s%.60s",
+                   redacted ? "" : m->name, m->vendor, m->product, m->port,
                    m->holder[0] != '\0' || holders[0] != '\0' ? ", held by " : "",
                    holders[0] != '\0' ? holders : m->holder);
     (void)snprintf(next, sizeof(next), "%s", m->next);
@@ -406,7 +421,7 @@ static int take_devices(struct message *message, void *arg)
         level = BAD;
     if (m->lane == 0 && next[0] == '\0')
         how_to_name(next, sizeof(next), m->port, m->use, m->holder);
-    say(f, level, component, detail, next);
+    say_plain(f, level, component, detail, next);
     return 0;
 }
 
@@ -451,7 +466,8 @@ int command_doctor(const struct command_options *options, int argc, char **argv)
     }
     if (config_load(&config, options->config_path, &message) < 0) {
         say(&f, BAD, "configuration", options->config_path, "uketsuke config check");
-        (void)fprintf(options->err, "%s", message != NULL ? message : "");
+        if (!options->redacted)
+            (void)fprintf(options->err, "%s", message != NULL ? message : "");
         free(message);
     } else {
         say(&f, GOOD, "configuration", options->config_path, "");

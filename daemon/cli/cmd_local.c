@@ -179,7 +179,8 @@ int command_bundle(const struct command_options *options, int argc, char **argv)
         return EXIT_USAGE;
     }
     (void)fflush(NULL);
-    (void)execv(script, words);
+    if (setenv("UKETSUKE_CONFIG", options->config_path, 1) == 0)
+        (void)execv(script, words);
     (void)fprintf(options->err, "uketsuke: bundle: %s: %s\n", script, strerror(errno));
     return EXIT_NOT_SO;
 }

@@ -17,6 +17,7 @@ enum { EXIT_AS_ASKED = 0, EXIT_NOT_SO = 1, EXIT_USAGE = 2, EXIT_NO_DESK = 3 };
 struct command_options {
     const char *config_path;
     bool json;
+    bool redacted; /* doctor: for whoever is not of the house */
     FILE *out;
     FILE *err;
     const char *birth, *symbol, *branch, *staff;
@@ -33,7 +34,7 @@ typedef int command_fn(const struct command_options *options, int argc, char **a
 command_fn command_status, command_visits, command_watch, command_lookup, command_doctor,
     command_config, command_failures, command_eligibility, command_audit, command_backup,
     command_key, command_restore, command_account, command_bundle, command_precheck, command_reload,
-    command_outbox;
+    command_outbox, command_redact;
 
 /* Parse and run; argv[0] is the program. `out` and `err` are for tests. */
 int command_main(int argc, char **argv, FILE *out, FILE *err);

@@ -158,6 +158,14 @@ static struct instance *add_instance(struct config *config, const char *section,
     return instance;
 }
 
+bool config_is_instance_name(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len < NAME_MAX_BYTES &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == len;
+}
+
 /* "[lane 1]" -> section "lane", name "1". False when the heading itself is wrong (complained about). */
 static bool split_heading(struct loading *l, int line, const char *heading, const char **section,
                           char *name)
@@ -186,15 +194,12 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
     }
     name[0] = '\0';
     if (space != NULL) {
-        len = strlen(space + 1);
-        if (len == 0 || len >= NAME_MAX_BYTES ||
-            strspn(space + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
-                len) {
+        if (!config_is_instance_name(space + 1)) {
             complain(l, line, "not a usable name", heading,
                      "use letters, digits, - and _, at most 31");
             return false;
         }
-        memcpy(name, space + 1, len + 1);
+        memcpy(name, space + 1, strlen(space + 1) + 1);
     }
     if (strcmp(*section, "lane") == 0) {
         char *end;
@@ -208,15 +213,21 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
     return true;
 }
 
-static bool parse_number(struct loading *l, int line, const struct config_row *row,
-                         const char *text, int64_t *out)
+static bool is_number(const struct config_row *row, const char *text, int64_t *out)
 {
     char *end;
-    char next[128];
 
     errno = 0;
     *out = strtoll(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && *out >= row->min && *out <= row->max)
+    return errno == 0 && end != text && *end == '\0' && *out >= row->min && *out <= row->max;
+}
+
+static bool parse_number(struct loading *l, int line, const struct config_row *row,
+                         const char *text, int64_t *out)
+{
+    char next[128];
+
+    if (is_number(row, text, out))
         return true;
     (void)snprintf(next, sizeof(next), "give a number from %lld to %lld", (long long)row->min,
                    (long long)row->max);
@@ -224,11 +235,9 @@ static bool parse_number(struct loading *l, int line, const struct config_row *r
     return false;
 }
 
-static bool parse_choice(struct loading *l, int line, const struct config_row *row,
-                         const char *text, int64_t *out)
+static bool is_choice(const struct config_row *row, const char *text, int64_t *out)
 {
     const char *at = row->choices;
-    char next[256];
 
     for (*out = 0; *at != '\0'; (*out)++) {
         size_t len = strcspn(at, "|");
@@ -237,6 +246,30 @@ static bool parse_choice(struct loading *l, int line, const struct config_row *r
             return true;
         at += len + (at[len] == '|');
     }
+    return false;
+}
+
+static bool is_flag(const char *text)
+{
+    return strcmp(text, "yes") == 0 || strcmp(text, "no") == 0;
+}
+
+bool config_row_is_plain(const struct config_row *row, const char *text)
+{
+    int64_t value;
+
+    return (row->type == CONFIG_NUMBER && is_number(row, text, &value)) ||
+           (row->type == CONFIG_CHOICE && is_choice(row, text, &value)) ||
+           (row->type == CONFIG_FLAG && is_flag(text));
+}
+
+static bool parse_choice(struct loading *l, int line, const struct config_row *row,
+                         const char *text, int64_t *out)
+{
+    char next[256];
+
+    if (is_choice(row, text, out))
+        return true;
     (void)snprintf(next, sizeof(next), "choose one of %s", row->choices);
     complain(l, line, "not one of the choices", row->name, next);
     return false;
@@ -303,7 +336,7 @@ static bool parse_value(struct loading *l, int line, const struct config_row *ro
             return false;
         break;
     case CONFIG_FLAG:
-        if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0) {
+        if (!is_flag(text)) {
             complain(l, line, "not a yes or no", row->name, "write yes or no");
             return false;
         }

@@ -76,5 +76,9 @@ struct config_row {
     const char *en;
 };
 const struct config_row *config_row(enum config_key key);
+/* Is it one of the key's numbers, its choices, or yes or no: a value that can name nobody? */
+bool config_row_is_plain(const struct config_row *row, const char *text);
+/* May a section be named so? Letters, digits, - and _, at most 31. */
+bool config_is_instance_name(const char *text);
 
 #endif

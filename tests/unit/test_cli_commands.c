@@ -383,6 +383,19 @@ static void doctor_tells_what_every_part_said(void **state)
                            "main\",\"detail\":\"12 days left\",\"next\":\"renew it\"}\n"));
 }
 
+static void doctor_for_others_names_nothing_of_the_house(void **state)
+{
+    struct desk *desk = *state;
+
+    start(desk, a_desk);
+    assert_int_equal(uketsuke(desk, "redact", "doctor", NULL), 1);
+    assert_null(strstr(desk->out, desk->directory));
+    assert_null(strstr(desk->out, "Webcam"));
+    assert_non_null(strstr(desk->out, "良 ok    configuration: (removed)\n"));
+    assert_non_null(strstr(desk->out, "注 warn  certificate of main: 12 days left\n"));
+    assert_non_null(strstr(desk->out, "悪 BAD   device of lane 1:  [054c:0dc8]"));
+}
+
 static void a_mute(int fd, const struct message *message, struct desk *desk)
 {
     (void)message;
@@ -598,6 +611,7 @@ int main(void)
         T(a_lookup_waits_for_its_own_outcome),
         T(without_a_desk_the_next_step_is_said),
         T(doctor_tells_what_every_part_said),
+        T(doctor_for_others_names_nothing_of_the_house),
         T(a_desk_that_hangs_up_is_named),
         T(the_database_is_looked_after_by_the_desk_and_the_status_says_how_it_was),
         T(the_audit_log_is_read_page_by_page),
