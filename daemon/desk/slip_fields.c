@@ -1,5 +1,6 @@
 #include "slip_fields.h"
 
+#include "names.h"
 #include "numbers.h"
 
 #include "../common/failure.h"
@@ -12,7 +13,6 @@
 
 #define NEWBORN_YEARS 1
 #define AGE_75 75
-#define MASK 0x25cf /* ● */
 
 enum need {
     NEED_NAME = 1 << 0,
@@ -224,34 +224,6 @@ const char *slip_fields_check(const struct msg_slip_file *entry, const struct st
 
 /* ---- comparing ------------------------------------------------------------------------------- */
 
-/* The next character that counts; 0 at the end. */
-static uint32_t next(const char **at)
-{
-    const char *end = *at + strlen(*at);
-
-    while (*at < end) {
-        uint32_t c = utf8_next(at, end);
-
-        if (c == UINT32_MAX)
-            break;
-        if (c != ' ' && c != 0x3000)
-            return c;
-    }
-    return 0;
-}
-
-static bool same_name(const char *a, const char *b)
-{
-    for (;;) {
-        uint32_t x = next(&a), y = next(&b);
-
-        if (x == 0 || y == 0)
-            return x == y;
-        if (x != y && x != MASK && y != MASK)
-            return false;
-    }
-}
-
 void slip_fields_compare(const struct store_slip *slip, const struct store_person *person,
                          const char *ratio, char out[97])
 {
@@ -260,7 +232,7 @@ void slip_fields_compare(const struct store_slip *slip, const struct store_perso
         const char *noted, *said;
         bool same;
     } rows[] = {
-        {"name", slip->name, person->name, same_name(slip->name, person->name)},
+        {"name", slip->name, person->name, names_compare(slip->name, person->name) != NAMES_OTHER},
         {"birth", slip->birth, person->birth, strcmp(slip->birth, person->birth) == 0},
         {"sex", slip->sex, person->sex, strcmp(slip->sex, person->sex) == 0},
         {"ratio", slip->ratio, ratio, strcmp(slip->ratio, ratio) == 0},

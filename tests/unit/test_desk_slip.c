@@ -304,6 +304,31 @@ static void an_answer_is_compared_field_by_field(void **state)
     }
 }
 
+/* The slip as somebody wrote it, the answer as the insurer's register has it. */
+static void a_name_written_another_way_is_no_difference(void **state)
+{
+    static const struct {
+        const char *noted, *said, *different;
+    } cases[] = {
+        {"高橋　花子", "髙橋　花子", ""},     {"渡辺　一郎", "渡邊　一郎", ""},
+        {"タカハシ　ハナコ", "ﾀｶﾊｼ ﾊﾅｺ", ""}, {"John　Smith", "Ｊｏｈｎ　Ｓｍｉｔｈ", ""},
+        {"高橋　花子", "高端　花子", "name"}, {"渡辺　一郎", "渡辺　二郎", "name"},
+        {"渡辺　一郎", "●●●●", "name"}, /* says nothing about anybody */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store_slip slip = {0};
+        struct store_person person = {0};
+        char different[97];
+
+        (void)MESSAGE_TEXT(slip.name, cases[i].noted);
+        (void)MESSAGE_TEXT(person.name, cases[i].said);
+        slip_fields_compare(&slip, &person, "", different);
+        assert_string_equal(different, cases[i].different);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +342,7 @@ int main(void)
         cmocka_unit_test(texts_are_one_line_and_more_than_blanks),
         cmocka_unit_test(what_the_card_said_need_not_be_keyed_in),
         cmocka_unit_test(an_answer_is_compared_field_by_field),
+        cmocka_unit_test(a_name_written_another_way_is_no_difference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
