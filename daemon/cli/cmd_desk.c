@@ -24,6 +24,10 @@ struct asked {
     bool found;
     struct msg_action_result result;
     uint16_t failure; /* why there is nothing */
+    /* A list comes in pages. */
+    uint64_t last;
+    uint32_t rows;
+    bool more;
 };
 
 static int lost(const struct command_options *options, int error)
@@ -157,10 +161,13 @@ static int take_visits(struct message *message, void *arg)
 
     if (message->type == MSG_VISITS_END) {
         asked->failure = message->body.visits_end.failure;
+        asked->more = message->body.visits_end.more != 0;
         return 1;
     }
     if (message->type != MSG_VISIT_ITEM)
         return 0;
+    asked->last = m->visit;
+    asked->rows++;
     if (asked->options->json) {
         json_message(asked->options->out, message->type, &message->body);
         return 0;
@@ -195,7 +202,7 @@ int command_visits(const struct command_options *options, int argc, char **argv)
 {
     static const char *const headings[] = {"受付", "時刻", "レーン", "名前",   "生年月日", "方法",
                                            "結果", "割合", "限度額", "コード", "注意"};
-    struct msg_visits_query query = {.since = midnight(), .limit = options->limit};
+    struct msg_visits_query query = {.since = midnight()};
     struct asked asked = {.options = options};
     struct link *link;
     int r;
@@ -216,7 +223,11 @@ int command_visits(const struct command_options *options, int argc, char **argv)
     if (link == NULL)
         return EXIT_NO_DESK;
     asked.table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
-    r = link_ask(link, MSG_VISITS_QUERY, &query, LINK_ASK_MS, take_visits, &asked);
+    do { /* page by page, as many as there are or are wanted */
+        query.before = asked.last;
+        query.limit = options->limit > 0 ? options->limit - asked.rows : 0;
+        r = link_ask(link, MSG_VISITS_QUERY, &query, LINK_ASK_MS, take_visits, &asked);
+    } while (r == 0 && asked.more && (options->limit == 0 || asked.rows < options->limit));
     link_close(&link);
     if (r == 0 && asked.failure == FAILURE_NONE && !options->json) {
         if (table_rows(asked.table) == 0)

@@ -36,6 +36,10 @@ struct listing {
     struct table *table;
     unsigned staff; /* that wait for somebody */
     uint16_t failure;
+    /* It comes in pages. */
+    uint64_t last;
+    uint32_t rows;
+    bool more;
 };
 
 static int take_item(struct message *message, void *arg)
@@ -47,10 +51,13 @@ static int take_item(struct message *message, void *arg)
 
     if (message->type == MSG_OUTBOX_END) {
         listing->failure = message->body.outbox_end.failure;
+        listing->more = message->body.outbox_end.more != 0;
         return 1;
     }
     if (message->type != MSG_OUTBOX_ITEM)
         return 0;
+    listing->last = item->entry;
+    listing->rows++;
     listing->staff += item->state == OUTBOX_DOUBTFUL || item->state == OUTBOX_REFUSED;
     if (listing->options->json) {
         json_message(listing->options->out, message->type, &message->body);
@@ -73,14 +80,17 @@ static int list(const struct command_options *options, struct link *link, bool a
 {
     static const char *const headings[] = {"番号", "受付", "時刻", "氏名", "渡し先",
                                            "種類", "状態", "回数", "理由"};
-    struct msg_outbox_query query = {
-        .open_only = !all, .limit = options->limit, .visit = options->visit};
+    struct msg_outbox_query query = {.open_only = !all, .visit = options->visit};
     struct listing listing = {.options = options,
                               .table = table_new(headings, sizeof(headings) / sizeof(headings[0]))};
     int r;
 
     (void)command_staff_into(options, query.staff, sizeof(query.staff));
-    r = link_ask(link, MSG_OUTBOX_QUERY, &query, LINK_ASK_MS, take_item, &listing);
+    do { /* page by page, as many as there are or are wanted */
+        query.before = listing.last;
+        query.limit = options->limit > 0 ? options->limit - listing.rows : 0;
+        r = link_ask(link, MSG_OUTBOX_QUERY, &query, LINK_ASK_MS, take_item, &listing);
+    } while (r == 0 && listing.more && (options->limit == 0 || listing.rows < options->limit));
     if (r >= 0 && listing.failure != FAILURE_NONE)
         r = command_refused(options, listing.failure);
     else if (r >= 0 && !options->json && table_rows(listing.table) > 0)

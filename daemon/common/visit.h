@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#define LIST_PAGE 256 /* rows of a list in one answer; a peer's queue (ipc.c) holds 512 packets */
+
 enum visit_state {
 #define VISIT_STATE(name, text, meaning) VISIT_##name,
 #include "visit.def"

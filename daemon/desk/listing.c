@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ITEMS_MOST 256 /* in one answer; a peer's queue holds 512 packets */
 #define DAY_US (INT64_C(86400) * 1000000)
 
 struct listing {
@@ -24,7 +23,7 @@ struct listing {
 
 static uint32_t most(uint32_t limit)
 {
-    return limit == 0 || limit > ITEMS_MOST ? ITEMS_MOST : limit;
+    return limit == 0 || limit > LIST_PAGE ? LIST_PAGE : limit;
 }
 
 /* ---- visits ---------------------------------------------------------------------------------- */
@@ -54,10 +53,10 @@ static int add_visit(const struct store_visit *record, void *arg)
     return 0;
 }
 
-static int walk_visits(struct desk *desk, int64_t since_us, int64_t until_us, uint32_t limit,
-                       store_visit_fn *each, void *arg)
+static int walk_visits(struct desk *desk, int64_t since_us, int64_t until_us, uint64_t before,
+                       uint32_t limit, store_visit_fn *each, void *arg)
 {
-    int r = store_visits(desk->store, since_us, until_us, limit, false, each, arg);
+    int r = store_visits(desk->store, since_us, until_us, before, limit, false, each, arg);
 
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "visits cannot be read");
@@ -69,7 +68,7 @@ void listing_day(struct desk *desk, struct ipc *ipc)
     struct listing listing = {desk, ipc, 0, 0};
     int64_t now = (int64_t)clock_realtime_us(desk->clock);
 
-    (void)walk_visits(desk, now - DAY_US, INT64_MAX, ITEMS_MOST, list_visit, &listing);
+    (void)walk_visits(desk, now - DAY_US, INT64_MAX, 0, LIST_PAGE, list_visit, &listing);
 }
 
 static void list_visits(struct listing *listing, const struct msg_visits_query *query,
@@ -81,12 +80,12 @@ static void list_visits(struct listing *listing, const struct msg_visits_query *
     struct view view = {.kind = VIEW_VISITS, .staff = query->staff};
 
     if (view.staff[0] != '\0')
-        (void)walk_visits(listing->desk, since * 1000000, until * 1000000, most(query->limit),
-                          add_visit, &view);
+        (void)walk_visits(listing->desk, since * 1000000, until * 1000000, query->before,
+                          most(query->limit), add_visit, &view);
     end->failure = view_to(listing->desk, listing->ipc, &view);
     if (end->failure == FAILURE_NONE)
-        (void)walk_visits(listing->desk, since * 1000000, until * 1000000, most(query->limit),
-                          list_visit, listing);
+        end->more = walk_visits(listing->desk, since * 1000000, until * 1000000, query->before,
+                                most(query->limit), list_visit, listing) > 0;
 }
 
 void listing_visits(struct desk *desk, struct ipc *ipc, const struct msg_visits_query *query)
@@ -131,7 +130,7 @@ void listing_troubles(struct desk *desk, struct ipc *ipc, const struct msg_troub
 
     desk_day(query->since > 0 && query->since < INT64_MAX / 1000000 ? query->since * 1000000 : 0,
              since);
-    if (store_troubles(desk->store, since, ITEMS_MOST, list_trouble, &listing) < 0)
+    if (store_troubles(desk->store, since, LIST_PAGE, list_trouble, &listing) < 0)
         log_event(LOG_LEVEL_ERROR, "troubles cannot be read");
     end.count = listing.count;
     (void)ipc_send(ipc, MSG_TROUBLES_END, &end);
@@ -184,13 +183,14 @@ static int all_slips(struct listing *listing, const struct msg_slips_query *quer
     int r = 0;
 
     if (view.staff[0] != '\0')
-        r = store_slips(store, which, most(query->limit), add_slip, &view);
+        r = store_slips(store, which, query->before, most(query->limit), add_slip, &view);
     if (r < 0)
         return r;
     end->failure = view_to(listing->desk, listing->ipc, &view);
-    return end->failure != FAILURE_NONE
-               ? 0
-               : store_slips(store, which, most(query->limit), list_slip, listing);
+    if (end->failure == FAILURE_NONE)
+        r = store_slips(store, which, query->before, most(query->limit), list_slip, listing);
+    end->more = end->failure == FAILURE_NONE && r > 0;
+    return r;
 }
 
 void listing_slips(struct desk *desk, struct ipc *ipc, const struct msg_slips_query *query)

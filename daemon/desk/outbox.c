@@ -711,7 +711,7 @@ int outbox_resume(struct desk *desk)
     }
     do {
         begun.n = 0;
-        r = store_outboxes(desk->store, STORE_OUTBOX_BEGUN, 0, each_begun, &begun);
+        r = store_outboxes(desk->store, STORE_OUTBOX_BEGUN, 0, 0, each_begun, &begun);
         if (r == 0 && begun.n > 0)
             r = doubt(desk, &begun);
     } while (r == 0 && begun.n > 0);

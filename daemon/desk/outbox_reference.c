@@ -387,7 +387,7 @@ bool outbox_relay_late(struct desk *desk, const struct message *message)
         return true;
     if (body->kind != UPSTREAM_REFERENCE_NUMBER && body->kind != UPSTREAM_REFERENCE_BULK)
         return false;
-    r = store_outboxes(desk->store, STORE_OUTBOX_OPEN, UINT32_MAX >> 1, of_question, &late);
+    r = store_outboxes(desk->store, STORE_OUTBOX_OPEN, 0, UINT32_MAX >> 1, of_question, &late);
     if (r == 0 && late.n > 0)
         r = ask_read_answer(message, &answer);
     if (r == 0 && late.n > 0)

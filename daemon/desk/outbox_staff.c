@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ITEMS_MOST 256
-
 /* ---- a list ---------------------------------------------------------------------------------- */
 
 struct listing {
@@ -48,12 +46,12 @@ static int add_one(const struct store_outbox *entry, void *arg)
 static int walk(struct desk *desk, const struct msg_outbox_query *query, store_outbox_fn *each,
                 void *arg)
 {
-    uint32_t limit = query->limit == 0 || query->limit > ITEMS_MOST ? ITEMS_MOST : query->limit;
+    uint32_t limit = query->limit == 0 || query->limit > LIST_PAGE ? LIST_PAGE : query->limit;
     int r = query->visit != 0
                 ? store_outbox_of_visit(desk->store, query->visit, each, arg)
                 : store_outboxes(desk->store,
                                  query->open_only != 0 ? STORE_OUTBOX_OPEN : STORE_OUTBOX_ALL,
-                                 limit, each, arg);
+                                 query->before, limit, each, arg);
 
     if (r < 0)
         log_event(LOG_LEVEL_ERROR, "the outbox cannot be read");
@@ -70,7 +68,7 @@ static void list(struct desk *desk, struct ipc *ipc, const struct msg_outbox_que
         (void)walk(desk, query, add_one, &view);
     end.failure = view_to(desk, ipc, &view);
     if (end.failure == FAILURE_NONE)
-        (void)walk(desk, query, tell_one, &listing);
+        end.more = walk(desk, query, tell_one, &listing) > 0;
     end.count = listing.count;
     (void)ipc_send(ipc, MSG_OUTBOX_END, &end);
 }

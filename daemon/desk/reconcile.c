@@ -343,7 +343,7 @@ static void ask_next(struct desk *desk)
     struct store_slip slip = {0};
     struct candidate c = {.desk = desk, .slip = &slip};
     struct store_visit record = {0};
-    int r = store_slips(desk->store, STORE_SLIPS_WAITING, UINT32_MAX, consider, &c);
+    int r = store_slips(desk->store, STORE_SLIPS_WAITING, 0, UINT32_MAX, consider, &c);
 
     if (r == 0 && !c.found)
         return; /* whatever changes that wakes us */

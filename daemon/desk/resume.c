@@ -153,7 +153,7 @@ int desk_resume(struct desk *desk)
     int r = store_asks_open(desk->store, each_ask, &found);
 
     if (r == 0)
-        r = store_visits(desk->store, 0, INT64_MAX, UINT32_MAX, true, each_visit, &found);
+        r = store_visits(desk->store, 0, INT64_MAX, 0, UINT32_MAX, true, each_visit, &found);
     if (r == 0)
         r = found.error;
     for (size_t i = 0; r == 0 && i < found.nvisits; i++)

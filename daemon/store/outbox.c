@@ -229,12 +229,15 @@ int store_outbox_load(struct store *store, uint64_t id, struct store_outbox *out
     return statement_end(&s, r);
 }
 
-static int walk(struct statement *s, store_outbox_fn *each, void *arg)
+/* 1: `limit` rows were read (0: it has no limit of interest). */
+static int walk(struct statement *s, uint32_t limit, store_outbox_fn *each, void *arg)
 {
     struct store_outbox entry;
+    uint32_t rows = 0;
     int r, stop;
 
     while ((r = statement_step(s)) > 0) {
+        rows++;
         r = read_row(s, &entry);
         if (r < 0)
             break;
@@ -243,7 +246,7 @@ static int walk(struct statement *s, store_outbox_fn *each, void *arg)
         if (stop != 0)
             break;
     }
-    return statement_end(s, r < 0 ? r : 0);
+    return statement_end(s, r < 0 ? r : limit > 0 && rows == limit);
 }
 
 int store_outbox_next(struct store *store, const char *target, int64_t now_us, uint32_t limit,
@@ -255,7 +258,7 @@ int store_outbox_next(struct store *store, const char *target, int64_t now_us, u
     statement_text(&s, target);
     statement_int(&s, now_us);
     statement_int(&s, limit);
-    return walk(&s, each, arg);
+    return walk(&s, 0, each, arg);
 }
 
 int store_outbox_due(struct store *store, const char *target, int64_t *due_us)
@@ -267,7 +270,7 @@ int store_outbox_due(struct store *store, const char *target, int64_t *due_us)
     return statement_run_int(&s, due_us);
 }
 
-int store_outboxes(struct store *store, enum store_outboxes which, uint32_t limit,
+int store_outboxes(struct store *store, enum store_outboxes which, uint64_t before, uint32_t limit,
                    store_outbox_fn *each, void *arg)
 {
     static const enum store_query queries[] = {[STORE_OUTBOX_ALL] = QUERY_OUTBOX_ALL,
@@ -276,9 +279,11 @@ int store_outboxes(struct store *store, enum store_outboxes which, uint32_t limi
     struct statement s;
 
     statement_start(&s, store, queries[which]);
-    if (which != STORE_OUTBOX_BEGUN)
+    if (which != STORE_OUTBOX_BEGUN) {
         statement_int(&s, limit);
-    return walk(&s, each, arg);
+        statement_int(&s, (int64_t)before);
+    }
+    return walk(&s, limit, each, arg);
 }
 
 int store_outbox_same(struct store *store, const struct store_outbox *entry, store_outbox_fn *each,
@@ -293,7 +298,7 @@ int store_outbox_same(struct store *store, const struct store_outbox *entry, sto
     statement_start(&s, store, QUERY_OUTBOX_SAME);
     statement_text(&s, entry->target);
     statement_blob(&s, hash, sizeof(hash));
-    return walk(&s, each, arg);
+    return walk(&s, 0, each, arg);
 }
 
 int store_outbox_of_visit(struct store *store, uint64_t visit, store_outbox_fn *each, void *arg)
@@ -302,7 +307,7 @@ int store_outbox_of_visit(struct store *store, uint64_t visit, store_outbox_fn *
 
     statement_start(&s, store, QUERY_OUTBOX_VISIT);
     statement_int(&s, (int64_t)visit);
-    return walk(&s, each, arg);
+    return walk(&s, 0, each, arg);
 }
 
 int store_outbox_counts(struct store *store, struct store_outbox_counts *out)

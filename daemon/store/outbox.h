@@ -48,9 +48,12 @@ int store_outbox_next(struct store *store, const char *target, int64_t now_us, u
                       store_outbox_fn *each, void *arg);
 /* When the next of this target is due (it may be past). -ENOENT: nothing waits. */
 int store_outbox_due(struct store *store, const char *target, int64_t *due_us);
-/* ALL and OPEN (not done) newest first; BEGUN (SENT_MAYBE) oldest first. */
+/*
+ * ALL and OPEN (not done) newest first (before: 0, or below that entry), 1: `limit` rows were read, there may be more;
+ * BEGUN (SENT_MAYBE) oldest first.
+ */
 enum store_outboxes { STORE_OUTBOX_ALL, STORE_OUTBOX_OPEN, STORE_OUTBOX_BEGUN };
-int store_outboxes(struct store *store, enum store_outboxes which, uint32_t limit,
+int store_outboxes(struct store *store, enum store_outboxes which, uint64_t before, uint32_t limit,
                    store_outbox_fn *each, void *arg);
 /*
  * Registrations of the same content to the same target that are neither done nor refused; and those that an earlier

@@ -137,19 +137,23 @@ int store_slip_load(struct store *store, uint64_t visit, struct store_slip *out)
     return statement_end(&s, r);
 }
 
-int store_slips(struct store *store, enum store_slips which, uint32_t limit, store_slip_fn *each,
-                void *arg)
+int store_slips(struct store *store, enum store_slips which, uint64_t before, uint32_t limit,
+                store_slip_fn *each, void *arg)
 {
     static const enum store_query queries[] = {[STORE_SLIPS_ALL] = QUERY_SLIPS_ALL,
                                                [STORE_SLIPS_OPEN] = QUERY_SLIPS_OPEN,
                                                [STORE_SLIPS_WAITING] = QUERY_SLIPS_WAITING};
     struct store_slip slip;
     struct statement s;
+    uint32_t rows = 0;
     int r;
 
     statement_start(&s, store, queries[which]);
     statement_int(&s, limit);
+    if (which != STORE_SLIPS_WAITING)
+        statement_int(&s, (int64_t)before);
     while ((r = statement_step(&s)) > 0) {
+        rows++;
         r = read_row(&s, &slip);
         if (r == -EBADMSG) {
             /* One damaged row must not keep the others from being asked. */
@@ -161,7 +165,7 @@ int store_slips(struct store *store, enum store_slips which, uint32_t limit, sto
             break;
     }
     explicit_bzero(&slip, sizeof(slip));
-    return statement_end(&s, r < 0 ? r : 0);
+    return statement_end(&s, r < 0 ? r : rows == limit);
 }
 
 /* ---- disaster mode --------------------------------------------------------------------------- */

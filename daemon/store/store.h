@@ -94,12 +94,14 @@ int store_visit_open(struct store *store, struct store_visit *visit);
 int store_visit_save(struct store *store, struct store_visit *visit);
 int store_visit_load(struct store *store, uint64_t id, struct store_visit *out);
 /*
- * Newest first, opened in [since, until); stops when `each` returns non-zero. `open_only`:
- * closed_us is 0. A row whose sealed part does not open is logged and left out.
+ * Newest first, opened in [since, until), of all (before: 0) or of those that come after the visit
+ * `before` in that order; stops when `each` returns non-zero. `open_only`: closed_us is 0 (and
+ * before is 0). A row whose sealed part does not open is logged and left out. 1: `limit` rows were
+ * read, there may be more.
  */
 typedef int store_visit_fn(const struct store_visit *visit, void *arg);
-int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit,
-                 bool open_only, store_visit_fn *each, void *arg);
+int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint64_t before,
+                 uint32_t limit, bool open_only, store_visit_fn *each, void *arg);
 
 /* A visit that is over already and was somewhere else: opened_us and closed_us are the caller's. Sets id and step. */
 int store_visit_record(struct store *store, struct store_visit *visit);
@@ -232,10 +234,13 @@ struct store_slip {
 int store_slip_put(struct store *store, const struct store_slip *slip);
 int store_slip_load(struct store *store, uint64_t visit, struct store_slip *out);
 typedef int store_slip_fn(const struct store_slip *slip, void *arg);
-/* ALL and OPEN newest first; WAITING (to be asked) the longest unasked first. Stops when `each` returns non-zero. */
+/*
+ * ALL and OPEN newest first (before: 0, or below that visit); WAITING (to be asked) the longest unasked first. Stops
+ * when `each` returns non-zero. 1: `limit` rows were read, there may be more.
+ */
 enum store_slips { STORE_SLIPS_ALL, STORE_SLIPS_OPEN, STORE_SLIPS_WAITING };
-int store_slips(struct store *store, enum store_slips which, uint32_t limit, store_slip_fn *each,
-                void *arg);
+int store_slips(struct store *store, enum store_slips which, uint64_t before, uint32_t limit,
+                store_slip_fn *each, void *arg);
 
 struct store_disaster {
     uint8_t cause; /* enum disaster_cause */

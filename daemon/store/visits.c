@@ -238,18 +238,22 @@ int store_visit_load(struct store *store, uint64_t id, struct store_visit *out)
     return statement_end(&s, r);
 }
 
-int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32_t limit,
-                 bool open_only, store_visit_fn *each, void *arg)
+int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint64_t before,
+                 uint32_t limit, bool open_only, store_visit_fn *each, void *arg)
 {
     struct store_visit visit;
     struct statement s;
+    uint32_t rows = 0;
     int r;
 
     statement_start(&s, store, open_only ? QUERY_VISITS_OPEN : QUERY_VISITS_BETWEEN);
     statement_int(&s, since_us);
     statement_int(&s, until_us);
     statement_int(&s, limit);
+    if (!open_only)
+        statement_int(&s, (int64_t)before);
     while ((r = statement_step(&s)) > 0) {
+        rows++;
         r = read_row(&s, &visit);
         if (r == -EBADMSG) {
             /* One damaged row must not close the whole reception; it is told, and the others are
@@ -262,7 +266,7 @@ int store_visits(struct store *store, int64_t since_us, int64_t until_us, uint32
             break;
     }
     explicit_bzero(&visit, sizeof(visit));
-    return statement_end(&s, r < 0 ? r : 0);
+    return statement_end(&s, r < 0 ? r : rows == limit);
 }
 
 int store_visits_again(struct store *store, const uint8_t subject[32], int64_t since_us,

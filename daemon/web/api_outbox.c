@@ -31,18 +31,24 @@ static void take_entries(struct asking *asking, struct message *message, bool la
     if (!last)
         (void)json_array_append_new(asking->items, json_outbox(&message->body.outbox_item));
     else
-        reply_json(asking->request, 200, json_pack("{s:O}", "entries", asking->items));
+        reply_json(asking->request, 200,
+                   json_pack("{s:O, s:b}", "entries", asking->items, "more",
+                             message->body.outbox_end.more != 0));
 }
 
-/* GET: what is not done; ?all=1: everything that is kept. */
+/* GET: what is not done; ?all=1: everything that is kept; ?before=: as in api_visits(). */
 void api_outbox(struct web *web, struct request *request, struct call *call)
 {
     const char *all = request_query(request, "all");
+    int64_t before = 0;
     struct msg_outbox_query query = {.open_only = all == NULL};
 
     if (all != NULL && strcmp(all, "1") != 0)
         reply_field(web, request, "all");
+    else if (request_query_number(request, "before", INT64_MAX, &before) < 0)
+        reply_field(web, request, "before");
     else {
+        query.before = (uint64_t)before;
         asking_staff(query.staff, call);
         asking_start(web, request, call, MSG_OUTBOX_QUERY, &query, take_entries);
     }

@@ -127,18 +127,24 @@ static void take_slips(struct asking *asking, struct message *message, bool last
     if (!last)
         (void)json_array_append_new(asking->items, json_slip(&message->body.slip_item));
     else
-        reply_json(asking->request, 200, json_pack("{s:O}", "slips", asking->items));
+        reply_json(asking->request, 200,
+                   json_pack("{s:O, s:b}", "slips", asking->items, "more",
+                             message->body.slips_end.more != 0));
 }
 
-/* GET: those that still wait for somebody; ?all=1: every one. */
+/* GET: those that still wait for somebody; ?all=1: every one; ?before=: as in api_visits(). */
 void api_slips(struct web *web, struct request *request, struct call *call)
 {
     const char *all = request_query(request, "all");
+    int64_t before = 0;
     struct msg_slips_query query = {.open_only = all == NULL};
 
     if (all != NULL && strcmp(all, "1") != 0)
         reply_field(web, request, "all");
+    else if (request_query_number(request, "before", INT64_MAX, &before) < 0)
+        reply_field(web, request, "before");
     else {
+        query.before = (uint64_t)before;
         asking_staff(query.staff, call);
         asking_start(web, request, call, MSG_SLIPS_QUERY, &query, take_slips);
     }

@@ -6,9 +6,9 @@
 #include "ipc.h"
 #include "json_view.h"
 #include "server.h"
+#include "visit.h"
 #include "xmlmsg.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,43 +19,33 @@ static void take_visits(struct asking *asking, struct message *message, bool las
     if (!last)
         (void)json_array_append_new(asking->items, json_visit(&message->body.visit_item));
     else
-        reply_json(asking->request, 200, json_pack("{s:O}", "visits", asking->items));
+        reply_json(asking->request, 200,
+                   json_pack("{s:O, s:b}", "visits", asking->items, "more",
+                             message->body.visits_end.more != 0));
 }
 
-/* A query value as a number; `out` is left when it is absent. -EINVAL when it is no number of the
- * range. */
-static int query_number(struct request *request, const char *name, int64_t most, int64_t *out)
-{
-    const char *text = request_query(request, name);
-    char *end;
-    long long v;
-
-    if (text == NULL)
-        return 0;
-    errno = 0;
-    v = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || v < 0 || v > most)
-        return -EINVAL;
-    *out = v;
-    return 0;
-}
-
-/* GET ?since=&until=&limit=: seconds since 1970; today without. */
+/*
+ * GET ?since=&until=&limit=&before=: seconds since 1970; today without. Newest first; "more" says that older ones are to
+ * be asked for by `before`, the number of the last.
+ */
 void api_visits(struct web *web, struct request *request, struct call *call)
 {
     struct msg_visits_query query = {0};
-    int64_t since = live_midnight(web), until = 0, limit = LIVE_VISITS_MAX;
+    int64_t since = live_midnight(web), until = 0, limit = LIST_PAGE, before = 0;
 
-    if (query_number(request, "since", INT64_MAX, &since) < 0)
+    if (request_query_number(request, "since", INT64_MAX, &since) < 0)
         reply_field(web, request, "since");
-    else if (query_number(request, "until", INT64_MAX, &until) < 0)
+    else if (request_query_number(request, "until", INT64_MAX, &until) < 0)
         reply_field(web, request, "until");
-    else if (query_number(request, "limit", LIVE_VISITS_MAX, &limit) < 0 || limit == 0)
+    else if (request_query_number(request, "limit", LIST_PAGE, &limit) < 0 || limit == 0)
         reply_field(web, request, "limit");
+    else if (request_query_number(request, "before", INT64_MAX, &before) < 0)
+        reply_field(web, request, "before");
     else {
         query.since = since;
         query.until = until;
         query.limit = (uint32_t)limit;
+        query.before = (uint64_t)before;
         asking_staff(query.staff, call);
         asking_start(web, request, call, MSG_VISITS_QUERY, &query, take_visits);
     }

@@ -107,7 +107,18 @@ const struct desk_link_events live_events = {on_lane,     on_visit, on_preview, 
 struct show {
     struct web *web;
     uint64_t listener; /* 0: every board */
+    /* The last of each list; where it had no room for all, the page asks for those before it. */
+    uint64_t visit, slip;
+    uint8_t more_slips;
 };
+
+static json_t *number_of(uint8_t more, uint64_t id)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)id);
+    return more != 0 && id != 0 ? json_string(text) : json_null();
+}
 
 static void show_say(const struct show *show, const char *event, json_t *json)
 {
@@ -132,13 +143,17 @@ static void on_shown(struct message *message, bool last, int error, void *arg)
     struct show *show = arg;
 
     (void)error;
-    if (message != NULL && !last)
+    if (message != NULL && !last) {
+        show->visit = message->body.visit_item.visit;
         show_say(show, "visit", json_visit(&message->body.visit_item));
+    }
     if (last) {
         /* Without an end the page asks again by itself when the desk is back. */
         if (message != NULL)
             show_say(show, "ready",
-                     json_pack("{s:i}", "count", (int)message->body.visits_end.count));
+                     json_pack("{s:i, s:o, s:o}", "count", (int)message->body.visits_end.count,
+                               "older", number_of(message->body.visits_end.more, show->visit),
+                               "older_slips", number_of(show->more_slips, show->slip)));
         free(show);
     }
 }
@@ -150,12 +165,15 @@ static void on_slips(struct message *message, bool last, int error, void *arg)
     struct show *show = arg;
 
     (void)error;
-    if (message != NULL && !last)
+    if (message != NULL && !last) {
+        show->slip = message->body.slip_item.visit;
         show_say(show, "slip", json_slip(&message->body.slip_item));
+    }
     if (!last)
         return;
+    show->more_slips = message != NULL ? message->body.slips_end.more : 0;
     query.since = live_midnight(show->web);
-    query.limit = LIVE_VISITS_MAX;
+    query.limit = LIST_PAGE;
     if (message == NULL ||
         desk_link_ask(show->web->desk, MSG_VISITS_QUERY, &query, on_shown, show, NULL) < 0)
         free(show);
@@ -178,7 +196,7 @@ void live_show_visits(struct web *web, uint64_t listener)
 
 static void say_link(struct web *web, uint64_t listener, bool up)
 {
-    struct show show = {web, listener};
+    struct show show = {.web = web, .listener = listener};
 
     show_say(&show, "desk", json_pack("{s:b}", "up", (int)up));
 }
@@ -277,7 +295,7 @@ static json_t *settings(const struct web *web, uint16_t lane)
 
 void live_show_lane(struct web *web, struct listener *listener, uint16_t lane)
 {
-    struct show show = {web, events_id(listener)};
+    struct show show = {.web = web, .listener = events_id(listener)};
 
     if (lane != 0)
         show_say(&show, "settings", settings(web, lane));

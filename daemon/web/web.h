@@ -115,7 +115,6 @@ api_fn api_slips, api_slip_file, api_visit_slip, api_slip_amend, api_pick_up, ap
     api_disaster_set, api_patient;
 
 /* ---- live.c: what the desk tells, told on ---------------------------------------------------- */
-#define LIVE_VISITS_MAX 400 /* of today shown to a new board; the desk's queue holds no more */
 extern const struct desk_link_events live_events;
 /* A new board, or one that could not be shown anything yet: all of it, once the desk has written down who looks. */
 void live_open_board(struct listener *listener, void *web);

@@ -264,19 +264,20 @@ int store_visit_load(struct store *s, uint64_t id, struct store_visit *out)
     return 0;
 }
 
-int store_visits(struct store *s, int64_t since_us, int64_t until_us, uint32_t limit,
-                 bool open_only, store_visit_fn *each, void *arg)
+int store_visits(struct store *s, int64_t since_us, int64_t until_us, uint64_t before,
+                 uint32_t limit, bool open_only, store_visit_fn *each, void *arg)
 {
-    for (size_t i = s->visits.n; i > 0 && limit > 0; i--) {
+    /* Here the order of the numbers is that of the times. */
+    for (size_t i = before > 0 ? before - 1 : s->visits.n; i > 0 && limit > 0; i--) {
         const struct store_visit *v = &s->visits.at[i - 1];
 
         if (v->opened_us < since_us || v->opened_us >= until_us || (open_only && v->closed_us != 0))
             continue;
         limit--;
         if (each(v, arg) != 0)
-            break;
+            return 0;
     }
-    return 0;
+    return limit == 0;
 }
 
 static int answer_copy(struct store_answer *to, const struct store_answer *from)
@@ -557,14 +558,15 @@ int store_slip_load(struct store *s, uint64_t visit, struct store_slip *out)
     return -ENOENT;
 }
 
-int store_slips(struct store *s, enum store_slips which, uint32_t limit, store_slip_fn *each,
-                void *arg)
+int store_slips(struct store *s, enum store_slips which, uint64_t before, uint32_t limit,
+                store_slip_fn *each, void *arg)
 {
     size_t done[64];
     size_t ndone = 0;
 
     for (size_t i = s->slips.n; which != STORE_SLIPS_WAITING && i > 0 && limit > 0; i--)
-        if (which == STORE_SLIPS_ALL || s->slips.at[i - 1].ended_us == 0) {
+        if ((which == STORE_SLIPS_ALL || s->slips.at[i - 1].ended_us == 0) &&
+            (before == 0 || s->slips.at[i - 1].visit < before)) {
             limit--;
             if (each(&s->slips.at[i - 1], arg) != 0)
                 return 0;

@@ -53,11 +53,12 @@ int store_outbox_due(struct store *s, const char *target, int64_t *due_us)
     return -ENOENT;
 }
 
-int store_outboxes(struct store *s, enum store_outboxes which, uint32_t limit,
+int store_outboxes(struct store *s, enum store_outboxes which, uint64_t before, uint32_t limit,
                    store_outbox_fn *each, void *arg)
 {
     (void)s;
     (void)which;
+    (void)before;
     (void)limit;
     (void)each;
     (void)arg;

@@ -328,8 +328,8 @@ uint64_t rig_check(struct rig *rig, uint64_t least, uint64_t most)
     assert_int_equal(status.links, walk.rows / RIG_STEPS + (last >= 5));
     assert_int_equal(rig_sql_int(rig, "SELECT count(*) FROM consents"),
                      2 * (walk.rows / RIG_STEPS + (last >= 2)));
-    assert_int_equal(store_visits(rig->store, 0, INT64_MAX, UINT32_MAX, false, check_visit, &walk),
-                     0);
+    assert_int_equal(
+        store_visits(rig->store, 0, INT64_MAX, 0, UINT32_MAX, false, check_visit, &walk), 0);
     assert_int_equal(walk.seen, walk.visits);
     assert_int_equal(
         rig_sql_int(rig,

@@ -295,6 +295,37 @@ static void visits_are_todays_or_of_a_day(void **state)
     assert_int_equal(uketsuke(desk, "visits", "--limit", "0", NULL), 2);
 }
 
+/* Each answer has one visit, and says until visit 1 that there are more. */
+static void a_long_day(int fd, const struct message *message, struct desk *desk)
+{
+    const struct msg_visits_query *query = &message->body.visits_query;
+    struct msg_visit_item item = {.request = query->request,
+                                  .visit = query->before > 0 ? query->before - 1 : 5};
+    struct msg_visits_end end = {.request = query->request, .count = 1, .more = item.visit > 1};
+
+    (void)desk;
+    if (message->type == MSG_VISITS_QUERY) {
+        reply(fd, MSG_VISIT_ITEM, &item);
+        reply(fd, MSG_VISITS_END, &end);
+    }
+}
+
+static void a_long_day_is_asked_for_page_by_page(void **state)
+{
+    struct desk *desk = *state;
+    unsigned lines = 0;
+
+    start(desk, a_long_day);
+    assert_int_equal(uketsuke(desk, "--json", "visits", NULL), 0);
+    for (const char *at = desk->out; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 5);
+    assert_int_equal(uketsuke(desk, "--json", "visits", "--limit", "2", NULL), 0);
+    assert_non_null(strstr(desk->out, "\"visit\":\"4\""));
+    assert_null(strstr(desk->out, "\"visit\":\"3\""));
+    assert_int_equal(desk->asked.body.visits_query.limit, 1);
+}
+
 static void a_lookup(int fd, const struct message *message, struct desk *desk)
 {
     if (message->type == MSG_LOOKUP) {
@@ -608,6 +639,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(status_is_a_line_a_lane),
         T(visits_are_todays_or_of_a_day),
+        T(a_long_day_is_asked_for_page_by_page),
         T(a_lookup_waits_for_its_own_outcome),
         T(without_a_desk_the_next_step_is_said),
         T(doctor_tells_what_every_part_said),

@@ -24,7 +24,7 @@
 
 #include <cmocka.h>
 
-#define SEEN_MAX 256
+#define SEEN_MAX (LIST_PAGE + 64)
 
 struct house {
     char directory[64];
@@ -469,6 +469,38 @@ static void visits_can_be_asked_for(void **state)
     assert_int_equal(end->body.visits_end.count, 0);
 }
 
+/* A day of more visits than one answer holds; its pages together are all of them, each once. */
+static void a_day_of_hundreds_comes_page_by_page(void **state)
+{
+    enum { DAY = 2 * LIST_PAGE + 7 };
+    static const unsigned pages[] = {LIST_PAGE, LIST_PAGE, 7};
+    struct house *h = *state;
+    struct msg_visits_query query = {.request = 4, .limit = 100000};
+    struct message *end;
+    uint64_t next = DAY;
+
+    assert_int_equal(store_begin(h->desk->store), 0);
+    for (unsigned i = 0; i < DAY; i++) {
+        struct store_visit visit = {.lane = 1, .outcome = OUTCOME_ELIGIBLE};
+
+        assert_int_equal(store_visit_open(h->desk->store, &visit), 0);
+    }
+    assert_int_equal(store_commit(h->desk->store), 0);
+    for (size_t page = 0; page < sizeof(pages) / sizeof(pages[0]); page++) {
+        query.before = page > 0 ? next + 1 : 0;
+        say(h, MSG_VISITS_QUERY, &query);
+        end = wait_for(h, MSG_VISITS_END);
+        assert_non_null(end);
+        assert_int_equal(end->body.visits_end.count, pages[page]);
+        assert_int_equal(end->body.visits_end.more, page < 2);
+        for (unsigned i = 0; i < h->nseen; i++)
+            if (h->seen[i].type == MSG_VISIT_ITEM)
+                assert_int_equal(h->seen[i].body.visit_item.visit, next--);
+        forget(h);
+    }
+    assert_int_equal(next, 0);
+}
+
 /* Nobody sees a list before the log says so: where it cannot be written, the end says why there is nothing. */
 static void a_list_is_not_shown_when_who_looks_cannot_be_written_down(void **state)
 {
@@ -655,6 +687,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(slips_are_filed_shown_and_listed, start, stop),
         cmocka_unit_test_setup_teardown(disaster_mode_is_told_to_who_watches, start, stop),
         cmocka_unit_test_setup_teardown(visits_can_be_asked_for, start, stop),
+        cmocka_unit_test_setup_teardown(a_day_of_hundreds_comes_page_by_page, start, stop),
         cmocka_unit_test_setup_teardown(a_list_is_not_shown_when_who_looks_cannot_be_written_down,
                                         start, stop),
         cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, start, stop),

@@ -114,7 +114,7 @@ static void finish_visit(uint64_t n)
     struct store_visit visit;
     uint64_t there = 0;
 
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 9, false, count_visit, &there), 0);
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 0, 9, false, count_visit, &there), 0);
     if (there >= n) {
         xmlmsg_free(&tree);
         return;

@@ -49,7 +49,7 @@ static int read_back(struct rig *rig, uint64_t done)
     if (r == 0)
         assert_int_equal(rows, done);
     if (r == 0)
-        r = store_visits(rig->store, 0, INT64_MAX, 10, false, same_visit, NULL);
+        r = store_visits(rig->store, 0, INT64_MAX, 0, 10, false, same_visit, NULL);
     if (r == 0)
         r = store_asks_open(rig->store, same_ask, NULL);
     if (r == 0 && done >= 4) {

@@ -202,13 +202,22 @@ static void what_is_due_comes_oldest_first(void **state)
     save(&rig, ids[3], OUTBOX_DONE, 0);
     assert_int_equal(store_outbox_due(rig.store, "receipt", &due), -ENOENT);
     seen = (struct seen){.n = 0};
-    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_OPEN, 9, see, &seen), 0);
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_OPEN, 0, 9, see, &seen), 0);
     assert_int_equal(seen.n, 3);
     assert_int_equal(seen.ids[0], ids[4]);
     assert_int_equal(seen.ids[2], ids[0]);
     seen = (struct seen){.n = 0};
-    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_ALL, 2, see, &seen), 0);
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_ALL, 0, 2, see, &seen), 1);
     assert_int_equal(seen.n, 2);
+    /* Page by page: one entry a page, and an empty one at the end. */
+    seen = (struct seen){.n = 0};
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_OPEN, 0, 1, see, &seen), 1);
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_OPEN, ids[4], 1, see, &seen), 1);
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_OPEN, ids[2], 1, see, &seen), 1);
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_OPEN, ids[0], 1, see, &seen), 0);
+    assert_int_equal(seen.n, 3);
+    assert_int_equal(seen.ids[1], ids[2]);
+    assert_int_equal(seen.ids[2], ids[0]);
     seen = (struct seen){.n = 0};
     assert_int_equal(store_outbox_of_visit(rig.store, visits[2], see, &seen), 0);
     assert_int_equal(seen.n, 1);
@@ -333,7 +342,7 @@ static void a_sealed_value_of_another_row_does_not_open(void **state)
     assert_string_equal(e.staff, "");
     assert_string_equal(e.target, "receipt");
     store_outbox_free(&e);
-    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_ALL, 9, see, &seen), 0);
+    assert_int_equal(store_outboxes(rig.store, STORE_OUTBOX_ALL, 0, 9, see, &seen), 0);
     assert_int_equal(seen.n, 2);
     rig_free(&rig);
 }

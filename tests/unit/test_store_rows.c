@@ -170,24 +170,58 @@ static void visits_are_listed_newest_first_within_their_time(void **state)
     assert_int_equal(store_visit_save(rig.store, &visits[3]), 0);
 
     /* since is in, until is out */
-    assert_int_equal(store_visits(rig.store, start + 10, start + 40, 100, false, note_visit, &list),
-                     0);
+    assert_int_equal(
+        store_visits(rig.store, start + 10, start + 40, 0, 100, false, note_visit, &list), 0);
     assert_int_equal(list.n, 3);
     assert_int_equal(list.ids[0], 4);
     assert_int_equal(list.ids[1], 3);
     assert_int_equal(list.ids[2], 2);
     list = (struct list){0};
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 2, false, note_visit, &list), 0);
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 0, 2, false, note_visit, &list), 1);
     assert_int_equal(list.n, 2);
     assert_int_equal(list.ids[1], 4);
     list = (struct list){0};
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 100, true, note_visit, &list), 0);
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 0, 100, true, note_visit, &list), 0);
     assert_int_equal(list.n, 3);
     assert_int_equal(list.ids[0], 5);
     assert_int_equal(list.ids[2], 1);
     list = (struct list){.stop_after = 1};
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 100, false, note_visit, &list), 0);
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 0, 100, false, note_visit, &list), 0);
     assert_int_equal(list.n, 1);
+    rig_free(&rig);
+}
+
+/* Some at the same moment, and one whose row does not open: every other one comes, once. */
+static void a_long_list_comes_page_by_page(void **state)
+{
+    enum { VISITS = 11, PAGE = 3 };
+    struct rig rig;
+    struct list list = {0};
+    struct store_visit visit;
+    uint64_t before = 0;
+    unsigned pages = 0;
+    int r;
+
+    (void)state;
+    rig_new(&rig);
+    for (unsigned i = 0; i < VISITS; i++) {
+        rig_visit(&visit);
+        assert_int_equal(store_visit_open(rig.store, &visit), 0);
+        if (i % 4 == 3)
+            (void)clock_advance(rig.clock, 10);
+    }
+    rig_close(&rig);
+    rig_sql(&rig, "UPDATE visits SET payload = zeroblob(64) WHERE id = 9");
+    rig_open(&rig);
+    do {
+        r = store_visits(rig.store, 0, INT64_MAX, before, PAGE, false, note_visit, &list);
+        before = list.ids[list.n - 1];
+        pages++;
+    } while (r == 1 && pages < VISITS);
+    assert_int_equal(r, 0);
+    assert_int_equal(list.n, VISITS - 1);
+    for (unsigned i = 0; i < VISITS - 1; i++)
+        assert_int_equal(list.ids[i], VISITS - i - (i >= 2));
     rig_free(&rig);
 }
 
@@ -557,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_visit_without_a_card_has_no_subject_and_full_fields_fit),
         cmocka_unit_test(what_is_not_there_is_said_to_be_so),
         cmocka_unit_test(visits_are_listed_newest_first_within_their_time),
+        cmocka_unit_test(a_long_list_comes_page_by_page),
         cmocka_unit_test(the_newest_answer_tells_the_caches_age),
         cmocka_unit_test(todays_answer_is_of_this_person_day_place_and_consents),
         cmocka_unit_test(the_last_known_answer_is_the_newest_usable_one),

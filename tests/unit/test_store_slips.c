@@ -122,24 +122,31 @@ static void slips_are_listed_by_what_is_to_be_done(void **state)
         slip.ended_us = rows[i].ended_us;
         assert_int_equal(store_slip_put(rig.store, &slip), 0);
     }
-    assert_int_equal(store_slips(rig.store, STORE_SLIPS_WAITING, 10, note, &seen), 0);
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_WAITING, 0, 10, note, &seen), 0);
     assert_int_equal(seen.n, 3);
     assert_memory_equal(seen.visits, waiting, sizeof(waiting));
     seen.n = 0;
-    assert_int_equal(store_slips(rig.store, STORE_SLIPS_OPEN, 10, note, &seen), 0);
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_OPEN, 0, 10, note, &seen), 0);
     assert_int_equal(seen.n, 5);
     assert_memory_equal(seen.visits, open, sizeof(open));
     seen.n = 0;
-    assert_int_equal(store_slips(rig.store, STORE_SLIPS_ALL, 10, note, &seen), 0);
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_ALL, 0, 10, note, &seen), 0);
     assert_int_equal(seen.n, 6);
     assert_memory_equal(seen.visits, all, sizeof(all));
+    /* Page by page. */
+    seen.n = 0;
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_OPEN, 0, 2, note, &seen), 1);
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_OPEN, 5, 2, note, &seen), 1);
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_OPEN, 2, 2, note, &seen), 0);
+    assert_int_equal(seen.n, 5);
+    assert_memory_equal(seen.visits, open, sizeof(open));
     seen.n = 0;
     rig_close(&rig);
     rig_sql(
         &rig,
         "UPDATE slips SET payload = (SELECT payload FROM slips WHERE visit = 1) WHERE visit = 3");
     rig_open(&rig);
-    assert_int_equal(store_slips(rig.store, STORE_SLIPS_WAITING, 10, note, &seen), 0);
+    assert_int_equal(store_slips(rig.store, STORE_SLIPS_WAITING, 0, 10, note, &seen), 0);
     assert_int_equal(seen.n, 2);
     assert_int_equal(seen.visits[0], 5);
     rig_free(&rig);

@@ -104,10 +104,10 @@ static void one_damaged_row_does_not_hide_the_others(void **state)
 
     (void)state;
     two_visits(&rig);
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 100, false, count, &before), 0);
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 0, 100, false, count, &before), 0);
     rig_sql(&rig,
             "UPDATE visits SET payload = (SELECT payload FROM visits WHERE id = 2) WHERE id = 1");
-    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 100, false, count, &after), 0);
+    assert_int_equal(store_visits(rig.store, 0, INT64_MAX, 0, 100, false, count, &after), 0);
     assert_int_equal(after, before - 1);
     rig_free(&rig);
 }

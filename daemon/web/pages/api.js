@@ -22,6 +22,16 @@ export function connect(surface) {
         return json;
     }
 
+    // A list, newest first, a page each: take(rows) gets every page from below the row of the number `before` on (null: from
+    // the newest), until there is no more or it returns false.
+    async function pages(path, { rows, id }, before, take) {
+        for (let more = true; more;) {
+            const page = await request("GET", before === null ? path : `${path}?before=${before}`);
+            before = page[rows].at(-1)?.[id] ?? null;
+            more = take(page[rows]) !== false && page.more && before !== null;
+        }
+    }
+
     // The token stands once in the fragment (#token=... or #... alone; never sent to a server by the browser); it is exchanged for a cookie
     // and taken out of address and history.
     async function signInByFragment() {
@@ -71,6 +81,7 @@ export function connect(surface) {
 
     return {
         get: (path) => request("GET", path),
+        pages,
         post: (path, body) => request("POST", path, body),
         remove: (path) => request("DELETE", path),
         signInByFragment,

@@ -7,6 +7,7 @@ export default {
     "board.visits": "Today's visits",
     "board.none": "No visits yet today",
     "board.nothing": "No visit fits",
+    "board.draw_all": "{n} more: show them all",
     "board.search": "Find by name, kana or number",
     "board.filter": "Show",
     "board.filter.all": "All",

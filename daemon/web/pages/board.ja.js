@@ -7,6 +7,7 @@ export default {
     "board.visits": "今日の受付",
     "board.none": "今日の受付はまだありません",
     "board.nothing": "条件に合う受付がありません",
+    "board.draw_all": "ほかに {n} 件あります。すべて表示する",
     "board.search": "名前・カナ・番号で探す",
     "board.filter": "表示",
     "board.filter.all": "すべて",

@@ -275,6 +275,8 @@ function row(visit) {
     );
 }
 
+const drawnMost = 300; // a day may have ten times as many, and the table is drawn anew at every event
+let drawAll = false;
 const columns = ["time", "lane", "name", "birth", "method", "outcome", "ratio", "limit", "flags", "failure"];
 
 // What waits for somebody, of whatever day: slips, and what is not handed over. The oldest first, it has waited longest.
@@ -316,10 +318,15 @@ function renderVisits() {
     }
     const list = [...visits.values()].filter(fits).sort((a, b) => b.opened - a.opened || Number(BigInt(b.visit) - BigInt(a.visit)));
     const had = document.activeElement?.dataset?.visit;
-    const body = h("tbody", {}, list.map(row));
+    const body = h("tbody", {}, list.slice(0, drawAll ? list.length : drawnMost).map(row));
     if (list.length === 0)
         body.append(h("tr", {}, h("td", { class: "empty", colspan: columns.length }, t(visits.size === 0 ? "board.none" : "board.nothing"))));
-    else if (!body.querySelector('[tabindex="0"]'))
+    else if (list.length > drawnMost && !drawAll)
+        body.append(h("tr", {}, h("td", { class: "empty", colspan: columns.length }, h("button", { type: "button", "data-action": "draw-all", onclick: () => {
+            drawAll = true;
+            renderVisits();
+        } }, t("board.draw_all", { n: list.length - drawnMost })))));
+    if (list.length > 0 && !body.querySelector('[tabindex="0"]'))
         body.firstElementChild.setAttribute("tabindex", "0");
     show($("visits"), h("thead", {}, h("tr", {}, columns.map((c) => h("th", { scope: "col" }, t(`col.${c}`))))), body);
     if (had)
@@ -566,6 +573,21 @@ function door(why = null) {
 }
 
 let stopListening = null;
+let connection = 0; // what an earlier one had asked for is no answer to this one
+
+// What did not come with the first words: a page after the other, oldest last.
+async function takeOlder(path, rows, before, held) {
+    const of = connection;
+    await api.pages(path, { rows, id: "visit" }, before, (list) => {
+        if (of !== connection || !ready)
+            return false;
+        for (const one of list.filter((o) => !held.has(o.visit)))
+            held.set(one.visit, one);
+        renderVisits();
+        renderCounts();
+        return true;
+    });
+}
 
 function takeLane(lane) {
     const before = lanes.get(lane.lane);
@@ -640,16 +662,23 @@ async function start() {
                 disaster.take(state);
                 renderFrame();
             },
-            ready: () => {
+            ready: ({ older, older_slips: slipsBefore }) => {
                 ready = true;
                 renderAll();
-                outbox.load().catch(() => {}); // without the desk the next "ready" asks again
+                /* Without the desk the next "ready" asks again. */
+                outbox.load().catch(() => {});
+                if (older)
+                    takeOlder("/api/visits", "visits", older, visits).catch(() => {});
+                if (slipsBefore)
+                    takeOlder("/api/slips", "slips", slipsBefore, slips).catch(() => {});
             },
         },
         (state) => {
             link = state;
             renderFrame();
             if (state === "up") { /* the full state comes next; yesterday's rows must not stay */
+                connection++;
+                drawAll = false;
                 visits.clear();
                 slips.clear();
                 outbox.forget();

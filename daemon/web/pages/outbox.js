@@ -83,12 +83,17 @@ export function outboxOf({ dialog, api, open, say, complain, changed }) {
             seen = false;
         },
         async load() {
-            told = new Set();
-            const { entries: list } = await api.get("/api/outbox");
-            /* Another connection has begun meanwhile, or news came first: those are the newer ones. */
-            for (const one of list.filter((o) => !told.has(o.entry)))
-                put(one);
-            changed();
+            const news = new Set();
+            told = news;
+            await api.pages("/api/outbox", { rows: "entries", id: "entry" }, null, (list) => {
+                if (told !== news)
+                    return false; // another connection has begun meanwhile
+                /* What came as news first is the newer one. */
+                for (const one of list.filter((o) => !told.has(o.entry)))
+                    put(one);
+                changed();
+                return true;
+            });
         },
         take(one) {
             told.add(one.entry);
