@@ -42,7 +42,50 @@ generation() { sqlite3 "$database" "SELECT DISTINCT hex(substr(payload, 1, 1)) F
 visits() { sqlite3 "$database" 'SELECT count(*) FROM visits'; }
 
 check "the desk starts" start
+# --- watch: a page on a terminal, lines elsewhere
+mkfifo "$desk/keys"
+exec 9<>"$desk/keys"
+page() { # page NAME COMMAND: on a terminal of its own, whose keys come from descriptor 9
+    script -qefc "$2" "$desk/log/$1" <&9 >/dev/null 2>&1 &
+    page=$!
+}
+"$bin/uketsuke" watch >"$desk/log/lines" 2>&1 &
+lines=$!
+page page "$bin/uketsuke watch"
 check "visits are served" guest
+printf q >&9
+wait "$page"
+check "watch: q ends it, status 0" [ $? -eq 0 ]
+kill "$lines"
+wait "$lines" 2>/dev/null
+row() { tr '\r' '\n' <"$desk/log/page" | grep -aoE "^1 +[^ ]+ +$1 "; }
+check "watch: it says which state the lane is in when nobody is there" quiet row idle
+states() { row '[a-z_]+' | awk '{print $3}' | sort -u | wc -l; }
+check "watch: the lane's row changed with the visits ($(states) states)" [ "$(states)" -ge 4 ]
+check "watch: what happened stands below, with its outcome" quiet grep -aqE 'visit [0-9]+ +eligible +pin' "$desk/log/page"
+check "watch: how the programs and the service are" quiet grep -aqE 'ok +upstream service: ' "$desk/log/page"
+home=$(printf '\033[H')
+check "watch: it is drawn in place" [ "$(grep -aoF "$home" "$desk/log/page" | wc -l)" -ge 10 ]
+check "watch: the terminal gets its own screen back" quiet grep -aqF "$(printf '\033[?1049l')" "$desk/log/page"
+check "watch: without a terminal there are lines" quiet grep -qE '^[0-9:]{8}  lane 1 ' "$desk/log/lines"
+no_escapes() { ! grep -qaF "$(printf '\033')" "$1"; }
+check "watch: ... and nothing that steers a terminal" no_escapes "$desk/log/lines"
+page small "stty rows 6 cols 20; $bin/uketsuke watch"
+sleep 2
+printf '\003' >&9
+wait "$page"
+check "watch: control-C ends it, status 0" [ $? -eq 0 ]
+highest() { # of the pages drawn, the one with most lines
+    awk -v RS='\033\\[H' 'NR > 1 {sub(/\033\[\?25h.*/, ""); n = gsub(/\n/, "&") + 1; if (n > most) most = n} END {print most + 0}' "$desk/log/small"
+}
+check "watch: a small window is not left ($(highest) lines of 6)" [ "$(highest)" -le 6 -a "$(highest)" -ge 4 ]
+page plain "$bin/uketsuke watch --lines"
+sleep 1
+kill "$page"
+wait "$page" 2>/dev/null
+exec 9>&-
+check "watch: --lines on a terminal too" quiet grep -aqE '^[0-9:]{8}  lane 1 ' "$desk/log/plain"
+check "watch: ... and nothing that steers it" no_escapes "$desk/log/plain"
 served=$(visits)
 check "there are visits to be looked after" [ "$served" -ge 8 ]
 

@@ -1,7 +1,8 @@
-/* status, visits, watch, lookup: what the desk tells. */
+/* status, visits, lookup: what the desk tells. */
 #include "command.h"
 #include "failure.h"
 #include "json.h"
+#include "lanes.h"
 #include "link.h"
 #include "table.h"
 #include "visit.h"
@@ -44,44 +45,9 @@ static int ended(const struct command_options *options, int r, uint16_t failure)
     return failure != FAILURE_NONE ? command_refused(options, failure) : EXIT_AS_ASKED;
 }
 
-static int no_more(const struct command_options *options, int argc, char **argv)
-{
-    if (argc == 0)
-        return 0;
-    (void)fprintf(options->err, "uketsuke: %s: 余分な引数です / one argument too many\n", argv[0]);
-    return -EINVAL;
-}
-
-/* "R001 words of the staff", "" for none. */
-static void trouble(char *out, size_t size, uint16_t failure)
-{
-    const struct failure_text *text = failure_text(failure);
-
-    out[0] = '\0';
-    if (text->kind != FAILURE_KIND_NONE)
-        (void)snprintf(out, size, "%s %s / %s", text->code, text->staff_ja, text->staff_en);
-}
-
-/* Local time, "" for none. */
-static void hour(char *out, size_t size, int64_t seconds, bool with_date)
-{
-    time_t t = (time_t)seconds;
-    struct tm tm;
-
-    out[0] = '\0';
-    if (seconds == 0 || localtime_r(&t, &tm) == NULL)
-        return;
-    if (with_date)
-        (void)strftime(out, size, "%Y-%m-%d %H:%M:%S", &tm);
-    else
-        (void)strftime(out, size, "%H:%M:%S", &tm);
-}
-
 static int take_status(struct message *message, void *arg)
 {
     struct asked *asked = arg;
-    const struct msg_lane_state *m = &message->body.lane_state;
-    char lane[8], visit[24], why[512];
 
     if (message->type == MSG_SUBSCRIBED) {
         asked->failure = message->body.subscribed.failure;
@@ -93,35 +59,24 @@ static int take_status(struct message *message, void *arg)
         json_message(asked->options->out, message->type, &message->body);
         return 0;
     }
-    (void)snprintf(lane, sizeof(lane), "%u", m->lane);
-    (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)m->visit);
-    trouble(why, sizeof(why),
-            m->failure != 0  ? m->failure
-            : m->reader != 0 ? m->reader
-                             : m->camera);
-    table_add(asked->table,
-              (const char *const[]){lane, m->label, visit_state_name(m->state),
-                                    m->visit != 0 ? visit_method_name(m->method) : "",
-                                    m->visit != 0 ? visit : "", m->card != 0 ? "card" : "", why});
+    lanes_add(asked->table, &message->body.lane_state, NULL);
     return 0;
 }
 
 int command_status(const struct command_options *options, int argc, char **argv)
 {
-    static const char *const headings[] = {"レーン", "名前",   "状態", "方法",
-                                           "受付",   "カード", "注意"};
     struct msg_subscribe subscribe = {.what = WATCH_LANES};
     struct asked asked = {.options = options};
     struct link *link;
     int r;
 
-    if (no_more(options, argc, argv) < 0 ||
+    if (command_no_more(options, argc, argv) < 0 ||
         command_viewer(options, subscribe.staff, sizeof(subscribe.staff)) < 0)
         return EXIT_USAGE;
     link = command_link(options);
     if (link == NULL)
         return EXIT_NO_DESK;
-    asked.table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    asked.table = lanes_table(false);
     r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take_status, &asked);
     link_close(&link);
     if (r == 0 && asked.failure == FAILURE_NONE && !options->json)
@@ -174,7 +129,7 @@ static int take_visits(struct message *message, void *arg)
     }
     (void)snprintf(visit, sizeof(visit), "%llu", (unsigned long long)m->visit);
     (void)snprintf(lane, sizeof(lane), "%u", m->lane);
-    hour(opened, sizeof(opened), m->opened, false);
+    lanes_hour(opened, sizeof(opened), m->opened, false);
     flags_text(flags, sizeof(flags), m->flags);
     table_add(asked->table,
               (const char *const[]){visit, opened, m->lane != 0 ? lane : "", m->name, m->birth,
@@ -207,7 +162,7 @@ int command_visits(const struct command_options *options, int argc, char **argv)
     struct link *link;
     int r;
 
-    if (no_more(options, argc, argv) < 0 ||
+    if (command_no_more(options, argc, argv) < 0 ||
         command_viewer(options, query.staff, sizeof(query.staff)) < 0)
         return EXIT_USAGE;
     if (options->date != NULL) {
@@ -239,53 +194,6 @@ int command_visits(const struct command_options *options, int argc, char **argv)
     return ended(options, r, asked.failure);
 }
 
-static void watch_line(FILE *out, const char *what, const char *words)
-{
-    char now[16];
-
-    hour(now, sizeof(now), (int64_t)time(NULL), false);
-    (void)fprintf(out, "%s  %s", now, what);
-    table_put(out, words);
-    (void)fputc('\n', out);
-    (void)fflush(out);
-}
-
-static int take_watch(struct message *message, void *arg)
-{
-    struct asked *asked = arg;
-    FILE *out = asked->options->out;
-    char what[128], why[512];
-
-    if (message->type != MSG_LANE_STATE && message->type != MSG_VISIT_ITEM)
-        return 0;
-    if (asked->options->json) {
-        json_message(out, message->type, &message->body);
-        (void)fflush(out);
-    } else if (message->type == MSG_LANE_STATE) {
-        const struct msg_lane_state *m = &message->body.lane_state;
-
-        trouble(why, sizeof(why),
-                m->failure != 0  ? m->failure
-                : m->reader != 0 ? m->reader
-                                 : m->camera);
-        (void)snprintf(what, sizeof(what), "lane %-3u %-16s %-7s ", m->lane,
-                       visit_state_name(m->state),
-                       m->visit != 0 ? visit_method_name(m->method) : "");
-        watch_line(out, what, why);
-    } else {
-        const struct msg_visit_item *m = &message->body.visit_item;
-
-        (void)snprintf(what, sizeof(what), "visit %-8llu %-12s %-7s %s %u ms  ",
-                       (unsigned long long)m->visit,
-                       m->outcome == OUTCOME_OPEN ? visit_state_name(m->state)
-                                                  : visit_outcome_name(m->outcome),
-                       visit_method_name(m->method),
-                       m->failure != 0 ? failure_text(m->failure)->code : "-", m->total_ms);
-        watch_line(out, what, m->name);
-    }
-    return ferror(out) ? -EPIPE : 0;
-}
-
 static int take_quietly(struct message *message, void *arg)
 {
     struct asked *asked = arg;
@@ -294,48 +202,6 @@ static int take_quietly(struct message *message, void *arg)
         return 0;
     asked->failure = message->body.subscribed.failure;
     return 1;
-}
-
-static int take_subscribed(struct message *message, void *arg)
-{
-    return take_quietly(message, arg) != 0 ? 1 : take_watch(message, arg);
-}
-
-/* Until interrupted; a desk that restarts is waited for. */
-int command_watch(const struct command_options *options, int argc, char **argv)
-{
-    struct msg_subscribe subscribe = {.what = WATCH_LANES | WATCH_VISITS};
-    struct asked asked = {.options = options};
-    struct link *link;
-    int r;
-
-    if (no_more(options, argc, argv) < 0 ||
-        command_viewer(options, subscribe.staff, sizeof(subscribe.staff)) < 0)
-        return EXIT_USAGE;
-    link = command_link(options);
-    if (link == NULL)
-        return EXIT_NO_DESK;
-    for (;;) {
-        struct command_options quiet = *options;
-
-        r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take_subscribed, &asked);
-        if (r == 0 && asked.failure == FAILURE_NONE)
-            r = link_listen(link, 0, take_watch, &asked);
-        link_close(&link);
-        if (asked.failure != FAILURE_NONE)
-            return command_refused(options, asked.failure);
-        if (r == -EPIPE)
-            return EXIT_AS_ASKED;
-        if (r != -ECONNRESET)
-            return lost(options, r);
-        (void)fprintf(options->err, "uketsuke: %s\n", command_reason(-ECONNREFUSED));
-        quiet.err = fopen("/dev/null", "we");
-        while (quiet.err != NULL && (link = command_link(&quiet)) == NULL)
-            (void)sleep(1);
-        if (quiet.err == NULL)
-            return EXIT_NO_DESK;
-        (void)fclose(quiet.err);
-    }
 }
 
 static int take_result(struct message *message, void *arg)
@@ -378,8 +244,8 @@ static void print_outcome(const struct command_options *options, const struct ms
         json_message(options->out, MSG_VISIT_ITEM, m);
         return;
     }
-    trouble(why, sizeof(why), m->failure);
-    hour(at, sizeof(at), m->answered, true);
+    lanes_trouble(why, sizeof(why), m->failure);
+    lanes_hour(at, sizeof(at), m->answered, true);
     (void)fprintf(options->out, "%s", visit_outcome_name(m->outcome));
     (void)fprintf(options->out, "  受付/visit %llu  ", (unsigned long long)m->visit);
     table_put(options->out, m->name);

@@ -40,7 +40,6 @@ struct findings {
 static void say_plain(struct findings *f, enum level level, const char *component,
                       const char *detail, const char *next)
 {
-    static const char *const signs[] = {"良 ok  ", "注 warn", "悪 BAD "};
     FILE *out = f->options->out;
 
     f->count[level]++;
@@ -56,7 +55,7 @@ static void say_plain(struct findings *f, enum level level, const char *componen
         (void)fputs("}\n", out);
         return;
     }
-    (void)fprintf(out, "%s  ", signs[level]);
+    (void)fprintf(out, "%s  ", command_sign(level));
     table_put(out, component);
     (void)fputs(": ", out);
     table_put(out, detail);

@@ -27,7 +27,8 @@ static const struct {
 } commands[] = {
     {"status", "", "レーンの今の状態", "the lanes, a line each", command_status},
     {"visits", "[--date YYYY-MM-DD] [--limit N]", "今日の受付", "today's visits", command_visits},
-    {"watch", "", "受付の動きを表示し続ける", "what happens, live", command_watch},
+    {"watch", "[--lines]", "受付の動きを表示し続ける(端末では画面、--lines で1行ずつ)",
+     "what happens, live: a page on a terminal, or lines", command_watch},
     {"lookup",
      "INSURER NUMBER --birth YYYYMMDD [--symbol S] [--branch NN] [--limit-consent] [--visit ID]",
      "カードなしで資格を照会する", "ask for an entitlement without card", command_lookup},
@@ -106,6 +107,7 @@ enum {
     OPT_KEY,
     OPT_CHECK,
     OPT_OUTPUT,
+    OPT_LINES,
     OPT_VERSION
 };
 
@@ -122,6 +124,7 @@ static const struct option long_options[] = {
     {"limit", required_argument, NULL, OPT_LIMIT},
     {"key", required_argument, NULL, OPT_KEY},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"lines", no_argument, NULL, OPT_LINES},
     {"output", required_argument, NULL, OPT_OUTPUT},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, 'h'},
@@ -163,6 +166,9 @@ static int take_option(struct command_options *o, int c, int *status)
         return 1;
     case OPT_OUTPUT:
         o->output = optarg;
+        return 1;
+    case OPT_LINES:
+        o->lines = true;
         return 1;
     case OPT_CHECK:
         o->check = true;
@@ -314,6 +320,21 @@ int command_viewer(const struct command_options *options, char *out, size_t size
                       "uketsuke: 誰が見るのかを --staff 名前 で示します(監査記録に残り"
                       "ます) / say who looks: --staff NAME (for the audit log)\n");
     return r;
+}
+
+int command_no_more(const struct command_options *options, int argc, char **argv)
+{
+    if (argc == 0)
+        return 0;
+    (void)fprintf(options->err, "uketsuke: %s: 余分な引数です / one argument too many\n", argv[0]);
+    return -EINVAL;
+}
+
+const char *command_sign(unsigned state)
+{
+    static const char *const signs[] = {"良 ok  ", "注 warn", "悪 BAD "};
+
+    return signs[state < 2 ? state : 2];
 }
 
 int command_refused(const struct command_options *options, uint16_t failure)

@@ -17,6 +17,7 @@ enum { EXIT_AS_ASKED = 0, EXIT_NOT_SO = 1, EXIT_USAGE = 2, EXIT_NO_DESK = 3 };
 struct command_options {
     const char *config_path;
     bool json;
+    bool lines;    /* watch: no page */
     bool redacted; /* doctor: for whoever is not of the house */
     FILE *out;
     FILE *err;
@@ -55,6 +56,11 @@ int command_refused(const struct command_options *options, uint16_t failure);
 int command_socket(const struct config *config, char *out, size_t size);
 /* The words for an error of link_open() or link_ask(): what is wrong and what to do. */
 const char *command_reason(int error);
+
+/* -EINVAL and a word when there is an argument. */
+int command_no_more(const struct command_options *options, int argc, char **argv);
+/* "良 ok", "注 warn", "悪 BAD" for 0, 1 and more, equally wide. */
+const char *command_sign(unsigned state);
 
 /* A time in Japan: "2026-11-22 09:00:00", or "11-22 09:00"; "" when it is none. */
 void command_when(char *out, size_t size, int64_t seconds, bool whole);

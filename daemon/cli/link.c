@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-event.h>
@@ -24,6 +25,8 @@ struct link {
     void *arg;
     link_take_fn *observe;
     void *observe_arg;
+    int (*ready)(int fd, void *arg);
+    void *ready_arg;
     int result;
     int done;
     int open;
@@ -185,6 +188,28 @@ void link_observe(struct link *link, link_take_fn *observe, void *arg)
 {
     link->observe = observe;
     link->observe_arg = arg;
+}
+
+static int on_ready(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+    struct link *link = arg;
+    int r = link->ready(fd, link->ready_arg);
+
+    (void)source;
+    (void)events;
+    if (r > 0)
+        finish(link, 0);
+    return r < 0 ? r : 0; /* a negative number takes the source out of the loop */
+}
+
+int link_watch_fd(struct link *link, int fd, int (*ready)(int fd, void *arg), void *arg)
+{
+    int r;
+
+    link->ready = ready;
+    link->ready_arg = arg;
+    r = sd_event_add_io(link->loop, NULL, fd, EPOLLIN, on_ready, link);
+    return r < 0 ? r : 0;
 }
 
 int link_listen(struct link *link, unsigned timeout_ms, link_take_fn *take, void *arg)

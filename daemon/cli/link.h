@@ -34,6 +34,11 @@ int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned t
  * waits: nothing that was subscribed to is missed. Its result is not used. NULL: nobody.
  */
 void link_observe(struct link *link, link_take_fn *observe, void *arg);
+/*
+ * While something is waited for, `ready` is called when `fd` can be read: what it returns ends the waiting when it
+ * is more than 0; a negative number ends this watching. -EPERM: nothing that can be watched.
+ */
+int link_watch_fd(struct link *link, int fd, int (*ready)(int fd, void *arg), void *arg);
 /* Hand on everything that comes. timeout_ms 0: without end. */
 int link_listen(struct link *link, unsigned timeout_ms, link_take_fn *take, void *arg);
 

@@ -53,6 +53,13 @@ static int is_control(uint32_t c)
            (c >= 0x2066 && c <= 0x2069);
 }
 
+static size_t width_of(uint32_t c)
+{
+    if (c == UINT32_MAX || is_control(c))
+        return 1;
+    return IN(nothing, c) ? 0 : IN(wide, c) ? 2 : 1;
+}
+
 size_t table_width(const char *text)
 {
     const char *end = text + strlen(text);
@@ -61,17 +68,19 @@ size_t table_width(const char *text)
     while (text < end) {
         uint32_t c = utf8_next(&text, end);
 
+        width += width_of(c);
         if (c == UINT32_MAX)
-            return width + 1;
-        if (is_control(c))
-            width += 1;
-        else if (!IN(nothing, c))
-            width += IN(wide, c) ? 2 : 1;
+            return width;
     }
     return width;
 }
 
 void table_put(FILE *out, const char *text)
+{
+    table_put_most(out, text, SIZE_MAX);
+}
+
+void table_put_most(FILE *out, const char *text, size_t cells)
 {
     static const char instead[] = "\xef\xbf\xbd";
     const char *end = text + strlen(text);
@@ -79,6 +88,11 @@ void table_put(FILE *out, const char *text)
     while (text < end) {
         const char *at = text;
         uint32_t c = utf8_next(&text, end);
+        size_t width = width_of(c);
+
+        if (width > cells)
+            return;
+        cells -= width;
 
         if (c == UINT32_MAX) {
             (void)fputs(instead, out);

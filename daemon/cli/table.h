@@ -15,6 +15,8 @@ struct table;
 size_t table_width(const char *text);
 /* Write text; control characters (a name from outside may hold escape sequences) come out as U+FFFD. */
 void table_put(FILE *out, const char *text);
+/* The same, cut to so many cells. */
+void table_put_most(FILE *out, const char *text, size_t cells);
 
 /* NULL if out of memory. */
 struct table *table_new(const char *const *headings, size_t columns);

@@ -66,6 +66,28 @@ static void a_name_cannot_steer_the_terminal(void **state)
     }
 }
 
+static void a_text_is_cut_to_cells(void **state)
+{
+    static const struct {
+        size_t cells;
+        const char *shown;
+    } cases[] = {{0, ""},    {1, "a"},           {2, "a"},           {3, "a山"},
+                 {4, "a山"}, {5, "a山か\u3099"}, {6, "a山か\u3099b"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *out = NULL;
+        size_t len = 0;
+        FILE *file = open_memstream(&out, &len);
+
+        table_put_most(file, "a山か\u3099b", cases[i].cells);
+        (void)fclose(file);
+        /* a wide letter is not halved, and its mark goes with it */
+        assert_string_equal(out, cases[i].shown);
+        free(out);
+    }
+}
+
 static void columns_line_up(void **state)
 {
     static const char *const headings[] = {"名前", "x", "z"};
@@ -116,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(widths_are_cells_not_bytes),
         cmocka_unit_test(a_name_cannot_steer_the_terminal),
+        cmocka_unit_test(a_text_is_cut_to_cells),
         cmocka_unit_test(columns_line_up),
         cmocka_unit_test(a_message_is_one_line_of_json),
     };
