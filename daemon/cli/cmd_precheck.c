@@ -2,6 +2,7 @@
  * precheck: a list of tomorrow's appointments is asked about row by row; the report is written as it goes, so that it
  * can be stopped anywhere (also by kill -9) and taken up again.
  */
+#include "clock.h"
 #include "command.h"
 #include "csv.h"
 #include "failure.h"
@@ -23,6 +24,7 @@
 #define PACE_US 100000 /* between two questions: the counter comes first */
 #define ROWS_MAX 20000
 #define BAR 30
+#define DAY_S (24 * 3600)
 
 /* Columns by their headings; whatever else the list has is left aside. */
 static const struct {
@@ -35,6 +37,7 @@ static const struct {
         COL_SYMBOL,
         COL_NUMBER,
         COL_BRANCH,
+        COL_DATE,
         COL_COUNT
     } column;
 } headings[] = {
@@ -45,7 +48,9 @@ static const struct {
     {"birth date", COL_BIRTH},   {"保険者番号", COL_INSURER},    {"insurer", COL_INSURER},
     {"記号", COL_SYMBOL},        {"被保険者証記号", COL_SYMBOL}, {"symbol", COL_SYMBOL},
     {"番号", COL_NUMBER},        {"被保険者証番号", COL_NUMBER}, {"number", COL_NUMBER},
-    {"枝番", COL_BRANCH},        {"branch", COL_BRANCH},
+    {"枝番", COL_BRANCH},        {"branch", COL_BRANCH},         {"確認日", COL_DATE},
+    {"資格確認日", COL_DATE},    {"予約日", COL_DATE},           {"受診日", COL_DATE},
+    {"date", COL_DATE},          {"appointment date", COL_DATE},
 };
 
 struct check {
@@ -54,7 +59,8 @@ struct check {
     int columns[COL_COUNT]; /* -1: the list has none */
     char *report_path;
     int report;
-    char list[17]; /* of which list the report is: the beginning of its SHA-256 */
+    char list[17]; /* of which list and day the report is: the beginning of a SHA-256 */
+    char date[11]; /* the day of --date, as YYYY-MM-DD; "": that of each row, or today */
     bool *done;    /* by line */
     unsigned last_line, rows, finished, counts[PRECHECK_LATER + 1];
     bool bar;
@@ -92,11 +98,47 @@ static int read_file(const char *path, char **out, size_t *len)
     return 0;
 }
 
+#define DATE_JA "確認日は今日から92日先までです(YYYY-MM-DD)"
+#define DATE_EN "the day is one from today to 92 days ahead (YYYY-MM-DD)"
+_Static_assert(PRECHECK_AHEAD == 92, "the words say how many");
+
+/* --date: once and for all before anything is asked, so that the list goes on about the same day after midnight. */
+static int read_date(struct check *c, const char *text)
+{
+    time_t now = time(NULL) + CLOCK_JAPAN_SECONDS, day;
+    struct tm tm = {0};
+    char again[11];
+    long ahead;
+
+    if (text == NULL)
+        return 0;
+    if (strcmp(text, "tomorrow") == 0) {
+        day = now + DAY_S;
+    } else {
+        const char *end = strptime(text, "%Y-%m-%d", &tm);
+
+        day = end != NULL && *end == '\0' ? timegm(&tm) : (time_t)-1;
+    }
+    ahead = (long)(day / DAY_S - now / DAY_S);
+    if (gmtime_r(&day, &tm) == NULL || strftime(again, sizeof(again), "%Y-%m-%d", &tm) != 10 ||
+        (strcmp(text, "tomorrow") != 0 && strcmp(text, again) != 0) || ahead < 0 ||
+        ahead > PRECHECK_AHEAD)
+        return complain(c, text, DATE_JA, DATE_EN);
+    (void)memcpy(c->date, again, sizeof(again));
+    return 0;
+}
+
 static void name_list(struct check *c, const char *data, size_t len)
 {
     uint8_t hash[SHA256_DIGEST_LENGTH];
+    uint8_t both[SHA256_DIGEST_LENGTH + sizeof(c->date)];
 
     (void)SHA256((const uint8_t *)data, len, hash);
+    if (c->date[0] != '\0') {
+        memcpy(both, hash, sizeof(hash));
+        memcpy(both + sizeof(hash), c->date, sizeof(c->date));
+        (void)SHA256(both, sizeof(both), hash);
+    }
     for (unsigned i = 0; i < 8; i++)
         (void)snprintf(c->list + 2 * i, 3, "%02x", hash[i]);
 }
@@ -124,6 +166,9 @@ static int read_headings(struct check *c)
         if (c->columns[needed[i].column] < 0)
             return complain(c, needed[i].name, "この見出しの列がありません",
                             "there is no column of this heading");
+    if (c->date[0] != '\0' && c->columns[COL_DATE] >= 0)
+        return complain(c, "--date", "一覧に日付の列があります。どちらかにします",
+                        "the list has a column of dates; one of the two only");
     return 0;
 }
 
@@ -212,7 +257,8 @@ static int begin_report(struct check *c)
         "結果 result",    "資格 validity",    "項目 field",
         "コード code",    "内容 words",       "サービスの氏名 name by service",
         "負担割合 ratio", "限度額 limit",     "照合 match",
-        "前回 since",     "変更 changes",     c->list};
+        "前回 since",     "変更 changes",     "確認日 date",
+        c->list};
 
     if (write(c->report, "\xef\xbb\xbf", 3) != 3)
         return -EIO;
@@ -248,8 +294,9 @@ static int resume_report(struct check *c, char *data, size_t len)
     }
     csv_free(&csv);
     if (r < 0)
-        return complain(c, c->report_path, "別の一覧の報告です。--output で別の名前を指定します",
-                        "this is the report of another list; give another name with --output");
+        return complain(
+            c, c->report_path, "別の一覧か別の日の報告です。--output で別の名前を指定します",
+            "this is the report of another list or day; give another name with --output");
     if (ftruncate(c->report, (off_t)whole) != 0 || lseek(c->report, 0, SEEK_END) < 0)
         return -errno;
     return 0;
@@ -332,7 +379,10 @@ static const char *make_question(const struct check *c, const struct csv_row *ro
         return "number";
     if (MESSAGE_TEXT(m->branch, cell(c, row, COL_BRANCH)) < 0)
         return "branch";
-    return MESSAGE_TEXT(m->birth, cell(c, row, COL_BIRTH)) < 0 ? "birth" : NULL;
+    if (MESSAGE_TEXT(m->birth, cell(c, row, COL_BIRTH)) < 0)
+        return "birth";
+    return MESSAGE_TEXT(m->date, c->date[0] != '\0' ? c->date : cell(c, row, COL_DATE)) < 0 ? "date"
+                                                                                            : NULL;
 }
 
 /* "name: old > new; ..." from the lines of the answer. */
@@ -359,7 +409,7 @@ static int write_row(struct check *c, const struct csv_row *row)
 {
     const struct msg_prechecked *a = &c->answer;
     const struct failure_text *text = failure_text(a->failure);
-    bool none = text->kind == FAILURE_KIND_NONE;
+    bool none = text->kind == FAILURE_KIND_NONE, date = strcmp(a->field, "date") == 0;
     char line[16], words[800], changes[2600];
     const char *const fields[] = {line,
                                   a->patient[0] != '\0' ? a->patient : cell(c, row, COL_PATIENT),
@@ -374,13 +424,15 @@ static int write_row(struct check *c, const struct csv_row *row)
                                   a->limit_class,
                                   visit_match_name(a->match),
                                   a->since,
-                                  changes};
+                                  changes,
+                                  a->date};
 
     (void)snprintf(line, sizeof(line), "%u", row->line);
     (void)snprintf(words, sizeof(words), "%s%s%s%s%s",
                    a->other_name != 0 ? "氏名が一覧と違います / the name differs from the list. "
                                       : "",
-                   none ? "" : text->staff_ja, none ? "" : " / ", none ? "" : text->staff_en, "");
+                   none ? "" : (date ? DATE_JA : text->staff_ja), none ? "" : " / ",
+                   none ? "" : (date ? DATE_EN : text->staff_en), "");
     changes_text(a->changes, changes, sizeof(changes));
     return append(c, fields, sizeof(fields) / sizeof(fields[0]));
 }
@@ -469,9 +521,13 @@ int command_precheck(const struct command_options *options, int argc, char **arg
     int r, status = EXIT_USAGE;
 
     if (argc != 1) {
-        (void)fprintf(options->err, "uketsuke: precheck FILE.csv [--output REPORT.csv]\n");
+        (void)fprintf(
+            options->err,
+            "uketsuke: precheck FILE.csv [--date YYYY-MM-DD | tomorrow] [--output REPORT.csv]\n");
         return EXIT_USAGE;
     }
+    if (read_date(&c, options->date) < 0)
+        return EXIT_USAGE;
     r = read_file(argv[0], &data, &len);
     if (r < 0) {
         (void)complain(&c, argv[0], "読めません", strerror(-r));

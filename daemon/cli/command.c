@@ -32,7 +32,7 @@ static const struct {
     {"lookup",
      "INSURER NUMBER --birth YYYYMMDD [--symbol S] [--branch NN] [--limit-consent] [--visit ID]",
      "カードなしで資格を照会する", "ask for an entitlement without card", command_lookup},
-    {"precheck", "FILE.csv [--output REPORT.csv]",
+    {"precheck", "FILE.csv [--date YYYY-MM-DD | tomorrow] [--output REPORT.csv]",
      "明日の予約の資格をまとめて調べる(途中から続けられる)",
      "ask about tomorrow's appointments; can be taken up again", command_precheck},
     {"doctor", "", "すべてを調べ、次にすることを示す", "check everything and say what to do",

@@ -64,6 +64,9 @@ enum patient_link {
     PATIENT_IS_NOT = 2, /* this is somebody else: remembered too */
 };
 
+/* So many days ahead the list of a pre-check may be about: appointments are given for some three months. */
+#define PRECHECK_AHEAD 92
+
 /* prechecked.result */
 enum precheck_result {
     PRECHECK_VALID,

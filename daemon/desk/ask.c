@@ -164,35 +164,65 @@ static bool subject_known(const struct visit *v)
     return v->record.has_subject || v->facts.has_numbers;
 }
 
-/* A negative one may have changed since: it spares the service a card that is laid down again at once, no more. Staff
- * who key in numbers want to know anew. */
+/*
+ * A negative one may have changed since: it spares the service a card that is laid down again at once, no more. Staff
+ * who key in numbers want to know anew. What was told about today on an earlier day (precheck.h) serves for some days,
+ * and never over a month's turn, when insurers change: what they report at the turn was not known before it.
+ */
 static bool still_serves(const struct visit *v, const struct store_answer *stored)
 {
+    const struct desk_settings *s = &v->desk->settings;
     int64_t age_us = (int64_t)desk_wall_us(v->desk) - stored->answered_us;
+    char told[9];
 
-    return stored->usable != 0 ||
-           (v->lane != NULL && age_us >= 0 && age_us < (int64_t)v->desk->settings.negative_us);
+    if (stored->usable == 0)
+        return v->lane != NULL && age_us >= 0 && age_us < (int64_t)s->negative_us;
+    desk_day(stored->answered_us, told);
+    return strncmp(told, stored->date, 6) == 0 &&
+           desk_day_number(stored->date) - desk_day_number(told) <= (long)s->precheck_days;
 }
 
-/* Today's answer of the same consents serves today. Yesterday's never does, so neither does last month's: at a month's
- * turn, when insurers change, everybody is asked about anew. */
+static bool serve_from(struct visit *v, struct store_subject subject)
+{
+    struct pending_answer *answer = &v->answer;
+    char today[9];
+    bool served;
+
+    desk_today(v->desk, today);
+    if (store_answer_today(v->desk->store, subject, v->desk->settings.institution, today,
+                           v->record.consents, &answer->stored) < 0)
+        return false;
+    served = still_serves(v, &answer->stored) &&
+             decide_stored(v, &answer->stored, &answer->decision) == 0;
+    if (!served)
+        ask_drop_answer(v);
+    return served;
+}
+
+/*
+ * Today's answer of the same consents serves today: an answer is good for the day it is about. One about yesterday never
+ * serves, so neither does last month's: at a month's turn everybody is asked about anew.
+ */
 static bool serve_today(struct visit *v)
 {
-    char buffer[ASK_SUBJECT_MAX], today[9];
+    char buffer[ASK_SUBJECT_MAX];
     struct pending_answer *answer = &v->answer;
-    bool served = false;
+    struct store_numbers linked;
+    bool served;
 
     if (!subject_known(v))
         return false;
     ask_drop_answer(v);
-    desk_today(v->desk, today);
-    if (store_answer_today(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
-                           today, v->record.consents, &answer->stored) == 0) {
-        served = still_serves(v, &answer->stored) &&
-                 decide_stored(v, &answer->stored, &answer->decision) == 0;
+    served = serve_from(v, ask_subject(v, buffer));
+    /* A card that would be asked about by its linked numbers: that very question may have been answered already. */
+    if (!served && v->record.has_subject && !can_session(v) && find_numbers(v, &linked) == 0) {
+        served = serve_from(v, (struct store_subject){buffer, numbers_subject(&linked, buffer,
+                                                                              sizeof(buffer))}) &&
+                 !answer->decision.other_person;
         if (!served)
             ask_drop_answer(v);
     }
+    explicit_bzero(&linked, sizeof(linked));
     explicit_bzero(buffer, sizeof(buffer));
     answer->there = answer->cached = served;
     return served;
@@ -200,20 +230,21 @@ static bool serve_today(struct visit *v)
 
 static int load_last(const struct visit *v, struct pending_answer *out)
 {
-    char buffer[ASK_SUBJECT_MAX];
+    char buffer[ASK_SUBJECT_MAX], today[9];
     struct store_numbers linked;
     int r = -ENOENT;
 
     memset(out, 0, sizeof(*out));
+    desk_today(v->desk, today);
     if (subject_known(v))
         r = store_answer_last(v->desk->store, ask_subject(v, buffer), v->desk->settings.institution,
-                              &out->stored);
+                              today, &out->stored);
     if (r == -ENOENT && v->record.has_subject && (r = find_numbers(v, &linked)) == 0) {
         /* Asked about by numbers so far: looked up by staff, at a terminal, or before the visit. */
         r = store_answer_last(
             v->desk->store,
             (struct store_subject){buffer, numbers_subject(&linked, buffer, sizeof(buffer))},
-            v->desk->settings.institution, &out->stored);
+            v->desk->settings.institution, today, &out->stored);
         explicit_bzero(&linked, sizeof(linked));
     }
     if (r == 0)

@@ -12,6 +12,8 @@
 #include "../common/xmlmsg.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -153,6 +155,17 @@ void desk_day(int64_t us, char out[9])
 
     if (gmtime_r(&then, &tm) == NULL || strftime(out, 9, "%Y%m%d", &tm) != 8)
         out[0] = '\0';
+}
+
+long desk_day_number(const char *day)
+{
+    struct tm tm = {0};
+
+    if (sscanf(day, "%4d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3)
+        return LONG_MIN / 2;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return (long)(timegm(&tm) / (24 * 3600));
 }
 
 void desk_today(const struct desk *desk, char out[9])

@@ -60,6 +60,8 @@ struct desk_settings {
     bool subsidy_off;         /* whether an answer tells about 医療費助成 is of no interest */
     char subsidy_element[65]; /* by which it does; "": none does */
     uint64_t negative_us;     /* for so long a negative answer serves the same card again */
+    unsigned
+        precheck_days; /* so many days ahead a pre-check may have been told, to serve on its day */
     uint64_t limit_us[VISIT_STATE_COUNT]; /* CLOCK_NEVER for IDLE and CLOSED */
 };
 
@@ -280,6 +282,8 @@ struct visit *desk_visit(struct desk *desk, uint64_t id);
 /* Today in Japan, YYYYMMDD; and the day of a time (microseconds since 1970). */
 void desk_today(const struct desk *desk, char out[9]);
 void desk_day(int64_t us, char out[9]);
+/* YYYYMMDD as days since 1970, to count between two days. */
+long desk_day_number(const char *day);
 
 /*
  * May the wall clock be believed? Not before this program's own time, nor after a step back of more than a few

@@ -413,7 +413,8 @@ int match_against_book(struct desk *desk, struct store_visit *record, uint64_t i
     struct store_patient patient;
     struct person said;
     int r = load(desk, id, &patient, &said);
-    bool older;
+    bool older, fresh;
+    char today[9];
 
     if (r < 0)
         return r;
@@ -421,11 +422,17 @@ int match_against_book(struct desk *desk, struct store_visit *record, uint64_t i
         (void)MESSAGE_TEXT(record->patient, patient.number);
     show_alias(&said, now, record);
     older = patient.date[0] != '\0' && strcmp(answer->date, patient.date) < 0;
-    if (answer->fresh && !older && patient.date[0] != '\0')
+    /* What serves from the cache and is news to the book was told to a list only (precheck.h). */
+    fresh = answer->fresh || (answer->subject.len > 0 && patient.date[0] != '\0' &&
+                              strcmp(answer->date, patient.date) > 0);
+    if (fresh && !older && patient.date[0] != '\0')
         show_changes(&said, now, patient.date, record);
-    if (answer->fresh && !older && answer->usable && !proposed &&
+    if (fresh && !older && answer->usable && !proposed &&
         !(answer->aside && patient.date[0] != '\0')) {
-        r = put_state(desk, &patient, &said, now, answer->date);
+        /* Told ahead about a later day: a patient who comes before it is not older than the book. */
+        desk_today(desk, today);
+        r = put_state(desk, &patient, &said, now,
+                      strcmp(answer->date, today) < 0 ? answer->date : today);
         if (r == 0)
             r = match_put_keys(desk, record, now, id);
     }
@@ -442,8 +449,12 @@ static int against_last(struct desk *desk, struct store_visit *record, const str
     struct store_answer last = {0};
     struct xmlmsg *tree = NULL;
     struct person said;
-    int r = store_answer_last(desk->store, answer->subject, desk->settings.institution, &last);
+    char today[9];
+    int r;
 
+    desk_today(desk, today);
+    r = store_answer_last(desk->store, answer->subject, desk->settings.institution,
+                          strcmp(answer->date, today) > 0 ? answer->date : today, &last);
     if (r == 0 && strcmp(answer->date, last.date) >= 0 &&
         xmlmsg_unpack(&tree, last.tree, last.tree_len) == 0 && person_take(&said, tree))
         show_changes(&said, now, last.date, record);

@@ -19,9 +19,11 @@ struct match_answer {
     const struct xmlmsg *tree;
     const char *date; /* the day it is about, YYYYMMDD */
     bool usable;
-    bool fresh; /* told just now: compared and kept; else only who it is is looked up */
+    bool
+        fresh; /* told just now: compared and kept; else only who it is is looked up, but for what the book lacks yet */
     bool aside; /* compared, but the book keeps what it has */
-    struct store_subject subject; /* whom the cache knows it as */
+    struct store_subject
+        subject; /* whom the cache knows it as; len 0: it serves as last known only */
 };
 
 /*

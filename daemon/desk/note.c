@@ -419,7 +419,7 @@ static int note_answer_kept(struct visit *v, const struct desk_event *e)
 
 static int note_old_answer(struct visit *v, const struct desk_event *e)
 {
-    char today[9];
+    char today[9], told[9];
     int r = ask_load_last(v);
 
     (void)e;
@@ -433,7 +433,8 @@ static int note_old_answer(struct visit *v, const struct desk_event *e)
     v->record.answer = v->answer.stored.id;
     v->record.flags |= VISIT_FLAG_LAST_KNOWN;
     desk_today(v->desk, today);
-    if (strncmp(v->answer.stored.date, today, 6) != 0)
+    desk_day(v->answer.stored.answered_us, told);
+    if (strncmp(v->answer.stored.date, today, 6) != 0 || strncmp(told, today, 6) != 0)
         v->record.flags |= VISIT_FLAG_LAST_MONTH; /* the month's first answer is still wanted */
     v->desk->metrics.last_known++;
     decided(v, OUTCOME_LAST_KNOWN);

@@ -8,6 +8,7 @@
 
 #include "../common/log.h"
 #include "../common/question.h"
+#include "../common/visit.h"
 #include "../common/xmlmsg.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static void reply(struct desk *desk, struct msg_prechecked *m)
 
     timer_stop(p->timer);
     m->request = p->request;
+    (void)MESSAGE_TEXT(m->date, p->date);
     if (p->asker != NULL)
         desk->ports.prechecked(desk->ports.arg, p->asker, m);
     explicit_bzero(m, sizeof(*m));
@@ -92,7 +94,6 @@ static int send_question(struct desk *desk)
     size_t len;
     int fd, r;
 
-    desk_today(desk, p->date);
     (void)snprintf(body.correlation, sizeof(body.correlation), "P%llx-%llu",
                    (unsigned long long)now, (unsigned long long)p->count);
     tree = question_by_numbers(&header, &numbers);
@@ -109,6 +110,23 @@ static int send_question(struct desk *desk)
         (void)timer_set_after(p->timer, desk->settings.limit_us[VISIT_ELIGIBILITY] + CLOCK_SECOND);
     }
     return r;
+}
+
+/* The day that the row is about, "" for today: not past, and not too far ahead. */
+static bool read_date(const char *text, const char *today, char out[9])
+{
+    long ahead;
+
+    if (text[0] == '\0') {
+        memcpy(out, today, 9);
+        return true;
+    }
+    if (!numbers_date(text, out)) {
+        out[0] = '\0';
+        return false;
+    }
+    ahead = desk_day_number(out) - desk_day_number(today);
+    return ahead >= 0 && ahead <= PRECHECK_AHEAD;
 }
 
 void precheck_ask(struct desk *desk, void *asker, const struct msg_precheck *entry)
@@ -129,11 +147,16 @@ void precheck_ask(struct desk *desk, void *asker, const struct msg_precheck *ent
     p->asker = asker;
     p->request = entry->request;
     p->entry = *entry;
+    p->date[0] = '\0';
     if (!desk_check_clock(desk)) {
         refuse(desk, PRECHECK_LATER, FAILURE_DESK_CLOCK, "");
         return;
     }
     desk_today(desk, today);
+    if (!read_date(entry->date, today, p->date)) {
+        refuse(desk, PRECHECK_WRONG, FAILURE_LOOKUP_FORMAT, "date");
+        return;
+    }
     wrong = numbers_check(&keyed, today, &p->numbers);
     if (wrong != NULL) {
         refuse(desk, PRECHECK_WRONG, numbers_failure(wrong, keyed.insurer, FAILURE_LOOKUP_FORMAT),
@@ -168,7 +191,7 @@ static uint8_t result_of(const struct decision *d)
     }
 }
 
-/* Cached as an answer of today, compared with the book, written to the audit log: one step. */
+/* Cached as an answer about the day asked for, compared with the book, written to the audit log: one step. */
 static int keep(struct desk *desk, struct store_answer *answer, const struct decision *d,
                 struct store_visit *record)
 {
@@ -214,6 +237,14 @@ static void fill(struct msg_prechecked *m, const struct decision *d,
     (void)MESSAGE_TEXT(m->changes, record->changes);
 }
 
+/* An answer about another day than it was asked for would later serve on the wrong one. */
+static bool about_the_day(const struct xmlmsg *tree, const char *date)
+{
+    const char *said = xmlmsg_get(tree, "MessageHeader/QualificationConfirmationDate");
+
+    return said[0] == '\0' || strcmp(said, date) == 0;
+}
+
 static void answered(struct desk *desk, const struct message *message)
 {
     struct precheck *p = &desk->precheck;
@@ -233,6 +264,10 @@ static void answered(struct desk *desk, const struct message *message)
         decide(tree, &expect, &d);
         m.result = result_of(&d);
         m.failure = d.failure;
+        if (!about_the_day(tree, p->date)) {
+            m.result = PRECHECK_UNKNOWN;
+            m.failure = FAILURE_ELIGIBILITY_GARBLED;
+        }
         if (m.result == PRECHECK_VALID || m.result == PRECHECK_INVALID)
             r = keep(desk, &answer, &d, &record);
         if (r < 0) {

@@ -2,9 +2,11 @@
  * precheck: tomorrow's appointments, asked about today, one row at a time for whoever sends the list (`uketsuke
  * precheck`). Visits at the lanes come first: one question is under way at most, and none is kept waiting by it.
  *
- * The answer is one of the day on which it was asked: tomorrow it is "last known", never today's. It is compared with
- * what the clinic's book says of the patient but does not take its place: what changed is shown again when the patient
- * comes. A number of a patient that the book does not know yet is taken over from the list when the names agree.
+ * The answer is one about the day that was asked for (QualificationConfirmationDate: today, or up to PRECHECK_AHEAD days
+ * ahead). On that day it serves whoever would be asked about by the same numbers and consents, if it says "usable", was
+ * told in the same month, and not more than `precheck-days` before; on every other day it is "last known" at most, and
+ * before its day not even that. It is compared with what the clinic's book says of the patient but does not take its
+ * place: what changed is shown again when the patient comes. A number of a patient that the book does not know yet is taken over from the list when the names agree.
  */
 #ifndef UKETSUKE_DESK_PRECHECK_H
 #define UKETSUKE_DESK_PRECHECK_H

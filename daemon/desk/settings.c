@@ -70,6 +70,7 @@ int settings_read(const struct config *config, struct desk_settings *out, FILE *
     out->again_us = (uint64_t)config_number(config, CFG_desk_AGAIN_SECONDS, NULL) * CLOCK_SECOND;
     out->negative_us =
         (uint64_t)config_number(config, CFG_desk_NEGATIVE_SECONDS, NULL) * CLOCK_SECOND;
+    out->precheck_days = (unsigned)config_number(config, CFG_desk_PRECHECK_DAYS, NULL);
     out->subsidy_off = config_number(config, CFG_desk_SUBSIDY, NULL) == 1;
     (void)MESSAGE_TEXT(out->subsidy_element, config_text(config, CFG_desk_SUBSIDY_ELEMENT, NULL));
     out->pin_tries = (unsigned)config_number(config, CFG_desk_PIN_TRIES, NULL);

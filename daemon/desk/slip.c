@@ -58,7 +58,7 @@ bool slip_find_numbers(struct desk *desk, const struct store_visit *record,
     desk_today(desk, today);
     if (store_answer_last(desk->store,
                           (struct store_subject){record->subject, sizeof(record->subject)},
-                          desk->settings.institution, &answer) == 0)
+                          desk->settings.institution, today, &answer) == 0)
         good = numbers_of_stored(&answer, today, out);
     store_answer_free(&answer);
     return good;

@@ -117,7 +117,7 @@ int store_answer_today(struct store *store, struct store_subject subject, const 
 }
 
 int store_answer_last(struct store *store, struct store_subject subject, const char *institution,
-                      struct store_answer *out)
+                      const char *until, struct store_answer *out)
 {
     uint8_t hash[STORE_HASH];
     struct statement s;
@@ -129,6 +129,7 @@ int store_answer_last(struct store *store, struct store_subject subject, const c
     statement_start(&s, store, QUERY_ANSWER_LAST);
     statement_blob(&s, hash, sizeof(hash));
     statement_text(&s, institution);
+    statement_text(&s, until);
     return read_one(&s, out);
 }
 

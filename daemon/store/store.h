@@ -139,9 +139,9 @@ int store_answer_put(struct store *store, struct store_subject subject,
 /* The newest answer of that date whose consents are exactly `consents`. */
 int store_answer_today(struct store *store, struct store_subject subject, const char *institution,
                        const char *date, uint32_t consents, struct store_answer *out);
-/* The newest usable answer of any date ("last known"). */
+/* The newest usable answer about any day up to `until` ("last known"): what was asked ahead about a later day is not. */
 int store_answer_last(struct store *store, struct store_subject subject, const char *institution,
-                      struct store_answer *out);
+                      const char *until, struct store_answer *out);
 int store_answer_load(struct store *store, uint64_t id, struct store_answer *out);
 void store_answer_free(struct store_answer *answer);
 

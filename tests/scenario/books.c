@@ -86,6 +86,7 @@ static bool do_precheck(struct script *s)
     message_text(m.number, sizeof(m.number), script_option(s, "number", "1001"));
     message_text(m.branch, sizeof(m.branch), script_option(s, "branch", "01"));
     message_text(m.birth, sizeof(m.birth), script_option(s, "birth", "19540707"));
+    message_text(m.date, sizeof(m.date), script_option(s, "date", ""));
     precheck_ask(s->stage->desk, s->stage, &m);
     return true;
 }
@@ -197,6 +198,10 @@ int books_expect(struct script *s)
     }
     if (strcmp(what, "precheck_field") == 0)
         return script_name(s, what, or_nothing(s->stage->prechecked.field), arg);
+    if (strcmp(what, "precheck_date") == 0)
+        return script_name(s, what, or_nothing(s->stage->prechecked.date), arg);
+    if (strcmp(what, "asked_day") == 0)
+        return script_name(s, what, or_nothing(s->stage->asked_day), arg);
     if (strcmp(what, "precheck_patient") == 0)
         return script_name(s, what, or_nothing(s->stage->prechecked.patient), arg);
     if (strcmp(what, "precheck_match") == 0)

@@ -274,7 +274,8 @@ static bool do_lookup(struct script *s)
                                   script_option(s, "branch", "01"),
                                   script_option(s, "birth", "19540707"),
                                   0,
-                                  (uint16_t)s->lane};
+                                  (uint16_t)s->lane,
+                                  script_has(s, "no_limit")};
 
     if (strcmp(s->words[0], "link") == 0)
         lookup.visit = s->stage->lanes[s->lane].shown.visit;

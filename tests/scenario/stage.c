@@ -113,6 +113,19 @@ static unsigned lane_number(const struct stage *stage, uint64_t visit)
     return v != NULL && v->lane != NULL ? v->lane->number : 0;
 }
 
+/* The day that the question is about. */
+static void read_day(int fd, char day[9])
+{
+    struct xmlmsg *tree = NULL;
+    struct stat file;
+
+    day[0] = '\0';
+    if (fstat(fd, &file) < 0 || xmlmsg_from_memfd(&tree, fd, (size_t)file.st_size) < 0)
+        return;
+    snprintf(day, 9, "%s", xmlmsg_get(tree, "MessageHeader/QualificationConfirmationDate"));
+    xmlmsg_free(&tree);
+}
+
 static void to_relay(struct stage *stage, const struct msg_eligibility_ask *ask)
 {
     struct visit *v = desk_visit(stage->desk, ask->visit);
@@ -192,6 +205,10 @@ static int port_send(void *arg, enum desk_peer peer, unsigned index, uint16_t ty
         if (type == MSG_ELIGIBILITY_ASK) {
             visit = b->eligibility_ask.visit;
             to_relay(stage, &b->eligibility_ask);
+            if (nfds == 1)
+                read_day(fds[0], stage->asked_day);
+            if (stage->late.request == b->eligibility_ask.request)
+                memcpy(stage->late_day, stage->asked_day, sizeof(stage->late_day));
             if (visit != 0 && nfds == 1)
                 stage->lanes[lane_number(stage, visit)].told = consents_told(fds[0]);
         }
@@ -312,6 +329,7 @@ static void defaults(struct desk_settings *s)
     s->consents = CONSENT_LIMIT | CONSENT_DRUGS | CONSENT_CHECKUP;
     s->pin_tries = 3;
     s->clock_watched = true;
+    s->precheck_days = 3;
     s->again_us = 10 * CLOCK_MINUTE;
     for (unsigned i = 0; i < VISIT_STATE_COUNT; i++)
         s->limit_us[i] = CLOCK_NEVER;
@@ -704,7 +722,7 @@ void stage_look_up(struct stage *stage, const struct stage_lookup *lookup)
                            .visit = lookup->visit,
                            .lane = lookup->lane,
                            .surface = 'B',
-                           .limit_consent = 1};
+                           .limit_consent = !lookup->no_limit};
 
     strcpy(m.staff, "佐藤");
     message_text(m.insurer, sizeof(m.insurer), lookup->insurer);

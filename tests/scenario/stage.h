@@ -66,6 +66,7 @@ struct stage {
         char name[100], value[200];
     } said[16]; /* elements of the result that the next answers have otherwise; see stage_say() */
     size_t nsaid;
+    char asked_day[9], late_day[9];   /* that the last question was about; and `late` */
     struct msg_prechecked prechecked; /* the last that was told about a row of a list */
     unsigned nprechecked;
 };
@@ -116,7 +117,8 @@ bool stage_answer(struct stage *stage, unsigned lane, const char *kind);
 void stage_no_answer(struct stage *stage, unsigned lane, uint8_t outcome, uint16_t failure);
 
 /* The same for what is asked later about a slip. */
-bool stage_answer_late(struct stage *stage, const char *kind);
+/* `day`: that the answer is about, "" as asked. */
+bool stage_answer_late(struct stage *stage, const char *kind, const char *day);
 void stage_no_answer_late(struct stage *stage, uint8_t outcome, uint16_t failure);
 
 /* A face file of an official terminal; `n` stands for its bytes. False: no such kind of answer. */
@@ -138,6 +140,7 @@ struct stage_lookup {
     const char *insurer, *symbol, *number, *branch, *birth;
     uint64_t visit;
     uint16_t lane;
+    bool no_limit; /* the payment limit is not asked for */
 };
 void stage_look_up(struct stage *stage, const struct stage_lookup *lookup);
 

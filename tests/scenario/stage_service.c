@@ -50,7 +50,8 @@ static struct xmlmsg *said_tree(const struct stage *stage, const char *kind)
     return tree;
 }
 
-static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const char *kind)
+static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const char *kind,
+                   const char *day)
 {
     struct message message = {.type = MSG_ELIGIBILITY_ANSWER, .nfds = 2};
     struct xmlmsg *tree = said_tree(stage, kind);
@@ -58,6 +59,8 @@ static bool answer(struct stage *stage, struct msg_eligibility_ask *ask, const c
 
     if (tree == NULL)
         return false;
+    if (day != NULL)
+        xmlmsg_set(tree, "MessageHeader/QualificationConfirmationDate", day);
     message.fds[0] = xmlmsg_to_memfd(tree, &len);
     message.fds[1] = memfd_seal("raw", "raw", 3);
     message.body.eligibility_answer.request = ask->request;
@@ -87,12 +90,12 @@ bool stage_say(struct stage *stage, const char *name, const char *value)
 
 bool stage_answer(struct stage *stage, unsigned lane, const char *kind)
 {
-    return answer(stage, &stage->lanes[lane].ask, kind);
+    return answer(stage, &stage->lanes[lane].ask, kind, NULL);
 }
 
-bool stage_answer_late(struct stage *stage, const char *kind)
+bool stage_answer_late(struct stage *stage, const char *kind, const char *day)
 {
-    return answer(stage, &stage->late, kind);
+    return answer(stage, &stage->late, kind, day[0] != '\0' ? day : stage->late_day);
 }
 
 /* What a relay tells unasked: the tree with the header of such a file, and the hash that stands for its bytes. */

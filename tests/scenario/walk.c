@@ -167,8 +167,8 @@ static void act(struct walk *w)
 
 static void look_up(struct walk *w)
 {
-    struct stage_lookup lookup = {"06130017", "試験", "1001",           "01",
-                                  "19540707", 0,      (uint16_t)w->lane};
+    struct stage_lookup lookup = {"06130017",        "試験", "1001", "01", "19540707", 0,
+                                  (uint16_t)w->lane, false};
 
     if (pick(w, 2) == 0)
         lookup.visit = w->stage->lanes[w->lane].shown.visit;
@@ -234,7 +234,7 @@ static void late(struct walk *w)
     if (pick(w, 4) == 0)
         stage_no_answer_late(w->stage, (uint8_t)(1 + pick(w, 3)), FAILURE_ELIGIBILITY_UNREACHABLE);
     else
-        (void)stage_answer_late(w->stage, kinds[pick(w, sizeof(kinds) / sizeof(kinds[0]))]);
+        (void)stage_answer_late(w->stage, kinds[pick(w, sizeof(kinds) / sizeof(kinds[0]))], "");
 }
 
 static void disaster(struct walk *w)
@@ -347,7 +347,7 @@ static void go_home(struct walk *w)
     /* The service is back for good: it answers whatever is asked, until nothing is. */
     for (unsigned quiet = 0; quiet < 30 && w->stage->broken[0] == '\0'; quiet++) {
         if (w->stage->late.request != 0) {
-            (void)stage_answer_late(w->stage, "valid");
+            (void)stage_answer_late(w->stage, "valid", "");
             quiet = 0;
         }
         stage_advance(w->stage, 5 * CLOCK_SECOND);

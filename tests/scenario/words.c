@@ -84,7 +84,8 @@ static bool do_late(struct script *s)
     if (s->stage->late.request == 0)
         return script_bad(s, "nothing was asked later", what);
     if (strcmp(what, "answers") == 0 && s->nwords > 2)
-        return stage_answer_late(s->stage, s->words[2]) || script_bad(s, "answer", s->words[2]);
+        return stage_answer_late(s->stage, s->words[2], script_option(s, "about", "")) ||
+               script_bad(s, "answer", s->words[2]);
     for (uint8_t i = 1; i < 4; i++)
         if (strcmp(what, outcomes[i]) == 0) {
             if (s->nwords > 2 && !script_failure(s, s->words[2], &failure))

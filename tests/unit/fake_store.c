@@ -327,11 +327,12 @@ int store_answer_today(struct store *s, struct store_subject subject, const char
 }
 
 int store_answer_last(struct store *s, struct store_subject subject, const char *institution,
-                      struct store_answer *out)
+                      const char *until, struct store_answer *out)
 {
     for (size_t i = s->answers.n; i > 0; i--)
         if (about(&s->answers.at[i - 1], subject, institution) &&
-            s->answers.at[i - 1].answer.usable)
+            s->answers.at[i - 1].answer.usable &&
+            strcmp(s->answers.at[i - 1].answer.date, until) <= 0)
             return answer_copy(out, &s->answers.at[i - 1].answer);
     return -ENOENT;
 }

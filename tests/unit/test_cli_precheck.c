@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROWS 8
@@ -29,9 +30,10 @@ struct desk {
     char directory[64], config[100], socket[100], list[100], report[120];
     int listen_fd, stop[2];
     pthread_t thread;
-    unsigned asked[ROWS + 1]; /* how often each row was */
-    unsigned gone_after;      /* rows of one connection; 0: stays */
-    char last_birth[41];
+    unsigned asked[ROWS + 1];                 /* how often each row was */
+    unsigned gone_after;                      /* rows of one connection; 0: stays */
+    char last_birth[41], dates[ROWS + 1][41]; /* as the rows said them */
+    char *date;                               /* --date, NULL: not given */
     char *out, *err;
     size_t out_len, err_len;
 };
@@ -55,6 +57,8 @@ static void answer(int fd, const struct msg_precheck *m, struct desk *desk)
         abort();
     desk->asked[row]++;
     memcpy(desk->last_birth, m->birth, sizeof(desk->last_birth));
+    memcpy(desk->dates[row], m->date, sizeof(desk->dates[row]));
+    MESSAGE_TEXT(a.date, "20261201");
     MESSAGE_TEXT(a.validity, "1");
     MESSAGE_TEXT(a.name, m->name);
     if (row == 3) {
@@ -65,6 +69,10 @@ static void answer(int fd, const struct msg_precheck *m, struct desk *desk)
         a.result = PRECHECK_WRONG;
         a.failure = FAILURE_LOOKUP_FORMAT;
         MESSAGE_TEXT(a.field, "birth");
+    } else if (row == 7) {
+        a.result = PRECHECK_WRONG;
+        a.failure = FAILURE_LOOKUP_FORMAT;
+        MESSAGE_TEXT(a.field, "date");
     } else if (row == 5) {
         a.match = MATCH_NUMBERS;
         MESSAGE_TEXT(a.since, "20261001");
@@ -206,8 +214,9 @@ static int teardown(void **state)
 
 static int precheck(struct desk *desk)
 {
-    char *argv[] = {"uketsuke", "--config", desk->config, "--staff",
-                    "山田",     "precheck", desk->list,   NULL};
+    char *argv[] = {"uketsuke", "--config", desk->config, "--staff", "山田",
+                    "precheck", desk->list, "--date",     NULL,      NULL};
+    int argc = desk->date != NULL ? 9 : 7;
     FILE *out, *err;
     int status;
 
@@ -215,7 +224,8 @@ static int precheck(struct desk *desk)
     free(desk->err);
     out = open_memstream(&desk->out, &desk->out_len);
     err = open_memstream(&desk->err, &desk->err_len);
-    status = command_main(7, argv, out, err);
+    argv[argc == 9 ? 8 : 7] = desk->date;
+    status = command_main(argc, argv, out, err);
     fclose(out);
     fclose(err);
     return status;
@@ -249,6 +259,7 @@ static void a_list_stopped_anywhere_goes_on_and_asks_nothing_twice(void **state)
     assert_non_null(strstr(report, "\"4\",\"PT3\",\"架空　花子\",\"invalid\",\"4\",\"\",\"E"));
     assert_non_null(
         strstr(report, "\"5\",\"PT4\",\"架空　花子\",\"wrong\",\"1\",\"birth\",\"E019\""));
+    assert_non_null(strstr(report, "\"date\",\"E019\",\"確認日は今日から92日先までです"));
     assert_non_null(
         strstr(report, "\"numbers\",\"20261001\",\"address: 甲 > 乙; ratio: 020 > 030\""));
     assert_string_equal(desk->last_birth,
@@ -286,12 +297,88 @@ static void a_list_that_cannot_be_read_says_where(void **state)
     }
 }
 
+/* So many days from today in Japan, by this test's own reckoning. */
+static void day_in(int days, char out[11])
+{
+    time_t then = time(NULL) + 9 * 3600 + (time_t)days * 86400;
+    struct tm tm;
+
+    assert_non_null(gmtime_r(&then, &tm));
+    assert_int_equal(strftime(out, 11, "%Y-%m-%d", &tm), 10);
+}
+
+static void the_day_of_the_list_goes_with_each_row(void **state)
+{
+    struct desk *desk = *state;
+    char word[] = "tomorrow", tomorrow[11], other[11], *report;
+
+    day_in(1, tomorrow);
+    day_in(92, other);
+    desk->date = word;
+    assert_int_equal(precheck(desk), EXIT_NOT_SO);
+    for (unsigned i = 1; i <= ROWS; i++)
+        assert_string_equal(desk->dates[i], tomorrow);
+    report = read_whole(desk->report);
+    assert_non_null(strstr(report, "\"確認日 date\",\""));
+    assert_int_equal(lines_with(report, ",\"20261201\"\r\n"), ROWS);
+    free(report);
+    /* By its date it is the same list about the same day; about another day it is another. */
+    desk->date = tomorrow;
+    assert_int_equal(precheck(desk), EXIT_NOT_SO);
+    desk->date = other;
+    assert_int_equal(precheck(desk), EXIT_USAGE);
+    assert_non_null(strstr(desk->err, "another list or day"));
+    desk->date = NULL;
+    assert_int_equal(precheck(desk), EXIT_USAGE);
+    assert_int_equal(unlink(desk->report), 0);
+    for (unsigned i = 1; i <= ROWS; i++)
+        assert_int_equal(desk->asked[i], 1);
+    desk->date = other; /* the last day that can be */
+    assert_int_equal(precheck(desk), EXIT_NOT_SO);
+    assert_string_equal(desk->dates[ROWS], other);
+}
+
+static void a_day_that_cannot_be_is_refused_before_anything_is_asked(void **state)
+{
+    struct desk *desk = *state;
+    static const char *const never[] = {"soon",       "2026-11-31", "2026-2-3",
+                                        "2026-13-01", "20261201",   ""};
+    char word[] = "tomorrow", day[11];
+
+    desk->date = day;
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]) + 2; i++) {
+        if (i < 2)
+            day_in(i == 0 ? -1 : 93, day);
+        else
+            strcpy(day, never[i - 2]);
+        assert_int_equal(precheck(desk), EXIT_USAGE);
+        if (strstr(desk->err, "from today to 92 days ahead (YYYY-MM-DD)") == NULL)
+            fail_msg("%s says %s", day, desk->err);
+        assert_int_not_equal(access(desk->report, F_OK), 0);
+    }
+    /* A column of days: each row has its own, as it stands there; the desk reads it. */
+    write_file(desk->list, "w",
+               "受診日,番号,保険者番号,生年月日\n2026/12/1,1001,06130017,19540707\n"
+               ",1002,06130017,19540707\n令和8年12月3日,1006,06130017,19540707\n");
+    desk->date = word;
+    assert_int_equal(precheck(desk), EXIT_USAGE);
+    assert_non_null(strstr(desk->err, "one of the two only"));
+    desk->date = NULL;
+    assert_int_equal(precheck(desk), EXIT_AS_ASKED);
+    assert_string_equal(desk->dates[1], "2026/12/1");
+    assert_string_equal(desk->dates[2], "");
+    assert_string_equal(desk->dates[6], "令和8年12月3日");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_list_stopped_anywhere_goes_on_and_asks_nothing_twice,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_that_cannot_be_read_says_where, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_day_of_the_list_goes_with_each_row, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_day_that_cannot_be_is_refused_before_anything_is_asked,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,8 +123,9 @@ static void what_is_not_there_is_said_to_be_so(void **state)
     assert_int_equal(visit.step, 0);
     assert_int_equal(store_visit_load(rig.store, 9, &visit), -ENOENT);
     assert_int_equal(store_answer_load(rig.store, 9, &answer), -ENOENT);
-    assert_int_equal(store_answer_last(rig.store, rig_subject(subject), RIG_INSTITUTION, &answer),
-                     -ENOENT);
+    assert_int_equal(
+        store_answer_last(rig.store, rig_subject(subject), RIG_INSTITUTION, RIG_DATE, &answer),
+        -ENOENT);
     assert_int_equal(
         store_answer_today(rig.store, rig_subject(subject), RIG_INSTITUTION, RIG_DATE, 0, &answer),
         -ENOENT);
@@ -259,11 +260,12 @@ static int64_t today(struct rig *rig, const char *subject, const char *instituti
     return id;
 }
 
-static int64_t last(struct rig *rig, const char *subject, const char *institution)
+static int64_t last(struct rig *rig, const char *subject, const char *institution,
+                    const char *until)
 {
     struct store_answer answer;
     int r = store_answer_last(rig->store, (struct store_subject){subject, strlen(subject)},
-                              institution, &answer);
+                              institution, until, &answer);
     int64_t id = r == 0 ? (int64_t)answer.id : r;
 
     store_answer_free(&answer);
@@ -311,7 +313,7 @@ static void todays_answer_is_of_this_person_day_place_and_consents(void **state)
 static void the_last_known_answer_is_the_newest_usable_one(void **state)
 {
     struct rig rig;
-    uint64_t good;
+    uint64_t good, ahead;
 
     (void)state;
     rig_new(&rig);
@@ -319,9 +321,14 @@ static void the_last_known_answer_is_the_newest_usable_one(void **state)
     good = put_answer(&rig, "a", "20260701", 1, 1, 200);
     (void)put_answer(&rig, "a", "20260702", 3, 0, 300);
     (void)put_answer(&rig, "a", "20260501", 3, 1, 100); /* stored later, answered earlier */
-    assert_int_equal(last(&rig, "a", RIG_INSTITUTION), good);
-    assert_int_equal(last(&rig, "a", "9910000018"), -ENOENT);
-    assert_int_equal(last(&rig, "b", RIG_INSTITUTION), -ENOENT);
+    assert_int_equal(last(&rig, "a", RIG_INSTITUTION, "20260702"), good);
+    assert_int_equal(last(&rig, "a", "9910000018", "20260702"), -ENOENT);
+    assert_int_equal(last(&rig, "b", RIG_INSTITUTION, "20260702"), -ENOENT);
+    /* What was asked ahead about a later day is known on that day, not before. */
+    ahead = put_answer(&rig, "a", "20260801", 0, 1, 400);
+    assert_int_equal(last(&rig, "a", RIG_INSTITUTION, "20260731"), good);
+    assert_int_equal(last(&rig, "a", RIG_INSTITUTION, "20260801"), ahead);
+    assert_int_equal(last(&rig, "a", RIG_INSTITUTION, "20260430"), -ENOENT);
     rig_free(&rig);
 }
 
