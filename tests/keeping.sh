@@ -58,7 +58,7 @@ wait "$page"
 check "watch: q ends it, status 0" [ $? -eq 0 ]
 kill "$lines"
 wait "$lines" 2>/dev/null
-row() { tr '\r' '\n' <"$desk/log/page" | grep -aoE "^1 +[^ ]+ +$1 "; }
+row() { tr '\r' '\n' <"$desk/log/page" | sed 's/\x1b\[[0-9;?]*[A-Za-z]//g' | grep -aoE "^1 +[^ ]+ +$1 "; }
 check "watch: it says which state the lane is in when nobody is there" quiet row idle
 states() { row '[a-z_]+' | awk '{print $3}' | sort -u | wc -l; }
 check "watch: the lane's row changed with the visits ($(states) states)" [ "$(states)" -ge 4 ]
