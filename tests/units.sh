@@ -77,6 +77,7 @@ say $? "the kiosk's example unit loads without a word"
 [ -z "$out" ] || echo "      $out"
 # The unit starts the browser as the README's command does, whatever else it asks for (autoplay: a voice before any touch).
 flags() { tr ' ' '\n' | grep -E '^--[a-z]' | sort; }
+# shellcheck disable=SC2016 # the README's backquotes
 readme=$(sed -nE 's/^`chromium (--[^`]*)`.*/\1/p' "$here/../README.md" | flags)
 unit=$(sed -nE '/^ExecStart=/,/[^\]$/s/.*chromium|^ +/ /gp' "$kiosk" | flags)
 [ -n "$readme" ] && [ -z "$(comm -23 <(echo "$readme") <(echo "$unit"))" ]

@@ -2,11 +2,76 @@
 // the digits; one instruction at a time.
 import { sizes } from "./checks.mjs";
 import { Told } from "./kiosk_gallery.mjs";
-import { failures } from "./told.mjs";
-import { quietLane } from "./told.mjs";
+import { failures, quietLane } from "./told.mjs";
 
 const ways = ["choose_face", "choose_pin", "choose_staff", "cancel", "still_here"];
 const pin = { state: "pin", pin_tries: 3, offers: ["send_pin", "no", "choose_face", "choose_staff", "cancel", "still_here"] };
+
+// From a numeric keypad, where each thing is a key: what makes it easier is opened, changed and closed at any step, who
+// cannot see hears each change, and nothing of it reaches the entry or the desk.
+async function byKeysAlone({ checks, look }, told, asked, heard) {
+    const { page } = told;
+    const box = () => page.evaluate(() => (document.getElementById("veil").hidden ? null : [...document.querySelectorAll("#veil [data-ease]")].map((b) => `${b.dataset.ease}${b.getAttribute("aria-pressed") === "true" ? "+" : ""}`).join(" ")));
+    const dots = () => page.locator(".dots .on").count();
+    const steps = [
+        ["idle", {}],
+        ["method", { state: "method", offers: ways }],
+        ["consent", { state: "consent", method: "face", consents: ["limit"], offers: ["consent", "cancel", "choose_staff"] }],
+        ["pin", pin],
+        ["pin_confirm", { state: "pin_confirm", pin_tries: 1, offers: ["yes", "no", "choose_staff", "cancel"] }],
+        ["done", { state: "done", outcome: "eligible", card: true }],
+    ];
+    await page.evaluate(() => {
+        globalThis.loud = [];
+        HTMLMediaElement.prototype.play = function () {
+            globalThis.loud.push(this.volume);
+            return Promise.resolve();
+        };
+    });
+    const loud = (n) => page.evaluate((i) => globalThis.loud.at(i), n);
+
+    for (const [n, [name, state]] of steps.entries()) {
+        const key = n % 2 === 0 ? "." : ","; // what stands on that key differs between countries
+        told.posted.length = 0;
+        await told.state(state);
+        if (name === "pin")
+            await page.keyboard.type("12");
+        await page.keyboard.press(key);
+        const opened = await box();
+        checks.check(`kiosk by keys, ${name}: the dot opens what makes it easier`, opened === "slow low company blind voice", String(opened));
+        asked.length = 0;
+        await page.keyboard.press("5");
+        checks.check(`kiosk by keys, ${name}: 5 there: a voice, and it says so and what else there is`, (await box()) === "slow low company blind voice+ volume" && (await heard("ja/ease.voice")), `${await box()} ${asked}`);
+        if (["method", "pin"].includes(name))
+            await look(`g-ease-keys-${name}`);
+        const before = await loud(-1);
+        await page.keyboard.press("6");
+        await heard("ja/ease.volume.3");
+        const up = await loud(-1);
+        await page.keyboard.press("6");
+        await heard("ja/ease.volume.1");
+        const down = await loud(-1);
+        checks.check(`kiosk by keys, ${name}: louder and softer, each said as loud as it is`, before < up && down < before && down > 0, `${before} ${up} ${down}`);
+        await page.keyboard.press("1");
+        const slow = [await box(), await heard("ja/ease.slow")].join();
+        await page.keyboard.press("Enter"); // that button has the focus now
+        checks.check(`kiosk by keys, ${name}: more time, and no more by Enter`, slow === "slow+ low company blind voice+ volume,true" && (await box()) === "slow low company blind voice+ volume", `${slow} ${await box()}`);
+        await page.keyboard.press(key);
+        checks.check(`kiosk by keys, ${name}: the dot closes it, at the same step, and nothing was sent`, (await box()) === null && (await told.page.getAttribute("main", "data-state")) === (state.state ?? "idle") && told.posted.length === 0, `${await box()} ${JSON.stringify(told.posted)}`);
+        if (name === "pin") {
+            const kept = await dots();
+            await page.keyboard.press("3");
+            checks.check("kiosk by keys, pin: no digit was lost or added meanwhile, the next goes to the entry", kept === 2 && (await dots()) === 3, `${kept} ${await dots()}`);
+            await page.keyboard.press("-");
+            checks.check("kiosk by keys, pin: the minus takes one digit away", (await dots()) === 2, String(await dots()));
+        }
+        await told.tell({ ...quietLane, visit: "70", state: "method" });
+        await told.tell(quietLane); // the next patient
+        await page.keyboard.press(".");
+        checks.check(`kiosk by keys, ${name}: none of it is left for the next patient`, (await box()) === "slow low company blind voice", String(await box()));
+        await page.keyboard.press("*");
+    }
+}
 
 export async function kioskEase(stage) {
     const { checks } = stage;
@@ -153,7 +218,17 @@ export async function kioskEase(stage) {
     const taken = await page.evaluate(() => [globalThis.open, getComputedStyle(document.body).animationName]);
     checks.check("kiosk, card left behind: silence and a still screen once it is taken", taken[0] === 0 && taken[1] === "none", taken.join(" "));
 
-    /* no camera: by the key with the dot, voice and keys alone */
+    /* no camera: by the key with the raised mark, voice and keys alone */
+    await told.state({ state: "method", offers: ways });
+    await page.keyboard.press("5");
+    const begun = await page.evaluate(() => [...document.querySelectorAll("main button")].map((b) => b.dataset.action).join());
+    checks.check("kiosk, no camera: key 5 begins the guidance by voice where the card lies there already", (await heard("ja/voice.intro", "ja/method.title", "ja/method.pin")) && asked[0] === "ja/voice.intro" && begun === "choose_pin,choose_staff", `${begun} ${asked}`);
+    await told.tell(quietLane);
+    asked.length = 0;
+    await told.state(pin);
+    await page.keyboard.press("5");
+    checks.check("kiosk, no camera: where digits are keyed in, 5 is a digit", (await page.locator(".dots .on").count()) === 1 && asked.length === 0, asked.join(" "));
+    await told.tell(quietLane);
     await page.keyboard.press("5");
     checks.check("kiosk, no camera: key 5 begins the guidance by voice", await heard("ja/idle.title", "ja/voice.intro"), asked.join(" "));
     asked.length = 0;
@@ -181,9 +256,10 @@ export async function kioskEase(stage) {
     await page.waitForTimeout(200);
     checks.check("kiosk: the next patient hears nothing and has the camera again", asked.length === 0 && (await page.locator('[data-action="choose_face"]').count()) === 1, asked.join(" "));
     await told.tell(quietLane);
+    await byKeysAlone({ checks, look: (name) => stage.look(told.view, name) }, told, asked, heard);
     await told.event("settings", { voice: "off", keypad: "fixed" });
     await page.keyboard.press("5");
-    await page.click("#ease");
+    await page.keyboard.press(".");
     checks.check("kiosk: a lane without a voice offers none", (await page.locator('[data-ease="voice"], [data-ease="blind"]').count()) === 0);
     await told.close();
 }

@@ -95,13 +95,10 @@ export async function kioskJapanese(stage, all) {
         checks.check(`kiosk, ${name}: who listens hears the question and begins at its top`, heard === "", heard);
         await told.tell(quietLane);
     }
-    for (const [name, key] of [["language", "+"], ["ease", null]]) {
+    for (const [name, key] of [["language", "+"], ["ease", "."]]) {
         await told.event("settings", { voice: "request", keypad: "fixed" });
         await told.state({ state: "method", offers: ["choose_face", "choose_pin", "choose_staff", "cancel"] });
-        if (key)
-            await page.keyboard.press(key);
-        else
-            await page.click("#ease");
+        await page.keyboard.press(key);
         await stage.look(view, `g-${name}`);
         await page.keyboard.press("*");
         await told.tell(quietLane);

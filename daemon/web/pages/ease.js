@@ -8,7 +8,7 @@ import { languages } from "./languages.js";
 
 const plain = { voice: false, volume: 2, slow: false, low: false, company: false, blind: false };
 
-// settings: of the lane, as the server tells them. changed(): the screen is drawn anew.
+// settings: of the lane, as the server tells them. changed(): the screen is drawn anew, whatever that changes of it.
 export function easeOf(changed) {
     const self = {
         ...plain,
@@ -38,6 +38,11 @@ export function easeOf(changed) {
     return self;
 }
 
+// The key is shown where keys are used, as on the buttons at the top.
+export const keyOf = (key) => h("span", { class: "key", "aria-hidden": "true" }, key);
+
+const closing = (key, done) => h("button", { type: "button", class: "plain", "data-back": true, onclick: done }, keyOf(key), both("ease.close"));
+
 // done(): the choice is made or given up.
 export function languageBox(changed, done) {
     return h(
@@ -54,11 +59,12 @@ export function languageBox(changed, done) {
                 } }, only(code, "language")),
             ),
         ),
-        h("button", { type: "button", class: "plain", "data-back": true, onclick: done }, both("ease.close")),
+        closing("*", done),
     );
 }
 
-export function easeBox(ease, done) {
+// done(): closed. say(names, all): what a press has changed, for who cannot see it; then all that stands there.
+export function easeBox(ease, done, say) {
     const box = h("div", { role: "dialog", "aria-modal": "true", "aria-labelledby": "over-title", class: "box" });
     const spoken = ease.settings.voice !== "off";
 
@@ -67,16 +73,19 @@ export function easeBox(ease, done) {
             h("button", { type: "button", "data-ease": key, "aria-pressed": String(ease[key]), onclick: () => {
                 ease.set(key, !ease[key]);
                 draw(key);
+                say([`ease.${key}`, ease[key] ? "ease.on" : "ease.off"], key === "voice" || key === "blind");
             } }, h("span", { class: "tick", "aria-hidden": "true" }, ease[key] && icons.check()), both(`ease.${key}`));
         const louder = () =>
             h("button", { type: "button", "data-ease": "volume", onclick: () => {
                 ease.set("volume", (ease.volume % 3) + 1);
                 draw("volume");
+                say([`ease.volume.${ease.volume}`], false);
             } }, both(`ease.volume.${ease.volume}`));
         box.replaceChildren(
             h("h1", { id: "over-title" }, both("ease")),
             choices("list", ["slow", "low", "company"].map(toggle), spoken && [toggle("blind"), toggle("voice"), ease.voice && louder()]),
-            h("button", { type: "button", class: "plain", "data-back": true, onclick: done }, both("ease.close")),
+            h("p", { class: "unseen" }, both("ease.leave")),
+            closing(".", done),
         );
         if (focus)
             box.querySelector(`[data-ease="${focus}"]`).focus();

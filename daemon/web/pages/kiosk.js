@@ -3,7 +3,7 @@ import { connect, Refused } from "./api.js";
 import { h, show } from "./dom.js";
 import { anyone, both, chosen, pair, speak, t } from "./text.js";
 import { beside, catalogues, tags } from "./languages.js";
-import { easeBox, easeOf, languageBox } from "./ease.js";
+import { easeBox, easeOf, keyOf, languageBox } from "./ease.js";
 import { promptsOf, voiceOf } from "./voice.js";
 import { icons } from "./drawing.js";
 import { screens } from "./screens.js";
@@ -30,6 +30,7 @@ let kept = null;      // the end of a state that was put off already
 let before = null;    // what had the focus before something stood over the screen
 let over = null;      // what stands over it: "still", "language", "ease", or null
 let spared = 0;       // how often the end of this state was put off without asking
+let greeted = null;   // the language in which the guidance by voice has said how it is used
 
 speak(catalogues, beside, tags);
 const ease = easeOf(onEase);
@@ -73,10 +74,12 @@ function again() {
     render();
 }
 
+const recordings = (names) => names.map((name) => `${chosen()}/${name}`);
+
 // words: for who listens to a screen reader. prompt: the same as a recording.
 function tell(words, prompt) {
     spoken.textContent = words;
-    voice.say([`${chosen()}/${prompt}`], false);
+    voice.say(recordings([prompt]), false);
 }
 
 const kit = {
@@ -140,8 +143,12 @@ function leave() {
 function say() {
     spoken.textContent = [...place.querySelectorAll("h1 .first, .note .first")].map((e) => e.textContent).join(" ");
     spoken.lang = document.documentElement.lang;
-    if (over === null)
-        voice.say(promptsOf(place));
+    if (over !== null)
+        return;
+    const first = ease.blind && greeted !== chosen();
+    if (first)
+        greeted = chosen();
+    voice.say([...(first ? recordings(["voice.intro"]) : []), ...promptsOf(place)]);
 }
 
 // One thing over the screen at a time; what is behind it can neither be touched nor reached by keys.
@@ -207,20 +214,18 @@ function forget() {
 // The next patient begins in Japanese, as the lane is set up, whatever this one chose.
 function fresh() {
     ease.reset();
+    greeted = null;
     if (over !== null)
         lift();
     headings();
     again();
 }
 
-// Another language, a voice, company...
+// Another language, a voice, company... What was pressed in a box over the screen is said by that box.
 function onEase(what) {
     headings();
-    if (what === "volume" || what === "low" || what === "slow")
-        return;
-    render();
-    if (over !== null)
-        voice.say(promptsOf(veil));
+    if (what !== "volume" && what !== "low" && what !== "slow")
+        render();
 }
 
 function take(now) {
@@ -254,23 +259,27 @@ function setTrouble(next) {
     }
 }
 
-// The two buttons at the top: always there, in the language chosen.
+// The two buttons at the top: always there, in the language chosen, with the key of each where keys are used.
 function headings() {
-    show(document.getElementById("ease"), icons.ease(), h("span", {}, both("ease")[0]));
+    show(document.getElementById("ease"), keyOf("."), icons.ease(), h("span", {}, both("ease")[0]));
     place.setAttribute("aria-label", t("screen"));
 }
 
 const boxes = {
     language: () => languageBox(onEase, lift),
-    ease: () => easeBox(ease, lift),
+    ease: () => easeBox(ease, lift, (names, all) => voice.say([...recordings(names), ...(all ? promptsOf(veil) : [])], all)),
 };
 for (const name of Object.keys(boxes))
     document.getElementById(name).addEventListener("click", () => over === null && lay(name, boxes[name]()));
-show(document.getElementById("language"), icons.language(), h("span", { lang: "ja" }, "言語"), h("span", { lang: "en" }, "Language"));
+show(document.getElementById("language"), keyOf("+"), icons.language(), h("span", { lang: "ja" }, "言語"), h("span", { lang: "en" }, "Language"));
+
+// Key 5. Who is in the middle of the card's digits has eyes and a camera, and may have missed a key.
+const begins = () => over === null && trouble === null && lane !== null && lane.state !== "number_b" && !place.querySelector(".pad") && ease.settings.voice !== "off" && !ease.blind;
 
 /* A keyboard or numeric keypad alone: digits choose the buttons by the number printed on them (or are the entry,
-   where there is a pad), Enter is the one button that leads on, * goes back, / calls staff, + asks for the language.
-   0 says it again; 5, which fingers know by its dot, begins the guidance by voice while no card is there. */
+   where there is a pad), Enter is the one button that leads on, * goes back, / calls staff, + asks for the language,
+   . (a comma on some keypads) opens and closes what makes it easier. 0 says it again; 5, which fingers know by its
+   raised mark, begins the guidance by voice wherever it is neither a choice nor a digit. */
 document.addEventListener("keydown", (event) => {
     touched = performance.now();
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey)
@@ -280,6 +289,8 @@ document.addEventListener("keydown", (event) => {
         footer(lane);
     }
     const stage = over !== null ? veil : place;
+    const choice = /^[1-9]$/.test(event.key) && !stage.querySelector(".pad") ? stage.querySelectorAll(".choices button")[Number(event.key) - 1] : undefined;
+    const decimal = event.key === "." || event.key === ",";
     let target = null;
     if (event.key === "*")
         target = stage.querySelector("[data-back]");
@@ -287,16 +298,20 @@ document.addEventListener("keydown", (event) => {
         target = { click: () => lane !== null && offered(lane, "choose_staff") && act("choose_staff") };
     else if (event.key === "+" && over === null)
         target = document.getElementById("language");
+    else if (decimal && over === null)
+        target = document.getElementById("ease");
+    else if (decimal && over === "ease")
+        target = veil.querySelector("[data-back]");
     else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement))
         target = stage.querySelector("[data-enter]");
     else if (event.key === "0" && !stage.querySelector(".pad"))
         target = { click: voice.again };
-    else if (event.key === "5" && over === null && lane?.state === "idle" && ease.settings.voice !== "off" && !ease.blind)
-        target = { click: () => ease.set("blind", true) };
     else if (event.key === "1" && over === "still")
         target = veil.querySelector("button");
-    else if (/^[1-9]$/.test(event.key) && !stage.querySelector(".pad"))
-        target = stage.querySelectorAll(".choices button")[Number(event.key) - 1];
+    else if (choice !== undefined)
+        target = choice;
+    else if (event.key === "5" && begins())
+        target = { click: () => ease.set("blind", true) };
     if (target === null || target === undefined)
         return;
     event.preventDefault();

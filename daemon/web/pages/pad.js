@@ -10,7 +10,7 @@ document.addEventListener("keydown", (event) => {
         return;
     if (/^[0-9]$/.test(event.key))
         active.put(event.key.charCodeAt(0));
-    else if (["Backspace", "Delete", "-", "."].includes(event.key))
+    else if (["Backspace", "Delete", "-"].includes(event.key))
         active.drop();
     else if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement))
         active.ready();

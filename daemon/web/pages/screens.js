@@ -60,7 +60,6 @@ function idle(lane, kit) {
             reader(),
             h("h1", {}, anyone("idle.title")),
             h("p", { class: "note" }, anyone("idle.note")),
-            kit.ease.blind && h("p", { class: "unseen" }, both("voice.intro")),
             h("p", { class: "aside" }, anyone("idle.nocard")),
         );
 }

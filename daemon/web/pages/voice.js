@@ -9,6 +9,7 @@ export function promptsOf(...places) {
     for (const place of places)
         for (const line of place.querySelectorAll("[data-prompt]")) {
             const name = line.dataset.prompt;
+            const [language] = name.split("/");
             const button = line.closest("button");
             if (line.closest("[hidden], .pad, .aside, .count, footer, header") || name.endsWith("/ease.close"))
                 continue;
@@ -18,9 +19,11 @@ export function promptsOf(...places) {
             }
             const key = button.querySelector(".key");
             if (key !== null)
-                names.push(`${name.split("/")[0]}/voice.key.${key.textContent}`, name);
+                names.push(`${language}/voice.key.${key.textContent}`, name);
             else if (!button.classList.contains("plain"))
                 names.push(name);
+            if (button.getAttribute("aria-pressed") === "true")
+                names.push(`${language}/ease.on`);
         }
     return names;
 }
