@@ -316,7 +316,7 @@ async function main() {
     await crashes();
     await theRest();
     const metrics = (await asked(`${base}/metrics`, { method: "GET", headers: {} })).text;
-    check("Prometheus counts it", /uketsuke_outbox_entries\{kind="orca",state="doubtful"\} \d+/.test(metrics) && /uketsuke_output_up\{output="0"\} 1/.test(metrics));
+    check("Prometheus counts it", /uketsuke_outbox_entries\{kind="orca",state="doubtful"\} \d+/.test(metrics) && /uketsuke_output_up\{output="receipt"\} 1/.test(metrics));
     for (const fault of routerFaults(api, `${here}daemon/web/route.c`)) check(fault, false);
     for (const key of api.unseen()) check(`${key} was called`, false);
     check(`every answer is as the document declares it (${[...api.seen.values()].flat().length} answers, ${api.seen.size} operations)`, words.length === 0, [...new Set(words)].slice(0, 12).join("\n      "));

@@ -90,7 +90,7 @@ static void print_lanes(FILE *out, const struct desk *desk)
                 desk->lanes[i]->visit->record.id != 0);
     head(out, "upstream_up", "gauge", "1 when the relay runs and its circuit breaker is closed.");
     for (unsigned i = 0; i < desk->nupstreams; i++)
-        fprintf(out, "uketsuke_upstream_up{upstream=\"%u\"} %d\n", i,
+        fprintf(out, "uketsuke_upstream_up{upstream=\"%s\"} %d\n", desk->upstreams[i].name,
                 desk->upstreams[i].up && desk->upstreams[i].breaker == 0);
     head(out, "matcher_up", "gauge", "1 while the matching program is connected.");
     fprintf(out, "uketsuke_matcher_up %d\n", desk->matcher_up);
@@ -144,7 +144,7 @@ static void print_outbox(FILE *out, const struct desk *desk)
     for (unsigned i = 0; i < outbox_outputs(desk); i++) {
         uint16_t failure;
 
-        fprintf(out, "uketsuke_output_up{output=\"%u\"} %d\n", i,
+        fprintf(out, "uketsuke_output_up{output=\"%s\"} %d\n", outbox_output(desk, i)->name,
                 outbox_output_good(desk, i, &failure));
     }
 }

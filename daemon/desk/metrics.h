@@ -1,6 +1,7 @@
 /*
  * metrics: what the desk counts, as Prometheus text (exposition format 0.0.4).
- * Labels are names from our own tables and lane numbers: nothing about a patient has a way in.
+ * Labels are names from our own tables, lane numbers and the names of the configuration's sections (letters, digits, - and
+ * _): nothing about a patient has a way in.
  */
 #ifndef UKETSUKE_DESK_METRICS_H
 #define UKETSUKE_DESK_METRICS_H

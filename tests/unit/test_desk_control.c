@@ -568,6 +568,7 @@ static void metrics_are_prometheus_text(void **state)
     assert_non_null(strstr(text, "\n# TYPE uketsuke_stage_seconds histogram\n"));
     assert_non_null(strstr(text, "uketsuke_stage_seconds_bucket{stage=\"ask\",le=\"+Inf\"} 0\n"));
     assert_non_null(strstr(text, "\nuketsuke_clock_believed 1\n"));
+    assert_non_null(strstr(text, "\nuketsuke_upstream_up{upstream=\"main\"} 1\n"));
     assert_non_null(strstr(text, "\nuketsuke_clock_followed 1\n")); /* nobody looks here */
     assert_null(strstr(text, "花子"));
     free(text);
