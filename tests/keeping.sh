@@ -122,6 +122,10 @@ run "$bin/uketsuke" backup
 check "backup: status 0" [ $? -eq 0 ]
 backup=$desk/backups/$(sed -n 's/.*\(uketsuke-[0-9]*-[0-9]*\.backup\).*/\1/p' <<<"$said")
 check "backup: its name is printed" [ -s "$backup" ]
+run "$bin/uketsuke" doctor
+check "backup: doctor knows how old it is" says "良 ok    backups: 最後は 0 時間前"
+counted() { curl -s "http://127.0.0.1:$port/metrics" | awk -v least="$(($(date +%s) - 600))" '$1 == "uketsuke_backup_last_timestamp_seconds" && $2 >= least {n++} $0 == "uketsuke_backup_failures_total 0" {n++} END {exit n != 2}'; }
+check "backup: the metrics too" counted
 check "backup: nothing of SQLite's format is readable in it" bash -c '! grep -qa "SQLite format\|CREATE TABLE" "$1"' _ "$backup"
 cp "$desk/credentials/database.key" "$desk/key-of-that-day"
 run "$bin/uketsuke" restore "$backup" --check --key "$desk/key-of-that-day"

@@ -236,6 +236,41 @@ static void health_outbox(struct control *c, struct ipc *ipc, uint32_t request)
         service_health_item(ipc, request, 0, FAILURE_NONE, "outbox", detail, "");
 }
 
+static void health_backups(struct control *c, struct ipc *ipc, uint32_t request)
+{
+    const struct metrics_backups *b = &c->desk->metrics.backups;
+    int64_t now = (int64_t)clock_realtime_us(c->desk->clock);
+    long long hours = (now - b->newest_us) / (int64_t)(60 * CLOCK_MINUTE);
+    bool bad = metrics_backups_late(b, now) || (b->newest_us == 0 && b->failing);
+    char detail[200];
+
+    if (!b->wanted) {
+        service_health_item(ipc, request, 1, FAILURE_NONE, "backups",
+                            "取っていません / none are made",
+                            "[desk] backup-directory に別のディスクの場所を書きます / set [desk] "
+                            "backup-directory to a place on another disk: uketsuke.conf(5)");
+        return;
+    }
+    if (b->newest_us == 0)
+        (void)snprintf(detail, sizeof(detail), "まだありません / there is none yet, %llu failed",
+                       (unsigned long long)b->failures);
+    else
+        (void)snprintf(
+            detail, sizeof(detail),
+            "最後は %lld 時間前 / the last good one %lld h ago (every %u h), %llu failed", hours,
+            hours, b->hours, (unsigned long long)b->failures);
+    service_health_item(ipc, request,
+                        bad                               ? 2
+                        : b->failing || b->newest_us == 0 ? 1
+                                                          : 0,
+                        FAILURE_NONE, "backups", detail,
+                        bad || b->failing
+                            ? "uketsuke backup で理由を見て、置き場所の空きと権限を確かめます / "
+                              "see why with uketsuke "
+                              "backup; then space and permissions of backup-directory"
+                            : "");
+}
+
 /* The web program is a client here, yet a program like the others: its cage and state are asked
  * too. */
 static unsigned ask_web(struct control *c, const struct client *asker,
@@ -296,6 +331,7 @@ static void take_health(struct client *client, uint32_t request)
     health_programs(c, client->ipc, request);
     health_lanes(c, client->ipc, request);
     health_outbox(c, client->ipc, request);
+    health_backups(c, client->ipc, request);
     body.request = q->id;
     q->pending = links_send_all(c->links, MSG_HEALTH_QUERY, &body) + ask_web(c, client, &body);
     if (q->pending == 0)

@@ -247,9 +247,9 @@ static int open_doors(struct program *p)
     if (r < 0)
         return r;
     control_open(p->control, p->desk);
-    r = maintain_new(
-        &p->maintain, p->service.clock, p->store, p->service.config,
-        &(struct maintain_ports){p->control, control_maintain_progress, control_maintain_end});
+    r = maintain_new(&p->maintain, p->service.clock, p->store, p->service.config,
+                     &(struct maintain_ports){p->control, control_maintain_progress,
+                                              control_maintain_end, &p->desk->metrics.backups});
     if (r < 0)
         return r;
     p->accounts = (struct accounts){p->store, p->service.clock};

@@ -177,6 +177,29 @@ static const struct {
     [MAINTAIN_ANCHOR] = {"audit_anchor", anchor_start, anchor_step},
 };
 
+/* ---- how the backups are --------------------------------------------------------------------- */
+
+/* The time of the newest one that stands there, or a negative errno. */
+static int64_t look_for_backup(struct maintain *m)
+{
+    int64_t newest = backup_newest_us(m->backup_directory);
+
+    if (m->ports.backups != NULL)
+        m->ports.backups->newest_us = newest > 0 ? newest : 0;
+    return newest;
+}
+
+static void backup_ended(struct maintain *m, bool good)
+{
+    if (!good)
+        m->backup_pause_until_us = clock_monotonic_us(m->clock) + HOUR_US;
+    if (m->ports.backups == NULL || m->backup_directory[0] == '\0')
+        return;
+    m->ports.backups->failing = !good;
+    m->ports.backups->failures += good ? 0 : 1;
+    (void)look_for_backup(m);
+}
+
 /* ---- one task at a time ---------------------------------------------------------------------- */
 
 static void tell_end(struct maintain *m, void *asker, uint32_t request, enum maintain_task task,
@@ -207,8 +230,8 @@ static void finish(struct maintain *m, int r)
                   LOG_NAME("task", tasks[task].name), LOG_ERRNO(r));
     else
         log_event(LOG_LEVEL_INFO, "maintenance done", LOG_NAME("task", tasks[task].name));
-    if (r < 0 && task == MAINTAIN_BACKUP)
-        m->backup_pause_until_us = clock_monotonic_us(m->clock) + HOUR_US;
+    if (task == MAINTAIN_BACKUP)
+        backup_ended(m, r >= 0);
     tell_end(m, asker, m->request, task, r, m->detail);
 }
 
@@ -297,9 +320,11 @@ static bool backup_due(struct maintain *m)
 {
     int64_t newest;
 
-    if (m->backup_directory[0] == '\0' || clock_monotonic_us(m->clock) < m->backup_pause_until_us)
+    if (m->backup_directory[0] == '\0')
         return false;
-    newest = backup_newest_us(m->backup_directory);
+    newest = look_for_backup(m);
+    if (clock_monotonic_us(m->clock) < m->backup_pause_until_us)
+        return false;
     return newest < 0 ||
            (int64_t)clock_realtime_us(m->clock) - newest >= (int64_t)(m->backup_hours * HOUR_US);
 }
@@ -360,6 +385,8 @@ void maintain_configure(struct maintain *m, const struct config *config)
 {
     m->backup_hours = (unsigned)config_number(config, CFG_desk_BACKUP_HOURS, NULL);
     m->backup_keep = (unsigned)config_number(config, CFG_desk_BACKUP_KEEP, NULL);
+    if (m->ports.backups != NULL)
+        m->ports.backups->hours = m->backup_hours;
     m->anchor_hours = (unsigned)config_number(config, CFG_desk_AUDIT_ANCHOR_HOURS, NULL);
     m->retention_us = config_number(config, CFG_desk_RETENTION_DAYS, NULL) * DAY_US;
     m->outbox_us = config_number(config, CFG_desk_OUTBOX_DAYS, NULL) * DAY_US;
@@ -378,6 +405,10 @@ int maintain_new(struct maintain **out, struct clock *clock, struct store *store
     m->ports = *ports;
     m->backup_directory = config_text(config, CFG_desk_BACKUP_DIRECTORY, NULL);
     maintain_configure(m, config);
+    if (ports->backups != NULL) {
+        ports->backups->wanted = m->backup_directory[0] != '\0';
+        ports->backups->since_us = (int64_t)clock_realtime_us(clock);
+    }
     m->timer = timer_new(clock, on_step, m);
     if (m->timer != NULL)
         return 0;

@@ -11,6 +11,7 @@
 #include "../common/clock.h"
 #include "../common/message.h"
 #include "../store/store.h"
+#include "metrics.h"
 
 struct config;
 struct maintain;
@@ -34,6 +35,7 @@ struct maintain_ports {
     void *arg;
     maintain_progress_fn *progress;
     maintain_end_fn *end;
+    struct metrics_backups *backups; /* how they are is written there; NULL: nobody looks */
 };
 
 /* `store` and `config` are borrowed. */

@@ -170,6 +170,26 @@ static void print_store(FILE *out, const struct desk *desk)
     counter(out, "store_commits_total", "Durable steps.", status.commits);
 }
 
+bool metrics_backups_late(const struct metrics_backups *b, int64_t now_us)
+{
+    int64_t from = b->newest_us > 0 ? b->newest_us : b->since_us;
+
+    return b->wanted && now_us - from > 2 * (int64_t)(b->hours * 60 * CLOCK_MINUTE);
+}
+
+static void print_backups(FILE *out, const struct metrics_backups *b)
+{
+    counter(out, "backup_failures_total", "Backups that failed.", b->failures);
+    if (!b->wanted)
+        return;
+    head(out, "backup_last_timestamp_seconds", "gauge",
+         "When the newest good backup was begun; 0 when there is none.");
+    fprintf(out, "uketsuke_backup_last_timestamp_seconds %lld\n",
+            (long long)(b->newest_us / (int64_t)CLOCK_SECOND));
+    head(out, "backup_interval_seconds", "gauge", "Time between two backups as configured.");
+    fprintf(out, "uketsuke_backup_interval_seconds %u\n", b->hours * 3600);
+}
+
 char *metrics_text(const struct desk *desk, size_t *len)
 {
     const struct metrics *m = &desk->metrics;
@@ -200,6 +220,7 @@ char *metrics_text(const struct desk *desk, size_t *len)
     print_lanes(out, desk);
     print_store(out, desk);
     print_outbox(out, desk);
+    print_backups(out, &m->backups);
     good = !ferror(out);
     if (fclose(out) != 0 || !good) {
         free(text);

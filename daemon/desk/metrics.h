@@ -10,6 +10,7 @@
 #include "../common/outbox.h"
 #include "../common/visit.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,20 @@ enum metrics_stage {
 
 #define METRICS_BUCKETS 12
 
+/* Of the copies that the desk makes by itself or when it is asked. */
+struct metrics_backups {
+    bool wanted;       /* a directory is configured */
+    bool failing;      /* the newest attempt failed */
+    unsigned hours;    /* between two */
+    int64_t newest_us; /* when the newest that stands there was begun; 0: none */
+    int64_t since_us;  /* when this desk began to look */
+    uint64_t failures; /* attempts that failed */
+};
+/* The newest one, or this desk's whole time without any, is older than twice the time between two. */
+bool metrics_backups_late(const struct metrics_backups *backups, int64_t now_us);
+
 struct metrics {
+    struct metrics_backups backups;                           /* kept by maintain */
     uint64_t visits[VISIT_METHOD_COUNT][VISIT_OUTCOME_COUNT]; /* closed */
     uint64_t opened;
     uint64_t failures[FAILURE_COUNT]; /* shown on a lane */

@@ -558,6 +558,8 @@ static void metrics_are_prometheus_text(void **state)
 
     look_up(h);
     assert_non_null(wait_for(h, MSG_ACTION_RESULT));
+    h->desk->metrics.backups = (struct metrics_backups){
+        .wanted = true, .hours = 24, .newest_us = 1795838400900000, .failures = 2};
     say(h, MSG_METRICS_QUERY, &query);
     m = wait_for(h, MSG_METRICS);
     assert_non_null(m);
@@ -570,6 +572,9 @@ static void metrics_are_prometheus_text(void **state)
     assert_non_null(strstr(text, "\nuketsuke_clock_believed 1\n"));
     assert_non_null(strstr(text, "\nuketsuke_upstream_up{upstream=\"main\"} 1\n"));
     assert_non_null(strstr(text, "\nuketsuke_clock_followed 1\n")); /* nobody looks here */
+    assert_non_null(strstr(text, "\nuketsuke_backup_last_timestamp_seconds 1795838400\n"));
+    assert_non_null(strstr(text, "\nuketsuke_backup_interval_seconds 86400\n"));
+    assert_non_null(strstr(text, "\nuketsuke_backup_failures_total 2\n"));
     assert_null(strstr(text, "花子"));
     free(text);
 }
@@ -597,6 +602,55 @@ static void health_names_what_is_missing_and_ends(void **state)
             }
         }
     assert_true(lane && clock);
+}
+
+/* What the desk says of its backups. */
+static const struct msg_health_item *backups_health(struct house *h)
+{
+    struct msg_health_query query = {.request = 9};
+
+    forget(h);
+    say(h, MSG_HEALTH_QUERY, &query);
+    assert_non_null(wait_for(h, MSG_HEALTH_END));
+    for (size_t i = 0; i < h->nseen; i++)
+        if (h->seen[i].type == MSG_HEALTH_ITEM &&
+            strcmp(h->seen[i].body.health_item.component, "backups") == 0)
+            return &h->seen[i].body.health_item;
+    fail_msg("nothing is said of backups");
+    return NULL;
+}
+
+static void backups_that_are_missing_late_or_failing_are_told(void **state)
+{
+    struct house *h = *state;
+    struct metrics_backups *b = &h->desk->metrics.backups;
+    int64_t now = (int64_t)clock_realtime_us(h->service.clock);
+    const int64_t hour = 60 * (int64_t)CLOCK_MINUTE;
+    const struct msg_health_item *item = backups_health(h);
+
+    assert_int_equal(item->state, 1);
+    assert_non_null(strstr(item->next, "backup-directory"));
+    *b = (struct metrics_backups){.wanted = true, .hours = 24, .since_us = now - 47 * hour};
+    item = backups_health(h);
+    assert_int_equal(item->state, 1);
+    assert_non_null(strstr(item->detail, "none yet"));
+    b->since_us = now - 49 * hour;
+    assert_int_equal(backups_health(h)->state, 2);
+    b->newest_us = now - 3 * hour;
+    item = backups_health(h);
+    assert_int_equal(item->state, 0);
+    assert_non_null(strstr(item->detail, "3 h ago"));
+    assert_string_equal(item->next, "");
+    b->failing = true;
+    b->failures = 5;
+    item = backups_health(h);
+    assert_int_equal(item->state, 1);
+    assert_non_null(strstr(item->detail, "5 failed"));
+    assert_non_null(strstr(item->next, "uketsuke backup"));
+    b->newest_us = now - 49 * hour;
+    assert_int_equal(backups_health(h)->state, 2);
+    *b = (struct metrics_backups){.wanted = true, .hours = 24, .since_us = now, .failing = true};
+    assert_int_equal(backups_health(h)->state, 2); /* never one, and it does not work */
 }
 
 /* A command asks; the web program, a client of the same door, is asked in its turn. */
@@ -693,6 +747,8 @@ int main(void)
                                         start, stop),
         cmocka_unit_test_setup_teardown(metrics_are_prometheus_text, start, stop),
         cmocka_unit_test_setup_teardown(health_names_what_is_missing_and_ends, start, stop),
+        cmocka_unit_test_setup_teardown(backups_that_are_missing_late_or_failing_are_told, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(health_of_the_web_program_is_asked_too, start, stop),
         cmocka_unit_test_setup_teardown(devices_end_even_without_a_broker, start, stop),
         cmocka_unit_test_setup_teardown(kiosk_does_nothing_out_of_turn, start, stop),

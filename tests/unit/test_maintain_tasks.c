@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define VISITS 40
@@ -25,6 +26,7 @@ struct case_of {
     uint16_t permille; /* the newest told; never goes back */
     struct msg_maintained end;
     void *told; /* who was told last */
+    struct metrics_backups backups;
 };
 
 static void on_progress(void *arg, void *asker, const struct msg_maintain_progress *progress)
@@ -48,7 +50,7 @@ static void on_end(void *arg, void *asker, const struct msg_maintained *end)
 
 static void begin(struct case_of *c, const char *more)
 {
-    struct maintain_ports ports = {c, on_progress, on_end};
+    struct maintain_ports ports = {c, on_progress, on_end, &c->backups};
     char *message = NULL;
     FILE *file;
 
@@ -311,6 +313,59 @@ static void upkeep_makes_backups_by_itself_and_keeps_so_many(void **state)
     end(&c);
 }
 
+/* Until what upkeep began is over. */
+static void upkeep(struct case_of *c)
+{
+    maintain_upkeep(c->maintain);
+    for (int i = 0; i < 600; i++)
+        clock_advance(c->rig.clock, 500);
+}
+
+static void how_the_backups_are_is_known(void **state)
+{
+    struct case_of c;
+    char path[128];
+    int64_t now;
+    int me;
+
+    (void)state;
+    begin(&c, "backup-directory = none/there\nbackup-hours = 24");
+    assert_true(c.backups.wanted && c.backups.hours == 24 && !c.backups.failing);
+    for (int i = 0; i < 30; i++) { /* half an hour: tried once, then left for an hour */
+        upkeep(&c);
+        clock_advance(c.rig.clock, CLOCK_MINUTE);
+    }
+    assert_true(c.backups.failing && c.backups.failures == 1 && c.backups.newest_us == 0);
+    ask(&c, MAINTAIN_BACKUP, &me);
+    assert_int_equal(c.end.result, 2);
+    assert_int_equal(c.backups.failures, 2);
+
+    (void)snprintf(path, sizeof(path), "%s/none", c.folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof(path), "%s/none/there", c.folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    clock_advance(c.rig.clock, 60 * CLOCK_MINUTE);
+    now = (int64_t)clock_realtime_us(c.rig.clock);
+    upkeep(&c);
+    assert_true(!c.backups.failing && c.backups.failures == 2);
+    assert_true(c.backups.newest_us > now - (int64_t)CLOCK_SECOND &&
+                c.backups.newest_us <= now + (int64_t)CLOCK_SECOND);
+
+    /* twice the time between two, and not a moment earlier */
+    now = c.backups.newest_us + 2 * 24 * 60 * (int64_t)CLOCK_MINUTE;
+    assert_false(metrics_backups_late(&c.backups, now));
+    assert_true(metrics_backups_late(&c.backups, now + 1));
+
+    /* one that somebody took away is the last good one no more */
+    assert_true(backup_prune(path, 0) >= 0);
+    assert_int_equal(rmdir(path), 0);
+    upkeep(&c);
+    assert_true(c.backups.failing && c.backups.failures == 3 && c.backups.newest_us == 0);
+    (void)snprintf(path, sizeof(path), "%s/none", c.folder);
+    assert_int_equal(rmdir(path), 0);
+    end(&c);
+}
+
 static void an_unfinished_rotation_is_taken_up_by_upkeep(void **state)
 {
     struct case_of c;
@@ -407,6 +462,7 @@ int main(void)
         cmocka_unit_test(without_a_backup_directory_the_words_say_so),
         cmocka_unit_test(who_is_gone_is_not_told_and_the_work_goes_on),
         cmocka_unit_test(upkeep_makes_backups_by_itself_and_keeps_so_many),
+        cmocka_unit_test(how_the_backups_are_is_known),
         cmocka_unit_test(an_unfinished_rotation_is_taken_up_by_upkeep),
         cmocka_unit_test(what_is_older_than_the_retention_goes_and_leaves_no_bytes),
         cmocka_unit_test(an_anchor_goes_to_the_journal_every_so_many_hours),
