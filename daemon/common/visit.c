@@ -49,6 +49,20 @@ static const char *const slip_states[] = {
 #undef SLIP_STATE
 };
 
+const struct visit_bit visit_consents[VISIT_CONSENTS] = {
+    {CONSENT_LIMIT, "limit"},         {CONSENT_DRUGS, "drugs"},
+    {CONSENT_CHECKUP, "checkup"},     {CONSENT_DIAGNOSIS, "diagnosis"},
+    {CONSENT_OPERATION, "operation"}, {CONSENT_DISEASE, "disease"},
+};
+
+uint32_t visit_consent_of(const char *name)
+{
+    for (size_t i = 0; i < VISIT_CONSENTS; i++)
+        if (strcmp(visit_consents[i].name, name) == 0)
+            return visit_consents[i].bit;
+    return 0;
+}
+
 const char *visit_state_name(unsigned state)
 {
     return state < VISIT_STATE_COUNT ? states[state] : "?";

@@ -179,6 +179,16 @@ enum visit_flag {
     VISIT_FLAG_SUBSIDY = 1 << 21, /* 医療費助成 (PMH): the answer does not tell, the paper does */
 };
 
+struct visit_bit {
+    uint32_t bit;
+    const char *name;
+};
+/* Each consent by the name that it has in the configuration and at the kiosk's pages. */
+#define VISIT_CONSENTS 6
+extern const struct visit_bit visit_consents[VISIT_CONSENTS];
+/* 0 if there is no such consent. */
+uint32_t visit_consent_of(const char *name);
+
 /* Names as text; "?" for a value out of range. */
 const char *visit_state_name(unsigned state);
 const char *visit_method_name(unsigned method);

@@ -235,18 +235,7 @@ static const struct row device_rows[] = {
     ROW(device_item, holder, "holder", KIND_TEXT),  ROW(device_item, next, "next", KIND_TEXT),
 };
 
-struct bit {
-    uint32_t bit;
-    const char *name;
-};
-
-static const struct bit consent_bits[] = {
-    {CONSENT_LIMIT, "limit"},         {CONSENT_DRUGS, "drugs"},
-    {CONSENT_CHECKUP, "checkup"},     {CONSENT_DIAGNOSIS, "diagnosis"},
-    {CONSENT_OPERATION, "operation"}, {CONSENT_DISEASE, "disease"},
-};
-
-static const struct bit flag_bits[] = {
+static const struct visit_bit flag_bits[] = {
     {VISIT_FLAG_LOOK, "look"},
     {VISIT_FLAG_CACHED, "cached"},
     {VISIT_FLAG_LAST_KNOWN, "last_known"},
@@ -281,7 +270,7 @@ static const char *const institution_names[] = {"clinic", "hospital", "pharmacy"
 
 #define NAMED(table, value) ((value) < ROWS(table) ? (table)[value] : "?")
 
-static json_t *bits(const struct bit *table, size_t n, uint32_t value)
+static json_t *bits(const struct visit_bit *table, size_t n, uint32_t value)
 {
     json_t *array = json_array();
 
@@ -446,7 +435,7 @@ static json_t *value(const uint8_t *at, enum kind kind)
     case KIND_TROUBLE:
         return json_failure(u16_at(at), true);
     case KIND_CONSENTS:
-        return bits(consent_bits, ROWS(consent_bits), u32_at(at));
+        return bits(visit_consents, VISIT_CONSENTS, u32_at(at));
     case KIND_FLAGS:
         return bits(flag_bits, ROWS(flag_bits), u32_at(at));
     case KIND_KIOSK_OFFERS:
@@ -656,17 +645,15 @@ json_t *json_xmlmsg(const struct xmlmsg *element)
 int json_consents(const json_t *array, uint32_t *out)
 {
     *out = 0;
-    if (!json_is_array(array) || json_array_size(array) > ROWS(consent_bits))
+    if (!json_is_array(array) || json_array_size(array) > VISIT_CONSENTS)
         return -EINVAL;
     for (size_t i = 0; i < json_array_size(array); i++) {
         const char *name = json_string_value(json_array_get(array, i));
-        size_t b = 0;
+        uint32_t bit = name != NULL ? visit_consent_of(name) : 0;
 
-        while (name != NULL && b < ROWS(consent_bits) && strcmp(consent_bits[b].name, name) != 0)
-            b++;
-        if (name == NULL || b == ROWS(consent_bits))
+        if (bit == 0)
             return -EINVAL;
-        *out |= consent_bits[b].bit;
+        *out |= bit;
     }
     return 0;
 }
