@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 # --- a configuration of every key: numbers, choices and flags as they may be, all else with a mark
 table() {
-    printf '#define CONFIG_KEY(s, i, n, t, min, max, d, c, ja, en) @@ s ^ n ^ t ^ max ^ c ^\n#include "%s"\n' "$here/../daemon/common/config.def" |
+    printf '#define CONFIG_KEY(s, i, u, n, t, min, max, d, c, ja, en) @@ s ^ n ^ t ^ max ^ c ^\n#include "%s"\n' "$here/../daemon/common/config.def" |
         gcc -E -P -x c - | tr '\n' ' ' | sed 's/@@ */\n/g' | sed 's/ *\^ */^/g' | grep '\^' | tr -d '"'
 }
 kept=0 marked=0 last='' plain=$work/plain
@@ -28,8 +28,19 @@ while IFS='^' read -r section name type max choices _; do
     FLAG) value=no ;;
     TEXT) [ "$name" = listen ] && value=localhost:48620 || value=${value:0:$max} ;;
     esac
-    [ "$name" != institution ] || value=MARK-house
-    case $value in MARK*) marked=$((marked + 1)) ;; localhost:*) ;; *) kept=$((kept + 1)) && echo "$heading|$name = $value" >>"$plain" ;; esac
+    # What has to be of a form is a mark in that form; of what has to be one of some words nothing can be.
+    words=''
+    case $section.$name in
+    desk.institution) value=4862048620 ;;
+    desk.consents) words=limit ;;
+    desk.routes) words=by_numbers=main ;;
+    lane.upstream) words=main ;;
+    lane.reader) value=usbip=$value ;;
+    lane.camera) value=v4l2:/dev/$value ;;
+    upstream.capabilities) words=by_numbers ;;
+    esac
+    value=${words:-$value}
+    case $value in "$words" | localhost:*) ;; *MARK* | 4862048620) marked=$((marked + 1)) ;; *) kept=$((kept + 1)) && echo "$heading|$name = $value" >>"$plain" ;; esac
     echo "$name = $value"
     echo "# MARK-comment of $name"
 done < <(table) >"$conf" 2>/dev/null

@@ -106,6 +106,7 @@ part messages 300 tests/samples.sh build build/release/bin
 part failure-codes 120 tests/failure-codes.sh
 part bundle 60 tests/bundle.sh build/release/bin
 part systemd-units 120 tests/units.sh build/release/bin
+part configurations 120 tests/configurations.sh build/release/bin
 part man-pages 120 tests/manpages.sh
 part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5
 part texts 60 node tests/browser/texts.mjs

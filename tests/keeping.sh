@@ -201,6 +201,14 @@ cp "$desk/uketsuke.conf" "$desk/good.conf"
 sed -i '/^state-directory/a fase-seconds = 30' "$desk/uketsuke.conf"
 run "$bin/uketsuke" reload
 check "reload: an unknown key is refused with its line" says "did you mean face-seconds?"
+sed 's/^again-seconds.*/&\nroutes = nonsense/' "$desk/good.conf" >"$desk/uketsuke.conf"
+run "$bin/uketsuke" reload
+check "reload: a word that means nothing is refused with its line" says ": routes: nonsense: "
+sed '/^search-url/d; s/^face-seconds.*/face-seconds = 31/' "$desk/good.conf" >"$desk/uketsuke.conf"
+run "$bin/uketsuke" reload
+check "reload: what another program lacks is refused, status 1" [ $? -eq 1 ]
+check "reload: with its section" says "search-url: ありません / is missing"
+check "reload: and nothing was changed" says "nothing was changed"
 sed 's/^face-seconds.*/face-seconds = 31/; s/^listen = .*/&\nidle-minutes = 20/' "$desk/good.conf" >"$desk/uketsuke.conf"
 run "$bin/uketsuke" reload
 check "reload: status 0" [ $? -eq 0 ]

@@ -53,7 +53,7 @@ reads_untrue() { diff <(reads_said) <(reads_done) | grep '^[<>]'; }
 live_said() { used | sed -n 's/ FOR_DESK_LIVE$//p' | sort; }
 live_done() {
     {
-        sed -n '/^int settings_read/,/^}/p' daemon/desk/settings.c
+        sed -n '/^void settings_read/,/^}/p' daemon/desk/settings.c
         sed -n '/^void maintain_configure/,/^}/p' daemon/desk/maintain.c
         sed -nE 's/^LIMIT\(\w+, (\w+),.*/CFG_desk_\1/p' daemon/desk/table.def
     } | grep -oE 'CFG_[a-z]+_[A-Z_]+' | sed 's/^CFG_//' | grep -vxE 'desk_(INSTITUTION|INSTITUTION_KIND|FIXED)' | sort -u

@@ -5,7 +5,7 @@
  */
 #include "clock.h"
 #include "command.h"
-#include "config.h"
+#include "config_meaning.h"
 #include "failure.h"
 #include "json.h"
 #include "link.h"
@@ -162,9 +162,6 @@ static void check_configured(struct findings *f, const struct config *config)
         (void)snprintf(credential, sizeof(credential), "lane-%.16s", instance);
         check_secret(f, component, config_text(config, CFG_lane_TOKEN_FILE, instance), credential);
     }
-    if (config_instance(config, "lane", 0) == NULL)
-        say_plain(f, BAD, "lanes", "レーンがありません / no lane is configured",
-                  "設定に [lane 1] を書きます / write [lane 1] into the configuration");
     for (size_t i = 0; (instance = config_instance(config, "upstream", i)) != NULL; i++)
         for (size_t k = 0; k < sizeof(upstream_files) / sizeof(upstream_files[0]); k++) {
             (void)snprintf(component, sizeof(component), "%s of upstream %.24s",
@@ -469,7 +466,11 @@ int command_doctor(const struct command_options *options, int argc, char **argv)
             (void)fprintf(options->err, "%s", message != NULL ? message : "");
         free(message);
     } else {
-        say(&f, GOOD, "configuration", options->config_path, "");
+        bool whole =
+            config_missing(config, FOR_ALL, NULL, options->redacted ? NULL : options->err) == 0;
+
+        say(&f, whole ? GOOD : BAD, "configuration", options->config_path,
+            whole ? "" : "uketsuke config check");
         check_configured(&f, config);
     }
     check_kernel(&f);

@@ -1,6 +1,6 @@
 /* config and failures: what needs no desk. */
 #include "command.h"
-#include "config.h"
+#include "config_meaning.h"
 #include "failure.h"
 #include "json.h"
 #include "table.h"
@@ -84,24 +84,68 @@ static void list(const struct command_options *options, const struct config *con
     }
 }
 
+/*
+ * A file that is named and not there, as a word and no more: the check may run on another computer than the reception,
+ * and by somebody who may not look everywhere. What programs make themselves is not asked about.
+ */
+static void note_file(const struct command_options *options, const struct config *config,
+                      enum config_key key, const char *instance)
+{
+    static const enum config_key made[] = {CFG_desk_RUN_DIRECTORY, CFG_desk_STATE_DIRECTORY,
+                                           CFG_desk_BACKUP_DIRECTORY, CFG_upstream_WORK_FOLDER,
+                                           CFG_output_WORK_FOLDER};
+    const char *path = config_text(config, key, instance);
+
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        if (made[i] == key)
+            return;
+    if (config_row(key)->type != CONFIG_PATH || !config_given(config, key, instance) ||
+        path[0] == '\0' || access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        return;
+    (void)fprintf(options->out, "%s:%d: %s: ", options->config_path,
+                  config_line(config, key, instance), config_row(key)->name);
+    table_put(options->out, path);
+    (void)fprintf(options->out,
+                  ": 注意: このコンピューターにはありません / note: is not there on this "
+                  "computer\n");
+}
+
+static int check(const struct command_options *options, const struct config *config)
+{
+    if (config_missing(config, FOR_ALL, NULL, options->err) > 0)
+        return EXIT_USAGE;
+    for (int k = 0; k < CONFIG_KEY_COUNT; k++) {
+        const char *instance;
+
+        for (size_t i = 0;
+             (instance = config_instance(config, config_row((enum config_key)k)->section, i)) !=
+             NULL;
+             i++)
+            note_file(options, config, (enum config_key)k, instance);
+    }
+    (void)fprintf(options->out, "%s: 誤りはありません / no errors\n", options->config_path);
+    return EXIT_AS_ASKED;
+}
+
 int command_config(const struct command_options *options, int argc, char **argv)
 {
-    bool check = argc == 1 && strcmp(argv[0], "check") == 0;
+    bool checking = argc == 1 && strcmp(argv[0], "check") == 0;
     struct config *config;
+    int status = EXIT_AS_ASKED;
 
-    if (!check && !(argc == 1 && strcmp(argv[0], "list") == 0)) {
+    if (!checking && !(argc == 1 && strcmp(argv[0], "list") == 0)) {
         (void)fprintf(options->err, "uketsuke config check | list\n");
         return EXIT_USAGE;
     }
     config = command_config_load(options);
     if (config == NULL)
         return EXIT_USAGE;
-    if (check)
-        (void)fprintf(options->out, "%s: 誤りはありません / no errors\n", options->config_path);
+    if (checking)
+        status = check(options, config);
     else
         list(options, config);
     config_free(&config);
-    return EXIT_AS_ASKED;
+    return status;
 }
 
 static void show_failure(const struct command_options *options, const struct failure_text *t)

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include "config_meaning.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -24,6 +26,7 @@ static const char *const instanced[] = {"lane", "upstream", "output"};
 
 struct value {
     bool given;
+    int line;
     char *text;
     int64_t number;
 };
@@ -31,10 +34,12 @@ struct value {
 struct instance {
     const char *section; /* one of rows[].section */
     char name[NAME_MAX_BYTES];
+    int line; /* of the heading; 0: it is not in the file */
     struct value values[CONFIG_KEY_COUNT];
 };
 
 struct config {
+    char *path;
     char *directory; /* of the file: relative paths start there */
     struct instance *instances;
     size_t ninstances;
@@ -47,7 +52,7 @@ struct loading {
     FILE *file;
     struct instance *current;
     int line; /* inih as Debian builds it does not tell the line: our reader counts */
-    unsigned count;
+    size_t count;
     bool out_of_memory;
 };
 
@@ -360,6 +365,7 @@ static bool parse_value(struct loading *l, int line, const struct config_row *ro
         return false;
     }
     value->given = true;
+    value->line = line;
     return true;
 }
 
@@ -388,6 +394,8 @@ static void note_heading(struct loading *l, const char *line)
     l->current = add_instance(l->config, section, name);
     if (l->current == NULL)
         complain(l, l->line, "too many sections", heading, "at most 64 lanes and a few upstreams");
+    else if (l->current->line == 0)
+        l->current->line = l->line;
 }
 
 /* inih's reader (as fgets), with a count of the lines and a word about those that its buffer would cut. */
@@ -495,7 +503,8 @@ int config_load_stream(struct config **out, FILE *file, const char *path, char *
     l.config->instances = calloc(INSTANCES_MAX, sizeof(*l.config->instances));
     slash = strrchr(path, '/');
     l.config->directory = slash != NULL ? strndup(path, (size_t)(slash - path)) : strdup(".");
-    if (l.config->instances == NULL || l.config->directory == NULL)
+    l.config->path = strdup(path);
+    if (l.config->instances == NULL || l.config->directory == NULL || l.config->path == NULL)
         goto fail;
     line = ini_parse_stream(read_line, &l, on_entry, &l);
     if (line > 0)
@@ -503,6 +512,7 @@ int config_load_stream(struct config **out, FILE *file, const char *path, char *
     fill_defaults(&l);
     if (l.out_of_memory)
         goto fail;
+    l.count += config_wrong(l.config, l.errors);
     if (l.count > 0) {
         r = -EINVAL;
         goto fail;
@@ -531,13 +541,14 @@ void config_free(struct config **at)
             free(config->instances[n].values[i].text);
     free(config->instances);
     free(config->directory);
+    free(config->path);
     free(config);
 }
 
 static const struct value *find_value(const struct config *config, enum config_key key,
                                       const char *name)
 {
-    static const struct value none = {false, (char *)(uintptr_t) "", 0};
+    static const struct value none = {.text = (char *)(uintptr_t) ""};
     const struct instance *instance =
         find_instance(config, rows[key].section, name != NULL ? name : "");
 
@@ -570,4 +581,19 @@ const char *config_instance(const struct config *config, const char *section, si
         if (strcmp(config->instances[n].section, section) == 0 && i-- == 0)
             return config->instances[n].name;
     return NULL;
+}
+
+int config_line(const struct config *config, enum config_key key, const char *name)
+{
+    const struct instance *instance =
+        find_instance(config, rows[key].section, name != NULL ? name : "");
+
+    if (instance == NULL)
+        return 0;
+    return instance->values[key].given ? instance->values[key].line : instance->line;
+}
+
+const char *config_path(const struct config *config)
+{
+    return config->path;
 }

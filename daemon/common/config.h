@@ -30,6 +30,10 @@ enum config_key {
 
 struct config;
 
+/* Most sections of a kind. Lanes are [lane 1] to [lane 64]. */
+#define CONFIG_UPSTREAMS_MAX 16
+#define CONFIG_OUTPUTS_MAX 16
+
 /*
  * Read and check everything. On failure *message is the text for the user (every error, a line each; free()
  * it) and the result is negative. *message is NULL on success.
@@ -62,6 +66,11 @@ enum config_use {
     FOR_ALL = (1 << 8) - 1,
     FOR_DESK_LIVE = 1 << 8 | FOR_DESK /* the desk alone reads it, and takes it while it runs */
 };
+
+/* The line of the key; when it is not given that of its section's heading; 0 when there is none of either. */
+int config_line(const struct config *config, enum config_key key, const char *instance);
+/* Where it was read. */
+const char *config_path(const struct config *config);
 
 struct config_row {
     const char *section;

@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include "config_meaning.h"
 #include "log.h"
 #include "secret.h"
 
@@ -150,6 +151,28 @@ static int make_loop(struct service *service)
     return service->clock != NULL ? 0 : -ENOMEM;
 }
 
+static void say_config_errors(const char *program, const char *lines)
+{
+    (void)fprintf(stderr, "%s: 設定に誤りがあります / the configuration has errors:\n%s", program,
+                  lines != NULL ? lines : "out of memory\n");
+}
+
+int service_config_complete(const struct service *service, unsigned use, const char *instance)
+{
+    char *lines = NULL;
+    size_t size = 0, missing;
+    FILE *to = open_memstream(&lines, &size);
+
+    if (to == NULL)
+        return -ENOMEM;
+    missing = config_missing(service->config, use, instance, to);
+    (void)fclose(to);
+    if (missing > 0)
+        say_config_errors(service->program, lines);
+    free(lines);
+    return missing > 0 ? -EINVAL : 0;
+}
+
 int service_start(struct service *service, const char *program, int argc, char **argv)
 {
     const char *path = "/etc/uketsuke/uketsuke.conf";
@@ -169,8 +192,7 @@ int service_start(struct service *service, const char *program, int argc, char *
         service->config_read = st.st_mtim;
     r = config_load(&service->config, path, &message);
     if (r < 0) {
-        (void)fprintf(stderr, "%s: 設定に誤りがあります / the configuration has errors:\n%s",
-                      program, message != NULL ? message : "out of memory\n");
+        say_config_errors(program, message);
         free(message);
         return r;
     }

@@ -74,6 +74,10 @@ void service_health_item(struct ipc *ipc, uint32_t request, uint8_t state, uint1
                          const char *component, const char *detail, const char *next);
 void service_health_end(struct ipc *ipc, uint32_t request);
 
+/* Does the configuration have what programs of `use` (FOR_...) need? 0, or -EINVAL: that has been said on standard error.
+ * instance: their section's. */
+int service_config_complete(const struct service *service, unsigned use, const char *instance);
+
 /* The socket path of a program under the run directory of the configuration: "matcher.sock", "reader-1.sock"... */
 int service_socket_path(const struct service *service, const char *name, const char *instance,
                         char *out, size_t size);

@@ -43,6 +43,14 @@ enum upstream_capability {
     CAPABILITY_REGISTER = 1 << 5,
     CAPABILITY_CONSENTS = 1 << 6,
     CAPABILITY_DOCUMENTS = 1 << 7, /* drugs and checkup */
+    /* What [desk] routes may move away from a lane's upstream. */
+    CAPABILITY_MOVABLE = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER | CAPABILITY_DOCUMENTS,
+    /* What each kind of upstream can have at most. */
+    CAPABILITY_OF_FOLDERS = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER | CAPABILITY_BULK |
+                            CAPABILITY_FACE_FILES | CAPABILITY_DOCUMENTS,
+    CAPABILITY_OF_WEB_API = CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER | CAPABILITY_BULK |
+                            CAPABILITY_CARD_SESSION | CAPABILITY_REGISTER | CAPABILITY_CONSENTS |
+                            CAPABILITY_DOCUMENTS,
 };
 /* "by_numbers"...; 0 when unknown. */
 uint32_t upstream_capability_of(const char *name);

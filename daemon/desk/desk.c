@@ -107,10 +107,7 @@ int desk_add_lane(struct desk *desk, uint16_t number, const char *label, unsigne
 
 int desk_add_route(struct desk *desk, uint32_t capability, unsigned upstream)
 {
-    static const uint32_t movable =
-        CAPABILITY_BY_NUMBERS | CAPABILITY_REFERENCE_NUMBER | CAPABILITY_DOCUMENTS;
-
-    if ((capability & movable) == 0 || upstream >= desk->nupstreams)
+    if ((capability & CAPABILITY_MOVABLE) == 0 || upstream >= desk->nupstreams)
         return -EINVAL;
     for (unsigned i = 0; i < desk->nroutes; i++)
         if (desk->routes[i].capability == capability)

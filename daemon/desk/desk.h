@@ -8,6 +8,7 @@
 #define UKETSUKE_DESK_DESK_H
 
 #include "../common/clock.h"
+#include "../common/config.h"
 #include "../common/message.h"
 #include "../common/visit.h"
 #include "../store/store.h"
@@ -20,7 +21,7 @@
 #include <stdint.h>
 
 #define DESK_LANES_MAX 64
-#define DESK_UPSTREAMS_MAX 16
+#define DESK_UPSTREAMS_MAX CONFIG_UPSTREAMS_MAX
 #define DESK_ROUTES_MAX 3
 #define DESK_LOOKUPS_MAX 256 /* look-ups without card that are open at once */
 #define DESK_NUMBER_B_MAX 10 /* tries of 照合番号B on a fresh counter (card facts, 1.5) */

@@ -210,10 +210,10 @@ static int open_desk(struct program *p)
     struct desk_ports ports = {p,         port_send,     port_lane,   port_visit,     port_preview,
                                port_slip, port_disaster, port_outbox, port_prechecked};
     struct desk_settings settings;
-    int r = settings_read(p->service.config, &settings, stderr);
+    int r;
 
-    if (r == 0)
-        r = desk_new(&p->desk, p->service.clock, p->store, &settings, &ports);
+    settings_read(p->service.config, &settings);
+    r = desk_new(&p->desk, p->service.clock, p->store, &settings, &ports);
     if (r == 0)
         r = settings_apply(p->service.config, p->desk, stderr);
     return r;
@@ -309,7 +309,9 @@ int main(int argc, char **argv)
     r = service_start(&p.service, "uketsuked", argc, argv);
     if (r != 0)
         return r > 0 ? 0 : 1;
-    r = open_store(&p);
+    r = service_config_complete(&p.service, FOR_DESK, NULL);
+    if (r == 0)
+        r = open_store(&p);
     if (r == 0)
         r = open_desk(&p);
     if (r == 0)

@@ -28,7 +28,7 @@
 #include "../store/outbox.h"
 #include "desk.h"
 
-#define OUTBOX_OUTPUTS_MAX 16
+#define OUTBOX_OUTPUTS_MAX CONFIG_OUTPUTS_MAX
 
 struct outbox;
 

@@ -5,6 +5,7 @@
 #include "settings.h"
 
 #include "../common/config_change.h"
+#include "../common/config_meaning.h"
 #include "../common/ipc.h"
 #include "../common/log.h"
 #include "../common/memfd.h"
@@ -73,8 +74,10 @@ static bool read_text(struct answering *a, const uint8_t *text, size_t len, cons
     *out = NULL;
     if (file != NULL && to != NULL) {
         r = config_load_stream(out, file, path, &message);
+        if (r == 0 && config_missing(*out, FOR_ALL, NULL, to) > 0)
+            r = -EINVAL;
         if (r == 0)
-            r = settings_read(*out, settings, to);
+            settings_read(*out, settings);
     }
     if (file != NULL)
         (void)fclose(file);

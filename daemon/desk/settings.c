@@ -2,67 +2,16 @@
 
 #include "outbox.h"
 
-#include "../common/config.h"
-#include "../common/xmlmsg.h"
+#include "../common/config_meaning.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    uint32_t bit;
-} consents[] = {
-    {"limit", CONSENT_LIMIT},         {"drugs", CONSENT_DRUGS},
-    {"checkup", CONSENT_CHECKUP},     {"diagnosis", CONSENT_DIAGNOSIS},
-    {"operation", CONSENT_OPERATION}, {"disease", CONSENT_DISEASE},
-};
-
-static uint32_t consent_of(const char *word)
+void settings_read(const struct config *config, struct desk_settings *out)
 {
-    for (size_t i = 0; i < sizeof(consents) / sizeof(consents[0]); i++)
-        if (strcmp(consents[i].name, word) == 0)
-            return consents[i].bit;
-    return 0;
-}
-
-/* Blank-separated words, each a bit by `of`. -EINVAL when one is unknown. */
-static int read_words(const char *text, uint32_t (*of)(const char *), uint32_t *out,
-                      const char *key, FILE *errors)
-{
-    *out = 0;
-    while (*text != '\0') {
-        size_t len = strcspn(text, " ");
-        char word[40];
-
-        if (len >= sizeof(word)) {
-            fprintf(errors, "%s: %.60s: 長すぎます / too long\n", key, text);
-            return -EINVAL;
-        }
-        memcpy(word, text, len);
-        word[len] = '\0';
-        if (len > 0 && of(word) == 0) {
-            fprintf(errors, "%s: %s: 不明な語です / no such word\n", key, word);
-            return -EINVAL;
-        }
-        *out |= len > 0 ? of(word) : 0;
-        text += len;
-        text += strspn(text, " ");
-    }
-    return 0;
-}
-
-int settings_read(const struct config *config, struct desk_settings *out, FILE *errors)
-{
-    const char *institution = config_text(config, CFG_desk_INSTITUTION, NULL);
-
     memset(out, 0, sizeof(*out));
-    if (strlen(institution) != 10 || strspn(institution, "0123456789") != 10) {
-        fprintf(errors,
-                "[desk] institution: 医療機関コードは数字10桁です / ten digits are needed\n");
-        return -EINVAL;
-    }
-    (void)MESSAGE_TEXT(out->institution, institution);
+    (void)MESSAGE_TEXT(out->institution, config_text(config, CFG_desk_INSTITUTION, NULL));
     out->institution_kind = (uint8_t)config_number(config, CFG_desk_INSTITUTION_KIND, NULL);
     out->genuineness = (enum genuineness_policy)config_number(config, CFG_desk_GENUINENESS, NULL);
     out->clock_watched = config_number(config, CFG_desk_CLOCK_SOURCE, NULL) == 0;
@@ -82,44 +31,26 @@ int settings_read(const struct config *config, struct desk_settings *out, FILE *
             seconds = (uint64_t)config_number(config, (enum config_key)limit.config_key, NULL);
         out->limit_us[state] = limit.config_key == -2 ? CLOCK_NEVER : seconds * CLOCK_SECOND;
     }
-    return read_words(config_text(config, CFG_desk_CONSENTS, NULL), consent_of, &out->consents,
-                      "[desk] consents", errors);
+    out->consents = config_bits(config, CFG_desk_CONSENTS, NULL);
 }
 
-static int apply_upstream(const struct config *config, struct desk *desk, const char *name,
-                          FILE *errors)
+/* nupstreams when there is none of that name. */
+static unsigned find_upstream(const struct desk *desk, const char *name)
 {
-    uint32_t capabilities;
-    int r = read_words(config_text(config, CFG_upstream_CAPABILITIES, name), upstream_capability_of,
-                       &capabilities, "[upstream] capabilities", errors);
+    unsigned i = 0;
 
-    return r < 0 ? r : desk_add_upstream(desk, name, capabilities);
+    while (i < desk->nupstreams && strcmp(desk->upstreams[i].name, name) != 0)
+        i++;
+    return i;
 }
 
 static int apply_lane(const struct config *config, struct desk *desk, const char *name,
                       FILE *errors)
 {
     const char *upstream = config_text(config, CFG_lane_UPSTREAM, name);
-    char *end;
-    unsigned long number = strtoul(name, &end, 10);
-    int index = -1, r;
+    int r = desk_add_lane(desk, (uint16_t)strtoul(name, NULL, 10),
+                          config_text(config, CFG_lane_LABEL, name), find_upstream(desk, upstream));
 
-    if (*end != '\0' || number < 1 || number > DESK_LANES_MAX) {
-        fprintf(errors, "[lane %s]: レーンは1から%dの番号です / lanes are numbered 1 to %d\n", name,
-                DESK_LANES_MAX, DESK_LANES_MAX);
-        return -EINVAL;
-    }
-    for (unsigned i = 0; i < desk->nupstreams; i++)
-        if (strcmp(desk->upstreams[i].name, upstream) == 0)
-            index = (int)i;
-    if (index < 0) {
-        fprintf(errors,
-                "[lane %s] upstream: [upstream %s] がありません / there is no such section\n", name,
-                upstream);
-        return -EINVAL;
-    }
-    r = desk_add_lane(desk, (uint16_t)number, config_text(config, CFG_lane_LABEL, name),
-                      (unsigned)index);
     if (r < 0)
         fprintf(errors, "[lane %s]: レーンを作れません / the lane cannot be made (%s)\n", name,
                 strerror(-r));
@@ -145,13 +76,6 @@ static int apply_output(const struct config *config, struct desk *desk, const ch
             ? (uint64_t)config_number(config, CFG_output_FOLDER_SECONDS, name) * CLOCK_SECOND *
                   ATTEMPT_SLOW
             : (uint64_t)config_number(config, CFG_output_SECONDS, name) * CLOCK_SECOND;
-    for (unsigned i = 0; i < desk->nupstreams; i++)
-        if (strcmp(desk->upstreams[i].name, name) == 0) {
-            fprintf(errors,
-                    "[output %s]: 同じ名前の [upstream] があります / an upstream has that name\n",
-                    name);
-            return -EEXIST;
-        }
     r = MESSAGE_TEXT(output.name, name);
     if (r == 0)
         r = outbox_add_output(desk, &output);
@@ -161,30 +85,16 @@ static int apply_output(const struct config *config, struct desk *desk, const ch
     return r;
 }
 
-/* "documents=web reference_number=terminal" */
 static int apply_routes(const struct config *config, struct desk *desk, FILE *errors)
 {
-    char text[201], *at = text, *word;
+    const char *text = config_text(config, CFG_desk_ROUTES, NULL);
+    struct config_route route;
     int r = 0;
 
-    (void)snprintf(text, sizeof(text), "%s", config_text(config, CFG_desk_ROUTES, NULL));
-    while (r == 0 && (word = strsep(&at, " ")) != NULL) {
-        char *name = strchr(word, '=');
-        unsigned i = 0;
-
-        if (word[0] == '\0')
-            continue;
-        if (name != NULL)
-            *name++ = '\0';
-        while (name != NULL && i < desk->nupstreams && strcmp(desk->upstreams[i].name, name) != 0)
-            i++;
-        r = name != NULL ? desk_add_route(desk, upstream_capability_of(word), i) : -EINVAL;
+    while (r == 0 && config_next_route(&text, &route)) {
+        r = desk_add_route(desk, route.capability, find_upstream(desk, route.upstream));
         if (r < 0)
-            fprintf(errors,
-                    "[desk] routes: %.60s: 機能=照会先 の形で、機能は一度だけ書けます (by_numbers "
-                    "reference_number documents) / must be CAPABILITY=UPSTREAM, each capability "
-                    "once\n",
-                    word);
+            fprintf(errors, "[desk] routes: %s: %s\n", route.word, strerror(-r));
     }
     return r;
 }
@@ -195,7 +105,7 @@ int settings_apply(const struct config *config, struct desk *desk, FILE *errors)
     int r = 0;
 
     for (size_t i = 0; r >= 0 && (name = config_instance(config, "upstream", i)) != NULL; i++)
-        r = apply_upstream(config, desk, name, errors);
+        r = desk_add_upstream(desk, name, config_bits(config, CFG_upstream_CAPABILITIES, name));
     if (r >= 0)
         r = apply_routes(config, desk, errors);
     for (size_t i = 0; r >= 0 && (name = config_instance(config, "lane", i)) != NULL; i++)
@@ -204,9 +114,5 @@ int settings_apply(const struct config *config, struct desk *desk, FILE *errors)
         r = apply_output(config, desk, name, errors);
     outbox_references(desk, config_flag(config, CFG_desk_REGISTER_REFERENCES, NULL),
                       (unsigned)config_number(config, CFG_desk_REFERENCE_BULK, NULL));
-    if (r >= 0 && (desk->nlanes == 0 || desk->nupstreams == 0)) {
-        fprintf(errors, "[lane 1] と [upstream main] が要ります / both sections are needed\n");
-        r = -EINVAL;
-    }
     return r < 0 ? r : 0;
 }

@@ -8,9 +8,9 @@
 
 struct config;
 
-/* 0, or -EINVAL with the reason written to `errors`. */
-int settings_read(const struct config *config, struct desk_settings *out, FILE *errors);
-/* Every lane and upstream of the configuration. */
+/* Both of a configuration that has what the desk needs: config_missing(FOR_DESK) found nothing. */
+void settings_read(const struct config *config, struct desk_settings *out);
+/* Every lane, upstream and output of it; negative errno with the reason written to `errors`. */
 int settings_apply(const struct config *config, struct desk *desk, FILE *errors);
 
 #endif

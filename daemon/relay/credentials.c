@@ -50,8 +50,6 @@ static int read_public(const char *name, enum config_key key, const char *path, 
 {
     ssize_t n;
 
-    if (path[0] == '\0')
-        return complain(name, key, "", "設定してください", "must be set");
     *out = malloc(most);
     if (*out == NULL)
         return -ENOMEM;

@@ -29,15 +29,6 @@ const struct folder_message *folder_message_of(uint8_t kind)
     return NULL;
 }
 
-uint32_t folder_message_capabilities(void)
-{
-    uint32_t all = 0;
-
-    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
-        all |= messages[i].capability;
-    return all;
-}
-
 /* A line of a slip, and of a header. */
 static bool visible(const char *text)
 {

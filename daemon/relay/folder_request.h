@@ -22,8 +22,6 @@ struct
 
 /* NULL: no message asks this. */
 const struct folder_message *folder_message_of(uint8_t kind);
-/* All capabilities that some message has. */
-uint32_t folder_message_capabilities(void);
 
 /*
  * Fills key, kind, family, stage 1, strict, institution and identifier from the question. The key

@@ -11,6 +11,7 @@
  */
 #include "folders_internal.h"
 
+#include "../common/config_meaning.h"
 #include "../common/log.h"
 
 #include <errno.h>
@@ -451,9 +452,6 @@ static int find_places(struct folders *f)
     bool faces = (f->capabilities & CAPABILITY_FACE_FILES) != 0;
     struct stat st, req = {0};
 
-    if (root[0] == '\0')
-        return complain(f, "folder", "", "資格確認端末のフォルダを設定してください",
-                        "must be the folder of the terminal");
     for (int i = 0; i < FOLDER_PLACES; i++) {
         int n = i == FOLDER_WORK && work[0] != '\0'
                     ? snprintf(f->paths[i], sizeof(f->paths[i]), "%s", work)
@@ -503,11 +501,8 @@ static int folders_open(struct upstream **out, const struct upstream_setup *setu
     f->sessions = (unsigned)number_of(f, CFG_upstream_SESSIONS);
     breaker_init(&f->breaker, BREAKER_LIMIT, BREAKER_OPEN_US, BREAKER_OPEN_MAX_US);
     *out = &f->upstream;
-    error = upstream_read_capabilities(setup->name, text_of(f, CFG_upstream_CAPABILITIES),
-                                       folder_message_capabilities() | CAPABILITY_FACE_FILES,
-                                       &f->capabilities);
-    if (error == 0)
-        error = find_places(f);
+    f->capabilities = config_bits(setup->config, CFG_upstream_CAPABILITIES, setup->name);
+    error = find_places(f);
     if (error != 0)
         goto fail;
     error = -ENOMEM;

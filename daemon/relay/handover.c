@@ -257,7 +257,9 @@ int handover_new(struct handover **out, struct service *service, const char *nam
     h->service = service;
     h->name = name;
     h->ops = kinds[config_number(service->config, CFG_output_KIND, name)];
-    error = h->ops->open(&h->carrier, &setup);
+    error = service_config_complete(service, FOR_HANDOVER, name);
+    if (error == 0)
+        error = h->ops->open(&h->carrier, &setup);
     if (error == 0 && listen_fd >= 0)
         error = listen_to_desk(h, listen_fd);
     if (error != 0)

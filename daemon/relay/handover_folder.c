@@ -201,8 +201,6 @@ static int open_files(struct carrier **out, const struct carrier_setup *setup)
     const char *work = config_text(setup->config, CFG_output_WORK_FOLDER, setup->name);
     struct files *f;
 
-    if (folder[0] == '\0')
-        return complain(setup, "folder", "設定してください", "must be set");
     f = calloc(1, sizeof(*f));
     if (f == NULL)
         return -ENOMEM;

@@ -476,6 +476,9 @@ int relay_new(struct relay **out, struct service *service, const char *name, int
     relay->ops = upstream_kind(kind);
     setup.handlers =
         (struct upstream_handlers){answered, state_changed, came_late, terminal_visit, relay};
+    error = service_config_complete(service, FOR_RELAY, name);
+    if (error != 0)
+        goto fail;
     error = -EINVAL;
     if (relay->ops == NULL) {
         (void)fprintf(stderr,

@@ -131,12 +131,6 @@ struct upstream_kind_ops {
     void (*free)(struct upstream **upstream);
 };
 
-/*
- * The words of [upstream NAME] capabilities. -EINVAL: one that is not among those offered; that has
- * been said on standard error.
- */
-int upstream_read_capabilities(const char *name, const char *text, uint32_t offered, uint32_t *out);
-
 /* The kind of that name, NULL when there is none. */
 const struct upstream_kind_ops *upstream_kind(const char *name);
 

@@ -9,6 +9,7 @@
  */
 #include "upstream.h"
 
+#include "../common/config_meaning.h"
 #include "../common/log.h"
 #include "../common/question.h"
 #include "breaker.h"
@@ -664,49 +665,7 @@ static void webapi_health(struct upstream *upstream, upstream_health_fn *item, v
     health_token(webapi_of(upstream), item, arg);
 }
 
-/* ---- opening: everything that can be wrong with the configuration is said here --------------- */
-
-static int check_url(const struct webapi *w, enum config_key key, bool needed)
-{
-    const char *url = text_of(w, key);
-
-    if (url[0] == '\0' && !needed)
-        return 0;
-    if (strncmp(url, "https://", 8) == 0 && url[8] != '\0' && url[8] != '/' &&
-        strpbrk(url, " @#") == NULL)
-        return 0;
-    (void)fprintf(stderr,
-                  "uketsuke-relay: [upstream %s] %s = %s: https://で始まるURLを設定してください / "
-                  "must be a URL that begins with https:// and holds no user name\n",
-                  w->setup.name, config_row(key)->name, url);
-    return -EINVAL;
-}
-
-static int read_capabilities(struct webapi *w)
-{
-    uint32_t offered = 0;
-
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-        offered |= routes[i].capability;
-    return upstream_read_capabilities(w->setup.name, text_of(w, CFG_upstream_CAPABILITIES), offered,
-                                      &w->capabilities);
-}
-
-static int check_config(struct webapi *w)
-{
-    bool extended;
-    int error = read_capabilities(w);
-
-    extended = (w->capabilities & ~(uint32_t)CAPABILITY_BY_NUMBERS) != 0;
-    if (error == 0)
-        error = check_url(w, CFG_upstream_AUTH_URL, true);
-    if (error == 0)
-        error =
-            check_url(w, CFG_upstream_SEARCH_URL, (w->capabilities & CAPABILITY_BY_NUMBERS) != 0);
-    if (error == 0)
-        error = check_url(w, CFG_upstream_EXTENSION_URL, extended);
-    return error;
-}
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int webapi_open(struct upstream **out, const struct upstream_setup *setup)
 {
@@ -725,9 +684,8 @@ static int webapi_open(struct upstream **out, const struct upstream_setup *setup
         CLOCK_SECOND;
     breaker_init(&w->breaker, BREAKER_LIMIT, BREAKER_OPEN_US, BREAKER_OPEN_MAX_US);
     *out = &w->upstream;
-    error = check_config(w);
-    if (error == 0)
-        error = credentials_load(&w->credentials, setup->config, setup->name);
+    w->capabilities = config_bits(setup->config, CFG_upstream_CAPABILITIES, setup->name);
+    error = credentials_load(&w->credentials, setup->config, setup->name);
     if (error != 0)
         goto fail;
     tls = credentials_tls(&w->credentials);

@@ -382,32 +382,13 @@ static const struct ipc_handlers desk_handlers = {
 
 static int read_lane(struct broker *b, const char *name)
 {
-    const char *reader = config_text(b->service.config, CFG_lane_READER, name);
-    const char *camera = config_text(b->service.config, CFG_lane_CAMERA, name);
     struct pairing *p = &b->pairings[b->nlanes];
     struct lane *lane = &b->lanes[b->nlanes];
-    char *end = NULL;
-    unsigned long number = strtoul(name, &end, 10);
 
-    if (b->nlanes == LANES_MOST || *end != 0 || number == 0 || number > UINT16_MAX) {
-        (void)fprintf(
-            stderr,
-            "uketsuke-broker: [lane %s]: レーンは1からの番号です / a lane is a number from 1\n",
-            name);
-        return -EINVAL;
-    }
-    if (spec_parse_reader(&p->reader_spec, reader) < 0) {
-        (void)fprintf(stderr, "uketsuke-broker: [lane %s] reader = %s: %s\n", name, reader,
-                      config_row(CFG_lane_READER)->en);
-        return -EINVAL;
-    }
-    if (spec_parse_camera(&p->camera_spec, camera) < 0) {
-        (void)fprintf(stderr, "uketsuke-broker: [lane %s] camera = %s: %s\n", name, camera,
-                      config_row(CFG_lane_CAMERA)->en);
-        return -EINVAL;
-    }
+    (void)spec_parse_reader(&p->reader_spec, config_text(b->service.config, CFG_lane_READER, name));
+    (void)spec_parse_camera(&p->camera_spec, config_text(b->service.config, CFG_lane_CAMERA, name));
     lane->broker = b;
-    lane->number = (uint16_t)number;
+    lane->number = (uint16_t)strtoul(name, NULL, 10);
     lane->name = name;
     lane->supply = supply_new(b->service.loop, b->service.clock, lane->number);
     if (lane->supply == NULL)

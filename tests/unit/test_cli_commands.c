@@ -121,8 +121,10 @@ static int setup(void **state)
     (void)fprintf(file,
                   "[desk]\ninstitution = 1312345678\nrun-directory = %s\nstate-directory = "
                   "%s\n[lane 1]\nlabel = 正面\ntoken-file = %s/none\n"
-                  "[upstream main]\nkind = web-api\n",
-                  desk->directory, desk->directory, desk->directory);
+                  "[upstream main]\nkind = web-api\nauth-url = https://h/a\nsearch-url = "
+                  "https://h/s\nca = %s\ncertificate = %s\n",
+                  desk->directory, desk->directory, desk->directory, desk->directory,
+                  desk->directory);
     (void)fclose(file);
     *state = desk;
     return 0;
@@ -616,9 +618,23 @@ static void configuration_and_codes_need_no_desk(void **state)
 {
     struct desk *desk = *state;
     char *bad[] = {"uketsuke", "--config", "/nonexistent/uketsuke.conf", "config", "check", NULL};
-    FILE *null = fopen("/dev/null", "w");
+    FILE *null = fopen("/dev/null", "w"), *to;
 
     assert_int_equal(uketsuke(desk, "config", "check", NULL), 0);
+    /* What is not on this computer is a word and no error; what no program could start with is one. */
+    assert_non_null(strstr(desk->out, ":7: token-file: "));
+    assert_non_null(strstr(desk->out, "note: is not there on this computer\n"));
+    assert_non_null(strstr(desk->out, ": 誤りはありません / no errors\n"));
+    assert_null(strstr(desk->out, "state-directory"));
+    to = fopen(desk->config, "a");
+    assert_non_null(to);
+    (void)fprintf(to, "[output a]\nkind = hook\n");
+    (void)fclose(to);
+    assert_int_equal(uketsuke(desk, "config", "check", NULL), 2);
+    assert_non_null(strstr(desk->err, ":14: [output a] url: "));
+    assert_null(strstr(desk->out, "no errors"));
+    assert_int_equal(uketsuke(desk, "doctor", NULL), 1);
+    assert_non_null(strstr(desk->out, "悪 BAD   configuration: "));
     assert_int_equal(uketsuke(desk, "config", "list", NULL), 0);
     assert_non_null(strstr(desk->out, "\n[lane 1]\nlabel = 正面\n"));
     assert_non_null(strstr(desk->out, "\n# method-seconds = 60\n"));

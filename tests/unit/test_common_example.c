@@ -1,5 +1,5 @@
 /* packaging/uketsuke.conf.example: it loads, names every key in its section, and shows the true defaults. */
-#include "daemon/common/config.h"
+#include "daemon/common/config_meaning.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,6 +69,7 @@ static void the_example_loads_as_it_stands(void **state)
     assert_string_equal(config_instance(config, "lane", 0), "1");
     assert_string_equal(config_instance(config, "upstream", 0), "main");
     assert_true(config_given(config, CFG_desk_INSTITUTION, NULL));
+    assert_int_equal(config_missing(config, FOR_ALL, NULL, stderr), 0);
     config_free(&config);
 }
 

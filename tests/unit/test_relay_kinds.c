@@ -540,7 +540,7 @@ static void refused(size_t i, int kind)
     (void)snprintf(
         wanted, sizeof(wanted),
         "[upstream main] capabilities: %s: この種類の照会先にはありません / not something "
-        "that this kind of upstream can do (",
+        "that this kind of upstream can do; 次から選びます / choose from ",
         pairs[i].name);
     list = strstr(output, wanted);
     if (list == NULL)

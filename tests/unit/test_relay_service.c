@@ -659,13 +659,15 @@ static void a_wrong_configuration_is_said_in_plain_words(void **state)
         {"auth-url = http://127.0.0.1/auth\n", "auth-url"},
         {"auth-url = https://user@host/auth\n", "auth-url"},
         {"auth-url = https://h/a\n", "search-url"},
-        {"auth-url = https://h/a\nsearch-url = https://h/s\n", "ca ="},
-        {"auth-url = https://h/a\nsearch-url = https://h/s\nca = /dev/null\n", "ca = /dev/null"},
+        {"auth-url = https://h/a\nsearch-url = https://h/s\n", "ca: "},
+        {"auth-url = https://h/a\nsearch-url = https://h/s\nca = /dev/null\ncertificate = "
+         "/dev/null\n",
+         "ca = /dev/null"},
         {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers face_files\n",
          "bulk"},
         {"auth-url = https://h/a\nsearch-url = https://h/s\ncapabilities = by_numbers register\n",
          "extension-url"},
-        {"kind = folders\n", "folder = "},
+        {"kind = folders\n", "folder: "},
     };
     char config[2048], output[4096], pem[256], key[256], ca[256];
 
