@@ -44,7 +44,7 @@ export class Form {
     }
 }
 
-export async function boardForms(stage, short) {
+export async function boardForms(stage) {
     const { checks, counter } = stage;
     const { device } = counter;
     const view = await stage.open("board", `/board#token=${counter.token("staff")}&name=${encodeURIComponent("受付")}`, (page) =>
@@ -55,7 +55,7 @@ export async function boardForms(stage, short) {
     );
     const { page } = view;
     const form = new Form(page, checks);
-    const look = (name) => (short ? Promise.resolve() : stage.look(view, name));
+    const look = (name) => stage.look(view, name);
     const row = (visit) => page.locator(`#visits tr[data-visit="${visit}"]`);
     const newest = () => page.evaluate(() => document.querySelector("#visits tr[data-visit]")?.dataset.visit ?? "");
     const rowSays = async (words, visit, ...expected) => {
@@ -325,7 +325,7 @@ export async function boardForms(stage, short) {
     const told = [...counter.people, "架空", "例示", "見本", "窓口", "00990010", "99000010", "9910000017", "77777777", "受付", "架空県"].filter((words) => bundle.includes(words));
     checks.check("board, bundle: no patient, no number of an insurer or institution, nobody of the staff", told.length === 0, told.join(", "));
     checks.check("board, bundle: its name is said, and the focus stays at the button", /^uketsuke-\d{12}\.json$/.test(download.suggestedFilename()) && (await page.locator("#admin").innerText()).includes(download.suggestedFilename()) && (await focus()) === "bundle", `${download.suggestedFilename()} ${await focus()}`);
-    await stage.look(view, "admin", { pictures: !short });
+    await look("admin");
     await page.keyboard.press("Escape");
     checks.check("board, administration: Escape goes back to reception", (await page.isVisible("#main")) && (await focus()) === "administration", await focus());
     view.heard.errors = view.heard.errors.filter((words) => !words.includes("409")); // each wrong entry above is one

@@ -187,13 +187,14 @@ const withoutReadings = (words, language) => (language.code === "ja-easy" ? word
 export async function kioskLanguages(stage, all, short) {
     const spoken = new Set(prompts(all.map((f) => f.patient)).map((one) => `${one.language}/${one.name}`));
     const steps = kioskScreens(all);
-    const some = short ? [sizes[0]] : sizes;
-    const troubles = short ? all.filter((f, i) => i % 4 === 0) : all;
-    /* The smallest screen is where words do not fit: it is kept to be looked at. */
-    const prompted = await Promise.all(some.map((size) => everyLanguage(stage, size, spoken, steps, troubles, { pictures: !short && size === sizes[0], axe: !short && size === sizes[1] })));
-    /* The ends of what is promised: a small screen on end, and a large one. */
-    if (!short)
-        await Promise.all([{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, size, spoken, steps, [])));
+    /* The smallest screen is where words do not fit: every failure there, and in the long form pictures to be looked at.
+       The last two are the ends of what is promised: a small screen on end, and a large one. */
+    const [smallest, ...larger] = sizes;
+    const prompted = await Promise.all([
+        everyLanguage(stage, smallest, spoken, steps, all, { pictures: !short, axe: true }),
+        ...larger.map((size) => everyLanguage(stage, size, spoken, steps, short ? [] : all, { axe: !short })),
+        ...[{ width: 480, height: 800 }, { width: 1920, height: 1080 }].map((size) => everyLanguage(stage, size, spoken, steps, [])),
+    ]);
     if (!stage.voice)
         return;
     /* The recordings themselves, from the desk that serves them. */

@@ -34,11 +34,11 @@ try {
         await browser.close();
         process.exit(good && checks.failed === 0 ? 0 : 1);
     }
-    /* Side by side: the galleries need the desk's pages only. The short form is what `make check` has time for. */
+    /* Side by side: the galleries need the desk's pages only. What the short form leaves out: see run.sh. */
     const parts = {
         visits: () => visits(stage, values.short),
-        forms: async () => (await begun.visits?.catch(() => {}), boardForms(stage, values.short)), // at the same lane
-        japanese: () => !values.short && kioskJapanese(stage, all),
+        forms: async () => (await begun.visits?.catch(() => {}), boardForms(stage)), // at the same lane
+        japanese: () => kioskJapanese(stage, all),
         languages: () => kioskLanguages(stage, all.filter(forPatients), values.short),
         entry: () => kioskEntry(stage, all),
         ease: () => kioskEase(stage),
@@ -46,12 +46,15 @@ try {
         boards: async () => (await Promise.allSettled([begun.visits, begun.forms]), boards(stage)),
         hostile: () => hostile(stage, all, Promise.allSettled([begun.visits, begun.forms, begun.boards])),
         again: async () => (await Promise.allSettled([begun.visits, begun.forms, begun.boards, begun.hostile]), again(stage)), // under nobody else's feet
-        board: () => boardGallery(stage, all, values.short),
+        board: () => boardGallery(stage, all),
     };
     checks.check("the table of failures was read", all.length > 70, String(all.length));
     const begun = {};
-    for (const name of Object.keys(parts).filter(wanted))
+    const took = (name) => () => console.log(`      ${name}: over after ${Math.round((Date.now() - began) / 1000)} s`);
+    for (const name of Object.keys(parts).filter(wanted)) {
         begun[name] = parts[name]();
+        begun[name].then(took(name), took(name));
+    }
     for (const part of await Promise.allSettled(Object.values(begun)))
         if (part.status === "rejected")
             checks.check("every part came to its end", false, part.reason.stack);

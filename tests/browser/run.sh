@@ -1,7 +1,9 @@
 #!/bin/bash
 # run.sh BUILD BIN PORT: kiosk and board in a real browser, against a whole desk on simulated hardware of its own.
 # One line a check, then "N passed, N failed"; pictures of every screen under BUILD/browser/.
-# SHORT=1: what `make check` has time for. ONLY=part[,part]: visits forms boards hostile again japanese languages entry ease board.
+# SHORT=1, as `make check` runs it: fewer visits (reception.sh has them all), each failure in each language at the smallest
+# size alone (axe there, layout at the others), no pictures of the languages.
+# ONLY=part[,part]: visits forms boards hostile again japanese languages entry ease board.
 # BENCH=n: n visits, and how long each step takes to reach the screen.
 set -u
 build=$1 bin=$2 port=$3

@@ -70,20 +70,18 @@ export class Stage {
         return { surface, page, heard, context };
     }
 
-    // One screen at three sizes: layout, axe (in the short form at the middle one), a picture of each.
-    async look(view, name, { axe = true, pictures = true } = {}) {
+    // One screen at three sizes: layout, axe, a picture of each.
+    async look(view, name) {
         const faults = [];
         for (const size of [sizes[1], sizes[0], sizes[2]]) {
             await view.page.setViewportSize(size);
             for (const fault of await layoutFaults(view.page, view.surface))
                 faults.push(`${size.width}x${size.height}: ${fault}`);
-            if (axe && (size === sizes[1] || !this.short))
-                faults.push(...(await axeFaults(view.page, view.surface, this.packages)).map((f) => `axe: ${f}`));
-            if (pictures)
-                await view.page.screenshot({ path: `${this.pictures}/${view.surface}-${name}-${size.width}x${size.height}.jpg`, type: "jpeg", quality: 75 });
+            faults.push(...(await axeFaults(view.page, view.surface, this.packages)).map((f) => `${size.width}x${size.height}: axe: ${f}`));
+            await view.page.screenshot({ path: `${this.pictures}/${view.surface}-${name}-${size.width}x${size.height}.jpg`, type: "jpeg", quality: 75 });
         }
         await view.page.setViewportSize(sizes[1]);
-        this.checks.check(`${view.surface}, ${name}: three sizes, targets${axe ? ", axe" : ""}`, faults.length === 0, faults.join(" | "));
+        this.checks.check(`${view.surface}, ${name}: three sizes, targets, axe`, faults.length === 0, faults.join(" | "));
     }
 
     quiet(view, words) {
