@@ -286,7 +286,8 @@ $(OUT)/tests/scenario/%.c.o: CFLAGS += -I.
 $(OUT)/tests/bench/%.c.o: CFLAGS += -I.
 define unit_rule
 $(BIN)/$(1): $(OUT)/tests/unit/$(1).c.o $(call helpers,$(1)) \
-    $(if $(filter test_desk_lanes test_power_% test_short_desk,$(1)),$(patsubst %,$(OUT)/tests/scenario/%.c.o,stage stage_service answers)) \
+    $(if $(filter test_desk_lanes test_desk_liars test_power_% test_short_desk,$(1)),$(patsubst %,$(OUT)/tests/scenario/%.c.o,stage stage_service answers)) \
+    $(if $(filter test_desk_liars,$(1)),$(patsubst %,$(OUT)/tests/fuzz/%.c.o,liars fuzz_input)) \
     $(foreach r,$(call test_rooms,$(1)),$(call archive,$(r))) \
     $(if $(call test_helpers,$(1)),$(if $(filter desk,$(call test_room,$(1))),,$(OUT)/lib/simreader.a)) \
     $(if $(filter test_ocr_% test_short_ocr,$(1)),$(OUT)/lib/simcardface.a)
@@ -348,7 +349,7 @@ $(BIN)/plain-vectors: $(OUT)/tests/bench/figures_plain.c.o $(OUT)/tests/bench/pl
 # ---- fuzzing: libFuzzer plays the outside world (clang); everything stands under build/fuzz ---------------------------
 
 # tests/fuzz/fuzz_NAME.c is a target, linked with the rooms and the helpers named here.
-FUZZ_HELPERS := tests/fuzz/fuzz.c tests/fuzz/fuzz_usb.c tests/fuzz/fuzz_server.c tests/fuzz/fuzz_shortage.c
+FUZZ_HELPERS := tests/fuzz/fuzz.c tests/fuzz/fuzz_input.c tests/fuzz/liars.c tests/fuzz/fuzz_usb.c tests/fuzz/fuzz_server.c tests/fuzz/fuzz_shortage.c
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(filter-out $(FUZZ_HELPERS),$(wildcard tests/fuzz/fuzz_*.c)))
 # Where the input also makes calls for memory and into the cryptographic library fail.
 FUZZ_SHORTAGE := tests/fuzz/fuzz_shortage.c tests/unit/lane_wrap.c
@@ -361,7 +362,7 @@ FUZZ_WITH_fuzz_ccid := tests/fuzz/fuzz_usb.c $(FUZZ_SHORTAGE)
 FUZZ_ROOMS_fuzz_ccid_t1 := driver common
 FUZZ_WITH_fuzz_ccid_t1 := tests/sim/reader/tpdu_t1.c tests/sim/reader/faults.c tests/sim/reader/util.c
 FUZZ_ROOMS_fuzz_desk := desk store common
-FUZZ_WITH_fuzz_desk := tests/scenario/stage.c tests/scenario/stage_service.c tests/scenario/answers.c tests/unit/fake_store.c
+FUZZ_WITH_fuzz_desk := tests/fuzz/liars.c tests/scenario/stage.c tests/scenario/stage_service.c tests/scenario/answers.c tests/unit/fake_store.c
 FUZZ_ROOMS_fuzz_csv := cli common
 FUZZ_ROOMS_fuzz_envelope := driver common
 FUZZ_WITH_fuzz_envelope := $(FUZZ_SHORTAGE)
@@ -386,7 +387,7 @@ FUZZ_WITH_fuzz_web := tests/fuzz/fuzz_server.c
 fuzz_rooms = $(or $(FUZZ_ROOMS_$(1)),common)
 FUZZ_WRAPS := $(patsubst %,-Wl$(comma)--wrap=%,$(filter-out usb_libusb_new v4l2_new,$(LANE_WRAPPED)))
 define fuzz_rule
-$(BIN)/$(1): $(patsubst %,$(OUT)/%.o,tests/fuzz/$(1).c tests/fuzz/fuzz.c $(FUZZ_WITH_$(1))) \
+$(BIN)/$(1): $(patsubst %,$(OUT)/%.o,tests/fuzz/$(1).c tests/fuzz/fuzz.c tests/fuzz/fuzz_input.c $(FUZZ_WITH_$(1))) \
     $(foreach r,$(call fuzz_rooms,$(1)),$(call archive,$(r)))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
