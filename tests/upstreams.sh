@@ -1,6 +1,6 @@
 #!/bin/bash
 # upstreams.sh BUILD BIN PORT: the same day at two whole desks: one asks the Web API of the simulated service, the other the
-# folders of the simulated 資格確認端末. By capability: by_numbers, reference_number and bulk come to the same at both, at
+# folders of the simulated 資格確認端末. By capability: by_numbers, reference_number and bulk (also of a list for tomorrow) come to the same at both, at
 # the board and in the books of who was asked; face_files become visits where the kind has them; what a kind does not
 # have is refused in plain words. A line a check, "N passed, N failed".
 set -u
@@ -62,7 +62,7 @@ start() { # start KIND
     rm -rf "$desk"
     "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
     desk=$(realpath "$desk")
-    sed -i 's/^capabilities = .*/capabilities = by_numbers reference_number bulk/; s/^\[desk\]$/&\nask-seconds = 4\nreference-bulk = 2/' "$desk/uketsuke.conf"
+    sed -i 's/^capabilities = .*/capabilities = by_numbers reference_number bulk/; s/^\[desk\]$/&\nask-seconds = 4\nreference-bulk = 2\nprecheck-bulk = 4/' "$desk/uketsuke.conf"
     [ "$1" = web-api ] || folders "$desk"
     launcher_start "$desk"
     launcher_ready "$desk"
@@ -164,6 +164,36 @@ bulk() {
     check "$kind: the outage is over" "not_eligible E009 4 -" "$result"
 }
 
+# The same people as a list for tomorrow: ten rows, four in a question. A list's questions bear names that begin with P.
+alone() {
+    if [ "$kind" = web-api ]; then grep '/search"' "$desk/log/ledger.jsonl" | grep -c '"request_id":"P'; else grep -c '^OQSsiquc01 [^ ]* P' "$desk/log/terminal"; fi
+}
+prechecked() {
+    local bulk status
+    bulk=$(asked bulk OQSmuquc01)
+    cat >"$desk/list.csv" <<EOF
+患者番号,氏名,保険者番号,記号,番号,枝番,生年月日
+,架空　三郎,00990010,試験,2001,01,昭和39年2月29日
+,架空　花子,99000010,9901,4567,02,19540707
+,見本　花子,39990015,,12345678,,19400103
+,架空　九郎,99000010,見本,7001,01,19770101
+,見本　三郎,99000010,見本,1003,01,19680720
+,架空　七郎,12990016,,1234566,,19580512
+,架空　四郎,99000010,見本,3001,01,19900110
+,見本　次郎,00990010,試験,1001,01,19710203
+,誰か,99000010,見本,4001,01,19790909
+,双子,99000010,見本,6001,,20100710
+EOF
+    "$bin/uketsuke" --config "$desk/uketsuke.conf" precheck "$desk/list.csv" --date tomorrow >"$desk/said" 2>&1
+    status=$?
+    check "$kind: bulk: a list for tomorrow, four rows a question, none by itself" "1 3 0" \
+        "$status $(($(asked bulk OQSmuquc01) - bulk)) $(alone)"
+    check "$kind: bulk: each row has its own end, and the day" \
+        "2 valid|3 valid|4 valid|5 valid|6 valid|7 valid|8 invalid|9 invalid|10 invalid|11 unknown|10" \
+        "$(tail -n +2 "$desk/list.csv.report.csv" | sort -t'"' -k2n | sed 's/^"\([0-9]*\)","[^"]*","[^"]*","\([a-z]*\)".*/\1 \2/' | tr '\n' '|')$(
+            grep -c "\"$(TZ=Asia/Tokyo date -d tomorrow +%Y%m%d)\"" "$desk/list.csv.report.csv")"
+}
+
 doubtful() { [ "$(ask "/api/visits/$1/outbox" | jq -r '.entries[] | select(.target == "main") | .state')" = "doubtful" ]; }
 doubt() {
     # It arrives, and nobody hears that it did: shown as doubtful, and no later visit of the same patient sends it again.
@@ -256,6 +286,7 @@ for kind in web-api folders; do
     by_numbers
     reference_number
     bulk
+    prechecked
     doubt
     face_files
     [ "$kind" = web-api ] || samples

@@ -1,6 +1,7 @@
 /*
- * precheck: a list of tomorrow's appointments is asked about row by row; the report is written as it goes, so that it
- * can be stopped anywhere (also by kill -9) and taken up again.
+ * precheck: a list of tomorrow's appointments is asked about, as many rows together as the desk takes; the report is
+ * written as the answers come, so that it can be stopped anywhere (also by kill -9) and taken up again: what has no line
+ * there is asked (again).
  */
 #include "clock.h"
 #include "command.h"
@@ -19,10 +20,13 @@
 #include <unistd.h>
 
 #define ASK_MS 60000
-#define TRIES 5        /* of one row before it is left for later */
+#define BULK_MS 660000 /* many together: they are worked on elsewhere */
+#define TRIES 5        /* without any answer before the rest is left for later */
+#define TRIES_BUSY 60  /* while the desk still asks for whoever was there before */
 #define REST_S 2       /* after a try that came to nothing */
 #define PACE_US 100000 /* between two questions: the counter comes first */
 #define ROWS_MAX 20000
+#define ROOM_MAX 200
 #define BAR 30
 #define DAY_S (24 * 3600)
 
@@ -53,6 +57,13 @@ static const struct {
     {"date", COL_DATE},          {"appointment date", COL_DATE},
 };
 
+/* A row that is asked about: `open` until its line is in the report. */
+struct asked {
+    unsigned line;
+    bool open;
+    struct msg_precheck m;
+};
+
 struct check {
     const struct command_options *options;
     struct csv csv;
@@ -66,7 +77,9 @@ struct check {
     bool bar;
     time_t began;
     unsigned begun_at; /* how many were finished then */
-    struct msg_prechecked answer;
+    struct asked *batch;
+    unsigned room, n, waiting; /* rows taken together, gathered, and not answered yet */
+    uint16_t failure;          /* why the last that was left was left */
 };
 
 static int complain(const struct check *c, const char *what, const char *ja, const char *en)
@@ -346,16 +359,6 @@ static void draw(const struct check *c)
     (void)fflush(c->options->err);
 }
 
-static int take(struct message *message, void *arg)
-{
-    struct check *c = arg;
-
-    if (message->type != MSG_PRECHECKED)
-        return 0;
-    c->answer = message->body.prechecked;
-    return 1;
-}
-
 static const char *cell(const struct check *c, const struct csv_row *row, enum column column)
 {
     return c->columns[column] >= 0 && (size_t)c->columns[column] < row->n
@@ -405,15 +408,15 @@ static void changes_text(const char *lines, char *out, size_t size)
     out[n] = '\0';
 }
 
-static int write_row(struct check *c, const struct csv_row *row)
+static int write_row(struct check *c, unsigned number, const char *patient, const char *name,
+                     const struct msg_prechecked *a)
 {
-    const struct msg_prechecked *a = &c->answer;
     const struct failure_text *text = failure_text(a->failure);
     bool none = text->kind == FAILURE_KIND_NONE, date = strcmp(a->field, "date") == 0;
-    char line[16], words[800], changes[2600];
+    char line[16], words[1100], changes[2600];
     const char *const fields[] = {line,
-                                  a->patient[0] != '\0' ? a->patient : cell(c, row, COL_PATIENT),
-                                  cell(c, row, COL_NAME),
+                                  a->patient[0] != '\0' ? a->patient : patient,
+                                  name,
                                   results[a->result],
                                   a->validity,
                                   a->field,
@@ -426,77 +429,164 @@ static int write_row(struct check *c, const struct csv_row *row)
                                   a->since,
                                   changes,
                                   a->date};
+    int r;
 
-    (void)snprintf(line, sizeof(line), "%u", row->line);
-    (void)snprintf(words, sizeof(words), "%s%s%s%s%s",
+    (void)snprintf(line, sizeof(line), "%u", number);
+    (void)snprintf(words, sizeof(words), "%s%s%s%s%s%s%s",
                    a->other_name != 0 ? "氏名が一覧と違います / the name differs from the list. "
                                       : "",
                    none ? "" : (date ? DATE_JA : text->staff_ja), none ? "" : " / ",
-                   none ? "" : (date ? DATE_EN : text->staff_en), "");
+                   none ? "" : (date ? DATE_EN : text->staff_en), a->notice[0] != '\0' ? " (" : "",
+                   a->notice, a->notice[0] != '\0' ? ")" : "");
     changes_text(a->changes, changes, sizeof(changes));
-    return append(c, fields, sizeof(fields) / sizeof(fields[0]));
-}
-
-/* 0: its line is in the report; 1: left for later; negative: the desk or the disk. */
-static int check_row(struct check *c, struct link *link, const struct csv_row *row,
-                     const char *staff)
-{
-    struct msg_precheck m = {0};
-    const char *wrong;
-    int r = 0;
-
-    memset(&c->answer, 0, sizeof(c->answer));
-    c->answer.result = PRECHECK_LATER;
-    (void)MESSAGE_TEXT(m.staff, staff);
-    wrong = make_question(c, row, &m);
-    if (wrong != NULL) {
-        c->answer.result = PRECHECK_WRONG;
-        c->answer.failure = FAILURE_LOOKUP_FORMAT;
-        (void)MESSAGE_TEXT(c->answer.field, wrong);
-    }
-    for (unsigned tries = 0; wrong == NULL && c->answer.result == PRECHECK_LATER && tries < TRIES;
-         tries++) {
-        if (tries > 0)
-            (void)sleep(REST_S);
-        r = link_ask(link, MSG_PRECHECK, &m, ASK_MS, take, c);
-        if (r < 0)
-            break;
-    }
-    explicit_bzero(&m, sizeof(m));
-    if (r < 0)
-        return r;
-    if (c->answer.result >= PRECHECK_LATER)
-        return 1;
-    r = write_row(c, row);
+    r = append(c, fields, sizeof(fields) / sizeof(fields[0]));
     if (r == 0) {
-        c->done[row->line] = true;
+        c->done[number] = true;
         c->finished++;
-        c->counts[c->answer.result]++;
+        c->counts[a->result]++;
+        draw(c);
     }
     return r;
+}
+
+/* Each answer goes into the report at once. */
+static int take(struct message *message, void *arg)
+{
+    struct check *c = arg;
+    const struct msg_prechecked *a = &message->body.prechecked;
+    int r = 0;
+
+    if (message->type != MSG_PRECHECKED)
+        return 0;
+    for (unsigned i = 0; i < c->n; i++) {
+        struct asked *row = &c->batch[i];
+
+        if (!row->open || row->m.request != a->request || a->request == 0)
+            continue;
+        row->m.request = 0;
+        c->waiting--;
+        c->failure = a->failure;
+        if (a->result < PRECHECK_LATER) {
+            row->open = false;
+            r = write_row(c, row->line, row->m.patient, row->m.name, a);
+        }
+        return r < 0 ? r : c->waiting == 0;
+    }
+    return 0;
+}
+
+static int take_room(struct message *message, void *arg)
+{
+    struct check *c = arg;
+    uint16_t rows = message->body.precheck_room.rows;
+
+    if (message->type != MSG_PRECHECK_ROOM)
+        return 0;
+    c->room = rows < 1 ? 1 : rows > ROOM_MAX ? ROOM_MAX : rows;
+    return 1;
+}
+
+static int ask_room(struct check *c, struct link *link)
+{
+    struct msg_precheck_room_query query = {0};
+
+    return link_ask(link, MSG_PRECHECK_ROOM_QUERY, &query, LINK_ASK_MS, take_room, c);
+}
+
+/* As many of the open rows as the desk takes, and what it says of them. */
+static int ask_open(struct check *c, struct link *link)
+{
+    unsigned open = 0, sent = 0;
+    int r = 0;
+
+    for (unsigned i = 0; i < c->n; i++)
+        open += c->batch[i].open;
+    if (open > c->room)
+        open = c->room;
+    c->waiting = open;
+    for (unsigned i = 0; i < c->n && r == 0 && sent < open; i++) {
+        struct asked *row = &c->batch[i];
+
+        if (!row->open)
+            continue;
+        row->m.more = ++sent < open;
+        r = link_send(link, MSG_PRECHECK, &row->m);
+    }
+    return r < 0 ? r : link_listen(link, open > 1 ? BULK_MS : ASK_MS, take, c);
+}
+
+/* 0: all their lines are in the report; 1: some are left for later; negative: the desk or the disk. */
+static int check_batch(struct check *c, struct link *link)
+{
+    unsigned left = c->n, before, tries = 0;
+    int r = 0;
+
+    while (r == 0 && left > 0 && tries < (c->failure == FAILURE_DESK_BUSY ? TRIES_BUSY : TRIES)) {
+        if (tries > 0) {
+            (void)sleep(REST_S);
+            r = ask_room(c, link);
+        }
+        if (r == 0)
+            r = ask_open(c, link);
+        before = left;
+        left = 0;
+        for (unsigned i = 0; i < c->n; i++)
+            left += c->batch[i].open;
+        tries = left < before ? 0 : tries + 1;
+        (void)usleep(PACE_US);
+    }
+    explicit_bzero(c->batch, c->n * sizeof(*c->batch));
+    c->n = 0;
+    return r < 0 ? r : left > 0;
+}
+
+/* The row joins those that are asked about together; what it cannot be asked for stands in the report at once. */
+static int gather(struct check *c, struct link *link, const struct csv_row *row, const char *staff)
+{
+    struct msg_prechecked answer = {.result = PRECHECK_WRONG, .failure = FAILURE_LOOKUP_FORMAT};
+    struct asked asked = {.line = row->line, .open = true};
+    const char *wrong = make_question(c, row, &asked.m);
+    int r = 0;
+
+    if (wrong != NULL) {
+        (void)MESSAGE_TEXT(answer.field, wrong);
+        return write_row(c, row->line, cell(c, row, COL_PATIENT), cell(c, row, COL_NAME), &answer);
+    }
+    (void)MESSAGE_TEXT(asked.m.staff, staff);
+    if (c->n > 0 && strcmp(c->batch[0].m.date, asked.m.date) != 0)
+        r = check_batch(c, link); /* one question is about one day */
+    if (r == 0 && c->n == 0)
+        r = ask_room(c, link);
+    if (r == 0)
+        c->batch[c->n++] = asked;
+    explicit_bzero(&asked, sizeof(asked));
+    return r == 0 && c->n >= c->room ? check_batch(c, link) : r;
 }
 
 static int check_rows(struct check *c, struct link *link)
 {
     const char *staff = command_staff(c->options);
     struct csv_row row;
-    int r = 0;
+    int r;
 
     c->began = time(NULL);
     c->begun_at = c->finished;
-    while (r == 0 && csv_next(&c->csv, &row) == 1) {
-        if (c->done[row.line])
-            continue;
-        draw(c);
-        r = check_row(c, link, &row, staff);
-        if (r == 0 && c->answer.result != PRECHECK_WRONG)
-            (void)usleep(PACE_US);
-    }
+    c->batch = calloc(ROOM_MAX, sizeof(*c->batch));
+    r = c->batch != NULL ? 0 : -ENOMEM;
+    draw(c);
+    while (r == 0 && csv_next(&c->csv, &row) == 1)
+        if (!c->done[row.line])
+            r = gather(c, link, &row, staff);
+    if (r == 0 && c->n > 0)
+        r = check_batch(c, link);
+    if (c->batch != NULL)
+        explicit_bzero(c->batch, ROOM_MAX * sizeof(*c->batch));
+    free(c->batch);
     draw(c);
     if (c->bar)
         (void)fputc('\n', c->options->err);
     if (r > 0) {
-        const struct failure_text *text = failure_text(c->answer.failure);
+        const struct failure_text *text = failure_text(c->failure);
 
         (void)fprintf(c->options->err, "uketsuke: %s %s / %s\n", text->code, text->staff_ja,
                       text->staff_en);

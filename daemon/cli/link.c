@@ -165,6 +165,13 @@ void link_close(struct link **at)
     free(link);
 }
 
+int link_send(struct link *link, uint16_t type, void *body)
+{
+    link->request++;
+    memcpy(body, &link->request, sizeof(link->request));
+    return ipc_send(link->ipc, type, body);
+}
+
 int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take,
              void *arg)
 {

@@ -26,6 +26,8 @@ typedef int link_take_fn(struct message *message, void *arg);
  */
 int link_ask(struct link *link, uint16_t type, void *body, unsigned timeout_ms, link_take_fn *take,
              void *arg);
+/* Send only; what comes for it is handed on by link_listen(). */
+int link_send(struct link *link, uint16_t type, void *body);
 /* With a descriptor (borrowed) along. */
 int link_ask_fd(struct link *link, uint16_t type, void *body, int fd, unsigned timeout_ms,
                 link_take_fn *take, void *arg);

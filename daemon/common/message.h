@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IPC_VERSION 9
+#define IPC_VERSION 10
 #define MESSAGE_HEADER 12
 #define MESSAGE_MAX 16384 /* no packet is larger */
 #define MESSAGE_FDS_MAX 2

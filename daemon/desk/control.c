@@ -480,6 +480,13 @@ static void on_message(struct ipc *ipc, struct message *message, void *arg)
     case MSG_PRECHECK:
         precheck_ask(client->control->desk, client, &body->precheck);
         break;
+    case MSG_PRECHECK_ROOM_QUERY: {
+        struct msg_precheck_room room = {.request = body->precheck_room_query.request,
+                                         .rows = (uint16_t)precheck_room(client->control->desk)};
+
+        (void)ipc_send(ipc, MSG_PRECHECK_ROOM, &room);
+        break;
+    }
     case MSG_PATIENT_LINK:
         match_link(client->control->desk, &body->patient_link, &result);
         (void)ipc_send(ipc, MSG_ACTION_RESULT, &result);

@@ -61,8 +61,8 @@ struct desk_settings {
     bool subsidy_off;         /* whether an answer tells about 医療費助成 is of no interest */
     char subsidy_element[65]; /* by which it does; "": none does */
     uint64_t negative_us;     /* for so long a negative answer serves the same card again */
-    unsigned
-        precheck_days; /* so many days ahead a pre-check may have been told, to serve on its day */
+    unsigned precheck_bulk;   /* rows of a list in one bulk question; 0 and 1: one by one */
+    unsigned precheck_days;   /* before its day an answer told ahead may have been told, to serve */
     uint64_t limit_us[VISIT_STATE_COUNT]; /* CLOCK_NEVER for IDLE and CLOSED */
 };
 
@@ -162,17 +162,20 @@ struct hub {
     size_t n;
 };
 
-/* A row of tomorrow's list that is asked about; see precheck.h. */
+/* Rows of tomorrow's list that are asked about; see precheck.h. */
+struct precheck_row {
+    struct msg_precheck entry;
+    struct store_numbers numbers;
+};
 struct precheck {
     struct timer *timer;
-    void *asker; /* NULL: nobody waits for it (any more) */
-    uint32_t request;
+    void *asker;    /* NULL: nobody waits for it (any more) */
     uint64_t asked; /* request towards the relay, 0: nothing is under way */
     uint64_t count;
     unsigned upstream;
-    char date[9];
-    struct msg_precheck entry;
-    struct store_numbers numbers;
+    char date[9];              /* all rows are about this day */
+    struct precheck_row *rows; /* gathered, or under way */
+    unsigned n, room;
 };
 
 /* Disaster mode as it stands in the store; cause 0: off. See disaster.h. */

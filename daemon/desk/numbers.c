@@ -285,6 +285,18 @@ bool numbers_of_answer(const struct xmlmsg *tree, const char *today, struct stor
     return check(&entry, today, false, out) == NULL;
 }
 
+static const char *unpadded(const char *text)
+{
+    return text + strspn(text, " 0");
+}
+
+bool numbers_echoed(const struct xmlmsg *info, const char *insurer, const char *number)
+{
+    return strcmp(unpadded(xmlmsg_get(info, "InsuredIdentificationNumber")), unpadded(number)) ==
+               0 &&
+           strcmp(unpadded(xmlmsg_get(info, "InsurerNumber")), unpadded(insurer)) == 0;
+}
+
 size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t size)
 {
     const char *insurer = numbers->insurer + strspn(numbers->insurer, "0");

@@ -40,6 +40,9 @@ uint16_t numbers_failure(const char *field, const char *insurer, uint16_t usual)
 struct xmlmsg;
 bool numbers_of_answer(const struct xmlmsg *tree, const char *today, struct store_numbers *out);
 
+/* Insurer and number as an answer repeats them from the question: padding aside the same. */
+bool numbers_echoed(const struct xmlmsg *info, const char *insurer, const char *number);
+
 /* One canonical text of the numbers for the cache: never the same for two different persons' numbers. */
 size_t numbers_subject(const struct store_numbers *numbers, char *out, size_t size);
 

@@ -1,5 +1,6 @@
 /* 照会番号登録: carried by the relays of the upstreams, alone or many at once, never sent again
  * after doubt. */
+#include "numbers.h"
 #include "outbox_internal.h"
 
 #include "ask.h"
@@ -203,11 +204,6 @@ static struct outbox_end read_status(const struct xmlmsg *part, char detail[129]
         .detail = detail};
 }
 
-static const char *unpadded(const char *text)
-{
-    return text + strspn(text, " 0");
-}
-
 /* The unit that echoes this registration. */
 static const struct xmlmsg *find_unit(const struct xmlmsg *body, const struct registration *wanted)
 {
@@ -216,10 +212,7 @@ static const struct xmlmsg *find_unit(const struct xmlmsg *body, const struct re
         const struct xmlmsg *info = xmlmsg_child(u, "ReferenceNumberRegistrationInfo");
 
         if (info != NULL && strcmp(xmlmsg_get(info, "ReferenceNumber"), wanted->reference) == 0 &&
-            strcmp(unpadded(xmlmsg_get(info, "InsuredIdentificationNumber")),
-                   unpadded(wanted->numbers.number)) == 0 &&
-            strcmp(unpadded(xmlmsg_get(info, "InsurerNumber")),
-                   unpadded(wanted->numbers.insurer)) == 0)
+            numbers_echoed(info, wanted->numbers.insurer, wanted->numbers.number))
             return u;
     }
     return NULL;

@@ -1,5 +1,5 @@
 /*
- * precheck: tomorrow's appointments, asked about today, one row at a time for whoever sends the list (`uketsuke
+ * precheck: tomorrow's appointments, asked about today, some rows at a time for whoever sends the list (`uketsuke
  * precheck`). Visits at the lanes come first: one question is under way at most, and none is kept waiting by it.
  *
  * The answer is one about the day that was asked for (QualificationConfirmationDate: today, or up to PRECHECK_AHEAD days
@@ -13,7 +13,16 @@
 
 #include "desk.h"
 
-/* One row of `asker`; answered later through desk_ports.prechecked, or at once when it cannot be asked. */
+/*
+ * So many rows can be asked about at once: where the service offers `bulk`, they go in one question and each is judged by
+ * its own unit of the answer. A row that is lacking there is of unknown result, and says so; an error of one is its own.
+ */
+unsigned precheck_room(const struct desk *desk);
+
+/*
+ * One row of `asker`; answered later through desk_ports.prechecked, or at once when it cannot be asked. `more`: rows about
+ * the same day follow, at most precheck_room() in all, and are asked about together.
+ */
 void precheck_ask(struct desk *desk, void *asker, const struct msg_precheck *entry);
 /* It has gone: nobody is told. */
 void precheck_forget(struct desk *desk, const void *asker);

@@ -19,6 +19,7 @@ void settings_read(const struct config *config, struct desk_settings *out)
     out->again_us = (uint64_t)config_number(config, CFG_desk_AGAIN_SECONDS, NULL) * CLOCK_SECOND;
     out->negative_us =
         (uint64_t)config_number(config, CFG_desk_NEGATIVE_SECONDS, NULL) * CLOCK_SECOND;
+    out->precheck_bulk = (unsigned)config_number(config, CFG_desk_PRECHECK_BULK, NULL);
     out->precheck_days = (unsigned)config_number(config, CFG_desk_PRECHECK_DAYS, NULL);
     out->subsidy_off = config_number(config, CFG_desk_SUBSIDY, NULL) == 1;
     (void)MESSAGE_TEXT(out->subsidy_element, config_text(config, CFG_desk_SUBSIDY_ELEMENT, NULL));

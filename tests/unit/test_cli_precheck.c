@@ -30,8 +30,10 @@ struct desk {
     char directory[64], config[100], socket[100], list[100], report[120];
     int listen_fd, stop[2];
     pthread_t thread;
-    unsigned asked[ROWS + 1];                 /* how often each row was */
-    unsigned gone_after;                      /* rows of one connection; 0: stays */
+    unsigned asked[ROWS + 1]; /* how often each row was */
+    unsigned gone_after;      /* rows of one connection; 0: stays */
+    unsigned room, batches;   /* rows it takes together; how often it was asked about some */
+    unsigned lacking;         /* row 2 is left for later so many times */
     char last_birth[41], dates[ROWS + 1][41]; /* as the rows said them */
     char *date;                               /* --date, NULL: not given */
     char *out, *err;
@@ -61,7 +63,13 @@ static void answer(int fd, const struct msg_precheck *m, struct desk *desk)
     MESSAGE_TEXT(a.date, "20261201");
     MESSAGE_TEXT(a.validity, "1");
     MESSAGE_TEXT(a.name, m->name);
-    if (row == 3) {
+    if (row == 2 && desk->lacking > 0) {
+        desk->lacking--;
+        a.result = PRECHECK_LATER;
+        a.failure = FAILURE_ELIGIBILITY_SLOW;
+    } else if (row == 6) {
+        MESSAGE_TEXT(a.notice, "SIMNOT301 見本");
+    } else if (row == 3) {
         a.result = PRECHECK_INVALID;
         a.failure = FAILURE_ELIGIBILITY_NONE;
         MESSAGE_TEXT(a.validity, "4");
@@ -86,7 +94,8 @@ static void serve(int fd, struct desk *desk)
     struct msg_hello hello = {.version = IPC_VERSION, .role = 'D'};
     uint8_t packet[MESSAGE_MAX];
     struct message message;
-    unsigned rows = 0;
+    struct msg_precheck together[ROWS];
+    unsigned rows = 0, held = 0;
 
     reply(fd, MSG_HELLO, &hello);
     for (;;) {
@@ -99,11 +108,27 @@ static void serve(int fd, struct desk *desk)
         n = recv(fd, packet, sizeof(packet), 0);
         if (n <= 0 || message_decode(packet, (size_t)n, 0, &message) != 0)
             return;
+        if (message.type == MSG_PRECHECK_ROOM_QUERY) {
+            struct msg_precheck_room room = {.request = message.body.precheck_room_query.request,
+                                             .rows = (uint16_t)desk->room};
+
+            reply(fd, MSG_PRECHECK_ROOM, &room);
+        }
         if (message.type != MSG_PRECHECK)
             continue;
-        if (desk->gone_after > 0 && rows++ == desk->gone_after)
-            return; /* asked, and never answered */
-        answer(fd, &message.body.precheck, desk);
+        if (held == desk->room ||
+            (held > 0 && strcmp(together[0].date, message.body.precheck.date) != 0))
+            abort(); /* more than there is room for, or about two days */
+        together[held++] = message.body.precheck;
+        if (message.body.precheck.more != 0)
+            continue;
+        desk->batches++;
+        for (unsigned i = held; i > 0; i--) { /* in whatever order */
+            if (desk->gone_after > 0 && rows++ == desk->gone_after)
+                return; /* asked, and never answered */
+            answer(fd, &together[i - 1], desk);
+        }
+        held = 0;
     }
 }
 
@@ -163,6 +188,7 @@ static int setup(void **state)
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     char text[600];
 
+    desk->room = 1;
     strcpy(desk->directory, "/tmp/uketsuke-precheck-XXXXXX");
     assert_non_null(mkdtemp(desk->directory));
     snprintf(desk->config, sizeof(desk->config), "%s/uketsuke.conf", desk->directory);
@@ -297,6 +323,46 @@ static void a_list_that_cannot_be_read_says_where(void **state)
     }
 }
 
+/* Where the desk takes many, they go together; what was answered before it went away is not asked again. */
+static void rows_go_together_as_the_desk_takes_them(void **state)
+{
+    struct desk *desk = *state;
+    char *report;
+
+    desk->room = 3;
+    assert_int_equal(precheck(desk), EXIT_NOT_SO);
+    assert_int_equal(desk->batches, (ROWS + 2) / 3);
+    report = read_whole(desk->report);
+    assert_int_equal(lines_with(report, "\r\n"), 1 + ROWS);
+    assert_non_null(strstr(
+        report, "\"7\",\"PT6\",\"架空　花子\",\"valid\",\"1\",\"\",\"\",\" (SIMNOT301 見本)\""));
+    free(report);
+    for (unsigned i = 1; i <= ROWS; i++)
+        assert_int_equal(desk->asked[i], 1);
+    assert_int_equal(unlink(desk->report), 0);
+    memset(desk->asked, 0, sizeof(desk->asked));
+    /* Cut off in the middle of the second: the one row of it that was answered is done. */
+    desk->batches = 0;
+    desk->gone_after = 4;
+    assert_int_equal(precheck(desk), EXIT_NO_DESK);
+    report = read_whole(desk->report);
+    assert_int_equal(lines_with(report, "\r\n"), 1 + 4);
+    free(report);
+    desk->gone_after = 0;
+    assert_int_equal(precheck(desk), EXIT_NOT_SO);
+    for (unsigned i = 1; i <= ROWS; i++)
+        assert_int_equal(desk->asked[i], 1);
+    assert_int_equal(desk->batches, 2 + 2); /* 3 and 3, cut off; then the other 4 by 3 */
+    /* What is left for later is asked about again, and that alone. */
+    assert_int_equal(unlink(desk->report), 0);
+    memset(desk->asked, 0, sizeof(desk->asked));
+    desk->lacking = 2;
+    assert_int_equal(precheck(desk), EXIT_NOT_SO);
+    for (unsigned i = 1; i <= ROWS; i++)
+        assert_int_equal(desk->asked[i], i == 2 ? 3 : 1);
+    assert_non_null(strstr(desk->out, "8/8"));
+}
+
 /* So many days from today in Japan, by this test's own reckoning. */
 static void day_in(int days, char out[11])
 {
@@ -364,7 +430,9 @@ static void a_day_that_cannot_be_is_refused_before_anything_is_asked(void **stat
     assert_int_equal(precheck(desk), EXIT_USAGE);
     assert_non_null(strstr(desk->err, "one of the two only"));
     desk->date = NULL;
+    desk->room = 3;
     assert_int_equal(precheck(desk), EXIT_AS_ASKED);
+    assert_int_equal(desk->batches, 3); /* three days */
     assert_string_equal(desk->dates[1], "2026/12/1");
     assert_string_equal(desk->dates[2], "");
     assert_string_equal(desk->dates[6], "令和8年12月3日");
@@ -376,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_list_stopped_anywhere_goes_on_and_asks_nothing_twice,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_list_that_cannot_be_read_says_where, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_go_together_as_the_desk_takes_them, setup, teardown),
         cmocka_unit_test_setup_teardown(the_day_of_the_list_goes_with_each_row, setup, teardown),
         cmocka_unit_test_setup_teardown(a_day_that_cannot_be_is_refused_before_anything_is_asked,
                                         setup, teardown),
