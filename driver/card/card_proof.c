@@ -118,7 +118,22 @@ void card_certificate_clear(struct card_certificate *certificate)
     explicit_bzero(certificate, sizeof(*certificate));
 }
 
-static int prove_chain(const struct card_trust *trust, const struct card_certificate *certificate)
+/* To when both are valid. False: the authority does not say when it is. */
+static bool narrow(struct card_certificate *certificate, const X509 *authority)
+{
+    const int64_t from = time_of(X509_get0_notBefore(authority)),
+                  until = time_of(X509_get0_notAfter(authority));
+
+    if (from == INT64_MIN || until == INT64_MIN)
+        return false;
+    if (certificate->valid_from < from)
+        certificate->valid_from = from;
+    if (certificate->valid_until > until)
+        certificate->valid_until = until;
+    return true;
+}
+
+static int prove_chain(const struct card_trust *trust, struct card_certificate *certificate)
 {
     const X509_NAME *issuer = X509_get_issuer_name(certificate->x509);
     int result = GENUINE_NO;
@@ -131,12 +146,13 @@ static int prove_chain(const struct card_trust *trust, const struct card_certifi
          i++)
         if (X509_NAME_cmp(issuer, X509_get_subject_name(authority)) == 0 &&
             X509_check_ca(authority) != 0 &&
-            X509_verify(certificate->x509, X509_get0_pubkey(authority)) == 1)
+            X509_verify(certificate->x509, X509_get0_pubkey(authority)) == 1 &&
+            narrow(certificate, authority))
             result = GENUINE_YES;
     return no_memory() && result != GENUINE_YES ? -ENOMEM : result;
 }
 
-int card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate)
+int card_proof_chain(const struct card_trust *trust, struct card_certificate *certificate)
 {
     int result = prove_chain(trust, certificate);
 

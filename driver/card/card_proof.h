@@ -39,10 +39,11 @@ void card_certificate_clear(struct card_certificate *certificate);
 
 /*
  * Signed by one of the configured authorities? The authorities of several generations share one name, so
- * each of that name is tried by its key. Validity in time is not part of this: an expired certificate is an
- * ordinary state with its own rules.
+ * each of that name is tried by its key. Whether it is valid now is not part of this: an expired certificate is an
+ * ordinary state with its own rules. But it is valid no longer, and no earlier, than its authority (RFC 5280, 6.1):
+ * on GENUINE_YES valid_from and valid_until are narrowed to that.
  */
-int card_proof_chain(const struct card_trust *trust, const struct card_certificate *certificate);
+int card_proof_chain(const struct card_trust *trust, struct card_certificate *certificate);
 
 /* A signature over `message` (SHA-256) by the certificate's key: 1 yes, 0 no. */
 int card_proof_signature(const struct card_certificate *certificate, const void *message,

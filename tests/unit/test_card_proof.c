@@ -160,6 +160,51 @@ static void a_chain_may_be_of_rsa_or_of_elliptic_curves(void **state)
     EVP_PKEY_free(stranger);
 }
 
+/* The authority ends before the certificate that it signed, or began after it. (Seconds: date -u -d ... +%s) */
+static void nobody_is_valid_for_longer_than_the_authority(void **state)
+{
+    static const struct {
+        const char *from, *until;
+        int64_t valid_from, valid_until;
+    } rows[] = {
+        {"20200101000000Z", "20300101000000Z", 1717977600, 1875311999}, /* the holder's own */
+        {"20200101000000Z", "20270331235959Z", 1717977600, 1806537599},
+        {"20250101000000Z", "20300101000000Z", 1735689600, 1875311999},
+    };
+    EVP_PKEY *key = EVP_EC_gen("P-256"), *stranger = EVP_EC_gen("P-256");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        X509 *ca = certificate_of("Authority", key, NULL, key, EVP_sha256());
+        X509 *good = certificate_of("holder", key, ca, key, EVP_sha256());
+        X509 *other = certificate_of("holder", key, ca, stranger, EVP_sha256());
+        struct card_certificate certificate;
+        struct card_trust *trust;
+
+        ASN1_TIME_set_string_X509(X509_getm_notBefore(ca), rows[i].from);
+        ASN1_TIME_set_string_X509(X509_getm_notAfter(ca), rows[i].until);
+        assert_true(X509_sign(ca, key, EVP_sha256()) > 0);
+        trust = trust_in(&ca, 1);
+        parse(&certificate, good);
+        assert_int_equal(card_proof_chain(trust, &certificate), GENUINE_YES);
+        assert_int_equal(certificate.valid_from, rows[i].valid_from);
+        assert_int_equal(certificate.valid_until, rows[i].valid_until);
+        card_certificate_clear(&certificate);
+        /* Whose signature it is not says nothing about it. */
+        parse(&certificate, other);
+        assert_int_equal(card_proof_chain(trust, &certificate), GENUINE_NO);
+        assert_int_equal(certificate.valid_from, 1717977600);
+        assert_int_equal(certificate.valid_until, 1875311999);
+        card_certificate_clear(&certificate);
+        card_trust_free(&trust);
+        X509_free(ca);
+        X509_free(good);
+        X509_free(other);
+    }
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(stranger);
+}
+
 /* Signed by a key that is trusted, but not as an authority's. */
 static void a_holders_certificate_is_no_authority(void **state)
 {
@@ -334,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chain_may_be_of_rsa_or_of_elliptic_curves),
+        cmocka_unit_test(nobody_is_valid_for_longer_than_the_authority),
         cmocka_unit_test(a_holders_certificate_is_no_authority),
         cmocka_unit_test(a_signature_is_judged_by_the_certificates_kind_of_key),
         cmocka_unit_test(keys_of_issuers_come_from_a_directory),
