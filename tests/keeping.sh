@@ -79,6 +79,17 @@ highest() { # of the pages drawn, the one with most lines
     awk -v RS='\033\\[H' 'NR > 1 {sub(/\033\[\?25h.*/, ""); n = gsub(/\n/, "&") + 1; if (n > most) most = n} END {print most + 0}' "$desk/log/small"
 }
 check "watch: a small window is not left ($(highest) lines of 6)" [ "$(highest)" -le 6 -a "$(highest)" -ge 4 ]
+page again "$bin/uketsuke watch"
+sleep 1
+stop
+sleep 2
+check "watch: the desk starts again" start
+sleep 2
+printf q >&9
+wait "$page"
+check "watch: a desk that went was waited for, status 0" [ $? -eq 0 ]
+came_back() { sed -n '/the desk is not running/,$p' "$desk/log/again" | grep -aq 'q: 終わる'; }
+check "watch: ... which was said, and then the page went on" came_back
 page plain "$bin/uketsuke watch --lines"
 sleep 1
 kill "$page"

@@ -223,8 +223,9 @@ static int redact_journal(const struct command_options *options)
         json_t *record = json_loadb(line, (size_t)len, 0, NULL), *kept = json_object(), *value;
         const char *field;
 
-        json_object_foreach (record, field, value)
+        json_object_foreach (record, field, value) {
             keep(kept, field, value);
+        }
         if (!json_is_object(record))
             lost++;
         else if (json_dumpf(kept, options->out, JSON_COMPACT) == 0)
