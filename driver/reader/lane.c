@@ -282,6 +282,10 @@ static void open_parts(struct device *d)
             device_close(d, FAILURE_READER_UNSUPPORTED, true);
         return;
     }
+    /* Two in one housing, each with an interface of its own: the first is the contactless one of those known. */
+    if (ccid_count(usb) > 1)
+        log_event(LOG_LEVEL_NOTICE, "the device has more readers, only the first is used",
+                  LOG_NUMBER("readers", ccid_count(usb)));
     d->step = DEVICE_OPENING;
     ccid_on_card(d->ccid, on_card, d);
     ccid_open(d->ccid, d->deadline_us, on_opened, d);
