@@ -278,7 +278,7 @@ refused() { # refused CAPABILITY: the relay does not begin with it, and says why
     sed "s/^capabilities = .*/capabilities = by_numbers $1/" "$desk/uketsuke.conf" >"$desk/refused.conf"
     words=$("$bin/uketsuke-relay" --config "$desk/refused.conf" --instance main --try-cage 2>&1)
     check "$kind: $1 is refused in plain words" "1 yes" \
-        "$? $(grep -q "capabilities: $1: この種類の照会先にはありません / not something that this kind of upstream can do (by_numbers " <<<"$words" && echo yes || echo "$words")"
+        "$? $(grep -q "capabilities: $1: この種類の照会先にはありません / not something that this kind of upstream can do; 次から選びます / choose from by_numbers " <<<"$words" && echo yes || echo "$words")"
 }
 
 for kind in web-api folders; do

@@ -5,13 +5,16 @@
 
 static const struct {
     unsigned use;
-    const char *unit;
-    bool instance; /* one for each lane, upstream or output */
+    const char *unit; /* with an @: one for each lane, upstream or output */
 } units[] = {
-    {FOR_DESK, "uketsuke-desk", false},         {FOR_BROKER, "uketsuke-broker", false},
-    {FOR_READER, "uketsuke-reader@", true},     {FOR_MATCHER, "uketsuke-matcher", false},
-    {FOR_OCR, "uketsuke-ocr", false},           {FOR_RELAY, "uketsuke-relay@", true},
-    {FOR_HANDOVER, "uketsuke-handover@", true}, {FOR_WEB, "uketsuke-web", false},
+    {FOR_DESK, "uketsuke-desk"},
+    {FOR_BROKER, "uketsuke-broker"},
+    {FOR_READER, "uketsuke-reader@"},
+    {FOR_MATCHER, "uketsuke-matcher"},
+    {FOR_OCR, "uketsuke-ocr"},
+    {FOR_RELAY, "uketsuke-relay@"},
+    {FOR_HANDOVER, "uketsuke-handover@"},
+    {FOR_WEB, "uketsuke-web"},
 };
 
 bool config_is_live(enum config_key key)
@@ -42,9 +45,9 @@ void config_units(const struct config_change *change, char *out, size_t size)
         if ((use & units[i].use) != 0)
             len += (size_t)snprintf(out + len, size - len, "%s%s%s.service", len > 0 ? " " : "",
                                     units[i].unit,
-                                    !units[i].instance         ? ""
-                                    : change->instance != NULL ? change->instance
-                                                               : "*");
+                                    strchr(units[i].unit, '@') == NULL ? ""
+                                    : change->instance != NULL         ? change->instance
+                                                                       : "*");
 }
 
 struct comparing {
