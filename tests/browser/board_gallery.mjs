@@ -94,6 +94,57 @@ async function handedOver({ stage, page, waiting, tell, of, look, view, opened }
     await page.keyboard.press("Escape");
 }
 
+// A day of more visits, slips and hand-overs than the first words hold: the page fetches what is older, draws some of it,
+// and finds all of it.
+async function longDay(stage) {
+    const { checks } = stage;
+    const PAGE = 256;
+    const asked = [];
+    // id 1 is the oldest
+    const pageOf = (rows, key, from, make) => {
+        const list = [];
+        for (let id = from - 1; id > 0 && list.length < PAGE; id--)
+            list.push(make(String(id)));
+        return JSON.stringify({ [rows]: list, more: list.at(-1)?.[key] !== "1" });
+    };
+    const visit = (id) => ({ ...quietVisit, visit: id, opened: quietVisit.opened + Number(id), name: `見本　${id}番` });
+    const slip = (id) => ({ visit: id, lane: 1, kind: "intake", state: "waiting", failure: null, filed: quietVisit.opened + Number(id), ended: null, name: `例示　${id}番`, kana: "", birth: "", sex: "1", insured: "", insurer: "", number: "", symbol: "", branch: "", different: [], note: "", staff: "" });
+    const entry = (id) => ({ entry: id, visit: id, target: "receipt", kind: "face_file", cause: "finished", state: "doubtful", failure: null, tries: 1, made: quietVisit.opened, tried: null, due: null, ended: null, name: "", detail: "", staff: "", patient: `架空　${id}番` });
+    const view = await stage.open("board", "/board", async (page) => {
+        await page.addInitScript(ownEvents);
+        await page.route("**/api/session", (route) => route.fulfill({ status: 200, contentType: "application/json", body: JSON.stringify({ sessions: [{ surface: "board", name: "受付" }] }) }));
+        for (const [path, rows, key, make, newest] of [["visits", "visits", "visit", visit, 601], ["slips", "slips", "visit", slip, 301], ["outbox", "entries", "entry", entry, 301]])
+            await page.route(new RegExp(`/api/${path}(\\?|$)`), (route) => {
+                const before = new URL(route.request().url()).searchParams.get("before");
+                asked.push(`${path} ${before}`);
+                return route.fulfill({ status: 200, contentType: "application/json", body: pageOf(rows, key, Number(before ?? newest), make) });
+            });
+    });
+    const { page } = view;
+    const tell = (name, data) => page.evaluate(([n, d]) => globalThis.tell(n, d), [name, data]);
+    const drawn = () => page.locator("#visits tr[data-visit]").count();
+    const filter = (name) => page.locator(`#filters [data-filter="${name}"]`);
+
+    await page.waitForFunction(() => globalThis.listening());
+    await tell("desk", { up: true });
+    await tell("visit", visit("600"));
+    await tell("slip", slip("300"));
+    await tell("ready", { count: 1, older: "600", older_slips: "300" });
+    await page.locator('#visits [data-action="draw-all"]').waitFor();
+    await page.waitForFunction(() => document.querySelector('#visits [data-action="draw-all"]')?.innerText.includes("300"));
+    checks.check("board: a long day is fetched page by page", ["visits 600", "visits 344", "visits 88", "slips 300", "slips 44", "outbox null", "outbox 45"].every((one) => asked.includes(one)) && asked.length === 7, asked.join(", "));
+    checks.check("board: three hundred rows are drawn, the newest first", (await drawn()) === 300 && (await page.locator("#visits tr[data-visit]").first().getAttribute("data-visit")) === "600", String(await drawn()));
+    checks.check("board: how many slips and hand-overs wait is said of all of them", (await filter("slips").innerText()).includes("300") && (await filter("outbox").innerText()).includes("300"), `${await filter("slips").innerText()} ${await filter("outbox").innerText()}`);
+    await stage.look(view, "g-long-day");
+    await page.locator("#search").fill("見本 7番");
+    checks.check("board: who came first this morning is found", (await drawn()) === 1 && (await page.locator("#visits tr[data-visit]").getAttribute("data-visit")) === "7", String(await drawn()));
+    await page.locator("#search").fill("");
+    await page.locator('#visits [data-action="draw-all"]').focus();
+    await page.keyboard.press("Enter");
+    checks.check("board: and all of it is drawn when somebody asks", (await drawn()) === 600, String(await drawn()));
+    await view.context.close();
+}
+
 export async function boardGallery(stage, all) {
     const { checks } = stage;
     const look = stage.look.bind(stage);
@@ -256,4 +307,5 @@ export async function boardGallery(stage, all) {
     await closed.page.waitForSelector("#door [role=alert]");
     checks.check("board: a wrong token is said", (await closed.page.evaluate(() => document.body.innerText)).includes("合言葉が違います"));
     await closed.context.close();
+    await longDay(stage);
 }
