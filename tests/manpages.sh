@@ -104,5 +104,28 @@ for page in "$pages"/*.[1-8]; do
     if [ -z "$said" ]; then ok; else bad "$page: $(head -n 3 <<<"$said")"; fi
 done
 
+# What a newcomer is told to type, in the README's part about a counter and in EXAMPLES, is typed in the guest; or it is
+# named here, with what is tried instead.
+untried() {
+    case $1 in
+    'sudo apt install --no-install-recommends npm' | 'sudo uketsuke-fetch-models DIRECTORY') ;; # tests/deb.sh, with and without a network
+    'sudo make install PREFIX=/usr') ;;                                                         # what packaging/deb.sh does, into a folder
+    'sudo uketsuke-sim visits') ;;                                                              # make run: the guest has two films of its own
+    'uketsuke doctor' | 'uketsuke config check') ;;                                             # with sudo, or before it is configured: typed as well
+    *) return 1 ;;
+    esac
+}
+typed=$(grep -hoE "as_printed ('[^']*'|\"([^\"\\\\]|\\\\.)*\")" tests/guest/parts/*.sh | sed -E "s/^as_printed .//; s/.\$//; s/\\\\\"/\"/g")
+commands=0
+while read -r command; do
+    commands=$((commands + 1))
+    if untried "$command" || grep -qxF -- "$command" <<<"$typed"; then ok; else bad "nobody types what is printed: $command"; fi
+done < <(
+    awk '/^## On a real counter/ { f = 1; next } /^## / { f = 0 } f' README.md | tr '\n' ' ' | tr -s ' ' |
+        grep -oP '\x60(sudo |uketsuke |systemctl )[^\x60]*\x60' | tr -d '\140' | sort -u
+    awk '/^\.Sh EXAMPLES/ { f = 1; next } /^\.Sh/ { f = 0 } f && /^(sudo )?uketsuke/' "$pages"/*.[1-8]
+)
+must "there are commands that are printed" test "$commands" -gt 20
+
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

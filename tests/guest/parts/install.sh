@@ -76,6 +76,10 @@ kiosk=$(sed -n 's/.*\(http[^#]*\/kiosk\/1\)#token=.*/\1/p' /run/addresses)
 check "the kiosk's address that it prints answers" curl -sf --max-time 20 -o /dev/null "$kiosk"
 as_printed 'uketsuke lookup 06123459 77 --birth 19550203 --symbol 12 --branch 01' 'uketsuke lookup 00990010 2001 --birth 19640229 --symbol 試験 --branch 01'
 as_printed 'uketsuke visits --date 2026-11-21'
+"$(dirname "$sim")/sim-samples" /run/samples
+as_printed 'uketsuke eligibility show OQSsiquc01res_202610050001.xml' 'uketsuke eligibility show "$(ls /run/samples/*res*.xml | head -n 1)" | jq -e .XmlMsg'
+as_printed "uketsuke --json watch | jq 'select(.message == \"visit_item\")'" "timeout 20 uketsuke --json watch | jq 'select(.message == \"visit_item\")' >/run/watched & sleep 3
+    uketsuke lookup 00990010 2001 --birth 19640229 --symbol 試験 --branch 01; wait; grep -q visit_item /run/watched"
 as_printed 'uketsuke reload'
 as_printed 'systemctl reload uketsuke-desk'
 as_printed 'uketsuke key rotate'
