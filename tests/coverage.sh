@@ -3,7 +3,7 @@
 # are BUILD/bin/test_ROOM_*, counted by llvm-cov while they run (also inside programs that are caged or killed: their
 # counters are a mapped file from the start). Fuzz inputs are the seeds that each of $FUZZ_TARGETS makes (the same each
 # time) and what FUZZ/corpus keeps of earlier runs, by the programs under FUZZ/coverage. Prints a line a file and a
-# line a folder.
+# line a folder; it fails when less than LEAST (92) of a hundred lines are reached together.
 set -u
 build=$1 fuzz=$2
 shift 2
@@ -50,7 +50,7 @@ llvm-profdata-14 merge -sparse -failure-mode=all -o "$build/all.profdata" "$buil
 }
 echo "${#tests[@]} test programs, $inputs fuzz inputs"
 llvm-cov-14 report "${objects[@]:1}" -instr-profile="$build/all.profdata" -ignore-filename-regex='(tests/|/usr/|/gen/)' \
-    2>"$build/log/report.log" | awk '
+    2>"$build/log/report.log" | awk -v least="${LEAST:-92}" '
     /\.(c|cpp|h) / {
         folder = $1; sub(/\/[^\/]*$/, "", folder); top = $1; sub(/\/.*/, "", top)
         lines[folder] += $8; missed[folder] += $9; all[top] += $8; gone[top] += $9
@@ -61,4 +61,9 @@ llvm-cov-14 report "${objects[@]:1}" -instr-profile="$build/all.profdata" -ignor
         for (f in lines) if (lines[f] > 0) printf "%-44s %6d lines %6d missed %6.1f %%\n", f "/", lines[f], missed[f], (100 * (lines[f] - missed[f]) / lines[f]) | "sort"
         close("sort")
         for (t in all) if (all[t] > 0) printf "%-44s %6d lines %6d missed %6.1f %%\n", t "/ (all of it)", all[t], gone[t], (100 * (all[t] - gone[t]) / all[t]) | "sort"
+        close("sort")
+        for (t in all) { total += all[t]; left += gone[t] }
+        reached = total > 0 ? 100 * (total - left) / total : 0
+        printf "%-44s %6d lines %6d missed %6.1f %%, wanted %s\n", "together", total, left, reached, least
+        exit reached < least
     }'
