@@ -424,12 +424,18 @@ static void answered(struct desk *desk, const struct message *message)
     struct store_answer answer = {0};
     struct xmlmsg *tree = NULL;
     uint16_t failure = FAILURE_ELIGIBILITY_GARBLED;
-    int r = ask_read_answer(message, &answer);
+    const unsigned n = p->n;
+    int r;
 
+    if (all == NULL) {
+        refuse(desk, PRECHECK_LATER, FAILURE_DESK_STORE);
+        return;
+    }
+    r = ask_read_answer(message, &answer);
     if (r == 0)
         r = xmlmsg_unpack(&tree, answer.tree, answer.tree_len);
     if (r == 0) {
-        r = all != NULL ? judge_all(desk, tree, &answer, all) : -ENOMEM;
+        r = judge_all(desk, tree, &answer, all);
         desk->metrics.store_failures += r < 0;
         failure = FAILURE_DESK_STORE;
     }
@@ -438,12 +444,11 @@ static void answered(struct desk *desk, const struct message *message)
     if (r < 0) {
         refuse(desk, PRECHECK_LATER, failure);
     } else {
-        for (unsigned i = 0; i < p->n; i++)
+        for (unsigned i = 0; i < n; i++)
             tell(desk, &p->rows[i], &all[i]);
         clear(p);
     }
-    if (all != NULL)
-        explicit_bzero(all, sizeof(*all)); /* each was wiped as it was told */
+    explicit_bzero(all, n * sizeof(*all)); /* also what a failed step has filled already */
     free(all);
 }
 
