@@ -559,13 +559,14 @@ coverage: cards
 	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' coverage-programs
 	@[ -z '$(COVERAGE_FUZZ)' ] || $(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) $(COVERAGE_FUZZ:%=build/fuzz/coverage/bin/%)
 	@LEAST=$(if $(ROOMS_WANTED),0,92) FUZZ_TARGETS='$(COVERAGE_FUZZ)' tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
-# The driver's unit tests (in one process) under memcheck.
+# The driver's unit tests (in one process) under memcheck; then 10,000 visits at one reader, which leave nothing behind.
 VALGRIND_TESTS = $(filter-out test_reader_faults test_reader_shortage test_reader_process test_reader_levels test_broker_process test_v4l2_cage,$(filter test_usb_% test_ccid_% test_uvc_% test_v4l2_% test_card_% test_reader_% test_broker_%,$(UNIT)))
 .PHONY: valgrind
 valgrind: cards
 	@tests/setup/packages.sh build check bench
 	@$(MAKE) -s --no-print-directory -j$(JOBS) $(VALGRIND_TESTS:%=$(BIN)/%)
 	@tests/valgrind.sh $(BIN) $(VALGRIND_TESTS)
+	@UKETSUKE_SIM=$(CURDIR)/build/sim UKETSUKE_BIN=$(CURDIR)/$(BIN) UKETSUKE_VISITS=10000 LD_PRELOAD=libumockdev-preload.so.0 $(BIN)/test_reader_visits
 # Each transfer of a whole visit gone wrong in each way, each call for memory failed (SAN=1: under sanitizers); each call
 # of desk, store, web, relay, broker, matcher and ocr to memory, files, sockets, SQLite and OpenSSL.
 # FAULTS=reader: only of the programs whose names that fits (the others together take an hour).

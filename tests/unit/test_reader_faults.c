@@ -519,7 +519,7 @@ static void run_cell(enum kind kind, const struct place *place, unsigned n, enum
     uint64_t us;
 
     assert_non_null(rule);
-    clock_gettime(CLOCK_MONOTONIC, &begun);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun); /* a busy machine is no fault */
     calm();
     lane_rig_anew(rig);
     sim_rig_hook(wire.sim, &hooks, NULL);
@@ -529,11 +529,13 @@ static void run_cell(enum kind kind, const struct place *place, unsigned n, enum
     wire.fault = fault;
     visit(kind, &v);
     wrong = judge(kind, label, rule, &v);
-    clock_gettime(CLOCK_MONOTONIC, &ended);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
     us = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000 +
                     (ended.tv_nsec - begun.tv_nsec) / 1000);
     if (us > longest_us)
         longest_us = us;
+    if (wrong == NULL && us >= CLOCK_SECOND)
+        wrong = "it was a second's work or more";
     cells++;
     by_class[rule->class]++;
     if (wrong == NULL)
@@ -600,7 +602,7 @@ static void run_matrix(enum kind kind)
     }
     print_message("%s: transfers:%s\n%s: %u cells, %u of them run: %u go on, %u again, %u camera "
                   "again, %u reopened, "
-                  "%u refused; longest %llu ms\n",
+                  "%u refused; the longest %llu ms of work\n",
                   kind_names[kind], sizes, kind_names[kind], size, cells, by_class[GOES_ON],
                   by_class[AGAIN], by_class[CAMERA_AGAIN], by_class[REOPENED], by_class[REFUSED],
                   (unsigned long long)longest_us / 1000);
