@@ -9,11 +9,12 @@ passed=0 failed=0
 rm -rf "$desk"
 "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 8630 || exit 1
 desk=$(realpath "$desk")
+"$here/sim/add-outputs.sh" "$desk" 8633 || exit 1
 sed -i '/^program .*uketsuke/s/$/ --try-cage/' "$desk/plan"
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
-for name in desk broker reader-1 matcher ocr relay-main web; do
+for name in desk broker reader-1 matcher ocr relay-main handover-receipt handover-hook handover-orca web; do
     # The last attempt of the list: then all were made.
     for _ in $(seq 300); do grep -q 'kernel keyrings' "$desk/log/$name.log" 2>/dev/null && break; sleep 0.1; done
     # It starts again and again: the first round is enough.
