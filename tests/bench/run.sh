@@ -89,6 +89,7 @@ section "Database (on the disk of $build)"
 
 section "Tomorrow's appointments (uketsuke precheck, simulated service)"
 "$here/precheck.sh" "$build" "$bin" "${UKETSUKE_BENCH_ROWS:-3000}" $((port + 20)) || failed=1
+"$here/precheck.sh" "$build" "$bin" "${UKETSUKE_BENCH_ROWS:-3000}" $((port + 20)) bulk || failed=1
 
 section "A live lane beside neighbours whose services are in trouble ($runs rounds)"
 "$here/neighbours.sh" "$build" "$bin" $((port + 60)) "$runs" || failed=1
