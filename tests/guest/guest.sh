@@ -56,8 +56,9 @@ ask() { sqlite3 -readonly "$database" "$1"; } # the desk holds no lock that keep
 none_undecided() { [ "$(ask 'SELECT count(*) FROM visits WHERE closed_us = 0 AND outcome = 0')" = 0 ]; }
 intact() { [ "$(ask 'PRAGMA integrity_check')" = ok ] && [ -z "$(ask 'PRAGMA foreign_key_check')" ]; }
 chain_holds() { uketsuke audit verify; }
-# What was asked, without what only logs in.
-questions() { jq -r 'select(.request_id != null and .kind != "auth" and .kind != "capabilities") | .request_id' /var/lib/uketsuke-sim/desk/log/ledger.jsonl | sort; }
+# What was asked, without what only logs in, and without what was refused for its token (which ends after ten minutes: the
+# same question comes again with a new one).
+questions() { jq -r 'select(.request_id != null and .kind != "auth" and .kind != "capabilities" and .http != 401) | .request_id' /var/lib/uketsuke-sim/desk/log/ledger.jsonl | sort; }
 ledger_agrees() { # each question was asked once, belongs to a visit, and was written down before it was sent
     [ -z "$(questions | uniq -d)" ] && [ -z "$(comm -23 <(questions) <(ask 'SELECT correlation FROM asks' | sort -u))" ]
 }
