@@ -547,18 +547,18 @@ fuzz-coverage:
 	@$(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) fuzz-programs
 	@tests/fuzz/coverage.sh build/fuzz $(FUZZ)
 # Lines that the unit tests (ROOMS_WANTED="usb ccid": of some rooms) reach, and the seeds and kept inputs of the fuzz
-# targets of the same rooms, by file and by folder; of all rooms 92 of a hundred at least.
+# targets of the same rooms, by file and by folder; of all rooms whole desks at work too, and 92 of a hundred at least.
 .PHONY: coverage coverage-programs
 COVERAGE_ROOMS = $(or $(ROOMS_WANTED),$(sort $(foreach t,$(UNIT),$(call test_room,$(t)))))
 # Only the programs that those rooms make.
 coverage_rooms = $(COVERAGE_ROOMS) $(if $(filter usb ccid uvc v4l2 card reader,$(COVERAGE_ROOMS)),driver)
 COVERAGE_FUZZ = $(foreach f,$(FUZZ),$(if $(filter $(coverage_rooms),$(or $(filter-out common,$(FUZZ_ROOMS_$(f))),common)),$(f)))
-coverage-programs: $(foreach p,$(PROGRAMS),$(if $(filter $(coverage_rooms),$(firstword $(ROOMS_$(p)))),$(BIN)/$(p))) sims $(foreach r,$(COVERAGE_ROOMS),$(patsubst %,$(BIN)/%,$(filter test_$(r)_%,$(UNIT))))
-coverage: cards
+coverage-programs: $(if $(COVERAGE_WHOLE),all scenario-program $(BIN)/visit-figures) $(foreach p,$(PROGRAMS),$(if $(filter $(coverage_rooms),$(firstword $(ROOMS_$(p)))),$(BIN)/$(p))) sims $(foreach r,$(COVERAGE_ROOMS),$(patsubst %,$(BIN)/%,$(filter test_$(r)_%,$(UNIT))))
+coverage: models cards
 	@tests/setup/packages.sh build check fuzz
-	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' coverage-programs
+	@$(call FUZZ_MAKE,build/coverage,-fprofile-instr-generate -fcoverage-mapping -mllvm -runtime-counter-relocation,-fprofile-instr-generate) ROOMS_WANTED='$(COVERAGE_ROOMS)' COVERAGE_WHOLE=$(if $(ROOMS_WANTED),,1) coverage-programs
 	@[ -z '$(COVERAGE_FUZZ)' ] || $(call FUZZ_MAKE,build/fuzz/coverage,-fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link,-fprofile-instr-generate -fsanitize=fuzzer) $(COVERAGE_FUZZ:%=build/fuzz/coverage/bin/%)
-	@LEAST=$(if $(ROOMS_WANTED),0,92) FUZZ_TARGETS='$(COVERAGE_FUZZ)' tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
+	@WHOLE=$(if $(ROOMS_WANTED),,1) FUZZ_TARGETS='$(COVERAGE_FUZZ)' tests/coverage.sh build/coverage build/fuzz $(COVERAGE_ROOMS)
 # The driver's unit tests (in one process) under memcheck; then 10,000 visits at one reader, which leave nothing behind.
 VALGRIND_TESTS = $(filter-out test_reader_faults test_reader_shortage test_reader_process test_reader_levels test_broker_process test_v4l2_cage,$(filter test_usb_% test_ccid_% test_uvc_% test_v4l2_% test_card_% test_reader_% test_broker_%,$(UNIT)))
 .PHONY: valgrind
