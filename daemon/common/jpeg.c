@@ -35,7 +35,7 @@ bool jpeg_is_tame(const uint8_t *data, size_t len, int least, int most)
     uint8_t components = 0; /* 0: the frame header has not come yet */
 
     bytes_reader_init(&r, data, len);
-    if (bytes_u8(&r) != 0xff || bytes_u8(&r) != SOI)
+    if (bytes_u16be(&r) != (0xff00 | SOI))
         return false;
     for (;;) {
         uint8_t marker = take_marker(&r);

@@ -141,7 +141,7 @@ void api_slips(struct web *web, struct request *request, struct call *call)
 
     if (all != NULL && strcmp(all, "1") != 0)
         reply_field(web, request, "all");
-    else if (request_query_number(request, "before", INT64_MAX, &before) < 0)
+    else if (query_number(request, "before", INT64_MAX, &before) < 0)
         reply_field(web, request, "before");
     else {
         query.before = (uint64_t)before;

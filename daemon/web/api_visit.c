@@ -1,6 +1,7 @@
 /* Visits: for the board only. */
 #include "account.h"
 #include "asking.h"
+#include "body.h"
 #include "events.h"
 #include "failure.h"
 #include "ipc.h"
@@ -33,13 +34,13 @@ void api_visits(struct web *web, struct request *request, struct call *call)
     struct msg_visits_query query = {0};
     int64_t since = live_midnight(web), until = 0, limit = LIST_PAGE, before = 0;
 
-    if (request_query_number(request, "since", INT64_MAX, &since) < 0)
+    if (query_number(request, "since", INT64_MAX, &since) < 0)
         reply_field(web, request, "since");
-    else if (request_query_number(request, "until", INT64_MAX, &until) < 0)
+    else if (query_number(request, "until", INT64_MAX, &until) < 0)
         reply_field(web, request, "until");
-    else if (request_query_number(request, "limit", LIST_PAGE, &limit) < 0 || limit == 0)
+    else if (query_number(request, "limit", LIST_PAGE, &limit) < 0 || limit == 0)
         reply_field(web, request, "limit");
-    else if (request_query_number(request, "before", INT64_MAX, &before) < 0)
+    else if (query_number(request, "before", INT64_MAX, &before) < 0)
         reply_field(web, request, "before");
     else {
         query.since = since;

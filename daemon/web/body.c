@@ -4,6 +4,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int body_open(struct body *body, const struct request *request)
@@ -178,4 +179,20 @@ void body_base64(struct body *body, const char *name, uint8_t *out, size_t size,
         return;
     if (text == NULL || decode(text, json_string_length(value), out, size, len) < 0)
         fail(body, name);
+}
+
+int query_number(struct request *request, const char *name, int64_t most, int64_t *out)
+{
+    const char *text = request_query(request, name);
+    char *end;
+    long long v;
+
+    if (text == NULL)
+        return 0;
+    errno = 0;
+    v = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || v < 0 || v > most)
+        return -EINVAL;
+    *out = v;
+    return 0;
 }

@@ -1,5 +1,6 @@
 /*
- * body: a JSON object of a request, read member by member with type and bound; what nobody asked for is refused.
+ * body: what a request says. A JSON object, read member by member with type and bound; what nobody asked for is refused.
+ * Numbers of the query.
  */
 #ifndef UKETSUKE_WEB_BODY_H
 #define UKETSUKE_WEB_BODY_H
@@ -33,5 +34,8 @@ void body_flag(struct body *body, const char *name, uint8_t *out);
 void body_consents(struct body *body, const char *name, uint32_t *out);
 /* Base64 (RFC 4648, padded) of at most `size` bytes. */
 void body_base64(struct body *body, const char *name, uint8_t *out, size_t size, uint32_t *len);
+
+/* A value of the query as a number of 0..most; `out` is left when it is absent. -EINVAL when it is none. */
+int query_number(struct request *request, const char *name, int64_t most, int64_t *out);
 
 #endif

@@ -594,22 +594,6 @@ const char *request_query(struct request *request, const char *name)
     return MHD_lookup_connection_value(request->mhd, MHD_GET_ARGUMENT_KIND, name);
 }
 
-int request_query_number(struct request *request, const char *name, int64_t most, int64_t *out)
-{
-    const char *text = request_query(request, name);
-    char *end;
-    long long v;
-
-    if (text == NULL)
-        return 0;
-    errno = 0;
-    v = strtoll(text, &end, 10);
-    if (end == text || *end != '\0' || errno != 0 || v < 0 || v > most)
-        return -EINVAL;
-    *out = v;
-    return 0;
-}
-
 const uint8_t *request_body(const struct request *request, size_t *len)
 {
     *len = request->body_len;

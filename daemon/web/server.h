@@ -60,8 +60,6 @@ const char *request_path(const struct request *request);
 const char *request_header(struct request *request, const char *name, bool *twice);
 /* NULL when absent. */
 const char *request_query(struct request *request, const char *name);
-/* As a number of 0..most; `out` is left when it is absent. -EINVAL when it is none. */
-int request_query_number(struct request *request, const char *name, int64_t most, int64_t *out);
 const uint8_t *request_body(const struct request *request, size_t *len);
 /* The announced length is over SERVER_BODY_MAX (or no number). */
 bool request_body_too_long(struct request *request);
