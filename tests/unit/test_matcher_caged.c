@@ -1,10 +1,12 @@
 /*
  * The frame path inside the matcher's own cage: hundreds of frames, whole, cut and with bytes
- * changed, of changing sizes, in a process that has entered the cage after its start. A system call
+ * changed, of changing sizes, and the chip's photos among them treated the same way, in a process
+ * that has entered the cage after its start. A system call
  * that the cage refuses, a crash or an allocation that the cage cannot serve ends the child with
  * another status than the one expected.
  */
 #include "daemon/common/cage.h"
+#include "daemon/matcher/decode.h"
 #include "daemon/matcher/dnn.h"
 #include "daemon/matcher/engine.h"
 #include "tests/unit/matcher_nets.h"
@@ -24,6 +26,7 @@
 #include <cmocka.h>
 
 #define FRAMES 600
+#define PHOTO_MOST 16384
 
 static uint32_t die = 99;
 static uint32_t thrown(void)
@@ -50,6 +53,47 @@ static unsigned char *jpeg_of(int width, int height, unsigned long *len)
     return jpeg;
 }
 
+struct photo {
+    uint8_t bytes[PHOTO_MOST];
+    size_t len;
+};
+
+/* One of the simulated chips' photos (UKETSUKE_STILLS). */
+static bool photo_read(struct photo *photo, const char *name)
+{
+    const char *folder = getenv("UKETSUKE_STILLS");
+    char path[512];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%.300s/%s", folder != NULL ? folder : "build/sim/stills",
+                   name);
+    file = fopen(path, "re");
+    photo->len = file != NULL ? fread(photo->bytes, 1, sizeof(photo->bytes), file) : 0;
+    if (file != NULL)
+        (void)fclose(file);
+    return photo->len > 1000 && photo->len < sizeof(photo->bytes);
+}
+
+/* A photo, one time in three as it is, else cut or changed: true when there was an answer; `read` counts those decoded. */
+static bool photo_answers(struct engine *engine, const struct photo *photo, struct embedding *out,
+                          unsigned *read)
+{
+    struct photo changed = *photo;
+    const unsigned kind = thrown() % 3;
+    struct image image = {0};
+    enum failure failure;
+
+    if (kind == 1)
+        changed.len = thrown() % photo->len;
+    for (unsigned k = 0; kind == 2 && k < 12; k++)
+        changed.bytes[thrown() % photo->len] = (uint8_t)thrown();
+    *read += decode_photo(changed.bytes, changed.len, &image) == FAILURE_NONE;
+    image_free(&image);
+    failure = engine_photo(engine, changed.bytes, changed.len, out);
+    return failure == FAILURE_NONE || failure == FAILURE_FACE_PHOTO_UNREADABLE ||
+           failure == FAILURE_CARD_NO_PHOTO;
+}
+
 /* In the child. 0: all frames had an answer. */
 static int run_caged(void)
 {
@@ -57,16 +101,19 @@ static int run_caged(void)
     static const int sizes[4][2] = {{640, 480}, {320, 240}, {97, 61}, {16, 16}};
     unsigned char *jpegs[4], *copy = malloc(1 << 20);
     unsigned long lens[4];
-    struct embedding reference = {0};
+    static struct photo photos[2];
+    struct embedding reference = {0}, of_photo = {0};
     struct manifest *manifest;
     struct engine *engine;
     char why[MANIFEST_WHY];
-    unsigned decoded = 0, faces = 0;
+    unsigned decoded = 0, faces = 0, read = 0;
 
     dnn_setup();
     manifest = tiny_set();
     if (copy == NULL || manifest == NULL || engine_new(&engine, manifest, why) < 0 ||
-        embedding_new(&reference, manifest) < 0)
+        embedding_new(&reference, manifest) < 0 || embedding_new(&of_photo, manifest) < 0 ||
+        !photo_read(&photos[0], "franck_190.0_219x274+84+14_200x250_3000.jp2") ||
+        !photo_read(&photos[1], "cap12_edit_2.0_172x215+121+58_200x250_3000.jp2"))
         return 2;
     embedding_floats(&reference)[0] = 1;
     for (int i = 0; i < 4; i++)
@@ -91,12 +138,14 @@ static int run_caged(void)
                      WANT_LIVENESS | WANT_PREVIEW | WANT_TRACE | WANT_GRID | WANT_ANYWAY, &r);
         if ((unsigned)r.failure >= FAILURE_COUNT || (r.score_known && !isfinite(r.score)))
             return 5;
+        if (n % 4 == 0 && !photo_answers(engine, &photos[n / 4 % 2], &of_photo, &read))
+            return 7;
         decoded += r.width > 0;
         faces += r.faces > 0;
         if (n % 500 == 499)
             engine_wipe(engine);
     }
-    return decoded > FRAMES / 4 && faces > FRAMES / 8 ? 0 : 6;
+    return decoded > FRAMES / 4 && faces > FRAMES / 8 && read > FRAMES / 4 / 4 ? 0 : 6;
 }
 
 static void every_frame_has_an_answer_in_the_cage(void **state)
