@@ -193,7 +193,7 @@ static void slips_are_listed_for_the_board(void **state)
                         "\"phone\":\"\",\"insured\":\"\",\"insurer\":\"\",\"symbol\":\"\","
                         "\"number\":\"\",\"branch\":\"\",\"ratio\":\"020\",\"valid_from\":\"\","
                         "\"valid_until\":\"\",\"note\":\"\",\"different\":\"ratio\",\"staff\":\"\","
-                        "\"ended_by\":\"\"}]}");
+                        "\"ended_by\":\"\"}],\"more\":false}");
     assert_int_equal(get(rig, "/api/slips?all=1", BEARER(STAFF_TOKEN))->status, 200);
     assert_int_equal(rig->last.body.slips_query.open_only, 0);
     assert_int_equal(get(rig, "/api/slips?all=yes", BEARER(STAFF_TOKEN))->status, 422);
