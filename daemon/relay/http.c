@@ -1,5 +1,6 @@
 #include "http.h"
 
+#include "../common/log.h"
 #include "../common/memory.h"
 
 #include <curl/curl.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #define CONNECTIONS_MAX 8L
 #define IDLE_SECONDS 55L /* then an open connection is not used again */
@@ -263,15 +265,30 @@ static void on_timer(struct timer *timer, void *arg)
     act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/*
+ * A callback that says no leaves libcurl 7.88 for dead, and in the list of that socket a transfer that it reads when it
+ * is gone (tests/unit/test_short_relay.c saw it crash). Whoever cannot watch a socket has no memory either, or no
+ * descriptors: the program is started again.
+ */
+_Noreturn static void unwatched(int error)
+{
+    log_event(LOG_LEVEL_ERROR, "a socket or timer cannot be watched: the program ends",
+              LOG_ERRNO(error));
+    _exit(MEMORY_STATUS);
+}
+
 static int want_timer(CURLM *multi, long ms, void *arg)
 {
     struct http *http = arg;
+    int r = 0;
 
     (void)multi;
     if (ms < 0)
         timer_stop(http->timer);
-    else if (timer_set_after(http->timer, (uint64_t)ms * CLOCK_MS) < 0)
-        return -1;
+    else
+        r = timer_set_after(http->timer, (uint64_t)ms * CLOCK_MS);
+    if (r < 0)
+        unwatched(r);
     return 0;
 }
 
@@ -290,19 +307,17 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *
         free(watch);
         return 0;
     }
-    if (watch != NULL)
-        return sd_event_source_set_io_events(watch->source, events) < 0 ? -1 : 0;
-    /* A socket that nobody watches curl waits for until the deadline, and keeps for good. */
-    watch = memory_zeroed_or_end(1, sizeof(*watch));
-    watch->http = http;
-    r = sd_event_add_io(http->loop, &watch->source, fd, events, on_socket, watch);
-    if (r == -ENOMEM)
-        memory_end();
-    if (r < 0) {
-        free(watch);
-        return -1;
+    if (watch != NULL) {
+        r = sd_event_source_set_io_events(watch->source, events);
+    } else {
+        watch = memory_zeroed_or_end(1, sizeof(*watch));
+        watch->http = http;
+        r = sd_event_add_io(http->loop, &watch->source, fd, events, on_socket, watch);
+        if (r >= 0)
+            (void)curl_multi_assign(http->multi, fd, watch);
     }
-    (void)curl_multi_assign(http->multi, fd, watch);
+    if (r < 0)
+        unwatched(r);
     return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "program_rig.h"
@@ -156,16 +157,25 @@ static bool leaks(const struct short_work *work, enum short_kind kind, unsigned 
     return grown == ROUNDS;
 }
 
-/* What was begun when the last call of another kind failed may show only now: once. */
+/*
+ * What was begun when the last call of another kind failed may show only now; and on a busy machine a program may still
+ * hold back for it. Nothing is judged here but that no answer is wrong.
+ */
 static void settle(const struct short_work *work, struct counts *counts)
 {
+    static const struct timespec rest = {0, 500000000};
     bool right = false;
-    const char *wrong = work->once(work->arg, &right);
 
-    if (wrong == NULL && !right)
-        wrong = work->come_back(work->arg, &counts->ended);
-    if (wrong != NULL)
-        fail_msg("%s, after another kind: %s", work->words, wrong);
+    for (unsigned again = 0; again < 60 && !right; again++) {
+        const char *wrong = work->once(work->arg, &right);
+
+        if (wrong == NULL && !right) {
+            wrong = work->come_back(work->arg, &counts->ended);
+            (void)nanosleep(&rest, NULL);
+        }
+        if (wrong != NULL)
+            fail_msg("%s, after another kind: %s", work->words, wrong);
+    }
 }
 
 static void run(const struct short_work *work, enum short_kind kind)
