@@ -6,7 +6,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 here=$(realpath "$(dirname "$0")")
 dir=$(realpath "$1")
 shift
-mirror=${MIRROR:-http://deb.debian.org/debian}
+# From where this machine has its own Debian 12; else from where debootstrap takes it by itself.
+# shellcheck disable=SC2016 # apt's own names
+mirror=${MIRROR:-$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' | awk '$1 == "bookworm" && !seen++ { print $2 }')}
 depends=$(for deb in "$@"; do dpkg-deb -f "$deb" Depends; done | tr ',' '\n' | sed 's/^ *//' | grep -v '^uketsuke' | sort -u | paste -sd,)
 wanted=$(cat "$0" "$here/guest.service" <(echo "$depends") | sha256sum | cut -d ' ' -f 1)
 if [ "$(cat "$dir/base.of" 2>/dev/null)" = "$wanted" ] && [ -s "$dir/base.img" ]; then exit 0; fi
@@ -15,7 +17,7 @@ root=$dir/root
 if [ ! -e "$root/.made" ]; then
     rm -rf "$root"
     debootstrap --variant=minbase --include=systemd-sysv,udev,dbus,ca-certificates,iproute2,procps,sqlite3,curl,jq \
-        bookworm "$root" "$mirror" >"$dir/debootstrap.log" 2>&1 || { tail -n 5 "$dir/debootstrap.log" >&2 && exit 1; }
+        bookworm "$root" ${mirror:+"$mirror"} >"$dir/debootstrap.log" 2>&1 || { tail -n 5 "$dir/debootstrap.log" >&2 && exit 1; }
     touch "$root/.made"
 fi
 cp /etc/resolv.conf "$root/etc/resolv.conf"
