@@ -432,35 +432,54 @@ static void *kill_programs(void *arg)
 /* How far a clock is set wrong, in seconds: by days, by hours, by what a battery loses. */
 static const long steps[] = {-86400, 86400, -3600, 3600, -90, 600};
 
+enum { LACK_DISK, LACK_MEMORY, LACK_TIME, LACKS };
+
+/* Who sat idle asked for nothing, so that nothing was refused: then it is tried again, into the calm if need be. */
+static bool must_lack(const struct soak *soak, unsigned lack)
+{
+    if (guest_now_ms() < soak->calm_ms)
+        return true;
+    return (lack == LACK_DISK && soak->unwritten == 0) ||
+           (lack == LACK_MEMORY && soak->unallocated == 0);
+}
+
+static void lack(struct soak *soak, uint64_t *random, unsigned lack)
+{
+    if (lack == LACK_DISK) {
+        shortage_disk(soak->shortage);
+        guest_sleep_ms(200 + draw(random, 2500));
+        soak->unwritten += shortage_over(soak->shortage);
+        soak->full++;
+    } else if (lack == LACK_MEMORY) {
+        shortage_memory(soak->shortage, draw(random, shortage_programs(soak->shortage)),
+                        1 + draw(random, 60));
+        guest_sleep_ms(200 + draw(random, 1500));
+        soak->unallocated += shortage_over(soak->shortage);
+        soak->starved++;
+    } else {
+        const long step = steps[draw(random, COUNT(steps))];
+
+        shortage_clock(soak->shortage, step);
+        guest_sleep_ms(200 + draw(random, 2000));
+        shortage_clock(soak->shortage, 0);
+        soak->jumps++;
+        /* A desk that saw a later time doubts the right one until it is started anew, as its words say. */
+        if (step > 0)
+            signal_program(soak, "desk", 9);
+    }
+}
+
 /* What the host lacks for a while: each of the three in turn, in the rough part. */
 static void *starve_programs(void *arg)
 {
     struct soak *soak = arg;
     uint64_t random = soak->seed * 2862933555777941757u + 3037;
 
-    for (unsigned turn = 0; guest_now_ms() < soak->calm_ms; turn++) {
-        if (turn % 3 == 0) {
-            shortage_disk(soak->shortage);
-            guest_sleep_ms(200 + draw(&random, 2500));
-            soak->unwritten += shortage_over(soak->shortage);
-            soak->full++;
-        } else if (turn % 3 == 1) {
-            shortage_memory(soak->shortage, draw(&random, shortage_programs(soak->shortage)),
-                            1 + draw(&random, 60));
-            guest_sleep_ms(200 + draw(&random, 1500));
-            soak->unallocated += shortage_over(soak->shortage);
-            soak->starved++;
-        } else {
-            const long step = steps[draw(&random, COUNT(steps))];
-
-            shortage_clock(soak->shortage, step);
-            guest_sleep_ms(200 + draw(&random, 2000));
-            shortage_clock(soak->shortage, 0);
-            soak->jumps++;
-            /* A desk that saw a later time doubts the right one until it is started anew, as its words say. */
-            if (step > 0)
-                signal_program(soak, "desk", 9);
-        }
+    for (unsigned turn = 0;
+         !over(soak) && (must_lack(soak, LACK_DISK) || must_lack(soak, LACK_MEMORY)); turn++) {
+        if (!must_lack(soak, turn % LACKS))
+            continue;
+        lack(soak, &random, turn % LACKS);
         guest_sleep_ms(300 + draw(&random, 1200));
     }
     return NULL;
@@ -626,6 +645,13 @@ static bool is_busy(const struct soak *soak, int lanes)
     return soak->visits > (is_judged(soak) ? seconds : (unsigned)lanes);
 }
 
+static int fails(bool failed, const char *words)
+{
+    if (failed)
+        (void)printf("FAIL  %s\n", words);
+    return failed;
+}
+
 /* ---- the day --------------------------------------------------------------------------------- */
 
 int run_soak(struct site *site, unsigned seconds, unsigned long seed)
@@ -680,7 +706,8 @@ int run_soak(struct site *site, unsigned seconds, unsigned long seed)
         stage_close(&patients[i].stage);
     }
     sample(soak);
-    wrong = soak->stuck + (lanes != site->nlanes) + !site_ready(site, 60);
+    wrong = soak->stuck + fails(lanes != site->nlanes, "not every lane could be opened") +
+            fails(!site_ready(site, 60), "the desk was not ready within 60 s of the day's end");
     wrong += judge_memory(soak);
     (void)printf("%u visits over %d lanes in %llu s: %u actions, %u refused; %u faults, %u "
                  "unplugged, %u programs killed, %u stopped, %u storms\n",
@@ -692,12 +719,12 @@ int run_soak(struct site *site, unsigned seconds, unsigned long seed)
                      "refused), %u jumps of the clock\n",
                      soak->full, soak->unwritten, soak->starved, soak->unallocated, soak->jumps);
     /* Prepared for it, and nothing was ever refused: then nothing was tried. */
-    if (soak->shortage != NULL && (soak->unwritten == 0 || soak->unallocated == 0))
-        wrong++;
+    wrong += fails(soak->shortage != NULL && (soak->unwritten == 0 || soak->unallocated == 0),
+                   "no write or no request for memory was refused all day");
     shortage_close(&soak->shortage);
     busy = is_busy(soak, lanes);
-    (void)printf("soak: %d passed, %d failed\n", busy, wrong + !busy);
-    wrong += !busy;
+    wrong += fails(!busy, "too few visits for anything to be shown");
+    (void)printf("soak: %d passed, %d failed\n", busy, wrong);
     free(soak);
     free(patients);
     return wrong;
