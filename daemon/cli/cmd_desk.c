@@ -67,15 +67,12 @@ int command_status(const struct command_options *options, int argc, char **argv)
 {
     struct msg_subscribe subscribe = {.what = WATCH_LANES};
     struct asked asked = {.options = options};
-    struct link *link;
-    int r;
+    int r, status;
+    struct link *link =
+        command_look(options, argc, argv, subscribe.staff, sizeof(subscribe.staff), &status);
 
-    if (command_no_more(options, argc, argv) < 0 ||
-        command_viewer(options, subscribe.staff, sizeof(subscribe.staff)) < 0)
-        return EXIT_USAGE;
-    link = command_link(options);
     if (link == NULL)
-        return EXIT_NO_DESK;
+        return status;
     asked.table = lanes_table(false);
     r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take_status, &asked);
     link_close(&link);

@@ -46,8 +46,9 @@ struct event {
 
 struct watch {
     const struct command_options *options;
-    bool page; /* drawn; else lines */
-    bool keys; /* standard input is the terminal */
+    struct msg_subscribe subscribe; /* said again to a desk that comes back */
+    bool page;                      /* drawn; else lines */
+    bool keys;                      /* standard input is the terminal */
     bool over;
     uint16_t failure;
     const char *desk; /* what is wrong with it; NULL: it is there */
@@ -312,11 +313,8 @@ static int keep_page(struct watch *w, struct link *link)
 
 static int watch_link(struct watch *w, struct link *link)
 {
-    struct msg_subscribe subscribe = {.what = WATCH_LANES | WATCH_VISITS};
-    int r = command_viewer(w->options, subscribe.staff, sizeof(subscribe.staff));
+    int r = link_ask(link, MSG_SUBSCRIBE, &w->subscribe, LINK_ASK_MS, take, w);
 
-    if (r == 0)
-        r = link_ask(link, MSG_SUBSCRIBE, &subscribe, LINK_ASK_MS, take, w);
     if (r < 0 || w->failure != FAILURE_NONE)
         return r;
     return w->page ? keep_page(w, link) : link_listen(link, 0, take, w);
@@ -403,23 +401,21 @@ static int ended(struct watch *w, int r)
 
 int command_watch(const struct command_options *options, int argc, char **argv)
 {
-    struct msg_subscribe subscribe;
+    struct msg_subscribe subscribe = {.what = WATCH_LANES | WATCH_VISITS};
     struct watch *w;
-    struct link *link;
     int r, status;
+    struct link *link =
+        command_look(options, argc, argv, subscribe.staff, sizeof(subscribe.staff), &status);
 
-    if (command_no_more(options, argc, argv) < 0 ||
-        command_viewer(options, subscribe.staff, sizeof(subscribe.staff)) < 0)
-        return EXIT_USAGE;
-    link = command_link(options);
     if (link == NULL)
-        return EXIT_NO_DESK;
+        return status;
     w = calloc(1, sizeof(*w));
     if (w == NULL) {
         link_close(&link);
         return EXIT_NO_DESK;
     }
     w->options = options;
+    w->subscribe = subscribe;
     w->page = !options->json && !options->lines && fileno(options->out) >= 0 &&
               isatty(fileno(options->out));
     if (w->page)

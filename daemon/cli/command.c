@@ -330,6 +330,16 @@ int command_no_more(const struct command_options *options, int argc, char **argv
     return -EINVAL;
 }
 
+struct link *command_look(const struct command_options *options, int argc, char **argv, char *staff,
+                          size_t size, int *status)
+{
+    *status = EXIT_USAGE;
+    if (command_no_more(options, argc, argv) < 0 || command_viewer(options, staff, size) < 0)
+        return NULL;
+    *status = EXIT_NO_DESK;
+    return command_link(options);
+}
+
 const char *command_sign(unsigned state)
 {
     static const char *const signs[] = {"良 ok  ", "注 warn", "悪 BAD "};

@@ -50,6 +50,10 @@ const char *command_staff(const struct command_options *options);
 int command_staff_into(const struct command_options *options, char *out, size_t size);
 /* The same for who looks at patients' data; says what is missing. */
 int command_viewer(const struct command_options *options, char *out, size_t size);
+/* What a command that takes no argument begins with: who looks (into `staff`), then the desk. NULL: it was said why not,
+ * and *status is how to exit. */
+struct link *command_look(const struct command_options *options, int argc, char **argv, char *staff,
+                          size_t size, int *status);
 /* The desk's refusal in words; the exit status for it. */
 int command_refused(const struct command_options *options, uint16_t failure);
 /* The path of the desk's socket. */

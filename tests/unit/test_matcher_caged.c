@@ -9,21 +9,14 @@
 #include "daemon/matcher/decode.h"
 #include "daemon/matcher/dnn.h"
 #include "daemon/matcher/engine.h"
+#include "tests/unit/caged_child.h"
 #include "tests/unit/matcher_nets.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <turbojpeg.h>
-#include <unistd.h>
-/* cmocka wants the four of C above first */
-#include <cmocka.h>
 
 #define FRAMES 600
 #define PHOTO_MOST 16384
@@ -150,17 +143,8 @@ static int run_caged(void)
 
 static void every_frame_has_an_answer_in_the_cage(void **state)
 {
-    pid_t child;
-    int status;
-
     (void)state;
-    child = fork();
-    assert_true(child >= 0);
-    if (child == 0)
-        _exit(run_caged());
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    caged_child_is_well(run_caged);
 }
 
 int main(void)

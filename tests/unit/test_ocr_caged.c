@@ -6,19 +6,12 @@
 #include "daemon/common/cage.h"
 #include "daemon/ocr/engine.h"
 #include "tests/sim/cardface/cardface.h"
+#include "tests/unit/caged_child.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-/* cmocka wants the four of C above first */
-#include <cmocka.h>
 
 enum { FILMS = 3, FRAMES = 48, WIDTH = 1280, HEIGHT = 720, TODAY = 20260601, GOTHIC = 0 };
 
@@ -82,17 +75,8 @@ static int run_caged(void)
 
 static void every_frame_has_an_answer_in_the_cage(void **state)
 {
-    pid_t child;
-    int status;
-
     (void)state;
-    child = fork();
-    assert_true(child >= 0);
-    if (child == 0)
-        _exit(run_caged());
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    caged_child_is_well(run_caged);
 }
 
 int main(void)
