@@ -96,6 +96,14 @@ export async function kioskEase(stage) {
             await page.waitForTimeout(50);
         return names.every((name) => asked.includes(name));
     };
+    // A sentence that was begun may still ask for its next word while the page turns: no answer to what comes afterwards.
+    const hush = async () => {
+        for (let before = -1; before !== asked.length; ) {
+            before = asked.length;
+            await page.waitForTimeout(300);
+        }
+        asked.length = 0;
+    };
 
     /* the lower part, tall screen: everything to press within reach */
     await page.setViewportSize(sizes[2]);
@@ -224,34 +232,33 @@ export async function kioskEase(stage) {
     const begun = await page.evaluate(() => [...document.querySelectorAll("main button")].map((b) => b.dataset.action).join());
     checks.check("kiosk, no camera: key 5 begins the guidance by voice where the card lies there already", (await heard("ja/voice.intro", "ja/method.title", "ja/method.pin")) && asked[0] === "ja/voice.intro" && begun === "choose_pin,choose_staff", `${begun} ${asked}`);
     await told.tell(quietLane);
-    asked.length = 0;
+    await hush();
     await told.state(pin);
     await page.keyboard.press("5");
     checks.check("kiosk, no camera: where digits are keyed in, 5 is a digit", (await page.locator(".dots .on").count()) === 1 && asked.length === 0, asked.join(" "));
     await told.tell(quietLane);
     await page.keyboard.press("5");
     checks.check("kiosk, no camera: key 5 begins the guidance by voice", await heard("ja/idle.title", "ja/voice.intro"), asked.join(" "));
-    asked.length = 0;
+    await hush();
     await told.state({ state: "method", offers: ways });
     await heard("ja/method.title", "ja/voice.key.1", "ja/method.pin", "ja/voice.key.2", "ja/method.staff");
     const offers = await page.evaluate(() => [...document.querySelectorAll("main button")].map((b) => b.dataset.action).join());
     checks.check("kiosk, no camera: straight to PIN or staff", offers === "choose_pin,choose_staff", offers);
     const expected = ["ja/method.title", "ja/voice.key.1", "ja/method.pin", "ja/voice.key.2", "ja/method.staff"];
     checks.check("kiosk, no camera: question and choices are said with their keys, in order", expected.every((name, i) => asked.indexOf(name) >= 0 && (i === 0 || asked.indexOf(name) > asked.indexOf(expected[i - 1]))), asked.join(" "));
-    asked.length = 0;
+    await hush();
     await page.keyboard.press("0");
     await heard("ja/method.title", "ja/method.staff");
     checks.check("kiosk, no camera: 0 says it again", asked[0] === "ja/method.title", asked.join(" "));
-    asked.length = 0;
+    await hush();
     await told.state(pin);
     await heard("ja/pin.title");
-    await page.waitForTimeout(500);
-    asked.length = 0;
+    await hush();
     await page.keyboard.type("12");
     await heard("ja/pin.digits.2");
     checks.check("kiosk, no camera: how many digits are in is said, never which", asked.length > 0 && asked.every((name) => /^ja\/pin\.digits\.[1-4]$/.test(name)), asked.join(" "));
     await told.tell(quietLane);
-    asked.length = 0;
+    await hush();
     await told.state({ state: "method", offers: ways });
     await page.waitForTimeout(200);
     checks.check("kiosk: the next patient hears nothing and has the camera again", asked.length === 0 && (await page.locator('[data-action="choose_face"]').count()) === 1, asked.join(" "));
