@@ -36,10 +36,8 @@ static void tell(struct desk *desk, const struct precheck_row *row, struct msg_p
     explicit_bzero(m, sizeof(*m));
 }
 
-/* Nothing is gathered, nothing under way. */
-static void clear(struct precheck *p)
+static void forget(struct precheck *p)
 {
-    timer_stop(p->timer);
     if (p->rows != NULL)
         explicit_bzero(p->rows, p->room * sizeof(*p->rows));
     free(p->rows);
@@ -49,10 +47,17 @@ static void clear(struct precheck *p)
     p->asked = 0;
 }
 
+/* Nothing is gathered, nothing under way. */
+static void clear(struct precheck *p)
+{
+    timer_stop(p->timer);
+    forget(p);
+}
+
 void precheck_free(struct desk *desk)
 {
-    clear(&desk->precheck);
     timer_free(&desk->precheck.timer);
+    forget(&desk->precheck);
 }
 
 /* The same of every row. */
