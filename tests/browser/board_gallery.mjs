@@ -145,6 +145,41 @@ async function longDay(stage) {
     await view.context.close();
 }
 
+// A lane, a visit speak up between the down and the up of a press, by mouse, finger and blank.
+async function pressedMeanwhile(checks, page, tell, lane) {
+    const posted = [];
+    const route = "**/api/lanes/1/actions";
+    await page.route(route, (r) => {
+        posted.push(r.request().postDataJSON().action);
+        return r.fulfill({ status: 200, contentType: "application/json", body: "{}" });
+    });
+    const button = page.locator('.lane[data-lane="1"] [data-action="staff_confirm"]');
+    const two = (words) => page.waitForFunction((w) => document.querySelector('.lane[data-lane="2"]').innerText.includes(w), words, { timeout: 5000 }).then(() => true, () => false);
+    const meanwhile = async (patient) => {
+        await lane(2, { state: "pin", method: "none", patient, pin_tries: 2, offers: ["choose_staff", "staff_end"] });
+        await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: patient });
+    };
+    const presses = [
+        ["mouse", () => button.hover().then(() => page.mouse.down()), () => page.mouse.up()],
+        ["blank", () => button.focus().then(() => page.keyboard.down(" ")), () => page.keyboard.up(" ")],
+    ];
+    for (const [name, down, up] of presses) {
+        posted.length = 0;
+        await down();
+        await meanwhile(`途中　${name}`);
+        await up();
+        const drawn = await two(`途中　${name}`);
+        checks.check(`board, ${name}: what arrives during a press neither takes it away nor is lost`, posted.join() === "staff_confirm" && drawn, `${posted} ${drawn}`);
+    }
+    await button.hover();
+    await page.mouse.down();
+    await page.mouse.move(2, 2);
+    await page.mouse.up();
+    await meanwhile("例示　次郎");
+    checks.check("board: a press that ends elsewhere presses nothing, and holds nothing back", (await two("例示　次郎")) && posted.length === 1, posted.join());
+    await page.unroute(route);
+}
+
 export async function boardGallery(stage, all) {
     const { checks } = stage;
     const look = stage.look.bind(stage);
@@ -177,6 +212,7 @@ export async function boardGallery(stage, all) {
         await tell("visit", one);
     await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: "例示　次郎" });
     await look(view, "g-full");
+    await pressedMeanwhile(checks, page, tell, lane);
 
     /* every failure: code, words for staff, the next step */
     const missing = [];

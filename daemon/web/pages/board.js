@@ -14,6 +14,7 @@ import { disasterOf } from "./disaster.js";
 import { helpOf } from "./help.js";
 import { outboxOf } from "./outbox.js";
 import { patientOf } from "./patient.js";
+import { pressOf } from "./press.js";
 import { printSheet } from "./print.js";
 import { adminOf } from "./admin.js";
 
@@ -32,6 +33,7 @@ let deskUp = false;
 let ready = false;
 let name = "";
 
+const press = pressOf();
 const openDialog = trap($("dialog"));
 const calling = ["staff", "visual", "link"];
 const words = (failure) => (failure ? failure[chosen()] ?? failure.ja : "");
@@ -646,7 +648,7 @@ async function start() {
     stopListening?.();
     stopListening = api.listen(
         "/api/events",
-        {
+        press.held({
             desk: ({ up }) => {
                 deskUp = up;
                 if (!up)
@@ -672,7 +674,7 @@ async function start() {
                 if (slipsBefore)
                     takeOlder("/api/slips", "slips", slipsBefore, slips).catch(() => {});
             },
-        },
+        }),
         (state) => {
             link = state;
             renderFrame();
