@@ -162,7 +162,15 @@ async function pressedMeanwhile(checks, page, tell, lane) {
     const presses = [
         ["mouse", () => button.hover().then(() => page.mouse.down()), () => page.mouse.up()],
         ["blank", () => button.focus().then(() => page.keyboard.down(" ")), () => page.keyboard.up(" ")],
+        ["finger", async () => finger("touchStart", [await middle(button)]), () => finger("touchEnd", [])],
     ];
+    const glass = await page.context().newCDPSession(page);
+    await glass.send("Emulation.setTouchEmulationEnabled", { enabled: true });
+    const finger = (type, touchPoints) => glass.send("Input.dispatchTouchEvent", { type, touchPoints });
+    const middle = async (one) => {
+        const { x, y, width, height } = await one.boundingBox();
+        return { x: x + width / 2, y: y + height / 2 };
+    };
     for (const [name, down, up] of presses) {
         posted.length = 0;
         await down();
@@ -171,6 +179,8 @@ async function pressedMeanwhile(checks, page, tell, lane) {
         const drawn = await two(`途中　${name}`);
         checks.check(`board, ${name}: what arrives during a press neither takes it away nor is lost`, posted.join() === "staff_confirm" && drawn, `${posted} ${drawn}`);
     }
+    await glass.send("Emulation.setTouchEmulationEnabled", { enabled: false });
+    await glass.detach();
     await button.hover();
     await page.mouse.down();
     await page.mouse.move(2, 2);
@@ -178,6 +188,20 @@ async function pressedMeanwhile(checks, page, tell, lane) {
     await meanwhile("例示　次郎");
     checks.check("board: a press that ends elsewhere presses nothing, and holds nothing back", (await two("例示　次郎")) && posted.length === 1, posted.join());
     await page.unroute(route);
+    const taken = await page.evaluate(async () => {
+        const { pressOf } = await import("/press.js");
+        const told = [], press = pressOf(), { visit } = press.held({ visit: (which) => told.push(which) });
+        const later = () => new Promise((done) => setTimeout(done, 50));
+        visit("before");
+        dispatchEvent(new Event("pointerdown"));
+        visit("in the middle");
+        press.drop();
+        dispatchEvent(new Event("click"));
+        await later();
+        visit("after");
+        return told.join();
+    });
+    checks.check("board: what waits for the end of a press is gone with the session", taken === "before,after", taken);
 }
 
 export async function boardGallery(stage, all) {

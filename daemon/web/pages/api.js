@@ -49,8 +49,11 @@ export function connect(surface) {
     function listen(path, handlers, onstate) {
         let source = null;
         let wait = 500;
+        let stopped = false;
 
         function open() {
+            if (stopped)
+                return;
             source = new EventSource(path);
             source.addEventListener("open", () => {
                 wait = 500;
@@ -65,6 +68,8 @@ export function connect(surface) {
                     headers: { "X-Uketsuke": surface },
                     cache: "no-store",
                 }).catch(() => null);
+                if (stopped)
+                    return; // it ended by itself meanwhile: nothing more is said of it
                 if (probe?.status === 401) {
                     onstate("closed");
                     return;
@@ -76,7 +81,10 @@ export function connect(surface) {
                 source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
         }
         open();
-        return () => source.close();
+        return () => {
+            stopped = true;
+            source.close();
+        };
     }
 
     return {

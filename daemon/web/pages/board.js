@@ -45,7 +45,7 @@ function nextStep(failure) {
     return t(known(own) ? own : `next.${failure.kind === "staff" ? "failure" : failure.kind}`);
 }
 // What to do now on a lane or about a visit, or "".
-function toDo(state, failure, flags = []) {
+function adviceFor(state, failure, flags = []) {
     if (flags.includes("look"))
         return t("next.look");
     if (["visual", "link"].includes(state))
@@ -54,7 +54,7 @@ function toDo(state, failure, flags = []) {
         return nextStep(failure);
     return state === "staff" ? t("next.staff") : "";
 }
-const nextLine = (step) => step !== "" && h("div", { class: "todo" }, h("b", {}, t("board.next")), " ", step);
+const nextLine = (step) => step !== "" && h("div", { class: "advice" }, h("b", {}, t("board.next")), " ", step);
 const time = (seconds) => (seconds === null ? "" : new Date(seconds * 1000).toLocaleTimeString("ja-JP", { timeZone: "Asia/Tokyo", hour: "2-digit", minute: "2-digit" }));
 const dayOf = (seconds) => Math.floor((seconds + 9 * 3600) / 86400); // in Japan
 // How old an answer is: of today by its time, an older one by its day and how many days ago that was.
@@ -194,7 +194,7 @@ function renderLanes() {
                     lane.visit && lane.method !== "none" && h("div", {}, `${t("col.method")}: ${t(`way.${lane.method}`)}`),
                     lane.hint && !fault && h("div", { class: "fault" }, h("b", {}, lane.hint.code), " ", words(lane.hint)),
                     fault && h("div", { class: "fault" }, h("b", {}, fault.code), " ", words(fault)),
-                    nextLine(toDo(lane.state, fault)),
+                    nextLine(adviceFor(lane.state, fault)),
                     lane.visit && h(
                         "div",
                         { class: "actions" },
@@ -379,7 +379,7 @@ function renderDetail(answer = null) {
         h("h2", {}, t("board.details"), h("button", { type: "button", onclick: closeDetail }, t("board.close"))),
         h("p", { class: "person" }, visit.name || "−"),
         visit.failure && h("p", { class: `next ${visit.failure.kind}` }, h("b", {}, `${visit.failure.code} `), troubleOf(visit)),
-        toDo(visit.state, visit.failure, visit.flags) !== "" && h("div", { class: "next step" }, nextLine(toDo(visit.state, visit.failure, visit.flags))),
+        adviceFor(visit.state, visit.failure, visit.flags) !== "" && h("div", { class: "next step" }, nextLine(adviceFor(visit.state, visit.failure, visit.flags))),
         visit.notice && h("p", { class: "next notice" }, `${t("detail.notice")}: ${visit.notice}`),
         h(
             "div",
@@ -550,7 +550,9 @@ let role = null;
 
 // why: "wrong" token, or the session has "ended".
 function door(why = null) {
-    /* Nobody reads over the shoulder of who signs in: nothing of the day stays in the page. */
+    /* Nobody reads over the shoulder of who signs in: nothing of the day stays in the page, or comes into it. */
+    stopListening?.();
+    press.drop();
     visits.clear();
     lanes.clear();
     slips.clear();
@@ -601,7 +603,7 @@ function takeLane(lane) {
     if (lane.visit && before?.visit !== lane.visit)
         say(t("board.new", { lane: lane.lane }));
     else if (calling.includes(lane.state) && before?.state !== lane.state)
-        say(t("board.calls", { lane: lane.lane, step: toDo(lane.state, null) }));
+        say(t("board.calls", { lane: lane.lane, step: adviceFor(lane.state, null) }));
     if (!$("detail").hidden && visits.get(selected)?.lane === lane.lane && !$("detail").dataset.answer)
         renderDetail();
 }
@@ -681,6 +683,7 @@ async function start() {
             if (state === "up") { /* the full state comes next; yesterday's rows must not stay */
                 connection++;
                 drawAll = false;
+                press.drop();
                 visits.clear();
                 slips.clear();
                 outbox.forget();
@@ -750,11 +753,10 @@ for (const kind of ["pointerdown", "keydown"])
     });
 setInterval(async () => {
     if (accounts && inside())
-        await api.get("/api/disaster").catch((refused) => refused.status === 401 && (stopListening?.(), door("ended")));
+        await api.get("/api/disaster").catch((refused) => refused.status === 401 && door("ended"));
 }, 20000);
 $("out").addEventListener("click", async () => {
     await api.remove("/api/session").catch(() => {});
-    stopListening?.();
     door();
 });
 $("language").addEventListener("click", () => {

@@ -24,7 +24,7 @@ export function helpOf({ dialog, open, words, lane: laneOf, buttons }) {
             lane.card !== undefined && h("p", {}, t(lane.card ? "help.card" : "help.no_card")),
             lane.hint && h("p", { class: "fault" }, h("b", {}, lane.hint.code), " ", words(lane.hint)),
             fault && h("p", { class: "fault" }, h("b", {}, fault.code), " ", words(fault)),
-            h("div", { class: "todo" }, h("b", {}, t("help.say")), " ", t(`help.say.${lane.state}`)),
+            h("div", { class: "advice" }, h("b", {}, t("help.say")), " ", t(`help.say.${lane.state}`)),
             h("div", { class: "actions" }, buttons(lane)),
             h("div", { class: "row" }, h("button", { type: "button", "data-action": "close", onclick: () => dialog.close() }, t("board.close"))),
         );

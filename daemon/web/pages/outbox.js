@@ -48,7 +48,7 @@ export function outboxOf({ dialog, api, open, say, complain, changed }) {
                 { class: "form", "data-entry": one.entry },
                 title(t("outbox.title", { target: one.target, name: one.patient || one.visit })),
                 h("p", { class: `next ${asked ? one.state : "notice"}` }, h("b", {}, t(`outbox.state.${one.state}`)), " ", reason(one)),
-                h("div", { class: "todo" }, h("b", {}, t("board.next")), " ", t(`outbox.next.${one.state}`)),
+                h("div", { class: "advice" }, h("b", {}, t("board.next")), " ", t(`outbox.next.${one.state}`)),
                 h(
                     "dl",
                     {},

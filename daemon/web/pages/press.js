@@ -38,5 +38,7 @@ export function pressOf() {
             waiting.push(() => take(told));
             flush();
         }])),
+        // What waits is nobody's any more: the session has ended, or everything is told anew.
+        drop: () => waiting.splice(0),
     };
 }

@@ -156,7 +156,7 @@ export function slipsOf({ api, open, words, say, people, print }) {
                 title(`${t(`slip.${slip.kind}`)}: ${slip.name || slip.insured || "−"}`),
                 h("p", { class: `next ${slip.failure ? slip.failure.kind : "notice"}` }, h("b", {}, t(`slip.state.${slip.state}`)), slip.failure && ` ${slip.failure.code} ${slip.failure[chosen()] ?? slip.failure.ja}`),
                 slip.different !== "" && h("p", { class: "fault" }, t("slip.different", { fields: differing(slip) })),
-                h("div", { class: "todo" }, h("b", {}, t("board.next")), " ", t(`slip.next.${slip.state}`)),
+                h("div", { class: "advice" }, h("b", {}, t("board.next")), " ", t(`slip.next.${slip.state}`)),
                 h(
                     "dl",
                     {},
