@@ -114,22 +114,22 @@ async function language(code, all) {
     mkdirSync(folder, { recursive: true });
     const before = known(folder);
     const now = {};
-    const todo = [];
+    const unspoken = [];
     all.forEach((one, i) => {
         const path = `${folder}/${one.name}.opus`;
         const digest = createHash("sha256").update(JSON.stringify([voice, speed, bitrate, spoken[i]])).digest("hex").slice(0, 16);
         if (before[one.name] === digest && existsSync(path))
             now[one.name] = digest;
         else if (!sample || i % 48 === 0)
-            todo.push({ name: one.name, digest, path, sound: spoken[i] });
+            unspoken.push({ name: one.name, digest, path, sound: spoken[i] });
     });
     /* A text that is gone is not spoken any more. */
     for (const name of Object.keys(before))
         if (!all.some((one) => one.name === name))
             rmSync(`${folder}/${name}.opus`, { force: true });
-    const made = todo.length;
+    const made = unspoken.length;
     const worker = async () => {
-        for (let one = todo.shift(); one !== undefined; one = todo.shift()) {
+        for (let one = unspoken.shift(); one !== undefined; one = unspoken.shift()) {
             await record(voice, speed, one.sound, one.path);
             now[one.name] = one.digest;
         }
