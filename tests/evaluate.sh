@@ -2,7 +2,8 @@
 # evaluate.sh BUILD BIN MODELS PAIRS [OPTION...]
 # Error rates on a list of pairs, of all its people and of the half that no choice was made on (--half holdout), each
 # compared in pairs with plain use of the same nets (plain-vectors: cv::dnn calls without the matcher; only for the
-# shipped set, which it knows). ROC and DET: BUILD/evaluate/. OPTIONs: more for uketsuke-evaluate.
+# shipped set, which it knows; PLAIN=stretched: without room at the side of a picture). ROC and DET: BUILD/evaluate/.
+# OPTIONs: more for uketsuke-evaluate.
 set -eu
 build=$1 bin=$2 models=$3 pairs=$4
 shift 4
@@ -13,7 +14,7 @@ against=()
 if [ -s "$models/fr_feature.onnx" ]; then
     pids=()
     for part in $(seq 0 $(($(nproc) - 1))); do
-        "$bin/plain-vectors" "$models" "$pairs" "$part" "$(nproc)" >"$out/$name.$part" &
+        "$bin/plain-vectors" "$models" "$pairs" "$part" "$(nproc)" ${PLAIN:+"$PLAIN"} >"$out/$name.$part" &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid"; done

@@ -24,7 +24,8 @@
  *
  * Evidence is not the number of frames. Frames of a moment are nearly the same picture; each good
  * frame counts w = min(1, time since the last counted one / TAU). The first counts 1, a
- * byte-identical repetition nothing.
+ * byte-identical repetition nothing. Every second one is compared mirrored (session.c), with a photo
+ * that is the mean of itself and its mirror.
  *
  * The bound holds for noise that has no memory beyond TAU. Pose and light have more: simulated with
  * sigma = 0.06, somebody with m = T - 0.02, T - 0.05, T - 0.1 is accepted within 20 s with probability

@@ -132,13 +132,27 @@ static int find_points(struct engine *engine, const struct box *face,
     return 0;
 }
 
-static int embed_face(struct engine *engine, const struct warp_map *map, struct embedding *out)
+/* The same face seen in a mirror: column X of the net's input is column side - X of what it was. */
+static struct warp_map mirrored(const struct warp_map *m, int side)
 {
+    return (struct warp_map){.a = -m->a,
+                             .b = m->b,
+                             .c = m->a * (float)side + m->c,
+                             .d = -m->d,
+                             .e = m->e,
+                             .f = m->d * (float)side + m->f};
+}
+
+static int embed_face(struct engine *engine, const struct warp_map *map, bool mirror,
+                      struct embedding *out)
+{
+    const struct warp_map seen =
+        mirror ? mirrored(map, engine->models[MODEL_RECOGNISER].width) : *map;
     struct dnn_tensor tensors[DNN_OUTPUTS_MAX];
     size_t n;
     int r;
 
-    feed(engine, MODEL_RECOGNISER, map);
+    feed(engine, MODEL_RECOGNISER, &seen);
     r = run(engine, MODEL_RECOGNISER, tensors, &n);
     if (r < 0)
         return r;
@@ -255,7 +269,7 @@ static enum failure compare_face(struct engine *engine, const struct embedding *
         !((want & WANT_ANYWAY) != 0 &&
           (failure == FAILURE_FACE_TURNED || failure == FAILURE_FACE_TOO_LARGE)))
         return failure;
-    r = embed_face(engine, &map, &engine->probe);
+    r = embed_face(engine, &map, (want & WANT_MIRRORED) != 0, &engine->probe);
     report->embed_us = lap(clock);
     if (r < 0)
         return FAILURE_FACE_UNAVAILABLE;
@@ -441,46 +455,6 @@ static enum failure locate(struct engine *engine, bool again_with_margin, struct
     return FAILURE_NONE;
 }
 
-/* Views of a photo besides the one that is used: mirrored or not, larger or smaller around the
- * middle. */
-static const struct view {
-    bool mirrored;
-    float scale;
-} views[] = {{true, 1}, {false, 1.05f}, {false, 0.95f}, {true, 1.05f}, {true, 0.95f}};
-
-static struct warp_map map_of_view(const struct warp_map *m, const struct view *view, int side)
-{
-    const float half = (float)side / 2, a = view->mirrored ? -view->scale : view->scale;
-    const float x = half - a * half, y = half - view->scale * half;
-
-    return (struct warp_map){.a = m->a * a,
-                             .b = m->b * view->scale,
-                             .c = m->a * x + m->b * y + m->c,
-                             .d = m->d * a,
-                             .e = m->e * view->scale,
-                             .f = m->d * x + m->e * y + m->f};
-}
-
-/* `out` holds the plain view; the mean of all views takes its place. */
-static int embed_views(struct engine *engine, const struct warp_map *map, struct embedding *out)
-{
-    float *sum = embedding_floats(out);
-    const float *view = embedding_floats(&engine->probe);
-    struct dnn_tensor mean = {.data = sum, .count = (size_t)out->dimensions};
-
-    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
-        const struct warp_map m =
-            map_of_view(map, &views[i], engine->models[MODEL_RECOGNISER].width);
-        int r = embed_face(engine, &m, &engine->probe);
-
-        if (r < 0)
-            return r;
-        for (int k = 0; k < out->dimensions; k++)
-            sum[k] += view[k];
-    }
-    return embed_read(&mean, 1, out->dimensions, sum); /* length 1 again */
-}
-
 static enum failure decode_still(struct engine *engine, const uint8_t *data, size_t len, bool *jpeg)
 {
     *jpeg = len > 2 && data[0] == 0xff && data[1] == 0xd8;
@@ -488,9 +462,24 @@ static enum failure decode_still(struct engine *engine, const uint8_t *data, siz
                  : decode_photo(data, len, &engine->image);
 }
 
+/* `out` = the mean of a vector and its mirror's, of length 1 again. */
+static int embed_both(struct engine *engine, const struct warp_map *map, struct embedding *out)
+{
+    float *sum = embedding_floats(out);
+    const float *mirror = embedding_floats(&engine->probe);
+    const struct dnn_tensor mean = {.data = sum, .count = (size_t)out->dimensions};
+    int r = embed_face(engine, map, true, &engine->probe);
+
+    if (r < 0)
+        return r;
+    for (int k = 0; k < out->dimensions; k++)
+        sum[k] += mirror[k];
+    return embed_read(&mean, 1, out->dimensions, sum);
+}
+
 /* The picture is in engine->image. */
 static enum failure embed_reference(struct engine *engine, struct embedding *out,
-                                    struct embedding *several, struct frame_report *report)
+                                    struct embedding *single, struct frame_report *report)
 {
     struct warp_map map;
     enum failure failure;
@@ -500,13 +489,12 @@ static enum failure embed_reference(struct engine *engine, struct embedding *out
     if (failure != FAILURE_NONE)
         return failure;
     clock = now_us();
-    if (embed_face(engine, &map, out) < 0)
+    if (embed_face(engine, &map, false, out) < 0)
         return FAILURE_FACE_UNAVAILABLE;
     report->embed_us = lap(&clock);
-    if (several == NULL)
-        return FAILURE_NONE;
-    memcpy(several->value.data, out->value.data, out->value.len);
-    return embed_views(engine, &map, several) < 0 ? FAILURE_FACE_UNAVAILABLE : FAILURE_NONE;
+    if (single != NULL)
+        memcpy(single->value.data, out->value.data, out->value.len);
+    return embed_both(engine, &map, out) < 0 ? FAILURE_FACE_UNAVAILABLE : FAILURE_NONE;
 }
 
 enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
@@ -527,7 +515,7 @@ enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len
 }
 
 enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t len,
-                              struct embedding *out, struct embedding *several,
+                              struct embedding *out, struct embedding *single,
                               struct frame_report *report)
 {
     enum failure failure;
@@ -535,11 +523,12 @@ enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t
 
     memset(report, 0, sizeof(*report));
     failure = decode_still(engine, data, len, &jpeg);
-    return failure != FAILURE_NONE ? failure : embed_reference(engine, out, several, report);
+    return failure != FAILURE_NONE ? failure : embed_reference(engine, out, single, report);
 }
 
 enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
-                          struct embedding *out, struct frame_report *report)
+                          struct embedding *out, struct embedding *mirror,
+                          struct frame_report *report)
 {
     uint64_t clock = now_us();
     enum failure failure;
@@ -557,9 +546,12 @@ enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len
     if (failure != FAILURE_NONE)
         return failure;
     clock = now_us();
-    if (embed_face(engine, &map, out) < 0)
+    if (embed_face(engine, &map, false, out) < 0)
         return FAILURE_FACE_UNAVAILABLE;
     report->embed_us = lap(&clock);
+    if (mirror != NULL && embed_face(engine, &map, true, mirror) < 0)
+        return FAILURE_FACE_UNAVAILABLE;
+    lap(&clock);
     report->live_known = score_liveness(engine, &report->box, &report->live) == 0;
     report->live_us = lap(&clock);
     return FAILURE_NONE;

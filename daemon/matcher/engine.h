@@ -55,6 +55,7 @@ enum engine_want {
     WANT_GRID = 1 << 3,  /* with it: how much of a screen's grid is in the face */
     WANT_ANYWAY =
         1 << 4, /* a score also of a face that is turned or near, as somebody is asked to be */
+    WANT_MIRRORED = 1 << 5, /* the score of the face as a mirror shows it */
 };
 
 /* All times in microseconds. */
@@ -106,25 +107,27 @@ void engine_follow(struct engine *engine, const struct frame *frame,
                    struct frame_report *out);
 
 /*
- * A chip photo: decode, find the face (tight crops are tried again with room around), embed.
- * Quality is not judged: there is no second photo. FAILURE_NONE, CARD_NO_PHOTO or
+ * A chip photo: decode, find the face (tight crops are tried again with room around), embed it and
+ * what a mirror shows of it: the mean of both, which is as near to a mirrored frame as to one that
+ * is not. Quality is not judged: there is no second photo. FAILURE_NONE, CARD_NO_PHOTO or
  * FACE_PHOTO_UNREADABLE.
  */
 enum failure engine_photo(struct engine *engine, const uint8_t *data, size_t len,
                           struct embedding *out);
 
 /*
- * The same for a picture of any kind, for measuring. several: unless NULL, the mean of six views of
- * it, which was tried and gave nothing (models/README.md). FACE_NONE when no face is found.
+ * The same for a picture of any kind, for measuring. single: unless NULL, without the mirror.
+ * FACE_NONE when no face is found.
  */
 enum failure engine_reference(struct engine *engine, const uint8_t *data, size_t len,
-                              struct embedding *out, struct embedding *several,
+                              struct embedding *out, struct embedding *single,
                               struct frame_report *report);
 
 /* A still picture, JPEG or JPEG 2000, as a camera frame but without judging quality: for measuring.
- * FACE_NONE as above. */
+ * mirror: unless NULL, as a frame that is wanted mirrored. FACE_NONE as above. */
 enum failure engine_still(struct engine *engine, const uint8_t *data, size_t len,
-                          struct embedding *out, struct frame_report *report);
+                          struct embedding *out, struct embedding *mirror,
+                          struct frame_report *report);
 
 /* Decode and find the face, without embedding it: the picture is borrowed until the next call;
  * `report` gets box, points and quality. FACE_NONE as above. */

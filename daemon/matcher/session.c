@@ -338,7 +338,10 @@ static void run_next(struct session *session)
             session->npending * sizeof(session->pending[0]));
     session->job.run = run_frame;
     session->job.done = frame_done;
-    session->want = WANT_LIVENESS | (session->preview ? WANT_PREVIEW : 0);
+    /* Every second score is of the mirrored face: what the net makes of a side of the light or of the
+     * hair goes out of the mean, at no cost. */
+    session->want = WANT_LIVENESS | (session->preview ? WANT_PREVIEW : 0) |
+                    (session->decision.good_frames % 2 == 1 ? WANT_MIRRORED : 0);
     if (session->shared->rule.policy != PRESENCE_OFF)
         session->want |= WANT_TRACE | (session->looked++ % GRID_EVERY == 0 ? WANT_GRID : 0) |
                          (presence_hint(&session->presence) != FAILURE_NONE ? WANT_ANYWAY : 0);

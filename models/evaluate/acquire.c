@@ -50,7 +50,7 @@ static int keep(const struct embedding *e, float **out)
 
 struct room {
     struct engine *engine;
-    struct embedding embedding, several;
+    struct embedding embedding, other;
 };
 
 static int acquire_reference(struct work *work, struct room *room, struct result *result,
@@ -71,14 +71,30 @@ static int acquire_reference(struct work *work, struct room *room, struct result
             return r;
         data = made;
     }
-    failure = engine_reference(room->engine, data, len, &room->embedding, &room->several,
-                               &result->report);
+    failure =
+        engine_reference(room->engine, data, len, &room->embedding, &room->other, &result->report);
     if (failure == FAILURE_NONE) {
         r = keep(&room->embedding, &result->reference);
         if (r == 0)
-            r = keep(&room->several, &result->several);
+            r = keep(&room->other, &result->one_reference);
     }
     free(made);
+    return r;
+}
+
+static int acquire_probe(struct room *room, struct result *result, const uint8_t *data, size_t len)
+{
+    const float *mirror = embedding_floats(&room->other);
+    int r;
+
+    if (engine_still(room->engine, data, len, &room->embedding, &room->other, &result->report) !=
+        FAILURE_NONE)
+        return 0; /* not acquired */
+    r = keep(&room->embedding, &result->one_probe);
+    if (r == 0)
+        r = keep(&room->embedding, &result->probe);
+    for (int k = 0; k < room->embedding.dimensions && r == 0; k++)
+        result->probe[k] = (result->probe[k] + mirror[k]) / 2;
     return r;
 }
 
@@ -97,9 +113,8 @@ static int acquire(struct work *work, struct room *room, size_t i)
     }
     if (picture->reference)
         r = acquire_reference(work, room, result, data, len);
-    if (r == 0 && picture->probe &&
-        engine_still(room->engine, data, len, &room->embedding, &result->report) == FAILURE_NONE)
-        r = keep(&room->embedding, &result->probe);
+    if (r == 0 && picture->probe)
+        r = acquire_probe(room, result, data, len);
 out:
     free(data);
     return r;
@@ -116,7 +131,7 @@ static void *worker(void *arg)
     if (r == 0)
         r = embedding_new(&room.embedding, work->manifest);
     if (r == 0)
-        r = embedding_new(&room.several, work->manifest);
+        r = embedding_new(&room.other, work->manifest);
     while (r == 0 && atomic_load(&work->error) == 0) {
         const size_t i = atomic_fetch_add(&work->next, 1);
 
@@ -131,7 +146,7 @@ static void *worker(void *arg)
         atomic_store(&work->error, r);
     }
     embedding_free(&room.embedding);
-    embedding_free(&room.several);
+    embedding_free(&room.other);
     engine_free(&room.engine);
     return NULL;
 }
@@ -184,7 +199,8 @@ void results_free(struct work *work)
     for (size_t i = 0; work->results != NULL && i < work->pairs->npictures; i++) {
         free(work->results[i].probe);
         free(work->results[i].reference);
-        free(work->results[i].several);
+        free(work->results[i].one_probe);
+        free(work->results[i].one_reference);
         free(work->results[i].plain);
     }
     free(work->results);
@@ -199,16 +215,20 @@ static const float *reference_of(const struct work *work, size_t i, enum compare
 
     if (!work->pairs->pictures[i].reference)
         return NULL;
-    return which == COMPARED_OURS    ? result->reference
-           : which == COMPARED_VIEWS ? result->several
-                                     : result->plain;
+    return which == COMPARED_OURS     ? result->reference
+           : which == COMPARED_SINGLE ? result->one_reference
+                                      : result->plain;
 }
 
 static const float *probe_of(const struct work *work, size_t i, enum compared which)
 {
+    const struct result *result = &work->results[i];
+
     if (!work->pairs->pictures[i].probe)
         return NULL;
-    return which == COMPARED_PLAIN ? work->results[i].plain : work->results[i].probe;
+    return which == COMPARED_OURS     ? result->probe
+           : which == COMPARED_SINGLE ? result->one_probe
+                                      : result->plain;
 }
 
 static float score_of(const struct work *work, const float *a, const float *b)

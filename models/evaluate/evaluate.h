@@ -19,14 +19,15 @@
 /* A picture as probe and as reference; each NULL when not acquired or not needed. */
 struct result {
     struct frame_report report;
-    float *probe;     /* one picture, as a camera frame is embedded */
-    float *reference; /* as a chip photo is embedded */
-    float *several;   /* the mean of six views of the reference, for comparison */
-    float *plain;     /* of another program (--against), as either */
+    float *probe; /* one picture as two camera frames are embedded, the second mirrored: the mean
+                         of their vectors, so that a score is the mean of two */
+    float *reference;                 /* as a chip photo is embedded */
+    float *one_probe, *one_reference; /* without the mirror, for comparison */
+    float *plain;                     /* of another program (--against), as either */
 };
 
 /* What is compared with what. */
-enum compared { COMPARED_OURS, COMPARED_VIEWS, COMPARED_PLAIN };
+enum compared { COMPARED_OURS, COMPARED_SINGLE, COMPARED_PLAIN };
 
 struct work {
     const struct manifest *manifest;
@@ -75,10 +76,10 @@ enum failure quality_judged(const struct frame_report *report);
 int report_print(const struct work *work, const struct comparisons *ours);
 /* What each step gives against going without it. plain: NULL without --against. */
 int report_steps(const struct work *work, const struct comparisons *ours,
-                 const struct comparisons *several, const struct comparisons *plain);
+                 const struct comparisons *single, const struct comparisons *plain);
 
 /* ROC and DET beside each other, as SVG. 0 or negative errno. */
-int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *several);
+int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *single);
 
 /*
  * Write the thresholds that `ours` gives into `directory`/manifest.ini, with where they come from.

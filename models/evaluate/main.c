@@ -7,8 +7,9 @@
  *
  * Genuine scores are the pairs marked 1. Impostor scores are all comparisons of a reference
  * (path_a) with a probe (path_b) of another identity, the identity being the name of a picture's
- * directory. What each step gives is compared in pairs, on the same pictures: the matcher's path
- * against vectors of another program (--against), six views of the photo against one, several
+ * directory. A probe is what a visit makes of two frames, the least that it decides by: the picture
+ * and its mirror. What each step gives is compared in pairs, on the same pictures: the matcher's path
+ * against vectors of another program (--against), with the mirror against without it, several
  * pictures of the person against one, and what the quality bounds turn away (steps.c).
  */
 #include "evaluate.h"
@@ -164,28 +165,28 @@ static int read_against(struct work *work, const char *path)
 /* All comparisons of the people that `pairs` holds now. first: files are written, too. */
 static int report(const struct options *o, const struct work *work, bool first)
 {
-    struct comparisons ours = {0}, several = {0}, plain = {0};
+    struct comparisons ours = {0}, single = {0}, plain = {0};
     int r;
 
     r = compare_all(work, COMPARED_OURS, &ours);
     if (r == 0)
-        r = compare_all(work, COMPARED_VIEWS, &several);
+        r = compare_all(work, COMPARED_SINGLE, &single);
     if (r == 0 && work->against)
         r = compare_all(work, COMPARED_PLAIN, &plain);
     if (r == 0)
         r = report_print(work, &ours);
     if (r == 0)
-        r = report_steps(work, &ours, &several, work->against ? &plain : NULL);
+        r = report_steps(work, &ours, &single, work->against ? &plain : NULL);
     if (r == 0 && first && o->scores != NULL)
         r = write_scores(work, o->scores);
     if (r == 0 && first && o->plot != NULL)
-        r = plot_write(o->plot, &ours, &several);
+        r = plot_write(o->plot, &ours, &single);
     if (r < 0)
         fprintf(stderr, "%s\n", strerror(-r));
     else if (first && o->calibrate)
         r = calibrate_write(o->models, o->list, &ours);
     comparisons_free(&ours);
-    comparisons_free(&several);
+    comparisons_free(&single);
     comparisons_free(&plain);
     return r;
 }

@@ -85,7 +85,7 @@ static void grid(FILE *file, struct frame_of_plot f, bool det)
             det ? "DET: FNMR over FMR" : "ROC: 1 - FNMR over FMR");
 }
 
-int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *several)
+int plot_write(const char *path, const struct comparisons *ours, const struct comparisons *single)
 {
     const struct frame_of_plot roc = {LEFT, TOP}, det = {LEFT + SIDE + BETWEEN, TOP};
     static const char solid[] = "stroke=\"#0a58ca\" stroke-width=\"2\"",
@@ -104,12 +104,12 @@ int plot_write(const char *path, const struct comparisons *ours, const struct co
         const struct frame_of_plot f = i == 0 ? roc : det;
 
         grid(file, f, i == 1);
-        curve(file, several, i == 1, f, dashed);
+        curve(file, single, i == 1, f, dashed);
         curve(file, ours, i == 1, f, solid);
     }
     fprintf(file,
             "<text x=\"%.0f\" y=\"%.0f\" fill=\"#0a58ca\">this matcher</text><text x=\"%.0f\" "
-            "y=\"%.0f\" fill=\"#b02a37\">six views of the reference</text>\n</svg>\n",
+            "y=\"%.0f\" fill=\"#b02a37\">without the mirror</text>\n</svg>\n",
             LEFT, TOP + SIDE + 66, LEFT + 120, TOP + SIDE + 66);
     if (ferror(file))
         r = -EIO;

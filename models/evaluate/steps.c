@@ -3,11 +3,12 @@
  * own threshold for the same false match rate.
  *
  *   plain     another program's vectors (--against) and this matcher's
- *   views     one view of the reference and the mean of six
+ *   mirror    photo and probe as they are, and with what a mirror shows of them
  *   quality   the probes that a visit would compare and those that it turns away
  *   several   one probe and the mean score of up to TOGETHER probes of the person. They are
  *             pictures of different days here, not frames of one visit; none is the photo that the
- *             reference was made from.
+ *             reference was made from. Against this matcher's one picture, and against plain use of
+ *             one.
  */
 #include "evaluate.h"
 
@@ -171,7 +172,8 @@ static float mean_score(const struct work *work, const struct people *p, size_t 
     return n < 2 ? NAN : sum / (float)n;
 }
 
-static int print_several(const struct work *work, const struct comparisons *ours)
+static int print_several(const struct work *work, const struct comparisons *ours,
+                         const struct comparisons *plain)
 {
     const struct pairs *pairs = work->pairs;
     float *by_pair = calloc(pairs->npairs, sizeof(float));
@@ -208,6 +210,12 @@ static int print_several(const struct work *work, const struct comparisons *ours
                        "one picture of the person, and the mean of two or three (where there are "
                        "as many)",
                        &one, &several);
+        if (r == 0 && plain != NULL) {
+            const struct way other = {"plain", plain->by_pair, &plain->impostor};
+
+            r = print_step(work, "plain use of one picture, and here the mean of two or three",
+                           &other, &several);
+        }
     }
     people_free(&p);
     free(by_pair);
@@ -216,10 +224,10 @@ static int print_several(const struct work *work, const struct comparisons *ours
 }
 
 int report_steps(const struct work *work, const struct comparisons *ours,
-                 const struct comparisons *several, const struct comparisons *plain)
+                 const struct comparisons *single, const struct comparisons *plain)
 {
     const struct way here = {"ours", ours->by_pair, &ours->impostor},
-                     views = {"six", several->by_pair, &several->impostor};
+                     bare = {"without", single->by_pair, &single->impostor};
     int r = 0;
 
     printf("what each step gives: the same pairs, each way at its own threshold\n");
@@ -231,8 +239,8 @@ int report_steps(const struct work *work, const struct comparisons *ours,
         r = print_step(work, "plain single-picture use, and this matcher's path", &other, &here);
     }
     if (r == 0)
-        r = print_step(work, "one view of the reference, and the mean of six", &here, &views);
+        r = print_step(work, "without the mirror, and with it", &bare, &here);
     if (r == 0)
         print_quality_step(work, ours);
-    return r < 0 ? r : print_several(work, ours);
+    return r < 0 ? r : print_several(work, ours, plain);
 }

@@ -2,10 +2,11 @@
  * plain-vectors: the pictures of a list, each as plain calls of the same nets would embed it
  * (plain_dnn.cpp), for uketsuke-evaluate --against.
  *
- *   plain-vectors MODELS PAIRS PART PARTS
+ *   plain-vectors MODELS PAIRS PART PARTS [stretched]
  *
  * Of the pictures with number % PARTS == PART. A line a picture: its path as in the list and 512
- * numbers, separated by commas. Pictures in which no face is found are left out. Only decoding is
+ * numbers, separated by commas. stretched: in the detector's shape without room at the side.
+ * Pictures in which no face is found are left out. Only decoding is
  * the matcher's: JPEG 2000 is not the question here.
  */
 #include "daemon/matcher/decode.h"
@@ -41,8 +42,9 @@ int main(int argc, char **argv)
     size_t line, part, parts, unreadable = 0;
     const char *slash;
 
-    if (argc != 5 || (parts = strtoul(argv[4], NULL, 10)) == 0) {
-        fprintf(stderr, "usage: plain-vectors MODELS PAIRS PART PARTS\n");
+    if (argc < 5 || argc > 6 || (argc == 6 && strcmp(argv[5], "stretched") != 0) ||
+        (parts = strtoul(argv[4], NULL, 10)) == 0) {
+        fprintf(stderr, "usage: plain-vectors MODELS PAIRS PART PARTS [stretched]\n");
         return 2;
     }
     part = strtoul(argv[3], NULL, 10);
@@ -53,6 +55,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "plain-vectors: %s or %s cannot be read\n", argv[1], argv[2]);
         return 1;
     }
+    if (argc == 6)
+        plain_stretch();
     for (size_t i = part; i < pairs.npictures; i += parts) {
         char path[4300];
         float vector[512];

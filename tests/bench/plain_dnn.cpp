@@ -23,8 +23,11 @@ struct nets {
     tjhandle jpeg;
 };
 nets *all;
+bool stretched; /* to the detector's shape, as blobFromImage does by itself */
 
-cv::Rect best_box(const cv::Mat &boxes, const cv::Mat &scores, int width, int height, bool middle)
+/* width, height: of what the detector saw; centre: of the picture. */
+cv::Rect best_box(const cv::Mat &boxes, const cv::Mat &scores, int width, int height,
+                  cv::Point2d centre, bool middle)
 {
     const auto *b = boxes.ptr<float>(), *s = scores.ptr<float>();
     std::vector<cv::Rect> rects;
@@ -47,7 +50,7 @@ cv::Rect best_box(const cv::Mat &boxes, const cv::Mat &scores, int width, int he
     for (const int i : kept)
         left.push_back(rects[static_cast<size_t>(i)]);
     const auto from_middle = [=](const cv::Rect &r) {
-        return std::hypot(r.x + r.width / 2.0 - width / 2.0, r.y + r.height / 2.0 - height / 2.0);
+        return std::hypot(r.x + r.width / 2.0 - centre.x, r.y + r.height / 2.0 - centre.y);
     };
     return *std::max_element(left.begin(), left.end(), [&](const cv::Rect &p, const cv::Rect &q) {
         return middle ? from_middle(p) > from_middle(q) : p.area() < q.area();
@@ -80,18 +83,33 @@ cv::Mat similarity(const cv::Point2f *from)
     return (cv::Mat_<float>(2, 3) << c, -s, b.x - c * a.x + s * a.y, s, c, b.y - s * a.x - c * a.y);
 }
 
+/* The picture with room at its right or bottom, in the detector's shape: what its users call
+ * letterbox. */
+cv::Mat with_room(const cv::Mat &frame)
+{
+    cv::Mat room;
+
+    if (frame.cols * 3 == frame.rows * 4 || stretched)
+        return frame;
+    cv::copyMakeBorder(frame, room, 0, std::max(0, frame.cols * 3 / 4 - frame.rows), 0,
+                       std::max(0, frame.rows * 4 / 3 - frame.cols), cv::BORDER_CONSTANT,
+                       cv::Scalar(127, 127, 127));
+    return room;
+}
+
 /* The face's box, and its vector of length 1. False: no face. */
 bool vector_of(const cv::Mat &frame, bool middle, cv::Rect &box, float *vector)
 {
     const cv::Rect whole(0, 0, frame.cols, frame.rows);
     std::vector<cv::Mat> out;
     const std::vector<cv::String> names = all->detect.getUnconnectedOutLayersNames();
+    const cv::Mat seen = with_room(frame);
     all->detect.setInput(
-        cv::dnn::blobFromImage(frame, 1 / 128.0, {320, 240}, {127, 127, 127}, true));
+        cv::dnn::blobFromImage(seen, 1 / 128.0, {320, 240}, {127, 127, 127}, true));
     all->detect.forward(out, names);
     const bool boxes_first = out[0].size[2] == 4;
-    box = best_box(out[boxes_first ? 0 : 1], out[boxes_first ? 1 : 0], frame.cols, frame.rows,
-                   middle);
+    box = best_box(out[boxes_first ? 0 : 1], out[boxes_first ? 1 : 0], seen.cols, seen.rows,
+                   {frame.cols / 2.0, frame.rows / 2.0}, middle);
     if (box.area() == 0)
         return false;
 
@@ -146,6 +164,11 @@ extern "C" void plain_close(void)
         tjDestroy(all->jpeg);
     delete all;
     all = nullptr;
+}
+
+extern "C" void plain_stretch(void)
+{
+    stretched = true;
 }
 
 extern "C" int plain_portrait(const unsigned char *bgr, int width, int height, float vector[512])

@@ -54,8 +54,8 @@ static void one_frame(struct fuzz_input *in, struct decision_state *decision,
                                               .live_fail = 0.2f,
                                               .policy = PRESENCE_CHALLENGE};
     static const struct presence_rule bounds = {0.5f, 0.41f, 0.24f, true};
-    const unsigned want =
-        WANT_LIVENESS | WANT_TRACE | (fuzz_u8(in) & (WANT_PREVIEW | WANT_GRID | WANT_ANYWAY));
+    const unsigned want = WANT_LIVENESS | WANT_TRACE |
+                          (fuzz_u8(in) & (WANT_PREVIEW | WANT_GRID | WANT_ANYWAY | WANT_MIRRORED));
     struct frame frame = {.format = fuzz_u8(in), .width = fuzz_u16(in), .height = fuzz_u16(in)};
     const uint32_t step = fuzz_u32(in);
     struct frame_report r;

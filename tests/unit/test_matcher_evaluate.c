@@ -274,7 +274,7 @@ static void vectors_of_another_program_are_read_and_their_errors_named(void **st
 
 static void each_way_is_compared_with_its_own_vectors_in_its_own_roles(void **state)
 {
-    struct comparisons ours, plain;
+    struct comparisons ours, single, plain;
     struct pairs pairs;
     struct work work;
 
@@ -283,26 +283,33 @@ static void each_way_is_compared_with_its_own_vectors_in_its_own_roles(void **st
              "x/a/1.jpg,x/a/2.jpg,1\nx/b/1.jpg,x/b/2.jpg,1\nx/a/1.jpg,x/b/2.jpg,0\n");
     for (size_t i = 0; i < pairs.npictures; i++) {
         work.results[i].plain = vector_at(90.0 * (double)i);
-        if (pairs.pictures[i].reference)
+        if (pairs.pictures[i].reference) {
             work.results[i].reference = vector_at(0);
-        else
+            work.results[i].one_reference = vector_at(0);
+        } else {
             work.results[i].probe = vector_at(60);
+            work.results[i].one_probe = vector_at(90);
+        }
     }
     free(work.results[picture_named(&pairs, "x/b/2.jpg")].plain);
     work.results[picture_named(&pairs, "x/b/2.jpg")].plain = NULL; /* not acquired by the other */
     assert_int_equal(compare_all(&work, COMPARED_OURS, &ours), 0);
+    assert_int_equal(compare_all(&work, COMPARED_SINGLE, &single), 0);
     assert_int_equal(compare_all(&work, COMPARED_PLAIN, &plain), 0);
     assert_int_equal(ours.genuine.count, 2);
     assert_int_equal(ours.impostor.count, 2); /* a1 with b2, b1 with a2; no probe as reference */
     assert_int_equal(ours.listed.count, 1);
     assert_float_equal(ours.by_pair[0], 0.5, 1e-6);
     assert_true(isnan(ours.by_pair[2]));
+    assert_int_equal(single.genuine.count, 2);
+    assert_float_equal(single.by_pair[0], 0, 1e-6);
     assert_int_equal(plain.genuine.count, 1);
     assert_int_equal(plain.missed, 1);
     assert_float_equal(plain.by_pair[0], 0, 1e-6);
     assert_true(isnan(plain.by_pair[1]));
     assert_int_equal(plain.impostor.count, 1);
     comparisons_free(&ours);
+    comparisons_free(&single);
     comparisons_free(&plain);
     results_free(&work);
     pairs_free(&pairs);

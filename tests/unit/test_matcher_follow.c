@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <turbojpeg.h>
 /* cmocka wants the four of C above first */
 #include <cmocka.h>
 
@@ -49,6 +51,79 @@ static struct frame_report next(struct track *track, const char *film, unsigned 
     track->now_us += step_us;
     engine_follow(engine, &frame, &man, 0, track, &r);
     return r;
+}
+
+/* The same JPEG with its blocks in the opposite order, without loss: what stands left stands right. */
+static struct frame seen_in_a_mirror(const struct frame *frame)
+{
+    static uint8_t turned[1 << 20];
+    unsigned char *out = NULL;
+    unsigned long len = 0;
+    tjtransform transform = {.op = TJXOP_HFLIP, .options = TJXOPT_TRIM};
+    tjhandle jpeg = tjInitTransform();
+    struct frame other = *frame;
+
+    assert_non_null(jpeg);
+    assert_int_equal(tjTransform(jpeg, frame->data, frame->len, 1, &out, &len, &transform, 0), 0);
+    assert_in_range(len, 1, sizeof(turned));
+    memcpy(turned, out, len);
+    tjFree(out);
+    tjDestroy(jpeg);
+    other.data = turned;
+    other.len = len;
+    return other;
+}
+
+static void a_mirrored_score_is_that_of_the_picture_in_a_mirror(void **state)
+{
+    float asked = 0, unasked = 0;
+
+    (void)state;
+    for (unsigned n = 1; n <= 100; n += 5) {
+        const struct frame frame = film_frame("franck", n), mirror = seen_in_a_mirror(&frame);
+        struct frame_report plain, wanted, turned;
+
+        engine_frame(engine, &frame, &man, 0, &plain);
+        engine_frame(engine, &frame, &man, WANT_MIRRORED, &wanted);
+        engine_frame(engine, &mirror, &man, 0, &turned);
+        assert_true(plain.score_known && wanted.score_known && turned.score_known);
+        asked += fabsf(wanted.score - turned.score);
+        unasked += fabsf(plain.score - turned.score);
+    }
+    print_message("mirrored: %.4f from the turned picture's score, as it is: %.4f\n",
+                  (double)asked / 20, (double)unasked / 20);
+    assert_true(asked < 0.7f * unasked);
+}
+
+static void a_photo_and_its_mirror_are_nearly_one_reference(void **state)
+{
+    const struct frame frame = film_frame("franck", 300), mirror = seen_in_a_mirror(&frame);
+    struct embedding both[2], single[2];
+    struct frame_report r;
+    float together, apart;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const struct frame *one = i == 0 ? &frame : &mirror;
+
+        assert_int_equal(embedding_new(&both[i], manifest), 0);
+        assert_int_equal(embedding_new(&single[i], manifest), 0);
+        assert_int_equal(engine_reference(engine, one->data, one->len, &both[i], &single[i], &r),
+                         FAILURE_NONE);
+    }
+    together =
+        embed_cosine(embedding_floats(&both[0]), embedding_floats(&both[1]), both[0].dimensions);
+    apart = embed_cosine(embedding_floats(&single[0]), embedding_floats(&single[1]),
+                         single[0].dimensions);
+    print_message("cosine of a photo and its mirror: %.4f as both, %.4f as they are\n",
+                  (double)together, (double)apart);
+    assert_true(1 - together < 0.6f * (1 - apart));
+    assert_true(embed_cosine(embedding_floats(&both[0]), embedding_floats(&both[0]),
+                             both[0].dimensions) > 0.9999f);
+    for (int i = 0; i < 2; i++) {
+        embedding_free(&both[i]);
+        embedding_free(&single[i]);
+    }
 }
 
 static void two_of_three_frames_are_not_searched_and_score_the_same(void **state)
@@ -151,7 +226,7 @@ static int setup(void **state)
         engine_new(&engine, manifest, why) < 0 || embedding_new(&man, manifest) < 0)
         return -1;
     frame = film_frame("franck", 300);
-    return engine_still(engine, frame.data, frame.len, &man, &r) == FAILURE_NONE ? 0 : -1;
+    return engine_still(engine, frame.data, frame.len, &man, NULL, &r) == FAILURE_NONE ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -166,6 +241,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mirrored_score_is_that_of_the_picture_in_a_mirror),
+        cmocka_unit_test(a_photo_and_its_mirror_are_nearly_one_reference),
         cmocka_unit_test(two_of_three_frames_are_not_searched_and_score_the_same),
         cmocka_unit_test(somebody_else_in_his_place_is_searched_for_at_once),
         cmocka_unit_test(a_face_that_has_gone_is_none_in_the_next_frame),

@@ -288,6 +288,38 @@ static void the_same_bytes_again_are_no_evidence(void **state)
     session_free(&session);
 }
 
+/* Frames of a film, each 0.3 s after the last, so that each is searched; the score of each. */
+static void scores_of(struct session *session, const unsigned *frames, unsigned n, int *out)
+{
+    for (unsigned i = 0; i < n; i++) {
+        size_t len;
+        uint8_t *data = video_frame("franck", frames[i], &len);
+
+        send_frame(session, i, 1000000 + i * 300000, data, len);
+        free(data);
+        while (seen.nresults < i + 1)
+            pool_drain(shared.pool, true);
+        assert_int_equal(seen.results[i].failure, FAILURE_NONE);
+        out[i] = seen.results[i].score_milli;
+    }
+}
+
+/* By the same bytes again, which are no evidence and leave the turn where it is. */
+static void every_second_score_is_of_the_mirrored_face(void **state)
+{
+    static const unsigned frames[] = {5, 5, 5, 95, 5};
+    struct session *session = begin("franck", false, &seen);
+    int score[5];
+
+    (void)state;
+    scores_of(session, frames, 5, score);
+    assert_int_not_equal(score[0], score[1]);
+    assert_int_equal(score[1], score[2]);
+    assert_int_equal(score[4], score[0]);
+    assert_in_range(score[1], score[0] - 60, score[0] + 60); /* the noise of frames */
+    session_free(&session);
+}
+
 /* A camera that floods: newest wins, every frame is answered once, at most three are looked at. */
 static void every_frame_of_a_flood_is_answered_once(void **state)
 {
@@ -741,6 +773,7 @@ int main(void)
         cmocka_unit_test(a_decision_is_said_again_with_every_later_frame),
         cmocka_unit_test(the_face_box_lies_on_the_face_and_the_preview_is_a_jpeg),
         cmocka_unit_test(the_same_bytes_again_are_no_evidence),
+        cmocka_unit_test(every_second_score_is_of_the_mirrored_face),
         cmocka_unit_test(every_frame_of_a_flood_is_answered_once),
         cmocka_unit_test(garbage_in_the_middle_costs_a_reason_and_nothing_more),
         cmocka_unit_test(a_frame_that_is_not_sealed_or_lies_about_its_size_is_unreadable),
