@@ -586,6 +586,7 @@ rig: cards
 rig-bench:
 	@$(MAKE) -s --no-print-directory rig RIG_ONLY=bench
 # The whole list, then the half of the people that no choice was made on, each against plain use of the same nets.
+# PLAIN=stretched: plain use without room at the side of a picture.
 # MODELS=dlib: that set. CALIBRATE=1: write the thresholds into its manifest under build/.
 CALIBRATE ?=
 evaluate: models
