@@ -93,7 +93,7 @@ await() { # await FILE WORDS [COUNT]
     return 1
 }
 mkfifo "$work/fifo"
-(cd "$work/core" && { ulimit -c unlimited 2>/dev/null || true; } && exec "$bin/search-secrets" "$work/patterns" hold <"$work/fifo" >"$work/held") &
+(cd "$work/core" && ulimit -c "$(ulimit -H -c)" && exec "$bin/search-secrets" "$work/patterns" hold <"$work/fifo" >"$work/held") &
 holder=$!
 exec 8>"$work/fifo"
 await "$work/held" held

@@ -15,9 +15,9 @@ struct shared {
     pthread_mutex_t lock;
     pthread_cond_t work;
     void (*run)(void *job);
-    void *todo;
-    void *done;
-    bool up; /* the thread has begun */
+    void *given; /* not yet taken by the thread */
+    void *done;  /* not yet taken by the loop */
+    bool up;     /* the thread has begun */
     bool stop;
     int wake; /* eventfd */
 };
@@ -51,12 +51,12 @@ static void *work(void *arg)
     for (;;) {
         void *job;
 
-        while (shared->todo == NULL && !shared->stop)
+        while (shared->given == NULL && !shared->stop)
             (void)pthread_cond_wait(&shared->work, &shared->lock);
         if (shared->stop)
             break;
-        job = shared->todo;
-        shared->todo = NULL;
+        job = shared->given;
+        shared->given = NULL;
         (void)pthread_mutex_unlock(&shared->lock);
         shared->run(job);
         (void)pthread_mutex_lock(&shared->lock);
@@ -108,7 +108,7 @@ bool one_thread_call(struct one_thread *t, void *job)
         return false;
     t->job = job;
     (void)pthread_mutex_lock(&t->shared->lock);
-    t->shared->todo = job;
+    t->shared->given = job;
     (void)pthread_cond_signal(&t->shared->work);
     (void)pthread_mutex_unlock(&t->shared->lock);
     (void)timer_set_after(t->timer, t->setup.limit_us);

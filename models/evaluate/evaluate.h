@@ -19,8 +19,9 @@
 /* A picture as probe and as reference; each NULL when not acquired or not needed. */
 struct result {
     struct frame_report report;
-    float *probe; /* one picture as two camera frames are embedded, the second mirrored: the mean
-                         of their vectors, so that a score is the mean of two */
+    /* One picture as two camera frames are embedded, the second mirrored: the mean of their vectors,
+     * so that a score is the mean of two. */
+    float *probe;
     float *reference;                 /* as a chip photo is embedded */
     float *one_probe, *one_reference; /* without the mirror, for comparison */
     float *plain;                     /* of another program (--against), as either */

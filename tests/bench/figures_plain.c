@@ -6,8 +6,8 @@
  *
  * Of the pictures with number % PARTS == PART. A line a picture: its path as in the list and 512
  * numbers, separated by commas. stretched: in the detector's shape without room at the side.
- * Pictures in which no face is found are left out. Only decoding is
- * the matcher's: JPEG 2000 is not the question here.
+ * Pictures in which no face is found are left out. Only decoding is the matcher's: JPEG 2000 is not
+ * the question here.
  */
 #include "daemon/matcher/decode.h"
 #include "daemon/matcher/dnn.h"

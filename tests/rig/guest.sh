@@ -74,7 +74,7 @@ start_udev() {
 start_pcscd() { # start_pcscd --debug|--error
     pcscd --foreground "$@" --config "$work/no-readers" > "$work/pcscd.log" 2>&1 &
     pcscd_pid=$!
-    until_true 60 has_reader || true
+    check "pcscd: it has the reader, with a card in it" until_true 60 has_reader
 }
 # shellcheck disable=SC2317  # called by until_true
 has_reader() { opensc-tool --list-readers 2> /dev/null | grep -qE '^0 +Yes'; }
