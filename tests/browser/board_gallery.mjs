@@ -204,6 +204,43 @@ async function pressedMeanwhile(checks, page, tell, lane) {
     checks.check("board: what waits for the end of a press is gone with the session", taken === "before,after", taken);
 }
 
+// A stream that is lost opens anew by itself, one that was stopped never: not after the wait, and it says nothing of an end.
+async function stoppedStream(checks, page) {
+    const told = await page.evaluate(async () => {
+        const { connect } = await import("/api.js");
+        const usual = { EventSource: globalThis.EventSource, fetch: globalThis.fetch }, made = [], states = [], lose = {};
+        globalThis.fetch = async (path) => ({ status: path === "/api/gone" ? 401 : 200 }); // no real one: the console shall say nothing
+        globalThis.EventSource = class {
+            static CLOSED = 2;
+            readyState = 2;
+            constructor(path) {
+                made.push(path);
+                this.path = path;
+            }
+            addEventListener(name, handler) {
+                if (name === "error")
+                    lose[this.path] = handler;
+            }
+            close() {}
+        };
+        const listen = (path) => connect("board").listen(path, {}, (state) => states.push(`${path} ${state}`));
+        listen("/api/there/events");
+        await lose["/api/there/events"]();
+        const stop = listen("/api/here/events");
+        await lose["/api/here/events"]();
+        stop();
+        const leave = listen("/api/gone/events");
+        const lost = lose["/api/gone/events"]();
+        leave();
+        await lost;
+        await new Promise((done) => setTimeout(done, 900));
+        Object.assign(globalThis, usual);
+        return { made: made.join(), states: states.join() };
+    });
+    checks.check("board: a stream that is lost opens anew, a stopped one neither opens nor tells of an end",
+        told.made === "/api/there/events,/api/here/events,/api/gone/events,/api/there/events" && !told.states.includes("closed"), JSON.stringify(told));
+}
+
 export async function boardGallery(stage, all) {
     const { checks } = stage;
     const look = stage.look.bind(stage);
@@ -237,6 +274,7 @@ export async function boardGallery(stage, all) {
     await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: "例示　次郎" });
     await look(view, "g-full");
     await pressedMeanwhile(checks, page, tell, lane);
+    await stoppedStream(checks, page);
 
     /* every failure: code, words for staff, the next step */
     const missing = [];

@@ -21,6 +21,16 @@ export function launch(chromium, executablePath) {
     });
 }
 
+// Chromium has once, in thousands of pictures, let one wait without an end (its page had been measured and was there): a
+// picture is asked for twice, and the second has the time that everything has.
+async function picture(page, path) {
+    const options = { path, type: "jpeg", quality: 75 };
+    await page.screenshot({ ...options, timeout: 20000 }).catch((late) => {
+        console.log(`a picture is asked for once more: ${path.split("/").pop()} (${late.message.split("\n")[0]})`);
+        return page.screenshot(options);
+    });
+}
+
 export class Stage {
     foreign = [];
 
@@ -78,7 +88,7 @@ export class Stage {
             for (const fault of await layoutFaults(view.page, view.surface))
                 faults.push(`${size.width}x${size.height}: ${fault}`);
             faults.push(...(await axeFaults(view.page, view.surface, this.packages)).map((f) => `${size.width}x${size.height}: axe: ${f}`));
-            await view.page.screenshot({ path: `${this.pictures}/${view.surface}-${name}-${size.width}x${size.height}.jpg`, type: "jpeg", quality: 75 });
+            await picture(view.page, `${this.pictures}/${view.surface}-${name}-${size.width}x${size.height}.jpg`);
         }
         await view.page.setViewportSize(sizes[1]);
         this.checks.check(`${view.surface}, ${name}: three sizes, targets, axe`, faults.length === 0, faults.join(" | "));
