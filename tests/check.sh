@@ -14,7 +14,9 @@ add() { # add NAME PASSED FAILED: one finished part
     printf '%-4s %-44s %5d passed %3d failed   %4ds\n' "$([ "$3" -eq 0 ] && echo ok || echo FAIL)" "$1" "$2" "$3" \
         "$(($(date +%s) - started))"
     if [ "$3" -gt 0 ]; then
-        grep -nE '\[  FAILED|\[  ERROR|^not ok|FAIL|rror:|Sanitizer|ALLOWED' "$logs/$1.log" | head -n 12
+        grep -nE '\[  FAILED|\[  ERROR|^not ok|FAIL|rror:|Sanitizer|ALLOWED' "$logs/$1.log" >"$logs/why" ||
+            tail -n 5 "$logs/$1.log" >"$logs/why" # it ended without saying what went wrong
+        head -n 12 "$logs/why"
         echo "     see $logs/$1.log"
     fi
 }
