@@ -211,7 +211,7 @@ id=$(awk '$1 == "visit" {print $2}' "$desk/log/begun")
 cp "$desk/uketsuke.conf" "$desk/good.conf"
 sed -i '/^state-directory/a fase-seconds = 30' "$desk/uketsuke.conf"
 run "$bin/uketsuke" reload
-check "reload: an unknown key is refused with its line" says "did you mean face-seconds?"
+check "reload: an unknown key is refused with its line" says "did you mean: face-seconds"
 sed 's/^again-seconds.*/&\nroutes = nonsense/' "$desk/good.conf" >"$desk/uketsuke.conf"
 run "$bin/uketsuke" reload
 check "reload: a word that means nothing is refused with its line" says ": routes: nonsense: "

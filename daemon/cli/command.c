@@ -234,7 +234,8 @@ struct config *command_config_load(const struct command_options *options)
     char *message = NULL;
 
     if (config_load(&config, options->config_path, &message) < 0) {
-        (void)fprintf(options->err, "%s", message != NULL ? message : "out of memory\n");
+        (void)fprintf(options->err, "%s",
+                      message != NULL ? message : "メモリが足りません / out of memory\n");
         free(message);
         return NULL;
     }

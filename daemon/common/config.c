@@ -61,11 +61,96 @@ const struct config_row *config_row(enum config_key key)
     return &rows[key];
 }
 
-static void complain(struct loading *l, int line, const char *what, const char *name,
-                     const char *next)
+enum problem {
+    NO_SUCH_SECTION,
+    NO_SUCH_KEY,
+    NEEDS_NAME,
+    TAKES_NO_NAME,
+    BAD_NAME,
+    BAD_LANE,
+    NO_HEADING,
+    TOO_MANY,
+    LONG_LINE,
+    BEFORE_ANY,
+    TWICE,
+    NO_PAIR,
+    OUT_OF_RANGE,
+    OUT_OF_LENGTH,
+    NO_CHOICE,
+    NO_FLAG,
+    NOT_LOOPBACK
+};
+
+static const struct {
+    const char *ja, *en, *next;
+} problems[] = {
+    [NO_SUCH_SECTION] = {"そのセクションはありません", "there is no such section",
+                         "これのことですか / did you mean"},
+    [NO_SUCH_KEY] = {"ここにその項目はありません", "there is no such key here",
+                     "これのことですか / did you mean"},
+    [NEEDS_NAME] = {"このセクションには名前が要ります", "this section needs a name",
+                    "[lane 1] や [upstream main] のように書きます / write it like [lane 1] or "
+                    "[upstream main]"},
+    [TAKES_NO_NAME] = {"このセクションに名前は付けられません", "this section takes no name",
+                       "名前を消します / write it without"},
+    [BAD_NAME] = {"使えない名前です", "not a usable name",
+                  "英字・数字・-・_ を31文字まで使います / use letters, digits, - and _, at most "
+                  "31"},
+    [BAD_LANE] = {"レーンの名前は番号です", "a lane is named by a number",
+                  "[lane 1] から [lane 64] までです / use [lane 1] to [lane 64]"},
+    [NO_HEADING] = {"見出しの形ではありません", "not a heading",
+                    "[セクション] か [セクション 名前] と書きます / write it as [section] or "
+                    "[section name]"},
+    [TOO_MANY] = {"セクションが多すぎます", "too many sections",
+                  "レーンは64まで、照会先と渡し先は数個までです / at most 64 lanes and a few "
+                  "upstreams and outputs"},
+    [LONG_LINE] = {"行が長すぎます", "the line is too long",
+                   "200バイトより短くします。パスは相対で短くできます / keep lines below 200 bytes "
+                   "(shorten paths with a relative one)"},
+    [BEFORE_ANY] = {"どのセクションにも入っていません", "stands before any section",
+                    "[desk] などの見出しの下に移します / put it below a heading such as [desk]"},
+    [TWICE] = {"二度書かれています", "given twice",
+               "どちらかの行を消します / keep one of the two lines"},
+    [NO_PAIR] = {"「名前 = 値」の形ではありません", "not of the form `name = value`",
+                 "uketsuke.conf(5) にあります / see uketsuke.conf(5)"},
+    [OUT_OF_RANGE] = {"範囲の中の数ではありません", "not a number in range",
+                      "この範囲の数にします / give a number within"},
+    [OUT_OF_LENGTH] = {"短すぎるか、長すぎます", "too short or too long",
+                       "このバイト数にします / give so many bytes"},
+    [NO_CHOICE] = {"選べる語ではありません", "not one of the choices",
+                   "次から選びます / choose one of"},
+    [NO_FLAG] = {"yes でも no でもありません", "not a yes or no",
+                 "yes か no と書きます / write yes or no"},
+    [NOT_LOOPBACK] = {"このコンピューター自身のアドレスとポートではありません",
+                      "not a loopback address with a port",
+                      "127.0.0.1:8620 のように書きます。ほかの機械から見るには、TLSのリバースプロ"
+                      "キシを前に置きます(文書の proxy/ に例) / give one like 127.0.0.1:8620; for "
+                      "other machines put a TLS reverse proxy before it (examples in proxy/ of the "
+                      "documentation)"},
+};
+
+/* name: the key or heading, NULL for the line as such. choose: what may stand there, NULL when the row says it. */
+static void complain(struct loading *l, int line, enum problem problem, const char *name,
+                     const char *choose)
 {
-    (void)fprintf(l->errors, "%s:%d: %s: %s; %s\n", l->path, line, name, what, next);
+    (void)fprintf(l->errors, "%s:%d: %s%s%s / %s; %s%s%s\n", l->path, line,
+                  name != NULL ? name : "", name != NULL ? ": " : "", problems[problem].ja,
+                  problems[problem].en, problems[problem].next, choose != NULL ? ": " : "",
+                  choose != NULL ? choose : "");
     l->count++;
+}
+
+static void complain_of_range(struct loading *l, int line, enum problem problem,
+                              const struct config_row *row)
+{
+    char range[64];
+
+    if (row->min == row->max)
+        (void)snprintf(range, sizeof(range), "%lld", (long long)row->min);
+    else
+        (void)snprintf(range, sizeof(range), "%lld - %lld", (long long)row->min,
+                       (long long)row->max);
+    complain(l, line, problem, row->name, range);
 }
 
 /* Edit distance, for "did you mean": small words only. */
@@ -178,7 +263,7 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
     char word[64];
     const char *space = strchr(heading, ' ');
     size_t len = space != NULL ? (size_t)(space - heading) : strlen(heading);
-    char next[128];
+    char nearest[128];
 
     if (len >= sizeof(word))
         len = sizeof(word) - 1;
@@ -186,22 +271,21 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
     word[len] = '\0';
     *section = known_section(word);
     if (*section == NULL) {
-        (void)snprintf(next, sizeof(next), "did you mean [%s]?", nearest_section(word));
-        complain(l, line, "there is no such section", heading, next);
+        const char *meant = nearest_section(word);
+
+        (void)snprintf(nearest, sizeof(nearest), "[%s%s]", meant,
+                       space != NULL && is_instanced(meant) ? space : "");
+        complain(l, line, NO_SUCH_SECTION, heading, nearest);
         return false;
     }
     if (is_instanced(*section) != (space != NULL)) {
-        complain(l, line,
-                 space != NULL ? "this section takes no name" : "this section needs a name",
-                 heading,
-                 space != NULL ? "write it without" : "for example [lane 1] or [upstream main]");
+        complain(l, line, space != NULL ? TAKES_NO_NAME : NEEDS_NAME, heading, NULL);
         return false;
     }
     name[0] = '\0';
     if (space != NULL) {
         if (!config_is_instance_name(space + 1)) {
-            complain(l, line, "not a usable name", heading,
-                     "use letters, digits, - and _, at most 31");
+            complain(l, line, BAD_NAME, heading, NULL);
             return false;
         }
         memcpy(name, space + 1, strlen(space + 1) + 1);
@@ -211,7 +295,7 @@ static bool split_heading(struct loading *l, int line, const char *heading, cons
         long n = strtol(name, &end, 10);
 
         if (*end != '\0' || n < 1 || n > 64) {
-            complain(l, line, "a lane is named by a number", heading, "use [lane 1] to [lane 64]");
+            complain(l, line, BAD_LANE, heading, NULL);
             return false;
         }
     }
@@ -230,13 +314,9 @@ static bool is_number(const struct config_row *row, const char *text, int64_t *o
 static bool parse_number(struct loading *l, int line, const struct config_row *row,
                          const char *text, int64_t *out)
 {
-    char next[128];
-
     if (is_number(row, text, out))
         return true;
-    (void)snprintf(next, sizeof(next), "give a number from %lld to %lld", (long long)row->min,
-                   (long long)row->max);
-    complain(l, line, "not a number in range", row->name, next);
+    complain_of_range(l, line, OUT_OF_RANGE, row);
     return false;
 }
 
@@ -271,25 +351,19 @@ bool config_row_is_plain(const struct config_row *row, const char *text)
 static bool parse_choice(struct loading *l, int line, const struct config_row *row,
                          const char *text, int64_t *out)
 {
-    char next[256];
-
     if (is_choice(row, text, out))
         return true;
-    (void)snprintf(next, sizeof(next), "choose one of %s", row->choices);
-    complain(l, line, "not one of the choices", row->name, next);
+    complain(l, line, NO_CHOICE, row->name, row->choices);
     return false;
 }
 
 static bool parse_text(struct loading *l, int line, const struct config_row *row, const char *text)
 {
     size_t len = strlen(text);
-    char next[128];
 
     if (len >= (size_t)row->min && len <= (size_t)row->max)
         return true;
-    (void)snprintf(next, sizeof(next), "give %lld to %lld bytes", (long long)row->min,
-                   (long long)row->max);
-    complain(l, line, "too short or too long", row->name, next);
+    complain_of_range(l, line, OUT_OF_LENGTH, row);
     return false;
 }
 
@@ -342,7 +416,7 @@ static bool parse_value(struct loading *l, int line, const struct config_row *ro
         break;
     case CONFIG_FLAG:
         if (!is_flag(text)) {
-            complain(l, line, "not a yes or no", row->name, "write yes or no");
+            complain(l, line, NO_FLAG, row->name, NULL);
             return false;
         }
         value->number = text[0] == 'y';
@@ -352,9 +426,7 @@ static bool parse_value(struct loading *l, int line, const struct config_row *ro
         if (!parse_text(l, line, row, text))
             return false;
         if (row == &rows[CFG_web_LISTEN] && !is_on_loopback(text)) {
-            complain(l, line, "not a loopback address with a port", row->name,
-                     "give one like 127.0.0.1:8620; for other machines put a TLS reverse proxy "
-                     "before it (examples in proxy/ of the documentation)");
+            complain(l, line, NOT_LOOPBACK, row->name, NULL);
             return false;
         }
         break;
@@ -384,7 +456,7 @@ static void note_heading(struct loading *l, const char *line)
         return;
     l->current = NULL;
     if (end == NULL || (size_t)(end - line) >= sizeof(heading)) {
-        complain(l, l->line, "not a heading", "line", "write it as [section] or [section name]");
+        complain(l, l->line, NO_HEADING, NULL, NULL);
         return;
     }
     memcpy(heading, line + 1, (size_t)(end - line - 1));
@@ -393,7 +465,7 @@ static void note_heading(struct loading *l, const char *line)
         return;
     l->current = add_instance(l->config, section, name);
     if (l->current == NULL)
-        complain(l, l->line, "too many sections", heading, "at most 64 lanes and a few upstreams");
+        complain(l, l->line, TOO_MANY, heading, NULL);
     else if (l->current->line == 0)
         l->current->line = l->line;
 }
@@ -409,8 +481,7 @@ static char *read_line(char *text, int size, void *arg)
     if (strchr(text, '\n') == NULL && !feof(l->file)) {
         int c;
 
-        complain(l, l->line, "the line is too long", "line",
-                 "keep lines below 200 bytes (shorten paths with a relative one)");
+        complain(l, l->line, LONG_LINE, NULL, NULL);
         while ((c = fgetc(l->file)) != EOF && c != '\n')
             ;
         text[0] = '\0';
@@ -424,12 +495,10 @@ static int on_entry(void *arg, const char *heading, const char *name, const char
     struct loading *l = arg;
     struct instance *instance = l->current;
     const char *section;
-    char next[128];
     int line = l->line;
 
     if (heading[0] == '\0')
-        complain(l, line, "stands before any section", name,
-                 "put it below a heading such as [desk]");
+        complain(l, line, BEFORE_ANY, name, NULL);
     if (instance == NULL)
         return 1; /* its heading was complained about */
     section = instance->section;
@@ -437,14 +506,13 @@ static int on_entry(void *arg, const char *heading, const char *name, const char
         if (strcmp(rows[i].section, section) != 0 || strcmp(rows[i].name, name) != 0)
             continue;
         if (instance->values[i].given) {
-            complain(l, line, "given twice", name, "keep one of the two lines");
+            complain(l, line, TWICE, name, NULL);
             return 1;
         }
         (void)parse_value(l, line, &rows[i], text, &instance->values[i]);
         return 1;
     }
-    (void)snprintf(next, sizeof(next), "did you mean %s?", nearest_key(section, name));
-    complain(l, line, "there is no such key here", name, next);
+    complain(l, line, NO_SUCH_KEY, name, nearest_key(section, name));
     return 1;
 }
 
@@ -477,8 +545,11 @@ int config_load(struct config **out, const char *path, char **message)
     *out = NULL;
     *message = NULL;
     if (file == NULL) {
-        if (asprintf(message, "%s: cannot be read (%s); check the path and its permissions\n", path,
-                     strerror(error)) < 0)
+        if (asprintf(
+                message,
+                "%s: 読めません / cannot be read (%s); パスと権限を確かめます / check the path "
+                "and its permissions\n",
+                path, strerror(error)) < 0)
             *message = NULL;
         return -EINVAL;
     }
@@ -508,7 +579,7 @@ int config_load_stream(struct config **out, FILE *file, const char *path, char *
         goto fail;
     line = ini_parse_stream(read_line, &l, on_entry, &l);
     if (line > 0)
-        complain(&l, line, "not of the form `name = value`", "line", "see uketsuke.conf(5)");
+        complain(&l, line, NO_PAIR, NULL, NULL);
     fill_defaults(&l);
     if (l.out_of_memory)
         goto fail;

@@ -75,8 +75,10 @@ static int parse(struct service *service, int argc, char **argv, const char **co
         }
     }
     if (optind != argc) {
-        (void)fprintf(stderr, "%s: %s: no such argument; see --help\n", service->program,
-                      argv[optind]);
+        (void)fprintf(
+            stderr,
+            "%s: %s: その引数はありません。--help をご覧ください / no such argument; see --help\n",
+            service->program, argv[optind]);
         return -EINVAL;
     }
     return 0;
@@ -154,7 +156,7 @@ static int make_loop(struct service *service)
 static void say_config_errors(const char *program, const char *lines)
 {
     (void)fprintf(stderr, "%s: 設定に誤りがあります / the configuration has errors:\n%s", program,
-                  lines != NULL ? lines : "out of memory\n");
+                  lines != NULL ? lines : "メモリが足りません / out of memory\n");
 }
 
 int service_config_complete(const struct service *service, unsigned use, const char *instance)
@@ -204,7 +206,7 @@ int service_start(struct service *service, const char *program, int argc, char *
     if (r >= 0)
         r = make_loop(service);
     if (r < 0) {
-        (void)fprintf(stderr, "%s: cannot start: %s\n", program, strerror(-r));
+        (void)fprintf(stderr, "%s: 起動できません / cannot start: %s\n", program, strerror(-r));
         service_stop(service);
     }
     return r;

@@ -59,33 +59,60 @@ static void each_error_names_its_line_and_a_way_out(void **state)
         const char *said;
     } wrong[] = {
         {"[desk]\ninstitutoin = 9910000017\n",
-         ":2: institutoin: there is no such key here; did you mean institution?"},
-        {"[deskk]\n", ":1: deskk: there is no such section; did you mean [desk]?"},
+         ":2: institutoin: ここにその項目はありません / there is no such key here; "
+         "これのことですか / did you mean: institution\n"},
+        {"[deskk]\n", ":1: deskk: そのセクションはありません / there is no such section; "
+                      "これのことですか / did you mean: [desk]\n"},
+        {"[lain 1]\n", "did you mean: [lane 1]\n"},
         {"[desk]\n\nmethod-seconds = soon\n",
-         ":3: method-seconds: not a number in range; give a number from 5 to 600"},
-        {"[desk]\nmethod-seconds = 3\n", ":2: method-seconds: not a number in range"},
+         ":3: method-seconds: 範囲の中の数ではありません / not a number in range; "
+         "この範囲の数にします / give a number within: 5 - 600\n"},
+        {"[desk]\nmethod-seconds = 3\n", ":2: method-seconds: 範囲の中の数ではありません / "},
         {"[desk]\nmethod-seconds = 99999999999999999999\n",
-         ":2: method-seconds: not a number in range"},
+         ":2: method-seconds: 範囲の中の数ではありません / "},
         {"[desk]\ngenuineness = maybe\n",
-         ":2: genuineness: not one of the choices; choose one of require|challenge-only|off"},
+         ":2: genuineness: 選べる語ではありません / not one of the choices; 次から選びます / "
+         "choose one of: require|challenge-only|off\n"},
         {"[desk]\ninstitution = 123\n",
-         ":2: institution: too short or too long; give 10 to 10 bytes"},
-        {"[desk]\npin-tries = 1\npin-tries = 2\n", ":3: pin-tries: given twice"},
-        {"institution = 1\n", ":1: institution: stands before any section"},
-        {"[lane]\n", ":1: lane: this section needs a name"},
-        {"[lane one]\n", ":1: lane one: a lane is named by a number"},
-        {"[lane 65]\n", ":1: lane 65: a lane is named by a number"},
-        {"[desk 1]\n", ":1: desk 1: this section takes no name"},
-        {"[upstream a/b]\n", ":1: upstream a/b: not a usable name"},
+         ":2: institution: 短すぎるか、長すぎます / too short or too long; "
+         "このバイト数にします / give so many bytes: 10\n"},
+        {"[lane 1]\nlabel = 0123456789012345678901234567890123456789012345678901234567890123x\n",
+         ":2: label: 短すぎるか、長すぎます / too short or too long; "
+         "このバイト数にします / give so many bytes: 0 - 64\n"},
+        {"[desk]\npin-tries = 1\npin-tries = 2\n",
+         ":3: pin-tries: 二度書かれています / given twice; どちらかの行を消します / keep one of "
+         "the two lines\n"},
+        {"institution = 1\n",
+         ":1: institution: どのセクションにも入っていません / stands before any section; [desk] "},
+        {"[lane]\n",
+         ":1: lane: このセクションには名前が要ります / this section needs a name; [lane 1] "},
+        {"[lane one]\n",
+         ":1: lane one: レーンの名前は番号です / a lane is named by a number; [lane 1] "},
+        {"[lane 65]\n", ":1: lane 65: レーンの名前は番号です / a lane is named by a number; "},
+        {"[desk 1]\n", ":1: desk 1: このセクションに名前は付けられません / this section takes no "
+                       "name; 名前を消します / "},
+        {"[upstream a/b]\n", ":1: upstream a/b: 使えない名前です / not a usable name; "},
         {"[web]\nlisten = 0.0.0.0:8620\n",
-         ":2: listen: not a loopback address with a port; give one like 127.0.0.1:8620"},
-        {"[web]\nlisten = 192.168.10.5:8620\n", ":2: listen: not a loopback address"},
-        {"[web]\nlisten = [::]:8620\n", ":2: listen: not a loopback address"},
-        {"[web]\nlisten = 127.0.0.1\n", ":2: listen: not a loopback address"},
-        {"[web]\nlisten = 127.0.0.1:0\n", ":2: listen: not a loopback address"},
-        {"[web]\nlisten = 127.0.0.1:65536\n", ":2: listen: not a loopback address"},
-        {"[web]\nlisten = localhost.example:8620\n", ":2: listen: not a loopback address"},
-        {"[desk]\nnonsense\n", ":2: line: not of the form `name = value`"},
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / not a loopback "
+         "address with a port; 127.0.0.1:8620 "},
+        {"[web]\nlisten = 192.168.10.5:8620\n",
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / "},
+        {"[web]\nlisten = [::]:8620\n",
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / "},
+        {"[web]\nlisten = 127.0.0.1\n",
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / "},
+        {"[web]\nlisten = 127.0.0.1:0\n",
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / "},
+        {"[web]\nlisten = 127.0.0.1:65536\n",
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / "},
+        {"[web]\nlisten = localhost.example:8620\n",
+         ":2: listen: このコンピューター自身のアドレスとポートではありません / "},
+        {"[desk]\nnonsense\n",
+         ":2: 「名前 = 値」の形ではありません / not of the form `name = value`; "},
+        {"[desk\n", ":1: 見出しの形ではありません / not a heading; "},
+        {"[desk]\nregister-references = perhaps\n",
+         ":2: register-references: yes でも no でもありません / not a "
+         "yes or no; yes か no と書きます / write yes or no\n"},
     };
 
     (void)state;
@@ -143,8 +170,22 @@ static void a_line_too_long_is_told_and_not_cut(void **state)
     memset(text + strlen(text), 'x', 400);
     (void)strcat(text, "\n[lane x]\n");
     assert_true(load(&config, text, &message) < 0);
-    assert_non_null(strstr(message, ":2: line: the line is too long"));
-    assert_non_null(strstr(message, ":3: lane x: a lane is named by a number"));
+    assert_non_null(strstr(message, ":2: 行が長すぎます / the line is too long; "));
+    assert_non_null(strstr(message, ":3: lane x: レーンの名前は番号です / "));
+    free(message);
+}
+
+static void too_many_sections_are_told(void **state)
+{
+    struct config *config;
+    char text[4000] = "[desk]\n";
+    char *message;
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        (void)sprintf(text + strlen(text), "[output o%d]\n", i);
+    assert_true(load(&config, text, &message) < 0);
+    assert_non_null(strstr(message, ": output o99: セクションが多すぎます / too many sections; "));
     free(message);
 }
 
@@ -155,7 +196,9 @@ static void a_missing_file_is_told(void **state)
 
     (void)state;
     assert_true(config_load(&config, "/nonexistent/uketsuke.conf", &message) < 0);
-    assert_non_null(strstr(message, "cannot be read (No such file or directory); check the path"));
+    assert_non_null(strstr(
+        message,
+        "読めません / cannot be read (No such file or directory); パスと権限を確かめます / "));
     free(message);
 }
 
@@ -182,6 +225,7 @@ int main(void)
         cmocka_unit_test(all_errors_are_told_at_once),
         cmocka_unit_test(the_pages_may_stand_on_any_loopback_address),
         cmocka_unit_test(a_line_too_long_is_told_and_not_cut),
+        cmocka_unit_test(too_many_sections_are_told),
         cmocka_unit_test(a_missing_file_is_told),
         cmocka_unit_test(every_row_of_the_table_is_sound),
     };
