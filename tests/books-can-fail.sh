@@ -21,6 +21,19 @@ falsified() { # falsified "WORDS OF THE RULE" COMMAND...: in a fresh copy, from 
         failed=$((failed + 1)) && printf 'FAIL  is not seen: %s\n%s\n' "$rule" "$said"
     fi
 }
+allowed() { # allowed "WORDS" COMMAND...: the same, and no rule may say a word
+    local words=$1 said
+    shift
+    rm -rf "$work/desk"
+    cp -a "$desk" "$work/desk"
+    (cd "$work/desk" && "$@") || { echo "FAIL  cannot change: $*" && failed=$((failed + 1)) && return; }
+    said=$("$here/reconcile.sh" "$work/desk" | grep '^FAIL')
+    if [ -z "$said" ]; then
+        passed=$((passed + 1)) && echo "ok    is no fault: $words"
+    else
+        failed=$((failed + 1)) && printf 'FAIL  is taken for a fault: %s\n%s\n' "$words" "$said"
+    fi
+}
 sql() { sqlite3 state/uketsuke.db "PRAGMA foreign_keys = OFF; $1" >/dev/null; }
 
 falsified "every question in the ledger was written down by the desk first" sql "DELETE FROM asks WHERE id = 1"
@@ -32,6 +45,13 @@ falsified "the service was told the consents that the patient gave" \
     sed -i 's/"PharmacistsInfoConsFlg":"1"/"PharmacistsInfoConsFlg":"0"/' log/ledger.jsonl
 falsified "every visit that the guest saw stands in the database" sql "DELETE FROM visits WHERE id = 2"
 falsified "and no other does" sql "UPDATE visits SET id = 999 WHERE id = 1"
+lose_lookup() { # lose_lookup ACCEPTED: the guest never learned the visit of its first look-up
+    local id
+    id=$(sed -n '/"event":"lookup"/{s/.*"visit":\([1-9][0-9]*\),.*"link":false.*/\1/p}' log/book.jsonl | head -n 1)
+    [ -n "$id" ] && sed -i "/\"event\":\"lookup\"/{s/\"visit\":$id,/\"visit\":0,/;s/\"accepted\":\"yes\"/\"accepted\":\"$1\"/};/\"visit\":$id,/d" log/book.jsonl
+}
+allowed "a look-up whose answer was lost" lose_lookup "?"
+falsified "and no other does" lose_lookup no
 falsified "each ended as the guest saw it end" sql "UPDATE visits SET outcome = 5 WHERE id = 1"
 falsified "no visit is left undecided" sql "UPDATE visits SET outcome = 0 WHERE id = 1"
 falsified "an entitlement rests on an answer" sql "UPDATE visits SET answer = NULL WHERE id = 1"

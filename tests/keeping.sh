@@ -49,6 +49,13 @@ page() { # page NAME COMMAND: on a terminal of its own, whose keys come from des
     script -qefc "$2" "$desk/log/$1" <&9 >/dev/null 2>&1 &
     page=$!
 }
+in_time() { # in_time COMMAND...: soon, or on a busy machine later
+    for _ in $(seq 300); do
+        "$@" && return 0
+        sleep 0.1
+    done
+    return 1
+}
 "$bin/uketsuke" watch >"$desk/log/lines" 2>&1 &
 lines=$!
 page page "$bin/uketsuke watch"
@@ -71,6 +78,7 @@ check "watch: without a terminal there are lines" quiet grep -qE '^[0-9:]{8}  la
 no_escapes() { ! grep -qaF "$(printf '\033')" "$1"; }
 check "watch: ... and nothing that steers a terminal" no_escapes "$desk/log/lines"
 page small "stty rows 6 cols 20; $bin/uketsuke watch"
+in_time grep -qsaF "$home" "$desk/log/small"
 sleep 2
 printf '\003' >&9
 wait "$page"
@@ -80,18 +88,18 @@ highest() { # of the pages drawn, the one with most lines
 }
 check "watch: a small window is not left ($(highest) lines of 6)" [ "$(highest)" -le 6 -a "$(highest)" -ge 4 ]
 page again "$bin/uketsuke watch"
-sleep 1
+in_time grep -qsa 'q: 終わる' "$desk/log/again"
 stop
-sleep 2
+in_time grep -qa 'the desk is not running' "$desk/log/again"
+came_back() { sed -n '/the desk is not running/,$p' "$desk/log/again" | grep -aq 'q: 終わる'; }
 check "watch: the desk starts again" start
-sleep 2
+in_time came_back
 printf q >&9
 wait "$page"
 check "watch: a desk that went was waited for, status 0" [ $? -eq 0 ]
-came_back() { sed -n '/the desk is not running/,$p' "$desk/log/again" | grep -aq 'q: 終わる'; }
 check "watch: ... which was said, and then the page went on" came_back
 page plain "$bin/uketsuke watch --lines"
-sleep 1
+in_time grep -qsaE '^[0-9:]{8}  lane 1 ' "$desk/log/plain"
 kill "$page"
 wait "$page" 2>/dev/null
 exec 9>&-

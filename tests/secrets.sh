@@ -115,6 +115,7 @@ search memory "holder=$holder" >"$work/found-held"
 found_are() { [ "$(sed -n 's/^found \([^ ]*\) .*/\1/p' "$1" | sort -u)" = "$2" ]; }
 check "the search finds each of them in a process that holds them" found_are "$work/found-held" "$names"
 printf 'at %s, %s\n' "$pin" "$number_b" >"$work/planted/a.log"
+printf 'token %sc%sb%s\n' 0123456789ab "$wrong" cdef0123456789ab >"$work/planted/token" # chance
 { head -c 1048000 /dev/zero; cat "$photo"; } >"$work/planted/across" # two blocks of the search
 search files "$work/planted" >"$work/found-planted"
 check "the search finds them in files" found_are "$work/found-planted" $'number-b\nnumber-b-end\nphoto\npin'
@@ -307,7 +308,8 @@ for what in log/desk.log log/reader-1.log log/launcher.log state/uketsuke.db .ba
     check "what was searched has $what" bash -c 'what=$1; shift; printf "%s\n" "$@" | grep -qF "$what"' _ "$what" "${files[@]}"
 done
 cat "$work/files-at-work" >>"$work/files"
-for name in $names; do check "no file of the run has the $name" nowhere "$name" file "$work/files"; done
+sed -E '/^found pin(-wrong)? in .*\.backup /d' "$work/files" >"$work/files-told" # sealed bytes: any four stand in so many
+for name in $names; do check "no file of the run has the $name" nowhere "$name" file "$work/files-told"; done
 [ "$left_out" -eq 0 ] || echo "left out (not root, or no core files here): $left_out, not counted as passed"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

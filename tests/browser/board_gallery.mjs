@@ -177,6 +177,8 @@ async function pressedMeanwhile(checks, page, tell, lane) {
         await meanwhile(`途中　${name}`);
         await up();
         const drawn = await two(`途中　${name}`);
+        for (const end = Date.now() + 30000; Date.now() < end && posted.length === 0; )
+            await page.waitForTimeout(50); // a request is told behind what the page drew
         checks.check(`board, ${name}: what arrives during a press neither takes it away nor is lost`, posted.join() === "staff_confirm" && drawn, `${posted} ${drawn}`);
     }
     await glass.send("Emulation.setTouchEmulationEnabled", { enabled: false });

@@ -115,8 +115,8 @@ export async function secretsLeft(page, heard, digits) {
     inside.cookies = JSON.stringify(await page.context().cookies().then((all) => all.map((c) => [c.name, c.domain])));
     inside.console = heard.console.join("\n");
     inside.addresses = heard.requests.map((r) => r.address).join("\n");
-    /* Numbers of visits and steps may hold any digits by chance: only what the patient entered counts. */
-    inside.sent = heard.requests.map((r) => (r.body ?? "").replace(/"(visit|step)":("?)\d+\2/g, "")).join("\n");
+    /* Numbers of visits and steps and the lane's token may hold any digits by chance: only what the patient entered counts. */
+    inside.sent = heard.requests.map((r) => (r.body ?? "").replace(/"(visit|step)":("?)\d+\2|"token":"[0-9a-f]+"/g, "")).join("\n");
     return Object.entries(inside).filter(([, text]) => digits.some((d) => text.includes(d))).map(([place]) => place);
 }
 

@@ -175,6 +175,7 @@ export async function kioskEase(stage) {
     await page.waitForTimeout(10500);
     const extended = () => told.posted.filter((p) => p.action === "still_here").length;
     await told.state({ state: "method", step: 2, offers: ways, ends_ms: 29000 });
+    await told.until("still_here");
     await page.waitForTimeout(300);
     checks.check("kiosk, more time: the end is put off twice before anybody is asked", extended() === 1 && (await page.isHidden("#veil")), String(extended()));
     await told.state({ state: "method", step: 3, offers: ways, ends_ms: 28000 });

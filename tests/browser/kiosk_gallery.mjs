@@ -88,7 +88,7 @@ export async function kioskJapanese(stage, all) {
 
     for (const [name, state, expected] of kioskScreens(all)) {
         await told.state(state);
-        await page.waitForFunction((e) => document.body.innerText.includes(e), expected, { timeout: 3000 }).catch(() => {});
+        await page.waitForFunction((e) => document.body.innerText.includes(e), expected, { timeout: 30000 }).catch(() => {});
         checks.check(`kiosk, ${name}: says "${expected}"`, (await words()).includes(expected), await words());
         await stage.look(view, `g-${name}`);
         const heard = await page.evaluate(hears);
@@ -242,7 +242,7 @@ export async function kioskEntry(stage, all) {
     checks.check("kiosk: what was keyed in stands on the last look", ["昭和 50年 06月 04日", "2034年", "4137"].every((w) => whole.includes(w)), whole);
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => !document.querySelector(".whole"));
-    await page.waitForTimeout(100);
+    await told.until("send_number_b");
     const sent = posted.find((p) => p.action === "send_number_b");
     checks.check("kiosk: 14 digits leave as one sealed envelope (65 + 12 + 14 + 16 bytes)", sent !== undefined && Buffer.from(sent.sealed, "base64").length === 107, JSON.stringify(posted));
 

@@ -7,7 +7,8 @@
  *
  * PATTERNS has a line each:
  *   NAME text TEXT        these bytes
- *   NAME digits DIGITS    these digits, with no other digit beside them
+ *   NAME digits DIGITS    these digits, with no other digit beside them, and not amidst sixteen or more
+ *                         hexadecimal ones (of a token, a nonce, a hash: any four stand there by chance)
  *   NAME hex HEX
  *   NAME parts FILE       three runs of 24 bytes out of the file's inside
  *   NAME pixels FILE      runs of brightness out of a JPEG, from its middle and from its last rows (what a
@@ -37,6 +38,8 @@
 #define RUN 24
 #define BLOCK ((size_t)1 << 20)
 #define NAME_MAX_BYTES 24
+#define HEXADECIMAL_RUN 16u
+#define BEFORE HEXADECIMAL_RUN /* bytes that are held before the one looked at */
 
 struct pattern {
     char name[NAME_MAX_BYTES];
@@ -205,6 +208,19 @@ typedef ssize_t read_fn(void *arg, uint64_t at, void *out, size_t most);
 /* Said of everything found there. */
 typedef void tell_fn(void *arg, const char *name, uint64_t at);
 
+static bool stands_alone(const uint8_t *at, size_t len, size_t left)
+{
+    size_t from = 0, to = len;
+
+    if (isdigit(at[-1]) || (len < left && isdigit(at[len])))
+        return false;
+    while (from < BEFORE && isxdigit(*(at - from - 1)))
+        from++;
+    while (to < left && to < HEXADECIMAL_RUN && isxdigit(at[to]))
+        to++;
+    return from + to < HEXADECIMAL_RUN;
+}
+
 static void look_at(const uint8_t *at, uint64_t where, tell_fn *tell, void *arg, size_t left)
 {
     for (int i = search.heads[row_of(at)]; i >= 0; i = search.all[i].next) {
@@ -212,7 +228,7 @@ static void look_at(const uint8_t *at, uint64_t where, tell_fn *tell, void *arg,
 
         if (left < p->len || memcmp(at, p->bytes, p->len) != 0)
             continue;
-        if (p->digits && (isdigit(at[-1]) || isdigit(at[p->len])))
+        if (p->digits && !stands_alone(at, p->len, left))
             continue;
         search.found++;
         tell(arg, p->name, where);
@@ -222,15 +238,15 @@ static void look_at(const uint8_t *at, uint64_t where, tell_fn *tell, void *arg,
 /* From `from` to `to` (0: to the end), block by block; what lies across two is found in the second. */
 static void look_through(uint64_t from, uint64_t to, read_fn *take, tell_fn *tell, void *arg)
 {
-    static uint8_t room[1 + LONGEST + BLOCK + 1];
-    size_t held = 0; /* bytes behind room[1] that wait for what follows them */
+    static uint8_t room[BEFORE + LONGEST + BLOCK];
+    size_t held = 0; /* bytes behind those that wait for what follows them */
     uint64_t at = from;
     bool more = true;
 
-    room[0] = 0;
+    memset(room, 0, BEFORE);
     while (more) {
         size_t want = to != 0 && to - at < BLOCK ? (size_t)(to - at) : BLOCK, stop;
-        ssize_t n = want > 0 ? take(arg, at, room + 1 + held, want) : 0;
+        ssize_t n = want > 0 ? take(arg, at, room + BEFORE + held, want) : 0;
 
         if (n < 0) {
             search.unread++;
@@ -240,12 +256,11 @@ static void look_through(uint64_t from, uint64_t to, read_fn *take, tell_fn *tel
         at += (uint64_t)n;
         search.bytes += (unsigned long long)n;
         held += (size_t)n;
-        room[1 + held] = 0;
         /* The last ones can only be judged with what comes after. */
         stop = !more ? held : held > LONGEST ? held - LONGEST : 0;
         for (size_t i = 0; i + 4 <= held && i < stop; i++)
-            look_at(room + 1 + i, at - held + i, tell, arg, held - i);
-        memmove(room, room + stop, held - stop + 1);
+            look_at(room + BEFORE + i, at - held + i, tell, arg, held - i);
+        memmove(room, room + stop, held - stop + BEFORE);
         held -= stop;
     }
     search.places++;

@@ -178,7 +178,7 @@ unsigned rig_files(struct rig *rig, const char *place, char *name, size_t size)
 /* Until so many files are there; what is done after an answer happens behind it. */
 void rig_wait_files(struct rig *rig, const char *place, unsigned n)
 {
-    for (int i = 0; i < 300 && rig_files(rig, place, NULL, 0) != n; i++)
+    for (int i = 0; i < 3000 && rig_files(rig, place, NULL, 0) != n; i++)
         (void)poll(NULL, 0, 10);
     assert_int_equal(rig_files(rig, place, NULL, 0), n);
 }

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define VISIT 4711
@@ -67,19 +66,10 @@ static void await_answers(struct stage *stage, unsigned n)
     }
 }
 
-static int today(void)
-{
-    const time_t now = time(NULL) + 9 * 3600;
-    struct tm tm;
-
-    assert_non_null(gmtime_r(&now, &tm));
-    return (tm.tm_year + 1900) * 10000 + (tm.tm_mon + 1) * 100 + tm.tm_mday;
-}
-
 static void a_card_is_read_inside_the_cage(void **state)
 {
     struct stage *stage = *state;
-    struct cardface *face = cardface_new(1000, 0, 0, CARDFACE_RIGHT, 1280, 720, today());
+    struct cardface *face = cardface_of_card("tests/sim/cards/franck.card", 1, 2, 1280, 720);
     struct msg_ocr_begin begin = {.visit = VISIT, .key = {.len = ENVELOPE_POINT}};
     const struct msg_ocr_end end = {.visit = VISIT};
     struct envelope_key *key;

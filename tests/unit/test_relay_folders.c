@@ -207,7 +207,7 @@ static void what_is_no_answer_is_said_in_its_own_words(void **state)
         char *log;
 
         rig_control(rig, rows[i].way);
-        ask(rig, false, 700, NOT_SENT, FAILURE_ELIGIBILITY_GARBLED);
+        ask(rig, false, 2500, NOT_SENT, FAILURE_ELIGIBILITY_GARBLED);
         rig_control(rig, "normal");
         /* It has done no harm. */
         ask(rig, false, 8000, ANSWERED, FAILURE_NONE);

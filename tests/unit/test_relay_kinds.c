@@ -350,11 +350,11 @@ static void silence_leaves_a_read_open_and_a_write_in_doubt(void **state)
         answered(&a);
         rig_answer_free(&a);
         rig_control(rig, silence[kind]);
-        a = ask_numbers(rig, &rig_shikaku, 700);
+        a = ask_numbers(rig, &rig_shikaku, 2500);
         assert_int_equal(a.message.outcome, NOT_SENT);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_SLOW);
         rig_answer_free(&a);
-        a = ask(rig, UPSTREAM_REFERENCE_NUMBER, question_reference_number(&h, &reference), 700);
+        a = ask(rig, UPSTREAM_REFERENCE_NUMBER, question_reference_number(&h, &reference), 2500);
         assert_int_equal(a.message.outcome, DOUBTFUL);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_DOUBTFUL);
         rig_answer_free(&a);
@@ -721,7 +721,7 @@ static void silence_about_a_card(void **state)
         answered(&a);
         rig_answer_free(&a);
         rig_control(rig, "slow 20000");
-        a = ask_card(rig, rows[i].kind, &card, 700);
+        a = ask_card(rig, rows[i].kind, &card, 2500);
         assert_int_equal(a.message.outcome, rows[i].outcome);
         assert_int_equal(a.message.failure, rows[i].failure);
         rig_answer_free(&a);

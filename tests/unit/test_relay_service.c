@@ -275,7 +275,7 @@ static void a_writing_request_is_never_sent_twice_after_doubt(void **state)
     rig_control(rig, "normal");
     rig_control(rig, "slow 5000 /register");
     before = rig_ledger(rig, "register");
-    ends(write_within(rig, 700), DOUBTFUL, FAILURE_ELIGIBILITY_DOUBTFUL);
+    ends(write_within(rig, 2500), DOUBTFUL, FAILURE_ELIGIBILITY_DOUBTFUL);
     assert_in_range(rig_ledger(rig, "register"), before, before + 1);
     rig_control(rig, "normal");
     ends(ask_within(rig, 8000), ANSWERED, FAILURE_NONE);
@@ -486,12 +486,12 @@ static void a_cancelled_read_ends_and_a_cancelled_write_does_not(void **state)
 
     (void)state;
     ends(ask_within(rig, 8000), ANSWERED, FAILURE_NONE);
-    rig_control(rig, "slow 600");
-    request = rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 5000, read, "");
+    rig_control(rig, "slow 2500");
+    request = rig_ask(rig, UPSTREAM_BY_NUMBERS, false, 10000, read, "");
     assert_false(rig_wait(rig, request, 100, &a));
     rig_cancel(rig, request);
-    assert_false(rig_wait(rig, request, 1200, &a));
-    request = rig_ask(rig, UPSTREAM_REGISTER, true, 5000, write, "");
+    assert_false(rig_wait(rig, request, 4000, &a)); /* when it would have been answered */
+    request = rig_ask(rig, UPSTREAM_REGISTER, true, 10000, write, "");
     assert_false(rig_wait(rig, request, 100, &a));
     rig_cancel(rig, request);
     assert_true(rig_wait(rig, request, PATIENCE_MS, &a));

@@ -475,7 +475,8 @@ static void a_fault_has_its_outcome_and_the_reader_goes_on(void **state)
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         sim_rig_do(f->rig, rows[i].fault);
-        transmit(f, select_jpki, sizeof(select_jpki), 300);
+        transmit(f, select_jpki, sizeof(select_jpki),
+                 rows[i].result == CCID_TIMEOUT ? 300 : LONG_MS);
         WAIT_WHILE(f, f->done == 0);
         if (f->result != rows[i].result)
             fail_msg("%s: %s", rows[i].fault, ccid_result_name(f->result));
