@@ -8,31 +8,29 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-falsified() { # falsified "WORDS OF THE RULE" COMMAND...: in a fresh copy, from its directory
-    local rule=$1 said
-    shift
+said_of() { # said_of COMMAND...: what the rules say ($said) of a fresh copy that the command has changed, run in its directory
     rm -rf "$work/desk"
     cp -a "$desk" "$work/desk"
-    (cd "$work/desk" && "$@") || { echo "FAIL  cannot falsify: $*" && failed=$((failed + 1)) && return; }
+    (cd "$work/desk" && "$@") || { echo "FAIL  cannot change: $*" && failed=$((failed + 1)) && return 1; }
     said=$("$here/reconcile.sh" "$work/desk" | grep '^FAIL')
-    if grep -qF "$rule" <<<"$said"; then
-        passed=$((passed + 1)) && echo "ok    is seen: $rule"
+    return 0
+}
+verdict() { # verdict STATUS GOOD BAD
+    if [ "$1" -eq 0 ]; then
+        passed=$((passed + 1)) && echo "ok    $2"
     else
-        failed=$((failed + 1)) && printf 'FAIL  is not seen: %s\n%s\n' "$rule" "$said"
+        failed=$((failed + 1)) && printf 'FAIL  %s\n%s\n' "$3" "$said"
     fi
 }
-allowed() { # allowed "WORDS" COMMAND...: the same, and no rule may say a word
-    local words=$1 said
-    shift
-    rm -rf "$work/desk"
-    cp -a "$desk" "$work/desk"
-    (cd "$work/desk" && "$@") || { echo "FAIL  cannot change: $*" && failed=$((failed + 1)) && return; }
-    said=$("$here/reconcile.sh" "$work/desk" | grep '^FAIL')
-    if [ -z "$said" ]; then
-        passed=$((passed + 1)) && echo "ok    is no fault: $words"
-    else
-        failed=$((failed + 1)) && printf 'FAIL  is taken for a fault: %s\n%s\n' "$words" "$said"
-    fi
+falsified() { # falsified "WORDS OF THE RULE" COMMAND...
+    said_of "${@:2}" || return
+    grep -qF "$1" <<<"$said"
+    verdict $? "is seen: $1" "is not seen: $1"
+}
+allowed() { # allowed "WORDS" COMMAND...: no rule may say a word
+    said_of "${@:2}" || return
+    [ -z "$said" ]
+    verdict $? "is no fault: $1" "is taken for a fault: $1"
 }
 sql() { sqlite3 state/uketsuke.db "PRAGMA foreign_keys = OFF; $1" >/dev/null; }
 
