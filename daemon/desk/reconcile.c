@@ -206,7 +206,8 @@ static int keep_answer(struct desk *desk, const struct store_slip *slip, struct 
             (struct store_subject){buffer, numbers_subject(&slip->numbers, buffer, sizeof(buffer))};
     (void)MESSAGE_TEXT(answer->institution, desk->settings.institution);
     (void)MESSAGE_TEXT(answer->date, desk->reconcile.date);
-    answer->consents = record->consents;
+    /* The others have no element in the question: whoever agrees to them is asked about with the card. */
+    answer->consents = record->consents & CONSENT_LIMIT;
     answer->usable = d->result == DECIDE_USABLE;
     answer->failure = d->failure;
     answer->answered_us = (int64_t)desk_wall_us(desk);
