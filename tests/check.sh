@@ -126,6 +126,7 @@ part man-pages 120 tests/manpages.sh
 part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5
 part texts 60 node tests/browser/texts.mjs
 part voice 120 tests/browser/voice.sh
+same_day 300
 part browser 600 env SHORT=1 tests/browser/run.sh build build/release/bin 8930
 same_day 450
 part every-visit-by-pages 900 tests/browser/reception.sh build build/release/bin build/desk-pages 2 8980
