@@ -16,11 +16,11 @@ rows=(
     "challenge 1 $((port + 10)) name=challenge genuineness=challenge-only issuers=none patience=short liveness=gate again=600"
     "off 1 $((port + 15)) name=off genuineness=off issuers=none consents=all documents=chart"
 )
-launchers=() desks=()
+launchers=() desks=() ended=0
 stop() { # all but the first N
     local i
-    for ((i = ${#launchers[@]} - 1; i >= ${1:-0}; i--)); do kill -TERM "${launchers[i]}" 2>/dev/null || true; done
-    for ((i = ${#launchers[@]} - 1; i >= ${1:-0}; i--)); do wait "${launchers[i]}" 2>/dev/null || true; done
+    for ((i = ${#launchers[@]} - 1; i >= ${1:-0}; i--)); do kill -TERM "${launchers[i]}" 2>/dev/null || ended=1; done
+    for ((i = ${#launchers[@]} - 1; i >= ${1:-0}; i--)); do wait "${launchers[i]}" 2>/dev/null || ended=1; done
     launchers=("${launchers[@]:0:${1:-0}}")
 }
 trap stop EXIT
@@ -51,6 +51,7 @@ status=0
 "${driver[@]}" "$here/visits/reception.txt" "${desks[@]/#/--desk=}" | tee "$desk/log/visits" || status=$?
 if [ "$mode" = once ] || [ ! -t 0 ]; then
     stop
+    [ "$ended" -eq 0 ] || { echo "FAIL  a desk's launcher had ended before, or ended badly" && status=1; }
     # Every book against every other; what does not fit is shown, the rest stands in log/books.
     "$here/../reconcile.sh" "${desks[@]}" >"$desk/log/books" || status=1
     sed -n '/^FAIL/p' "$desk/log/books"
