@@ -60,6 +60,8 @@ in_time() { # in_time COMMAND...: soon, or on a busy machine later
 lines=$!
 page page "$bin/uketsuke watch"
 check "visits are served" guest
+served_by() { grep -aqE 'ok +upstream service: ' "$desk/log/page"; }
+in_time served_by # the page asks every ten seconds, at first perhaps before the relay has had an answer
 printf q >&9
 wait "$page"
 check "watch: q ends it, status 0" [ $? -eq 0 ]
@@ -70,7 +72,7 @@ check "watch: it says which state the lane is in when nobody is there" quiet row
 states() { row '[a-z_]+' | awk '{print $3}' | sort -u | wc -l; }
 check "watch: the lane's row changed with the visits ($(states) states)" [ "$(states)" -ge 4 ]
 check "watch: what happened stands below, with its outcome" quiet grep -aqE 'visit [0-9]+ +eligible +pin' "$desk/log/page"
-check "watch: how the programs and the service are" quiet grep -aqE 'ok +upstream service: ' "$desk/log/page"
+check "watch: how the programs and the service are" served_by
 home=$(printf '\033[H')
 check "watch: it is drawn in place" [ "$(grep -aoF "$home" "$desk/log/page" | wc -l)" -ge 10 ]
 check "watch: the terminal gets its own screen back" quiet grep -aqF "$(printf '\033[?1049l')" "$desk/log/page"
