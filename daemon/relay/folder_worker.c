@@ -340,13 +340,14 @@ fail:
     return error;
 }
 
-void folder_worker_free(struct folder_worker **at)
+bool folder_worker_free(struct folder_worker **at)
 {
     struct folder_worker *w = *at;
     struct timespec until;
+    bool ended;
 
     if (w == NULL)
-        return;
+        return true;
     *at = NULL;
     sd_event_source_disable_unref(w->source);
     timer_free(&w->timer);
@@ -358,11 +359,11 @@ void folder_worker_free(struct folder_worker **at)
     until.tv_nsec += END_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
+    ended = pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+    if (ended)
         shared_free(w->shared);
-    } else {
-        /* It hangs: what it stands on is left to it, and to the end of the process. */
+    else /* what it stands on is left to it, and to the end of the process */
         (void)pthread_detach(w->thread);
-    }
     free(w);
+    return ended;
 }

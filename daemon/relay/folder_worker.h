@@ -50,8 +50,11 @@ struct folder_worker_setup {
 
 /* Inside the cage: starts the thread. `setup` is copied, what it points to is borrowed. */
 int folder_worker_new(struct folder_worker **out, const struct folder_worker_setup *setup);
-/* A thread that does not hang is told to end, and ended. */
-void folder_worker_free(struct folder_worker **worker);
+/*
+ * The thread is told to end and waited for a moment. False: it is in the midst of something and goes on, so what the
+ * setup points to stays until the process ends.
+ */
+bool folder_worker_free(struct folder_worker **worker);
 
 /* 0 or -ENOMEM (then `xml` is freed all the same). */
 int folder_worker_post(struct folder_worker *worker, struct folder_command *command);

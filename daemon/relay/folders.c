@@ -415,21 +415,21 @@ static const struct cage_spec *folders_cage(struct upstream *upstream)
 static void folders_free(struct upstream **upstream)
 {
     struct folders *f = folders_of(*upstream);
-    bool hangs = f->worker != NULL && folder_worker_hangs(f->worker);
+    bool ended;
 
     *upstream = NULL;
     while (f->first != NULL)
         /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself off the list */
         request_free(f->first);
-    folder_worker_free(&f->worker);
+    ended = folder_worker_free(&f->worker);
     sd_event_source_disable_unref(f->notify_source);
     if (f->notify >= 0)
         (void)close(f->notify);
     timer_free(&f->scan);
     timer_free(&f->upkeep);
     codec_xml_free(&f->codec);
-    if (hangs)
-        return; /* the thread that hangs still has its paths and its codec */
+    if (!ended)
+        return; /* the thread goes on with its paths and its codec */
     codec_xml_free(&f->worker_codec);
     free(f);
 }

@@ -443,7 +443,8 @@ void request_deliver(struct request *r)
         fail_asker(r, RETRY_OUTCOME_NOT_SENT, FAILURE_ELIGIBILITY_CANNOT_ASK);
         request_drop(r);
     } else if (r->asked) {
-        if (tell_asker(r, &answer) || !r->slip.writes)
+        /* The asker may have gone, and another desk be there. */
+        if (tell_asker(r, &answer) || !r->slip.writes || tell_late(r))
             settle(r);
         else
             r->stage = STAGE_UNHEARD;

@@ -134,10 +134,15 @@ static void control_answer(struct rig *rig, const char *line, char *answer, size
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t used = 0;
+    uint64_t until = rig_now_ms() + PATIENCE_MS;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", rig->dir);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    /* The name is there a moment before anybody listens. */
+    while (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        assert_true(rig_now_ms() < until);
+        (void)poll(NULL, 0, 10);
+    }
     assert_true(dprintf(fd, "%s\n", line) > 0);
     while (used < size - 1 && memchr(answer, '\n', used) == NULL) {
         ssize_t n = read(fd, answer + used, size - 1 - used);
@@ -287,7 +292,7 @@ static void write_config(struct rig *rig, const struct rig_options *o)
                          rig->dir, host, rig->port, host, asked_port, host, asked_port,
                          o->capabilities != NULL ? o->capabilities
                                                  : "by_numbers card_session register consents",
-                         ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 2,
+                         ca, cert, key, path, o->connect_seconds > 0 ? o->connect_seconds : 20,
                          o->extra != NULL ? o->extra : "") < sizeof(text));
     (void)snprintf(path, sizeof(path), "%s/conf", rig->dir);
     rig_write_file(path, text);
@@ -300,12 +305,13 @@ static void write_folder_config(struct rig *rig, const struct rig_options *o)
     assert_true((size_t)snprintf(text, sizeof(text),
                                  "[desk]\ninstitution = 9910000017\nrun-directory = %s\n"
                                  "[upstream main]\nkind = folders\nfolder = %s\ncapabilities = %s\n"
-                                 "scan-ms = %d\nsettle-ms = 40\ntaken-seconds = 2\n%s\n",
+                                 "scan-ms = %d\nsettle-ms = 40\ntaken-seconds = %d\n%s\n",
                                  rig->dir, rig->folder,
                                  o->capabilities != NULL
                                      ? o->capabilities
                                      : "by_numbers reference_number bulk documents face_files",
                                  o->scan_ms > 0 ? o->scan_ms : 100,
+                                 o->taken_seconds > 0 ? o->taken_seconds : 30,
                                  o->extra != NULL ? o->extra : "") < sizeof(text));
     (void)snprintf(path, sizeof(path), "%s/conf", rig->dir);
     rig_write_file(path, text);
@@ -731,7 +737,7 @@ bool rig_wait_state(struct rig *rig, uint8_t breaker, uint16_t failure, unsigned
 bool rig_health(struct rig *rig, const char *component, struct msg_health_item *out)
 {
     const struct msg_health_query query = {.request = 5};
-    uint64_t until = rig_now_ms() + 5000;
+    uint64_t until = rig_now_ms() + PATIENCE_MS;
 
     rig->nhealth = 0;
     rig->health_end = false;
@@ -763,7 +769,7 @@ bool rig_wait_health(struct rig *rig, const char *component, const char *detail)
 
 bool rig_send_raw(struct rig *rig, uint16_t type, const void *body, int fd)
 {
-    uint64_t until = rig_now_ms() + 3000;
+    uint64_t until = rig_now_ms() + PATIENCE_MS;
 
     assert_int_equal(ipc_send_fds(rig->ipc, type, body, &fd, fd >= 0), 0);
     while (!rig->closed && rig_now_ms() < until)

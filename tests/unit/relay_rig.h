@@ -30,6 +30,7 @@ struct rig_options {
     unsigned asked_port; /* of all but the login, when it is not the service's */
     int connect_seconds;
     int scan_ms;          /* of the folder */
+    int taken_seconds;    /* ... until a file that nobody takes says that the terminal is off */
     bool without_service; /* nobody listens at the port */
     bool folders;         /* a 資格確認端末 and its folder in place of the service */
     const char *const *environment; /* of the relay alone: "NAME=value", NULL at the end */
