@@ -124,10 +124,10 @@ static void forget(struct house *h)
     h->nseen = 0;
 }
 
-/* The first message of a type; the loop runs for at most three seconds for it. */
+/* The first message of a type; the loop runs for at most half a minute for it. */
 static struct message *wait_for(struct house *h, uint16_t type)
 {
-    uint64_t deadline = clock_monotonic_us(h->service.clock) + 3 * CLOCK_SECOND;
+    uint64_t deadline = clock_monotonic_us(h->service.clock) + 30 * CLOCK_SECOND;
 
     for (;;) {
         for (size_t i = 0; i < h->nseen; i++)

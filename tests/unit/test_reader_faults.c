@@ -509,16 +509,15 @@ static const char *judge(enum kind kind, enum label label, const struct rule *ru
     return NULL;
 }
 
-static void run_cell(enum kind kind, const struct place *place, unsigned n, enum fault fault)
+/* What is wrong with the visit of this cell, NULL: nothing; and its processor time. */
+static const char *try_cell(enum kind kind, const struct place *place, unsigned n, enum fault fault,
+                            struct lane_visit *v, uint64_t *us)
 {
     enum label label = wire.labels[place->place][n];
     const struct rule *rule = rule_of(label, fault);
     struct timespec begun, ended;
-    struct lane_visit v;
     const char *wrong;
-    uint64_t us;
 
-    assert_non_null(rule);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begun); /* a busy machine is no fault */
     calm();
     lane_rig_anew(rig);
@@ -527,11 +526,27 @@ static void run_cell(enum kind kind, const struct place *place, unsigned n, enum
     wire.place = place->place;
     wire.n = n;
     wire.fault = fault;
-    visit(kind, &v);
-    wrong = judge(kind, label, rule, &v);
+    visit(kind, v);
+    wrong = judge(kind, label, rule, v);
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
-    us = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000 +
-                    (ended.tv_nsec - begun.tv_nsec) / 1000);
+    *us = (uint64_t)((ended.tv_sec - begun.tv_sec) * 1000000 +
+                     (ended.tv_nsec - begun.tv_nsec) / 1000);
+    return wrong;
+}
+
+static void run_cell(enum kind kind, const struct place *place, unsigned n, enum fault fault)
+{
+    enum label label = wire.labels[place->place][n];
+    const struct rule *rule = rule_of(label, fault);
+    struct lane_visit v;
+    const char *wrong;
+    uint64_t us;
+
+    assert_non_null(rule);
+    wrong = try_cell(kind, place, n, fault, &v, &us);
+    /* Time that a host took away may be counted as work: real work is there the next time too. */
+    if (wrong == NULL && us >= CLOCK_SECOND)
+        wrong = try_cell(kind, place, n, fault, &v, &us);
     if (us > longest_us)
         longest_us = us;
     if (wrong == NULL && us >= CLOCK_SECOND)

@@ -28,8 +28,10 @@
 
 enum { ANSWERED = 0, NOT_SENT = 1, DOUBTFUL = 2, REFUSED = 3 };
 
-#define BUDGET_MS 1500
-#define LATE_MS 2500 /* of a machine that has much else to do */
+/* Short where the time is to run out; elsewhere a busy machine may take its own. */
+#define DRIP_MS 1500
+#define BUDGET_MS 10000
+#define LATE_MS 20000 /* a drip would last half an hour */
 #define GROWTH_KIB                                                                                 \
     (48ul * 1024) /* a body at its cap, held twice, and what a sanitizer keeps of it */
 #define BOMB (128ul << 20)
@@ -55,6 +57,7 @@ struct world {
     struct rig *rig;
     struct server *server;
     unsigned long peak_kib;
+    unsigned budget_ms;
 };
 
 static char good[400];
@@ -66,9 +69,9 @@ static struct rig_answer ask(struct world *w, enum upstream_kind kind)
     struct rig_answer answer;
     uint64_t request;
 
-    request = rig_ask(w->rig, kind, writes, BUDGET_MS, tree, header.correlation);
+    request = rig_ask(w->rig, kind, writes, w->budget_ms, tree, header.correlation);
     xmlmsg_free(&tree);
-    assert_true(rig_wait(w->rig, request, BUDGET_MS + PATIENCE_MS, &answer));
+    assert_true(rig_wait(w->rig, request, w->budget_ms + PATIENCE_MS, &answer));
     return answer;
 }
 
@@ -78,6 +81,7 @@ static void well_again(struct world *w)
     uint64_t until = rig_now_ms() + PATIENCE_MS;
     int outcome;
 
+    w->budget_ms = BUDGET_MS;
     w->server->body = NULL;
     w->server->bytes = good;
     w->server->way = WAY_BYTES;
@@ -140,7 +144,7 @@ static void has_words(uint16_t failure)
     free(page);
 }
 
-static void ends(const struct row *row, struct rig_answer *a, bool writes)
+static void ends(const struct world *w, const struct row *row, struct rig_answer *a, bool writes)
 {
     int outcome = writes ? row->write : row->read;
     int failure = writes ? row->write_failure : row->read_failure;
@@ -151,7 +155,7 @@ static void ends(const struct row *row, struct rig_answer *a, bool writes)
                  failure_text((uint16_t)failure)->name);
     assert_null(a->tree);
     assert_int_equal(a->raw_len, 0);
-    assert_in_range(a->message.elapsed_ms, 0, BUDGET_MS + LATE_MS);
+    assert_in_range(a->message.elapsed_ms, 0, w->budget_ms + LATE_MS);
     has_words(a->message.failure);
     rig_answer_free(a);
 }
@@ -166,11 +170,12 @@ static void meets(struct world *w, const struct row *row, const void *body, size
     w->server->body = body;
     w->server->body_len = body_len;
     w->server->way = row->way;
+    w->budget_ms = row->way == WAY_DRIP ? DRIP_MS : BUDGET_MS;
     a = ask(w, UPSTREAM_REGISTER);
     assert_int_equal(w->server->requests - before, row->sent ? 1 : 0);
-    ends(row, &a, true);
+    ends(w, row, &a, true);
     a = ask(w, UPSTREAM_BY_NUMBERS);
-    ends(row, &a, false);
+    ends(w, row, &a, false);
     assert_int_equal(w->server->requests > before, row->sent);
     well_again(w);
 }
@@ -256,9 +261,9 @@ static void a_wrong_certificate_gets_no_question(void **state)
         else
             expired_certificate(w.server);
         a = ask(&w, UPSTREAM_REGISTER);
-        ends(&row, &a, true);
+        ends(&w, &row, &a, true);
         a = ask(&w, UPSTREAM_BY_NUMBERS);
-        ends(&row, &a, false);
+        ends(&w, &row, &a, false);
         assert_int_equal(w.server->requests, before);
         server_certificate(w.server, "server");
         well_again(&w);

@@ -337,7 +337,7 @@ static void what_is_not_offered_is_not_sent(void **state)
 /* What was sent and not answered: a read may be asked again, a write never is. */
 static void silence_leaves_a_read_open_and_a_write_in_doubt(void **state)
 {
-    static const char *const silence[KINDS] = {"slow 20000", "lost"};
+    static const char *const silence[KINDS] = {"slow 30000", "lost"};
     static const char *const ledger[KINDS] = {"reference_number", "OQSsiimm01"};
 
     (void)state;
@@ -350,11 +350,11 @@ static void silence_leaves_a_read_open_and_a_write_in_doubt(void **state)
         answered(&a);
         rig_answer_free(&a);
         rig_control(rig, silence[kind]);
-        a = ask_numbers(rig, &rig_shikaku, 2500);
+        a = ask_numbers(rig, &rig_shikaku, 5000);
         assert_int_equal(a.message.outcome, NOT_SENT);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_SLOW);
         rig_answer_free(&a);
-        a = ask(rig, UPSTREAM_REFERENCE_NUMBER, question_reference_number(&h, &reference), 2500);
+        a = ask(rig, UPSTREAM_REFERENCE_NUMBER, question_reference_number(&h, &reference), 5000);
         assert_int_equal(a.message.outcome, DOUBTFUL);
         assert_int_equal(a.message.failure, FAILURE_ELIGIBILITY_DOUBTFUL);
         rig_answer_free(&a);
@@ -720,8 +720,8 @@ static void silence_about_a_card(void **state)
 
         answered(&a);
         rig_answer_free(&a);
-        rig_control(rig, "slow 20000");
-        a = ask_card(rig, rows[i].kind, &card, 2500);
+        rig_control(rig, "slow 30000");
+        a = ask_card(rig, rows[i].kind, &card, 5000);
         assert_int_equal(a.message.outcome, rows[i].outcome);
         assert_int_equal(a.message.failure, rows[i].failure);
         rig_answer_free(&a);

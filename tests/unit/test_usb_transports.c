@@ -41,6 +41,7 @@ struct fixture {
     unsigned started, frames, flagged;
     enum camera_trouble trouble;
     unsigned troubles;
+    unsigned troubles_before; /* the first frame */
     struct camera_mode mode;
     unsigned stop_after; /* frames */
     uint32_t sequence;
@@ -560,7 +561,8 @@ static void on_frame(struct camera *camera, const struct camera_frame *frame, vo
 
     assert_true(frame->len > 4);
     assert_memory_equal(frame->data, "\xff\xd8", 2);
-    f->frames++;
+    if (f->frames++ == 0)
+        f->troubles_before = f->troubles;
     f->sequence = frame->sequence;
     if (frame->flags != 0)
         f->flagged++;
@@ -646,9 +648,11 @@ static void a_camera_without_pictures_is_told_as_silent(void **state)
     assert_int_equal(camera_start(f->camera, &impatient, in_ms(f, LONG_MS)), 0);
     WAIT_WHILE(f, f->troubles == 0);
     assert_string_equal(camera_trouble_name(f->trouble), "silent");
+    turn_for(f, 600); /* told once, however long it lasts */
     sim_rig_do(f->rig, "camera dark");
     WAIT_WHILE(f, f->frames < 2);
-    assert_int_equal(f->troubles, 1);
+    /* Between the first frame and the next a busy machine may be silent again. */
+    assert_int_equal(f->troubles_before, 1);
     finish(f);
 }
 
