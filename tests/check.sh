@@ -98,24 +98,24 @@ part architecture 60 tests/architecture.sh build/release/bin
 part cages 60 tests/cages.sh build build/release/bin
 part opensc-on-the-card 150 tests/rig/opensc.sh build/release/bin build/sim/cards
 part service-self-test 180 tests/sim/service/selftest.sh build/release/bin/sim-service
-same_day 90
+same_day 240
 part visits 240 tests/desk.sh build build/release/bin 8640
 part books-can-fail 120 tests/books-can-fail.sh build/desk-8640
-same_day 90
+same_day 400
 part visits-sanitized 400 env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 tests/desk.sh build build/asan/bin 8650
-same_day 300
+same_day 400
 part every-visit 400 tests/sim/run-desk.sh build build/release/bin build/desk-every 4 8700 once
-same_day 90
+same_day 400
 part handing-over 400 tests/handover.sh build build/release/bin 8660
-same_day 150
+same_day 240
 part upstreams 240 tests/upstreams.sh build build/release/bin 8840
 part kills 400 tests/kills.sh build build/release/bin 8750 3 1/7
 part pulls 240 tests/pulls.sh build build/release/bin 8860 12 0/13
 part lanes 240 tests/lanes.sh build build/release/bin 8770 8 3
 part soak 240 tests/soak.sh build build/release/bin 8780 30 8
-same_day 120
+same_day 300
 part keeping 300 tests/keeping.sh build build/release/bin 8680
-same_day 90
+same_day 180
 part secrets 180 tests/secrets.sh build build/release/bin 8690
 part messages 300 tests/samples.sh build build/release/bin
 part failure-codes 120 tests/failure-codes.sh
@@ -126,9 +126,9 @@ part man-pages 120 tests/manpages.sh
 part card-faces 300 tests/ocr-figures.sh build/release/bin 16 5
 part texts 60 node tests/browser/texts.mjs
 part voice 120 tests/browser/voice.sh
-same_day 300
+same_day 600
 part browser 600 env SHORT=1 tests/browser/run.sh build build/release/bin 8930
-same_day 450
+same_day 900
 part every-visit-by-pages 900 tests/browser/reception.sh build build/release/bin build/desk-pages 2 8980
 part signing-in 300 tests/browser/accounts.sh build build/release/bin 8960
 part face-visits 600 tests/visit-figures.sh build build/release/bin short

@@ -6,7 +6,7 @@ build=$1 bin=$2 port=$3 family=${4:-first}
 here=$(dirname "$0")
 desk=$build/desk-$port
 rm -rf "$desk"
-"$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
+"$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" card-back=10 || exit 1
 desk=$(realpath "$desk")
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!

@@ -5,6 +5,8 @@
 set -u
 build=$1 bin=$2 port=$3
 here=$(dirname "$0")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 desk=$build/desk-$port
 rm -rf "$desk"
 "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
@@ -14,4 +16,5 @@ sed -i 's/^capabilities = by_numbers.*/& reference_number bulk/' "$desk/uketsuke
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
+launcher_ready "$desk" || exit 1
 node "$here/handover.mjs" "$desk" "$bin" "$port"

@@ -7,7 +7,7 @@ build=$1 bin=$2 port=$3
 here=$(dirname "$0")
 desk=$build/desk-$port
 rm -rf "$desk"
-"$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
+"$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" card-back=10 || exit 1
 desk=$(realpath "$desk")
 mkdir -p "$desk/backups" # relative paths of the configuration begin where it stands
 sed -i '/^state-directory/a backup-directory = backups\nbackup-hours = 744' "$desk/uketsuke.conf"
@@ -16,14 +16,12 @@ export UKETSUKE_CONFIG=$desk/uketsuke.conf
 launcher=
 # shellcheck source=tests/verdicts.sh
 . "$here/verdicts.sh"
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 start() {
     "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>>"$desk/log/launcher.log" &
     launcher=$!
-    for _ in $(seq 600); do
-        "$bin/uketsuke" status >/dev/null 2>&1 && return 0
-        sleep 0.1
-    done
-    return 1
+    launcher_ready "$desk"
 }
 stop() {
     [ -n "$launcher" ] || return 0

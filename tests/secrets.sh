@@ -187,7 +187,8 @@ in_use() { # in_use SECRET METHOD STATE
     visit=$!
     if [ -n "$reads" ]; then
         grep "^$1 " "$work/patterns" >"$work/one"
-        for _ in $(seq 50); do
+        until=$((SECONDS + 30))
+        while [ "$SECONDS" -lt "$until" ] && kill -0 "$visit" 2>/dev/null; do
             "$bin/search-secrets" "$work/one" memory "${programs[2]}" >"$work/use" && lies_in "$1" uketsuke-reader "$work/use" && break
             sleep 0.02
         done

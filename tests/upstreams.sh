@@ -31,7 +31,7 @@ folders() { # folders DESK: [upstream main] becomes the terminal's folder, and a
 kind = folders
 folder = oqs
 capabilities = by_numbers reference_number bulk face_files
-taken-seconds = 2
+taken-seconds = 5
 poll-seconds = 1
 EOF
     mv "$desk/conf.new" "$desk/uketsuke.conf"
@@ -62,7 +62,7 @@ start() { # start KIND
     rm -rf "$desk"
     "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" || exit 1
     desk=$(realpath "$desk")
-    sed -i 's/^capabilities = .*/capabilities = by_numbers reference_number bulk/; s/^\[desk\]$/&\nask-seconds = 4\nreference-bulk = 2\nprecheck-bulk = 4/' "$desk/uketsuke.conf"
+    sed -i 's/^capabilities = .*/capabilities = by_numbers reference_number bulk/; s/^\[desk\]$/&\nask-seconds = 12\nreference-bulk = 2\nprecheck-bulk = 4/' "$desk/uketsuke.conf"
     [ "$1" = web-api ] || folders "$desk"
     launcher_start "$desk"
     launcher_ready "$desk"

@@ -5,6 +5,8 @@
 set -u
 build=$1 bin=$2 port=$3
 here=$(realpath "$(dirname "$0")")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/../sim/launcher.sh"
 desk=$build/desk-$port
 out=$build/browser
 
@@ -18,10 +20,7 @@ sed -i '/^sign-in/a idle-minutes = 1' "$desk/uketsuke.conf"
 "$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
 launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
-for _ in $(seq 600); do
-    "$bin/uketsuke" -c "$desk/uketsuke.conf" status >/dev/null 2>&1 && break
-    sleep 0.1
-done
+launcher_ready "$desk" || exit 1
 code=$("$bin/uketsuke" -c "$desk/uketsuke.conf" --json account add 佐藤 administrator | jq -r .setup_code)
 [ -n "$code" ] || { echo "FAIL  the first administrator is made"; echo "0 passed, 1 failed"; exit 1; }
 node "$here/accounts.mjs" --desk "$desk" --port "$port" --packages "$(realpath "$out/packages")" --browser "$browser" \

@@ -8,6 +8,8 @@
 set -u
 build=$1 bin=$2 port=$3
 here=$(realpath "$(dirname "$0")")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/../sim/launcher.sh"
 desk=$build/desk-$port
 out=$build/browser
 
@@ -26,6 +28,7 @@ launcher=$!
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 sleep 0.3
 kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }
+launcher_ready "$desk" || exit 1
 voice=$(find "$build/voice/vi" -name '*.opus' -print -quit 2>/dev/null)
 # What stands in the README about the pages, as pictures: the way of a visit first, then all.
 album() {

@@ -89,14 +89,14 @@ mkdir -p "$work/readers" "$work/home"
 export HOME=$work/home
 cat > "$work/readers/vpcd" << CONF
 FRIENDLYNAME "Simulated reader"
-DEVICENAME /dev/null:0x8C7B
+DEVICENAME /dev/null:0x2233
 LIBPATH $library
-CHANNELID 0x8C7B
+CHANNELID 0x2233
 CONF
 mkdir -p /run/pcscd
 pcscd --foreground --config "$work/readers" > "$work/pcscd.log" 2>&1 &
 pcscd_pid=$!
-"$bin/sim-vpcd" --cards "$cards" --card "$card" --state "$work" --raise-loopback \
+"$bin/sim-vpcd" --port 8755 --cards "$cards" --card "$card" --state "$work" --raise-loopback \
     > "$work/card.log" 2>&1 &
 card_pid=$!
 SECONDS=0

@@ -10,6 +10,7 @@
 #   again=600              a card that was received so many seconds ago is pointed out
 #   card-back=3            so many seconds are waited for a card that was taken away
 #   patience=short         the shortest waits that make sense
+#   method-seconds=20      another wait than these (any key of [desk] that ends so)
 #   consents=all           every consent is asked
 #   name=PLACE             what its lanes are called in `places` (main)
 #   places=storm,numbers   one lane more for each: `storm` asks a service of its own, which may be ill-treated;
@@ -26,6 +27,7 @@ source=$(realpath "$here/../..")
 shift 4
 [ $# -eq 0 ] || shift
 name=main kind=clinic genuineness=require issuers=cards/trust patience=usual consents='' places='' copies=shared documents='' liveness=advice again=0 card_back=3
+declare -A waits=()
 people=$source/tests/sim/service/people descriptions=$source/tests/sim/cards cards=$build/sim/cards
 for word; do
     value=${word#*=}
@@ -38,6 +40,7 @@ for word; do
     liveness=*) liveness=$value ;;
     again=*) again=$value ;;
     card-back=*) card_back=$value ;;
+    *-seconds=*) waits[${word%%=*}]=$value ;;
     consents=*) consents=$value ;;
     places=*) places=$value ;;
     copies=*) copies=$value ;;
@@ -99,12 +102,9 @@ state-directory = state
 again-seconds = $again
 EOF
     [ "$consents" != all ] || echo "consents = limit drugs checkup diagnosis operation disease"
-    if [ "$patience" = short ]; then
-        printf '%s\n' 'method-seconds = 5' 'entry-seconds = 5' 'face-seconds = 6' 'staff-seconds = 10' 'card-back-seconds = 2' \
-            'take-card-seconds = 5' 'ask-seconds = 3'
-    else
-        printf '%s\n' 'method-seconds = 60' "card-back-seconds = $card_back" 'face-seconds = 20'
-    fi
+    usual="method-seconds=60 card-back-seconds=$card_back face-seconds=20"
+    [ "$patience" != short ] || usual='method-seconds=5 entry-seconds=5 face-seconds=6 staff-seconds=10 card-back-seconds=2 take-card-seconds=5 ask-seconds=3'
+    for wait in $usual; do echo "${wait%=*} = ${waits[${wait%=*}]:-${wait#*=}}"; done
     cat <<EOF
 
 [card]

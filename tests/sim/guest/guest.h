@@ -75,6 +75,11 @@ bool site_open(struct site *site, const char *directory);
 void site_close(struct site *site);
 /* Until every program of the launcher says that it is ready. */
 bool site_ready(const struct site *site, int seconds);
+/*
+ * Until the desk says that each service answers. A relay whose service began after it, or was away, may have given up
+ * for some seconds: it finds out by itself, and asks nobody's question before that.
+ */
+bool site_served(struct site *site, int seconds);
 /* One line of log/book.jsonl: what was done and seen, never a digit of what was keyed in. Takes
  * `line`. */
 void site_note(struct site *site, json_t *line);

@@ -96,37 +96,6 @@ static bool begin_cell(struct play *play)
     return step_take(stage, NULL, f->lookup);
 }
 
-/*
- * The relay finds out by itself that a service answers again, and asks nobody's question before that:
- * a cell begins when the desk says that the service answers. One that never does is the cell's failure.
- */
-static void await_service(struct stage *stage)
-{
-    const uint64_t end = guest_now_ms() + 60000;
-    bool answers = false;
-
-    while (!answers && guest_now_ms() < end) {
-        long status;
-        json_t *health = http_ask(stage->http, BOARD, "/api/health", NULL, &status), *item;
-        size_t i;
-        bool seen = false, bad = false;
-
-        json_array_foreach (json_object_get(health, "items"), i, item) {
-            const char *component = json_string_value(json_object_get(item, "component"));
-            const char *state = json_string_value(json_object_get(item, "state"));
-
-            if (component == NULL || strstr(component, "upstream service") == NULL)
-                continue;
-            seen = true;
-            bad = bad || state == NULL || strcmp(state, "good") != 0;
-        }
-        json_decref(health);
-        answers = seen && !bad;
-        if (!answers)
-            guest_sleep_ms(100);
-    }
-}
-
 static bool run_cell(struct hand *hand, struct stage *stage, const struct cell *cell,
                      unsigned *recovered_ms)
 {
@@ -137,8 +106,9 @@ static bool run_cell(struct hand *hand, struct stage *stage, const struct cell *
     uint64_t killed;
 
     program_name(stage, cell->program, f->place, program, sizeof(program));
-    await_service(stage);
     stage_begin(stage);
+    if (!site_served(hand->site, 60))
+        return stage_fail(stage, "a service has not answered within 60 s");
     play_begin(&play, f, stage, cell->ends, cell->state);
     play_pick_card(f->cards, hand->cells++, play.card, sizeof(play.card));
     stage->consents = hand->consents = (hand->consents + 1) % 64;

@@ -110,8 +110,8 @@ int main(int argc, char **argv)
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     json_object_seed(0);
     for (int i = 0; good && i < o.nsites; i++)
-        good =
-            site_ready(&o.sites[i], 60) && (strcmp(argv[optind], "part") == 0 || tidy(&o.sites[i]));
+        good = site_ready(&o.sites[i], 60) && (strcmp(argv[optind], "part") == 0 ||
+                                               (tidy(&o.sites[i]) && site_served(&o.sites[i], 60)));
     if (good && strcmp(argv[optind], "visits") == 0) {
         if (script_read(&script, argv[optind + 1]))
             failed = run_visits(o.sites, o.nsites, &script, o.family);

@@ -112,6 +112,43 @@ bool site_ready(const struct site *site, int seconds)
     return false;
 }
 
+/* All of them, and at least one. */
+static bool services_are_good(struct stage *stage)
+{
+    long status;
+    json_t *health = http_ask(stage->http, BOARD, "/api/health", NULL, &status), *item;
+    bool seen = false, bad = false;
+    size_t i;
+
+    json_array_foreach (json_object_get(health, "items"), i, item) {
+        const char *component = json_string_value(json_object_get(item, "component"));
+        const char *state = json_string_value(json_object_get(item, "state"));
+
+        if (component == NULL || strstr(component, "upstream service") == NULL)
+            continue;
+        seen = true;
+        bad = bad || state == NULL || strcmp(state, "good") != 0;
+    }
+    json_decref(health);
+    return seen && !bad;
+}
+
+bool site_served(struct site *site, int seconds)
+{
+    const uint64_t end = guest_now_ms() + (uint64_t)seconds * 1000;
+    struct stage stage;
+    bool served = false;
+
+    if (stage_open(&stage, site, 0)) {
+        while (!(served = services_are_good(&stage)) && guest_now_ms() < end)
+            guest_sleep_ms(100);
+        stage_close(&stage);
+    }
+    if (!served)
+        (void)fprintf(stderr, "a service has not answered; see %s/log\n", site->directory);
+    return served;
+}
+
 void site_note(struct site *site, json_t *line)
 {
     struct timespec ts;

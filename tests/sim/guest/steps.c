@@ -22,6 +22,7 @@
  *   shown CODE                    the lane shows this failure now
  *   device WORDS, service WORDS   to the simulators
  *   program NAME SIGNAL, settle   a program is killed; all programs run again
+ *   served                        each service answers (again)
  *   pause MS
  *   beside STEP                   at the neighbouring lane
  */
@@ -220,6 +221,12 @@ static bool do_settle(struct stage *stage, const struct words *w)
     return site_ready(stage->site, 120) || stage_fail(stage, "not every program runs again");
 }
 
+static bool do_served(struct stage *stage, const struct words *w)
+{
+    (void)w;
+    return site_served(stage->site, 60) || stage_fail(stage, "a service does not answer again");
+}
+
 static bool do_pause(struct stage *stage, const struct words *w)
 {
     (void)stage;
@@ -238,7 +245,7 @@ static const struct {
     {"lookup", 6, do_lookup}, {"link", 6, do_lookup},     {"decided", 1, do_decided},
     {"shown", 2, do_shown},   {"program", 3, do_program}, {"settle", 1, do_settle},
     {"slip", 2, do_slip},     {"pause", 2, do_pause},     {"handed", 4, do_handed},
-    {"files", 3, do_files},   {"answer", 3, do_answer},
+    {"files", 3, do_files},   {"answer", 3, do_answer},   {"served", 1, do_served},
 };
 
 /* $visit, $hex (the same), $lane, $today (in Japan), $soon (in an hour): of a path or a body. */

@@ -170,8 +170,11 @@ static void become(const struct launcher *l, const struct plan_program *p)
 
 static void start(struct launcher *l, struct plan_program *p)
 {
-    pid_t pid = fork();
+    pid_t pid;
 
+    if (p->ready_by == READY_FILE) /* of a life that was ended by SIGKILL */
+        (void)unlink(p->ready_path);
+    pid = fork();
     if (pid == 0)
         become(l, p);
     p->start_again_ms = 0;

@@ -4,6 +4,7 @@
 #   selftest.sh PATH_OF_SIM_SERVICE
 #
 # Prints a line for each check and "N passed, N failed". Needs curl, jq, openssl; no network but loopback.
+# shellcheck disable=SC2030,SC2031 # one try has files of its own
 set -u
 
 if [ $# -ne 1 ] || [ ! -x "$1" ]; then
@@ -236,6 +237,7 @@ same "wrong method" 405 "$(call $SEARCH -H "Authorization: $token")"
 head -c 300000 /dev/zero | tr '\0' ' ' >"$work/big"
 same "a request that is too large" 413 \
     "$(call $SEARCH -H "Authorization: $token" --data-binary "@$work/big")"
+log_in # ten seconds are left from here, and no work is in them
 tell clock 590 >/dev/null
 same "a token shortly before its end" 200 "$(call $EXTENSION/capabilities -H "Authorization: $token")"
 tell clock 610 >/dev/null
@@ -573,18 +575,23 @@ body_is "a new session starts without consents" "0 0" '.ResultList[0][] |
 good="$(numbers 99000010 見本 1001 01 19750604)"
 try() { ask $SEARCH "$good" "$@"; }
 milliseconds() { date +%s%3N; }
+asked_since() { # asked_since COUNT: until the ledger has more lines than that
+    tries=0
+    while [ "$(lines)" -le "$1" ] && [ $tries -lt 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
 lines() { jq -s 'map(select(.kind != "connection")) | length' "$ledger"; }
 
 tell slow 700 >/dev/null
 from=$(milliseconds)
 same "slow: still right" 200 "$(try)"
 took=$(($(milliseconds) - from))
-same "slow: late" yes "$([ $took -ge 700 ] && [ $took -lt 3000 ] && echo yes || echo $took)"
-tell slow 700 /search >/dev/null
-from=$(milliseconds)
+same "slow: late" yes "$([ $took -ge 700 ] && echo yes || echo $took)" # no client waits longer than 5 s
+tell slow 20000 /search >/dev/null
 log_in
-took=$(($(milliseconds) - from))
-same "slow on one path only" yes "$([ $took -lt 600 ] && echo yes || echo $took)"
+same "slow on one path only" 200 "$(cat "$work/status")"
 
 tell error segment OQC-OWSE0900000 通信エラー（試験用文言） >/dev/null
 try >/dev/null
@@ -618,7 +625,7 @@ took=$(($(milliseconds) - from))
 body_is "drip: and right" 1 .QualificationValidity
 same "drip: slow" yes "$([ $took -ge 1000 ] && echo yes || echo $took)"
 tell endless >/dev/null
-try --max-time 1 >/dev/null
+try --max-time 15 --limit-rate 1M >/dev/null
 same "endless: only the client ends it" 28 "$(rc)"
 same "endless: megabytes" yes "$([ "$(stat -c %s "$work/answer")" -gt 1000000 ] && echo yes || echo no)"
 tell huge 5000000 >/dev/null
@@ -655,13 +662,14 @@ same "two scripts are shown" "ok up, port $(cat "$port_file"), slow /auth, next 
 tell normal >/dev/null
 
 tell slow 30000 >/dev/null
-try >"$work/late" &
+count=$(lines)
+try --max-time 60 >"$work/late" &
 late=$!
-sleep 0.5
+asked_since "$count"
 from=$(milliseconds)
 same "down" ok "$(tell down)"
 took=$(($(milliseconds) - from))
-same "down waits for nobody" yes "$([ $took -lt 2000 ] && echo yes || echo $took)"
+same "down waits for nobody" yes "$([ $took -lt 20000 ] && echo yes || echo $took)"
 wait $late
 same "down cuts what runs" "000" "$(cat "$work/late")"
 try >/dev/null
@@ -672,14 +680,14 @@ same "up at the same port" 200 "$(try)"
 same "down and up again" "ok ok 200" "$(tell down) $(tell up) $(try)"
 
 # Ten at once: a slow one must not hold up the others.
-tell script 1 slow 5000 /search >/dev/null
-try >/dev/null &
+tell script 1 slow 10000 /search >/dev/null
+count=$(lines)
+(work=$work/late-one && mkdir -p "$work" && try --max-time 60 >/dev/null) &
 late=$!
-sleep 1
-from=$(milliseconds)
+asked_since "$count"
 same "one slow answer delays no other" 200 "$(try)"
-took=$(($(milliseconds) - from))
-same "and that is true" yes "$([ $took -lt 3000 ] && echo yes || echo $took)"
+same "and that is true: it is still waited for" yes "$(kill -0 $late 2>/dev/null && echo yes)"
+tell normal >/dev/null
 wait $late
 
 # ---- the ledger -------------------------------------------------------------------------------
