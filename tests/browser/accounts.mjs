@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { parseArgs } from "node:util";
+import { Form } from "./board_forms.mjs";
 import { Checks } from "./checks.mjs";
 import { Stage, launch } from "./stage.mjs";
 
@@ -48,6 +49,7 @@ try {
     const board = await stage.open("board", "/board");
     const page = board.page;
     const door = page.locator("#door form");
+    const form = new Form(page, checks);
     const fill = async (...texts) => {
         const inputs = door.locator("input");
         for (const [i, text] of texts.entries())
@@ -132,6 +134,14 @@ try {
     checks.check("no script can read the session", (await page.evaluate(() => document.cookie)) === "");
     checks.check("it was said in one request each, never in an address", board.heard.requests.every((r) => !decodeURIComponent(r.address).includes(password)));
 
+    /* The board must not lock while a slow machine looks at it, or sets up the second: pictures are no touch of a hand. */
+    const awake = () => page.evaluate(() => fetch("/api/session/touch", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: "{}" }).then(() => {}));
+    const lookAwake = async (name) => {
+        await awake();
+        await stage.look(board, name);
+        await awake();
+    };
+
     /* --- a pharmacy: somebody else comes for the medicine --- */
     await page.locator("#lookup").click();
     await page.waitForSelector('#dialog[open][data-what="lookup"]');
@@ -139,14 +149,13 @@ try {
         await page.locator(`#dialog [name="${name}"]`).fill(words);
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelector("#visits tr[data-visit]")?.innerText.includes("資格あり"));
-    /* The form may close after the list is new, and gives the focus back where it came from. */
-    await page.waitForFunction(() => !document.querySelector("#dialog").open);
+    await form.closed(); // it may close after the list is new
     await page.locator("#visits tr[data-visit]").first().focus();
     await page.keyboard.press("Enter");
     await page.locator('#detail [data-action="proxy"]').focus();
     await page.keyboard.press("Enter");
     await page.waitForSelector('#dialog[open][data-what="pick-up"]');
-    await stage.look(board, "pick-up");
+    await lookAwake("pick-up");
     await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelector('#dialog [data-field="name"] .wrong')?.textContent !== "");
     checks.check("pick-up without a name: the fault stands beside it, and the cursor in it", await page.evaluate(() => document.activeElement.name === "name"));
@@ -165,15 +174,13 @@ try {
     await page.waitForSelector("#dialog .code b");
     const second = (await page.locator("#dialog .code b").textContent()).replaceAll("-", "");
     checks.check("a setup code is shown once for a new account", /^[A-Z2-7]{16}$/.test(second));
-    await stage.look(board, "accounts");
+    await lookAwake("accounts");
     checks.check("the last administrator cannot disable herself", await page.evaluate(async () => {
         const answer = await fetch("/api/accounts", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: JSON.stringify({ what: "disable", name: "佐藤" }) });
         return answer.status === 409 && (await answer.json()).error.code === "A004";
     }));
     await page.keyboard.press("Escape");
 
-    /* The first board must not lock while a slow machine sets up the second. */
-    const awake = () => page.evaluate(() => fetch("/api/session/touch", { method: "POST", headers: { "X-Uketsuke": "board", "Content-Type": "application/json" }, body: "{}" }).then(() => {}));
     await awake();
     const other = await stage.open("board", "/board");
     const setUpOther = await other.page.evaluate(async ({ code }) => {

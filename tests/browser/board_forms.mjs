@@ -13,8 +13,9 @@ export class Form {
     async is(what) {
         await this.page.waitForSelector(`#dialog[open][data-what="${what}"]`);
     }
+    // Closed and empty: the page empties it a frame later than it closes, and gives the focus back only then.
     async closed() {
-        await this.page.waitForFunction(() => !document.getElementById("dialog").open);
+        await this.page.waitForFunction(() => !document.getElementById("dialog").open && document.getElementById("dialog").childElementCount === 0);
     }
     // { name: words }; a choice by its value.
     async fill(fields) {
@@ -196,6 +197,7 @@ export async function boardForms(stage) {
     await form.is("slip");
     checks.check("board: without disaster mode its slip is not offered", (await page.locator("#dialog .choice").count()) === 4);
     await page.keyboard.press("Escape");
+    await form.closed();
     await page.locator("#disaster").focus();
     await page.keyboard.press("Enter");
     await form.is("disaster");
@@ -231,6 +233,8 @@ export async function boardForms(stage) {
     await page.keyboard.press("Enter");
     await form.is("help");
     const helped = () => page.locator("#dialog").innerText();
+    /* The board may hear later than the kiosk that the card is read: help follows. */
+    await page.waitForFunction(() => document.getElementById("dialog").innerText.includes("方法の選択"), null, { timeout: 60000 }).catch(() => {});
     checks.check("board, help: which step, what to say, and that the card lies there", await helped().then((words) => ["方法の選択", "こう案内します", "カードは読み取り機の上にあります"].every((w) => words.includes(w))), await helped());
     await look("f-help");
     await page.locator('#dialog [data-action="choose_staff"]').focus();

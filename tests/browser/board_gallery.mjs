@@ -1,4 +1,5 @@
 // Every state and every failure on the board.
+import { Form } from "./board_forms.mjs";
 import { ownEvents, quietLane } from "./told.mjs";
 
 export const quietVisit = {
@@ -11,6 +12,7 @@ export const quietVisit = {
 // What is handed over to others: listed, told live, decided by keys alone, and never decided twice.
 async function handedOver({ stage, page, waiting, tell, of, look, view, opened }) {
     const { checks } = stage;
+    const form = new Form(page, checks);
     const entry = (n, more) => ({ entry: String(n), visit: "98", target: "orca", kind: "orca", cause: "finished", state: "waiting", failure: null, tries: 0, made: opened, tried: null, due: null, ended: null, name: "", detail: "", staff: "", patient: "見本　太郎", ...more });
     const posted = [];
     await page.route("**/api/outbox/*", (route) => {
@@ -42,6 +44,7 @@ async function handedOver({ stage, page, waiting, tell, of, look, view, opened }
     await page.waitForSelector('#dialog[open][data-what="outbox"]');
     checks.check("board: what waits is nobody's to decide", (await page.locator("#dialog [data-action=resend], #dialog [data-action=arrived]").count()) === 0 && (await dialog()).includes("自動で渡します"), await dialog());
     await page.keyboard.press("Escape");
+    await form.closed();
     checks.check("board: Escape goes back to its row", (await page.evaluate(() => document.activeElement.dataset.visit)) === "o3");
     await row(1).focus();
     await page.keyboard.press("Enter");
@@ -50,7 +53,7 @@ async function handedOver({ stage, page, waiting, tell, of, look, view, opened }
     await look(view, "g-outbox-doubt");
     await page.locator("#dialog [data-action=arrived]").focus();
     await page.keyboard.press("Enter");
-    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    await form.closed();
     checks.check("board: that it is there is sent and said", JSON.stringify(posted) === '[["1",{"what":"arrived"}]]' && (await page.locator("#spoken").textContent()).includes("orcaに届いている"), JSON.stringify(posted));
     await tell("outbox", entry(1, { state: "done", ended: opened + 90, staff: "受付" }));
     checks.check("board: what is over there is gone from the list", (await row(1).count()) === 0 && (await filter.innerText()) === "引き渡し 1件");
@@ -58,7 +61,7 @@ async function handedOver({ stage, page, waiting, tell, of, look, view, opened }
     await page.keyboard.press("Enter");
     await page.locator("#dialog [data-action=resend]").focus();
     await page.keyboard.press("Enter");
-    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    await form.closed();
     checks.check("board: once more is sent", JSON.stringify(posted[1]) === '["2",{"what":"resend"}]', JSON.stringify(posted));
 
     /* somebody else decides while it stands open here; and the desk refuses what was decided already */
@@ -69,7 +72,7 @@ async function handedOver({ stage, page, waiting, tell, of, look, view, opened }
     await page.waitForFunction(() => document.querySelector("#dialog [data-action=resend]") === null);
     checks.check("board: decided elsewhere, the buttons are gone and the focus stays inside", await page.evaluate(() => document.activeElement.closest("#dialog") !== null));
     await tell("outbox", entry(2, { state: "done", visit: "100" }));
-    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    await form.closed();
     await tell("outbox", entry(4, { state: "refused", failure: of("H004"), detail: "10 <b>試験</b>", target: "orca" }));
     await row(4).focus();
     await page.keyboard.press("Enter");
@@ -78,6 +81,7 @@ async function handedOver({ stage, page, waiting, tell, of, look, view, opened }
     await page.waitForSelector('#dialog[open][data-what="notice"]');
     checks.check("board: what the desk refuses is said", (await dialog()).includes("S003"), await dialog());
     await page.keyboard.press("Escape");
+    await form.closed();
 
     /* beside the visit that it belongs to */
     await page.click('#filters [data-filter="all"]');
@@ -131,7 +135,10 @@ async function longDay(stage) {
     await tell("slip", slip("300"));
     await tell("ready", { count: 1, older: "600", older_slips: "300" });
     await page.locator('#visits [data-action="draw-all"]').waitFor();
-    await page.waitForFunction(() => document.querySelector('#visits [data-action="draw-all"]')?.innerText.includes("300"));
+    /* Three chains of pages, each at its own pace: what the last of each adds is waited for. */
+    await page.waitForFunction(() => ['#visits [data-action="draw-all"]', '#filters [data-filter="slips"]', '#filters [data-filter="outbox"]'].every((one) => document.querySelector(one)?.innerText.includes("300")), null, { timeout: 30000 }).catch(() => {});
+    for (const end = Date.now() + 30000; Date.now() < end && asked.length < 7; )
+        await page.waitForTimeout(50);
     checks.check("board: a long day is fetched page by page", ["visits 600", "visits 344", "visits 88", "slips 300", "slips 44", "outbox null", "outbox 45"].every((one) => asked.includes(one)) && asked.length === 7, asked.join(", "));
     checks.check("board: three hundred rows are drawn, the newest first", (await drawn()) === 300 && (await page.locator("#visits tr[data-visit]").first().getAttribute("data-visit")) === "600", String(await drawn()));
     checks.check("board: how many slips and hand-overs wait is said of all of them", (await filter("slips").innerText()).includes("300") && (await filter("outbox").innerText()).includes("300"), `${await filter("slips").innerText()} ${await filter("outbox").innerText()}`);
@@ -145,8 +152,9 @@ async function longDay(stage) {
     await view.context.close();
 }
 
-// A lane, a visit speak up between the down and the up of a press, by mouse, finger and blank.
-async function pressedMeanwhile(checks, page, tell, lane) {
+// A lane, a visit speak up between the down and the up of a press, by mouse, finger and blank. They do so within the page,
+// as soon as the press has begun there, and down and up are sent together: a slow test does not make a long press.
+async function pressedMeanwhile(checks, page, tell) {
     const posted = [];
     const route = "**/api/lanes/1/actions";
     await page.route(route, (r) => {
@@ -154,15 +162,17 @@ async function pressedMeanwhile(checks, page, tell, lane) {
         return r.fulfill({ status: 200, contentType: "application/json", body: "{}" });
     });
     const button = page.locator('.lane[data-lane="1"] [data-action="staff_confirm"]');
-    const two = (words) => page.waitForFunction((w) => document.querySelector('.lane[data-lane="2"]').innerText.includes(w), words, { timeout: 5000 }).then(() => true, () => false);
-    const meanwhile = async (patient) => {
-        await lane(2, { state: "pin", method: "none", patient, pin_tries: 2, offers: ["choose_staff", "staff_end"] });
-        await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: patient });
-    };
+    const two = (words) => page.waitForFunction((w) => document.querySelector('.lane[data-lane="2"]').innerText.includes(w), words, { timeout: 30000, polling: 50 }).then(() => true, () => false);
+    const news = (patient) => [
+        ["lane", { ...quietLane, lane: 2, label: "窓口2", visit: "72", state: "pin", method: "none", patient, pin_tries: 2, offers: ["choose_staff", "staff_end"] }],
+        ["visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: patient }],
+    ];
+    const meanwhile = (begins, patient) => page.evaluate(([event, all]) => addEventListener(event, () => all.forEach(([name, data]) => globalThis.tell(name, data)), { capture: true, once: true }), [begins, news(patient)]);
+    let place = null;
     const presses = [
-        ["mouse", () => button.hover().then(() => page.mouse.down()), () => page.mouse.up()],
-        ["blank", () => button.focus().then(() => page.keyboard.down(" ")), () => page.keyboard.up(" ")],
-        ["finger", async () => finger("touchStart", [await middle(button)]), () => finger("touchEnd", [])],
+        ["mouse", "pointerdown", () => button.hover(), () => page.mouse.down(), () => page.mouse.up()],
+        ["blank", "keydown", () => button.focus(), () => page.keyboard.down(" "), () => page.keyboard.up(" ")],
+        ["finger", "pointerdown", async () => (place = await middle(button)), () => finger("touchStart", [place]), () => finger("touchEnd", [])],
     ];
     const glass = await page.context().newCDPSession(page);
     await glass.send("Emulation.setTouchEmulationEnabled", { enabled: true });
@@ -171,11 +181,11 @@ async function pressedMeanwhile(checks, page, tell, lane) {
         const { x, y, width, height } = await one.boundingBox();
         return { x: x + width / 2, y: y + height / 2 };
     };
-    for (const [name, down, up] of presses) {
+    for (const [name, begins, there, down, up] of presses) {
         posted.length = 0;
-        await down();
-        await meanwhile(`途中　${name}`);
-        await up();
+        await there();
+        await meanwhile(begins, `途中　${name}`);
+        await Promise.all([down(), up()]);
         const drawn = await two(`途中　${name}`);
         for (const end = Date.now() + 30000; Date.now() < end && posted.length === 0; )
             await page.waitForTimeout(50); // a request is told behind what the page drew
@@ -187,7 +197,8 @@ async function pressedMeanwhile(checks, page, tell, lane) {
     await page.mouse.down();
     await page.mouse.move(2, 2);
     await page.mouse.up();
-    await meanwhile("例示　次郎");
+    for (const [name, data] of news("例示　次郎"))
+        await tell(name, data);
     checks.check("board: a press that ends elsewhere presses nothing, and holds nothing back", (await two("例示　次郎")) && posted.length === 1, posted.join());
     await page.unroute(route);
     const taken = await page.evaluate(async () => {
@@ -253,6 +264,7 @@ export async function boardGallery(stage, all) {
         );
     });
     const { page } = view;
+    const form = new Form(page, checks);
     const waiting = []; // what the desk says is not handed over
     await page.route("**/api/outbox", (route) => route.fulfill({ status: 200, contentType: "application/json", body: JSON.stringify({ entries: waiting }) }));
     const tell = (name, data) => page.evaluate(([n, d]) => globalThis.tell(n, d), [name, data]);
@@ -275,7 +287,7 @@ export async function boardGallery(stage, all) {
         await tell("visit", one);
     await tell("visit", { ...quietVisit, visit: "99", outcome: "open", state: "pin", opened: quietVisit.opened + 9999, name: "例示　次郎" });
     await look(view, "g-full");
-    await pressedMeanwhile(checks, page, tell, lane);
+    await pressedMeanwhile(checks, page, tell);
     await stoppedStream(checks, page);
 
     /* every failure: code, words for staff, the next step */
@@ -356,7 +368,7 @@ export async function boardGallery(stage, all) {
     await page.keyboard.press("Control+a");
     await page.keyboard.type("P-3003");
     await page.keyboard.press("Enter");
-    await page.waitForFunction(() => !document.getElementById("dialog").open);
+    await form.closed();
     checks.check("board: link patient number sends the number, for this visit", JSON.stringify(sent) === JSON.stringify([{ number: "P 1", same: true }, { number: "P-3003", same: true }]), JSON.stringify(sent));
     checks.check("board: it is said, and the focus is back at its button", (await page.locator("#spoken").textContent()) === "番号を結びました。" && (await page.evaluate(() => document.activeElement.dataset.action)) === "patient");
     await page.keyboard.press("Escape");

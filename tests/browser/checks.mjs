@@ -97,6 +97,15 @@ export async function axeFaults(page, surface, packages) {
     }, surface === "kiosk");
 }
 
+// A sealed envelope as the bytes that left: four digits stand in base64 by chance now and then, in bytes hardly ever. What
+// is shorter than an envelope (65 + 12 + 16 bytes and the digits) is none, and is looked at both as it was sent and as bytes.
+function opened(body) {
+    return body.replace(/"sealed":"([A-Za-z0-9+/=]*)"/g, (whole, text) => {
+        const bytes = Buffer.from(text, "base64");
+        return `${bytes.length > 93 ? "" : whole} ${bytes.toString("latin1")}`;
+    });
+}
+
 // Where digits could have stayed: document, address, storage, cookies, console and what was sent.
 export async function secretsLeft(page, heard, digits) {
     const inside = await page.evaluate(async () => {
@@ -116,7 +125,7 @@ export async function secretsLeft(page, heard, digits) {
     inside.console = heard.console.join("\n");
     inside.addresses = heard.requests.map((r) => r.address).join("\n");
     /* Numbers of visits and steps and the lane's token may hold any digits by chance: only what the patient entered counts. */
-    inside.sent = heard.requests.map((r) => (r.body ?? "").replace(/"(visit|step)":("?)\d+\2|"token":"[0-9a-f]+"/g, "")).join("\n");
+    inside.sent = heard.requests.map((r) => opened(r.body ?? "").replace(/"(visit|step)":("?)\d+\2|"token":"[0-9a-f]+"/g, "")).join("\n");
     return Object.entries(inside).filter(([, text]) => digits.some((d) => text.includes(d))).map(([place]) => place);
 }
 

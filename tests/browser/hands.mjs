@@ -192,6 +192,7 @@ export class Staff {
     async blank() {
         if (await this.page.evaluate(() => document.getElementById("dialog").open))
             await this.page.keyboard.press("Escape");
+        await this.form.closed();
         await this.page.evaluate(() => document.activeElement.blur());
     }
     async toLane(action) {
@@ -200,11 +201,44 @@ export class Staff {
         if (!(await until(() => this.page.locator(selector).isVisible(), 60000)))
             throw new Error(`the board does not offer ${action}`);
         if (!this.keys)
-            return this.page.locator(selector).click({ timeout: 60000 });
+            return this.touch(selector);
         await this.blank();
         await this.page.keyboard.press(String(this.lane));
         await tabTo(this.page, selector);
         return this.page.keyboard.press("Enter");
+    }
+    // By hand, where the button stands now. The lanes are drawn anew at every event of any of them, and while that goes on
+    // no button is the same in two frames: nobody waits for that. A press that lands elsewhere, since all has moved
+    // meanwhile, is none and is repeated.
+    async touch(selector) {
+        const landed = () => this.page.evaluate(() => {
+            removeEventListener("click", globalThis.touching, true);
+            return globalThis.landed;
+        });
+        const touched = await until(async () => {
+            const place = await this.page.evaluate((s) => {
+                globalThis.landed = false;
+                globalThis.touching = (event) => {
+                    globalThis.landed = event.target.closest(s) !== null;
+                    if (globalThis.landed)
+                        return;
+                    event.preventDefault();
+                    event.stopImmediatePropagation();
+                };
+                const button = document.querySelector(s);
+                if (button === null)
+                    return null;
+                addEventListener("click", globalThis.touching, true);
+                button.scrollIntoView({ block: "nearest" });
+                const { x, y, width, height } = button.getBoundingClientRect();
+                return { x: x + width / 2, y: y + height / 2 };
+            }, selector);
+            if (place !== null)
+                await this.page.mouse.click(place.x, place.y);
+            return landed();
+        }, 60000);
+        if (!touched)
+            throw new Error(`${selector} could not be pressed`);
     }
     // Fills in the form that stands there and sends it; resolves with what the desk answered.
     async send(path, fields) {
@@ -270,7 +304,7 @@ export class Staff {
         /* A visit that was just received stands on for some seconds: the page asks again by itself. */
         await this.form.fill({ note });
         await this.form.submit();
-        await this.page.waitForFunction(() => !document.getElementById("dialog").open, null, { timeout: 40000 });
+        await this.form.closed();
         await this.page.click('#filters [data-filter="all"]');
     }
     async disaster({ cause, word }) {

@@ -255,7 +255,7 @@ export async function kioskEntry(stage, all) {
     await told.until("still_here");
     checks.check("kiosk: who has just pressed something is not asked, the desk is told", posted.some((p) => p.action === "still_here") && (await page.isHidden("#veil")), JSON.stringify(posted));
     posted.length = 0;
-    await page.waitForTimeout(9500);
+    await page.waitForTimeout(10500); // longer than a press counts: nothing is put off unasked any more
     await tell(visitNow({ state: "method", step: 2, offers: ["choose_face", "choose_pin", "choose_staff", "still_here", "cancel"], ends_ms: 15000 }));
     await page.waitForSelector("#veil:not([hidden])");
     await page.evaluate(() => { // its clock stands while it is looked at
@@ -264,6 +264,7 @@ export async function kioskEntry(stage, all) {
     });
     await stage.look(view, "g-still");
     checks.check("kiosk: before time runs out the patient is asked, and the focus is on the answer", (await words()).includes("まだ続けますか") && (await page.evaluate(() => document.activeElement.closest("#veil") !== null)));
+    posted.length = 0;
     await page.keyboard.press("Enter");
     await told.until("still_here");
     checks.check("kiosk: Enter says yes", posted.some((p) => p.action === "still_here"), JSON.stringify(posted));
