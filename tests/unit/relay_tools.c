@@ -182,3 +182,19 @@ void rig_wait_files(struct rig *rig, const char *place, unsigned n)
         (void)poll(NULL, 0, 10);
     assert_int_equal(rig_files(rig, place, NULL, 0), n);
 }
+
+void rig_wait_log(struct rig *rig, const char *text)
+{
+    const uint64_t until = rig_now_ms() + PATIENCE_MS;
+    bool there = false;
+
+    while (!there) {
+        char *log = rig_log(rig);
+
+        there = strstr(log, text) != NULL;
+        if (!there && rig_now_ms() > until)
+            fail_msg("the log does not say \"%s\":\n%s", text, log);
+        free(log);
+        (void)poll(NULL, 0, 20);
+    }
+}

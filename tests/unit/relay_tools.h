@@ -33,5 +33,7 @@ void rig_put(struct rig *rig, const char *place, const char *name, const char *t
 unsigned rig_files(struct rig *rig, const char *place, char *name, size_t size);
 /* Until so many are there: what is done after an answer happens behind it. */
 void rig_wait_files(struct rig *rig, const char *place, unsigned n);
+/* Until the relay's log says this; fails the test when it does not in PATIENCE_MS. */
+void rig_wait_log(struct rig *rig, const char *text);
 
 #endif

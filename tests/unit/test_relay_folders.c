@@ -99,22 +99,6 @@ static void ask(struct rig *rig, bool writes, uint32_t ms, int outcome, int fail
     expect(get(rig, send_question(rig, writes, new_correlation(), ms), ms), outcome, failure);
 }
 
-static void wait_log(struct rig *rig, const char *text)
-{
-    const uint64_t until = rig_now_ms() + PATIENCE_MS;
-    bool there = false;
-
-    while (!there) {
-        char *log = rig_log(rig);
-
-        there = strstr(log, text) != NULL;
-        if (!there && rig_now_ms() > until)
-            fail_msg("the log does not say \"%s\":\n%s", text, log);
-        free(log);
-        (void)poll(NULL, 0, 20);
-    }
-}
-
 static void an_answer_is_taken_and_nothing_stays_behind(void **state)
 {
     struct rig *rig = rig_start(&usual);
@@ -376,6 +360,20 @@ static void a_killed_relay_joins_what_is_on_its_way(void **state)
     rig_stop(rig);
 }
 
+/* The answer to F-write, and nothing of it stays; it was asked once. */
+static void told_and_taken(struct rig *rig)
+{
+    struct rig_told told;
+
+    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, PATIENCE_MS, &told));
+    assert_string_equal(told.late.correlation, "F-write");
+    rig_take(rig, &told);
+    rig_told_free(&told);
+    rig_wait_files(rig, "work", 0);
+    assert_int_equal(rig_count(rig, "F-write"), 1);
+    rig_stop(rig);
+}
+
 static void an_answer_that_came_while_the_relay_was_dead_is_told(void **state)
 {
     struct rig *rig = rig_start(&usual);
@@ -397,13 +395,7 @@ static void an_answer_that_came_while_the_relay_was_dead_is_told(void **state)
     rig_kill_relay(rig);
     rig_revive_relay(rig);
     rig_connect(rig);
-    assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, PATIENCE_MS, &told));
-    assert_string_equal(told.late.correlation, "F-write");
-    rig_take(rig, &told);
-    rig_told_free(&told);
-    rig_wait_files(rig, "work", 0);
-    assert_int_equal(rig_count(rig, "F-write"), 1);
-    rig_stop(rig);
+    told_and_taken(rig);
 }
 
 /* The desk goes while its question is with the terminal, and comes back after the answer, or before it. */
@@ -412,7 +404,6 @@ static void an_answer_that_no_desk_heard_is_told_to_the_next(void **state)
     (void)state;
     for (int before = 0; before < 2; before++) {
         struct rig *rig = rig_start(&usual);
-        struct rig_told told;
 
         rig_control(rig, "slow 3000");
         (void)send_question(rig, true, "F-write", 60000);
@@ -420,15 +411,9 @@ static void an_answer_that_no_desk_heard_is_told_to_the_next(void **state)
             (void)poll(NULL, 0, 10);
         rig_disconnect(rig);
         if (before == 0)
-            wait_log(rig, "heard=0");
+            rig_wait_log(rig, "heard=0");
         rig_connect(rig);
-        assert_true(rig_wait_told(rig, MSG_ELIGIBILITY_LATE, PATIENCE_MS, &told));
-        assert_string_equal(told.late.correlation, "F-write");
-        rig_take(rig, &told);
-        rig_told_free(&told);
-        rig_wait_files(rig, "work", 0);
-        assert_int_equal(rig_count(rig, "F-write"), 1);
-        rig_stop(rig);
+        told_and_taken(rig);
     }
 }
 
