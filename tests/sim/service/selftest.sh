@@ -53,18 +53,18 @@ body_is() { # NAME EXPECTED JQ_PATH below MessageBody
 
 # ---- the service ------------------------------------------------------------------------------
 
+until_it() { # COMMAND...: until it succeeds, within half a minute
+    tries=0
+    until "$@" || [ $tries -ge 1500 ]; do sleep 0.02 && tries=$((tries + 1)); done
+}
+started_or_ended() { [ -s "$port_file" ] || ! kill -0 "$service" 2>/dev/null; }
 start() { # more options of sim-service
     rm -f "$port_file"
     "$binary" --cert "$pki/server.pem" --key "$pki/server.key" --client-ca "$pki/ca.pem" \
         --people "$here/people" --accounts "$here/accounts.json" --ledger "$ledger" \
         --control "$control" --port-file "$port_file" "$@" >"$work/stdout" 2>"$work/stderr" &
     service=$!
-    tries=0
-    while [ ! -s "$port_file" ] && [ $tries -lt 200 ]; do
-        kill -0 "$service" 2>/dev/null || break
-        sleep 0.05
-        tries=$((tries + 1))
-    done
+    until_it started_or_ended
     if [ ! -s "$port_file" ]; then
         echo "selftest.sh: the service does not start" >&2
         cat "$work/stderr" >&2
@@ -575,13 +575,7 @@ body_is "a new session starts without consents" "0 0" '.ResultList[0][] |
 good="$(numbers 99000010 見本 1001 01 19750604)"
 try() { ask $SEARCH "$good" "$@"; }
 milliseconds() { date +%s%3N; }
-asked_since() { # asked_since COUNT: until the ledger has more lines than that
-    tries=0
-    while [ "$(lines)" -le "$1" ] && [ $tries -lt 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-}
+asked_since() { [ "$(lines)" -gt "$1" ]; } # asked_since COUNT: the ledger has more lines than that
 lines() { jq -s 'map(select(.kind != "connection")) | length' "$ledger"; }
 
 tell slow 700 >/dev/null
@@ -665,7 +659,7 @@ tell slow 30000 >/dev/null
 count=$(lines)
 try --max-time 60 >"$work/late" &
 late=$!
-asked_since "$count"
+until_it asked_since "$count"
 from=$(milliseconds)
 same "down" ok "$(tell down)"
 took=$(($(milliseconds) - from))
@@ -684,7 +678,7 @@ tell script 1 slow 10000 /search >/dev/null
 count=$(lines)
 (work=$work/late-one && mkdir -p "$work" && try --max-time 60 >/dev/null) &
 late=$!
-asked_since "$count"
+until_it asked_since "$count"
 same "one slow answer delays no other" 200 "$(try)"
 same "and that is true: it is still waited for" yes "$(kill -0 $late 2>/dev/null && echo yes)"
 tell normal >/dev/null
@@ -713,11 +707,8 @@ for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         >"$work/killed-$n" 2>/dev/null &
     pids="${pids:-} $!"
 done
-tries=0
-while [ "$(grep -c 'kill-' "$ledger")" -lt 8 ] && [ $tries -lt 100 ]; do
-    sleep 0.02
-    tries=$((tries + 1))
-done
+eight_killed() { [ "$(grep -c 'kill-' "$ledger")" -ge 8 ]; }
+until_it eight_killed
 kill -9 "$service"
 wait "$service" 2>/dev/null
 # shellcheck disable=SC2086
