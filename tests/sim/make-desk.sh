@@ -10,7 +10,7 @@
 #   again=600              a card that was received so many seconds ago is pointed out
 #   card-back=3            so many seconds are waited for a card that was taken away
 #   patience=short         the shortest waits that make sense
-#   method-seconds=20      another wait than these (any key of [desk] that ends so)
+#   method-seconds=20      another wait than patience= writes; a key that it does not write stays as it is
 #   consents=all           every consent is asked
 #   name=PLACE             what its lanes are called in `places` (main)
 #   places=storm,numbers   one lane more for each: `storm` asks a service of its own, which may be ill-treated;
