@@ -10,7 +10,7 @@
 #   again=600              a card that was received so many seconds ago is pointed out
 #   card-back=3            so many seconds are waited for a card that was taken away
 #   patience=short         the shortest waits that make sense
-#   method-seconds=20      another wait than patience= writes; a key that it does not write stays as it is
+#   method-seconds=20      another wait than patience= writes; one that it does not write is refused
 #   consents=all           every consent is asked
 #   name=PLACE             what its lanes are called in `places` (main)
 #   places=storm,numbers   one lane more for each: `storm` asks a service of its own, which may be ill-treated;
@@ -50,6 +50,11 @@ for word; do
     cards=*) cards=$(realpath "$value") ;;
     *) echo "make-desk.sh: $word: no such word" >&2 && exit 2 ;;
     esac
+done
+usual="method-seconds=60 card-back-seconds=$card_back face-seconds=20"
+[ "$patience" != short ] || usual='method-seconds=5 entry-seconds=5 face-seconds=6 staff-seconds=10 card-back-seconds=2 take-card-seconds=5 ask-seconds=3'
+for wait in "${!waits[@]}"; do
+    [[ " $usual" == *" $wait="* ]] || { echo "make-desk.sh: $wait: patience=$patience does not write it" >&2 && exit 2; }
 done
 mkdir -p "$desk/run" "$desk/log" "$desk/state" "$desk/credentials" "$desk/tokens" "$desk/card-state"
 [ -z "$documents" ] || mkdir -p "$desk/$documents"
@@ -102,8 +107,6 @@ state-directory = state
 again-seconds = $again
 EOF
     [ "$consents" != all ] || echo "consents = limit drugs checkup diagnosis operation disease"
-    usual="method-seconds=60 card-back-seconds=$card_back face-seconds=20"
-    [ "$patience" != short ] || usual='method-seconds=5 entry-seconds=5 face-seconds=6 staff-seconds=10 card-back-seconds=2 take-card-seconds=5 ask-seconds=3'
     for wait in $usual; do echo "${wait%=*} = ${waits[${wait%=*}]:-${wait#*=}}"; done
     cat <<EOF
 
