@@ -4,6 +4,8 @@
 set -u
 build=$1 bin=$2
 here=$(dirname "$0")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 desk=$build/desk-cages
 passed=0 failed=0
 rm -rf "$desk"
@@ -11,8 +13,7 @@ rm -rf "$desk"
 desk=$(realpath "$desk")
 "$here/sim/add-outputs.sh" "$desk" 8633 || exit 1
 sed -i '/^program .*uketsuke/s/$/ --try-cage/' "$desk/plan"
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 for name in desk broker reader-1 matcher ocr relay-main handover-receipt handover-hook handover-orca web; do
     # The last attempt of the list: then all were made.

@@ -4,12 +4,13 @@
 set -u
 build=$1 bin=$2 port=$3 family=${4:-first}
 here=$(dirname "$0")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 desk=$build/desk-$port
 rm -rf "$desk"
 "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" card-back=10 || exit 1
 desk=$(realpath "$desk")
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 status=0
 "$bin/sim-guest" visits "$here/sim/visits/reception.txt" --family "$family" --desk "$desk" >"$desk/log/visits" || status=$?

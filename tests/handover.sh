@@ -13,8 +13,7 @@ rm -rf "$desk"
 desk=$(realpath "$desk")
 sed -i 's/^capabilities = by_numbers.*/& reference_number bulk/' "$desk/uketsuke.conf"
 "$here/sim/add-outputs.sh" "$desk" $((port + 3)) || exit 1
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 launcher_ready "$desk" || exit 1
 node "$here/handover.mjs" "$desk" "$bin" "$port"

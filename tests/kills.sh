@@ -4,6 +4,8 @@
 set -u
 build=$1 bin=$2 port=$3 desks=${4:-4} slice=${5:-0/1} family=${6:-}
 here=$(dirname "$0")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 launchers=() directories=()
 stop() {
     local one
@@ -19,8 +21,8 @@ for i in $(seq "$desks"); do
     rm -rf "$directory"
     "$here/sim/make-desk.sh" "$build" "$bin" "$directory" 1 $((port + 5 * i)) places=numbers consents=all card-back=15 || exit 1
     directory=$(realpath "$directory")
-    "$bin/sim-launcher" "$directory/plan" "$directory/log" "$directory/run/launcher.control" 2>"$directory/log/launcher.log" &
-    launchers+=($!) directories+=("$directory")
+    launcher_start "$directory"
+    launchers+=("$launcher") directories+=("$directory")
 done
 "$bin/sim-guest" kills "$here/sim/visits/kills.txt" --table "$build/kills/table" --slice "$slice" ${family:+--family "$family"} \
     "${directories[@]/#/--desk=}" | tee "$build/kills/log"

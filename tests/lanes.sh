@@ -4,12 +4,13 @@
 set -u
 build=$1 bin=$2 port=$3 lanes=$4 visits=${5:-4}
 here=$(dirname "$0")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 desk=$build/lanes
 rm -rf "$desk"
 "$here/sim/make-desk.sh" "$build" "$bin" "$desk" $((lanes - 1)) "$port" places=storm copies=own consents=all || exit 1
 desk=$(realpath "$desk")
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 trap 'exit 130' INT TERM
 "$bin/sim-guest" lanes "$visits" --desk "$desk" | tee "$desk/log/lanes"

@@ -24,6 +24,8 @@ fi
 shift 2
 # shellcheck source=tests/verdicts.sh
 . "$here/verdicts.sh"
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 out=$build/proxy
 desk=$build/desk-proxy
 name=uketsuke.clinic.example
@@ -32,7 +34,7 @@ ip link set lo up || exit 1
 export HOME=$out XDG_DATA_HOME=$out/data XDG_CONFIG_HOME=$out/config
 mkdir -p "$XDG_DATA_HOME" "$XDG_CONFIG_HOME"
 
-launcher='' server=''
+server=''
 stop() { [ -z "$1" ] || { kill -TERM "$1" && wait "$1"; }; } 2>/dev/null
 trap 'stop "$server"; stop "$launcher"' EXIT
 trap 'exit 130' INT TERM
@@ -61,10 +63,8 @@ new_key=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
 # --- the desk, at the port that the examples name
 rm -rf "$desk"
 "$here/sim/make-desk.sh" "$build" "$bin" "$desk" 1 8620 || exit 1
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
-ready() { [ "$("$bin/sim-service" --send "$desk/run/launcher.control" ready 2>/dev/null)" = ok ]; }
-check "the desk comes up" until_it 600 ready
+launcher_start "$desk"
+check "the desk comes up" launcher_ready "$desk"
 token=$(cat "$desk/tokens/staff")
 
 start_nginx() {

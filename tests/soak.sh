@@ -6,6 +6,8 @@
 set -u
 build=$1 bin=$2 port=$3 seconds=$4 lanes=${5:-8} seed=${6:-}
 here=$(dirname "$0")
+# shellcheck source=tests/sim/launcher.sh
+. "$here/sim/launcher.sh"
 [ -n "$seed" ] || seed=$((RANDOM * 32768 + RANDOM))
 desk=$build/soak
 rm -rf "$desk"
@@ -23,8 +25,7 @@ else
     mv "$desk/plan.new" "$desk/plan"
     awk -v run="$desk/run" '$1 == "program" && $3 ~ /\/uketsuke/ { print run "/short-" $2 }' "$desk/plan" | xargs truncate -s 4096
 fi
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 trap 'exit 130' INT TERM
 "$bin/sim-guest" soak "$seconds" --seed "$seed" --desk "$desk" | tee "$desk/log/soak"

@@ -17,8 +17,7 @@ mkdir -p "$out/pictures"
 SIGN_IN=accounts "$here/../sim/make-desk.sh" "$build" "$bin" "$desk" 1 "$port" kind=pharmacy || exit 1
 desk=$(realpath "$desk")
 sed -i '/^sign-in/a idle-minutes = 1' "$desk/uketsuke.conf"
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 launcher_ready "$desk" || exit 1
 code=$("$bin/uketsuke" -c "$desk/uketsuke.conf" --json account add 佐藤 administrator | jq -r .setup_code)

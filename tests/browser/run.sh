@@ -23,8 +23,7 @@ desk=$(realpath "$desk")
 cp -r "$here/../sim/service/people" "$desk/people"
 cp "$here/markup.json" "$desk/people/markup.json"
 sed -i "s|--people [^ ]*|--people $desk/people|" "$desk/plan"
-"$bin/sim-launcher" "$desk/plan" "$desk/log" "$desk/run/launcher.control" 2>"$desk/log/launcher.log" &
-launcher=$!
+launcher_start "$desk"
 trap 'kill -TERM $launcher 2>/dev/null; wait $launcher 2>/dev/null' EXIT
 sleep 0.3
 kill -0 "$launcher" 2>/dev/null || { cat "$desk/log/launcher.log" >&2; exit 1; }

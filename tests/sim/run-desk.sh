@@ -37,8 +37,8 @@ for row in "${rows[@]}"; do
     # shellcheck disable=SC2086 # several words
     "$here/make-desk.sh" "$build" "$bin" "$directory" "$n" "$at" $words
     directory=$(realpath "$directory")
-    "$bin/sim-launcher" "$directory/plan" "$directory/log" "$directory/run/launcher.control" 2>"$directory/log/launcher.log" &
-    launchers+=($!) desks+=("$directory")
+    launcher_start "$directory"
+    launchers+=("$launcher") desks+=("$directory")
 done
 sleep 0.3
 for i in "${!launchers[@]}"; do
