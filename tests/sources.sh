@@ -30,6 +30,14 @@ codes_unraised() { # a row that no program names is a promise that nobody keeps
     done
 }
 routes_undescribed() { node tests/openapi.mjs 2>&1; }
+# The policy lets run the one script that stands in the pages, by the hash of its bytes.
+scripts_unnamed() {
+    local page hash
+    for page in daemon/web/pages/*.html; do
+        hash=$(perl -0ne 'print $1 if m{<script>(.*?)</script>}s' "$page" | openssl dgst -sha256 -binary | base64)
+        grep -qF "'sha256-$hash'" daemon/web/server.c || echo "$page: sha256-$hash"
+    done
+}
 broken_scripts() { git ls-files '*.sh' .ci/run | xargs -n 1 bash -n 2>&1; }
 # Which programs read which key of the configuration (the column USE of config.def), and which of them the desk takes
 # while it runs: what settings_read() and maintain_configure() and the limits of the states read, but for the two that
@@ -68,6 +76,7 @@ rule "every failure code is raised somewhere" codes_unraised
 rule "the API's document has every route of the router, and no other" routes_undescribed
 rule "each key of the configuration is said to be read by the programs that read it, and no other" reads_untrue
 rule "what is said to be taken at once is what the desk takes at once" live_untrue
+rule "the script that stands in a page is the one that the policy names" scripts_unnamed
 rule "every script parses" broken_scripts
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

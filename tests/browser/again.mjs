@@ -1,5 +1,5 @@
 // Desk and web program are killed under an open board and an open kiosk: nobody opens a page anew, nothing of the day is
-// lost, and the next visit is heard of.
+// lost, and the next visit is heard of. And pages that are opened while a connection breaks: each comes by itself.
 export async function again(stage) {
     const { checks, counter } = stage;
     const board = await stage.open("board", `/board#token=${counter.token("staff")}&name=${encodeURIComponent("受付")}`, (page) =>
@@ -43,4 +43,38 @@ export async function again(stage) {
     }
     await kiosk.context.close();
     await board.context.close();
+    await brokenOpenings(stage);
+}
+
+// One request of a page that is being opened is lost, as when the program behind it dies in that moment.
+async function brokenOpenings(stage) {
+    const { checks, counter } = stage;
+    const pages = [
+        ["kiosk", `/kiosk/1#token=${counter.token("lane-1")}`, "マイナンバーカードを置いてください"],
+        ["board", `/board#token=${counter.token("staff")}&name=${encodeURIComponent("受付")}`, "窓口1"],
+    ];
+    const lost = [
+        ["its first script", "GET", (path, surface) => path === `/${surface}.js`],
+        ["a script of a script", "GET", (path) => path === "/dom.js"],
+        ["how it looks", "GET", (path, surface) => path === `/${surface}.css`],
+        ["its sign-in", "POST", (path) => path === "/api/session"],
+        ["whose session it is", "GET", (path) => path === "/api/session", "board"],
+    ];
+    for (const [surface, address, words] of pages)
+        for (const [what, method, is] of lost.filter(([, , , only = surface]) => only === surface)) {
+            let asked = 0;
+            const view = await stage.open(surface, address, (page) =>
+                page.route("**/*", (route) => {
+                    const request = route.request();
+                    const here = request.method() === method && is(new URL(request.url()).pathname, surface);
+                    return here && asked++ === 0 ? route.abort("connectionreset") : route.continue();
+                }),
+            );
+            for (const end = Date.now() + 30000; Date.now() < end && asked < 2; )
+                await view.page.waitForTimeout(50);
+            const came = await view.page.waitForFunction((w) => document.styleSheets.length > 0 && document.body?.innerText.includes(w), words, { timeout: 30000, polling: 100 }).then(() => true, () => false);
+            const shown = await view.page.locator("body").innerText();
+            checks.check(`${surface}, opened while ${what} is lost: it comes by itself`, came && asked > 1, `asked ${asked} times; ${shown}`);
+            await view.context.close();
+        }
 }

@@ -290,8 +290,8 @@ static void pages_are_a_table_not_a_directory(void **state)
     assert_int_equal(reply->status, 200);
     assert_string_equal(reply->body, "<p>kiosk</p>");
     assert_non_null(strstr(reply->text, "Content-Type: text/html; charset=utf-8\r\n"));
-    assert_non_null(
-        strstr(reply->text, "Content-Security-Policy: default-src 'none'; script-src 'self'; "));
+    assert_non_null(strstr(
+        reply->text, "Content-Security-Policy: default-src 'none'; script-src 'self' 'sha256-"));
     assert_null(strstr(reply->text, "unsafe"));
     assert_non_null(strstr(reply->text, "X-Content-Type-Options: nosniff\r\n"));
     assert_non_null(strstr(reply->text, "Cache-Control: no-store\r\n"));

@@ -16,10 +16,27 @@ export function connect(surface) {
             options.body = JSON.stringify(body);
         }
         const response = await fetch(path, options);
-        const json = response.status === 204 ? null : await response.json().catch(() => null);
+        const json = response.status === 204 ? null : await response.json().catch((cut) => {
+            if (response.ok)
+                throw cut;
+            return null;
+        });
         if (!response.ok)
             throw new Refused(response.status, json?.error);
         return json;
+    }
+
+    // With which a page begins: asked until the server answers, however often it is lost on the way.
+    async function answered(method, path, body) {
+        for (;;) {
+            try {
+                return await request(method, path, body);
+            } catch (lost) {
+                if (lost instanceof Refused && lost.status < 500)
+                    throw lost;
+            }
+            await new Promise((done) => setTimeout(done, 1000));
+        }
     }
 
     // A list, newest first, a page each: take(rows) gets every page from below the row of the number `before` on (null: from
@@ -41,7 +58,7 @@ export function connect(surface) {
         if (token === "")
             return false;
         history.replaceState(null, "", location.pathname + location.search);
-        await request("POST", "/api/session", { token, name: fragment.get("name") ?? "" });
+        await answered("POST", "/api/session", { token, name: fragment.get("name") ?? "" });
         return true;
     }
 
@@ -88,6 +105,7 @@ export function connect(surface) {
     }
 
     return {
+        answered,
         get: (path) => request("GET", path),
         pages,
         post: (path, body) => request("POST", path, body),

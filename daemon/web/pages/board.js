@@ -635,7 +635,7 @@ function takeSlip(slip) {
 }
 
 async function start() {
-    const known = await api.get("/api/session").catch(() => ({ sessions: [] }));
+    const known = await api.answered("GET", "/api/session").catch(() => ({ sessions: [] }));
     const board = known.sessions.find((s) => s.surface === "board");
     accounts = known.accounts === true;
     if (!board) {
