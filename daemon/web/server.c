@@ -340,7 +340,7 @@ static const struct {
     /* The hash is of the one script that stands in the pages (tests/sources.sh): it is what is left when
      * a page's other files do not come. */
     {"Content-Security-Policy", "default-src 'none'; script-src 'self' "
-                                "'sha256-4IfgIr9pycFzervWH1yXLj1Ud4E3yfM2neRzDLUo7hs='; "
+                                "'sha256-jMvZ157P1iGVR09TS4TpQpKYyEXd4Wkwx3KMGbcDNn4='; "
                                 "style-src 'self'; img-src "
                                 "'self'; media-src 'self'; connect-src 'self'; "
                                 "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
