@@ -399,7 +399,7 @@ fuzz-programs: $(FUZZ:%=$(BIN)/%)
 # (The fuzz build looks for what happens; style of conversions is the business of the ordinary build.)
 FUZZ_SANITIZE := address$(comma)undefined
 FUZZ_MAKE = $(MAKE) -s --no-print-directory -j$(JOBS) OUT=$(1) CC=clang CXX=clang++ \
-    WARN='-Wall -Wextra -Wno-format-zero-length -Werror' WARN_C='$$(WARN)' WARN_CXX='$$(WARN)' WARN_TEST='$$(WARN)' OPT='-O1 -g -fno-omit-frame-pointer $(2)' LDFLAGS='$(3)'
+    WARN='-Wall -Wextra -Wno-format-zero-length -Werror' WARN_C='$$(WARN)' WARN_CXX='$$(WARN)' WARN_TEST='$$(WARN)' OPT='-O1 -g -fno-omit-frame-pointer $(2)' LDFLAGS='-Wl,--as-needed $(3)'
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
 
