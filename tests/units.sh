@@ -84,5 +84,10 @@ unit=$(sed -nE '/^ExecStart=/,/[^\]$/s/.*chromium|^ +/ /gp' "$kiosk" | flags)
 say $? "the kiosk's example unit has every flag of the README's command (${readme//$'\n'/, })"
 grep -qx -- '--autoplay-policy=no-user-gesture-required' <<<"$unit"
 say $? "the kiosk's example unit lets a voice be heard before the first touch"
+# systemd gives a runtime directory, with all in it, to the user and group of each unit that names it, as it begins.
+shared=$(awk -F= 'FNR == 1 { user = group = "" } $1 == "User" { user = $2 } $1 == "Group" { group = $2 }
+    $1 == "RuntimeDirectory" { print $2, user, group }' "$here"/../packaging/s[iy]*/*.service | sort -u | cut -d' ' -f1 | uniq -d)
+[ -z "$shared" ]
+say $? "no runtime directory is of two owners ($shared)"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
